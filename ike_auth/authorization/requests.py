@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: ISC
+"""What is asked of the authorization layer, and what it answers: plain values.
+
+Exchanges put questions (`IdentifyPeer`, `AuthorizeTunnel`, `Sign`); the gate checks what no authorizer may be lenient
+about and hands requests (`IdentityRequest`, `TunnelRequest`) to the authorizer that the configuration names.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pki.chain import ValidatedChain
+
+from ike_auth.config.model import Peer
+from ike_auth.crypto.secrets import Secret
+from ike_auth.network import IPAddress
+from ike_auth.wire.identities import Identity, Selector
+from ike_auth.wire.numbers import (
+    AhTransform,
+    AuthenticationAlgorithm,
+    EncapsulationMode,
+    EspTransform,
+    ExchangeType,
+    Group,
+    ProtocolId,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PresharedKey:
+    """The peer knows this key. Where several peers share it, it proves none of their names."""
+
+    key: Secret
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedKey:
+    """The peer holds the private key of the leaf of this chain."""
+
+    chain: ValidatedChain
+
+
+Proof = PresharedKey | CertifiedKey
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiation:
+    """The exchange that asks: its addresses, its Phase 1 and who began it."""
+
+    local: IPAddress
+    remote: IPAddress
+    exchange: ExchangeType
+    group: Group
+    initiator: bool  # we began it
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRequest:
+    """Phase 1: may the holder of this proof be this identity here?"""
+
+    peer: Peer
+    identity: Identity
+    proof: Proof
+    negotiation: Negotiation
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolParameters:
+    """One protocol of a Phase 2 proposal as it would be installed; None is what was not proposed."""
+
+    protocol: ProtocolId
+    transform: EspTransform | AhTransform | int
+    encapsulation: EncapsulationMode
+    authentication: AuthenticationAlgorithm | None
+    key_length: int | None = None  # bits
+    key_rounds: int | None = None
+    group: Group | None = None
+    life_seconds: int | None = None
+    life_kilobytes: int | None = None
+    ecn_tunnel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelRequest:
+    """Phase 2: may this peer have these protocols for these flows?"""
+
+    identity: IdentityRequest
+    protocols: tuple[ProtocolParameters, ...]
+    local: Selector
+    remote: Selector
+    pfs: bool
+    initiator: bool  # we began the quick mode
+    connection: str | None  # the configured connection it belongs to
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`because` is one line for logs and names policy by file and line; `value` is the compliance value."""
+
+    allowed: bool
+    value: str
+    because: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifyPeer:
+    """Question of Phase 1: the peer has proved that it holds a key; whose is it, and may it come in?
+
+    `credential` is the pre-shared key, or the certificates as they came (DER, leaf first).
+    """
+
+    peer: Peer
+    identity: Identity
+    credential: Secret | tuple[bytes, ...]
+    negotiation: Negotiation
+
+
+@dataclass(frozen=True, slots=True)
+class PeerIdentified:
+    """Answer to `IdentifyPeer`. `request` is there when `decision.allowed`; no SA may outlive `expires`."""
+
+    decision: Decision
+    request: IdentityRequest | None = None
+    expires: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizeTunnel:
+    """Question of Phase 2: the first of these that may be had."""
+
+    requests: tuple[TunnelRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelAuthorized:
+    """Answer to `AuthorizeTunnel`: `chosen` is an index, None if all are denied; decisions in order, up to it."""
+
+    chosen: int | None
+    decisions: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """Question of Phase 1: RSA signature (RFC 2409 5.1) with the private key of this identity of ours."""
+
+    identity: Identity
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Answer to `Sign`; None if there is no key."""
+
+    signature: bytes | None
+
+
+Question = IdentifyPeer | AuthorizeTunnel | Sign
+Answer = PeerIdentified | TunnelAuthorized | Signed

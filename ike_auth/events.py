@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: ISC
+"""What an operator reads. `str(event)` is one line; the fields are for machines."""
+
+from dataclasses import dataclass
+
+from ike_auth.authorization.requests import Decision, TunnelRequest
+from ike_auth.network import Endpoint
+from ike_auth.sa import IkeSa, Tunnel
+from ike_auth.suites import describe
+from ike_auth.wire.identities import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class IkeSaUp:
+    sa: IkeSa
+
+    def __str__(self) -> str:
+        sa, role = self.sa, "initiator" if self.sa.initiator else "responder"
+        nat = " behind NAT" if sa.nat.remote else ""
+        return (
+            f"phase 1 up with {sa.peer.name} at {sa.remote}{nat} as {role}: {sa.identity}, {sa.suite} ({sa.because})"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class IkeSaDown:
+    sa: IkeSa
+    why: str
+
+    def __str__(self) -> str:
+        return f"phase 1 down with {self.sa.peer.name} at {self.sa.remote}: {self.sa.identity}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerRefused:
+    """The peer proved that it holds a key, and may not come in with it."""
+
+    peer: str
+    remote: Endpoint
+    identity: Identity
+    decision: Decision
+
+    def __str__(self) -> str:
+        return f"phase 1 refused to {self.peer} at {self.remote}: {self.identity}: {self.decision.because}"
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelUp:
+    tunnel: Tunnel
+
+    def __str__(self) -> str:
+        t = self.tunnel
+        protocols = " + ".join(describe(sa.parameters) for sa in t.outbound)
+        spis = " ".join(f"{sa.spi.hex()}" for sa in t.sas)
+        return f"tunnel up {t.name}: {t.local} ↔ {t.remote} with {t.identity}: {protocols}, SPIs {spis} ({t.because})"
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelDown:
+    tunnel: Tunnel
+    why: str
+
+    def __str__(self) -> str:
+        return f"tunnel down {self.tunnel.name}: {self.tunnel.local} ↔ {self.tunnel.remote}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelRefused:
+    """No proposal may be had; one decision for each request, in the peer's order."""
+
+    requests: tuple[TunnelRequest, ...]
+    decisions: tuple[Decision, ...]
+
+    def __str__(self) -> str:
+        first = self.requests[0]
+        reasons = "; ".join(
+            f"{' + '.join(describe(p) for p in request.protocols)}: {decision.because}"
+            for request, decision in zip(self.requests, self.decisions, strict=True)
+        )
+        return f"phase 2 refused to {first.identity.identity}: {first.local} ↔ {first.remote}: {reasons}"
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeFailed:
+    """An exchange came to nothing: it timed out, or an authenticated peer said no."""
+
+    what: str  # "main mode", "quick mode office"
+    peer: str
+    remote: Endpoint
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.what} with {self.peer} at {self.remote} failed: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerHint:
+    """Somebody who may or may not be the peer says so; believed by nobody, often helpful."""
+
+    peer: str
+    remote: Endpoint
+    notify: str
+
+    def __str__(self) -> str:
+        return f"hint, not authenticated, from {self.remote} ({self.peer}): {self.notify}"
+
+
+@dataclass(frozen=True, slots=True)
+class PeerNotified:
+    """An authenticated notification."""
+
+    peer: str
+    remote: Endpoint
+    notify: str
+
+    def __str__(self) -> str:
+        return f"{self.peer} at {self.remote} notifies: {self.notify}"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDropped:
+    """A datagram changed nothing. `counter` names the reason in a few fixed words."""
+
+    remote: Endpoint
+    counter: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"dropped message from {self.remote}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyInUse:
+    peer: str
+    algorithms: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"legacy algorithms in use with {self.peer}: {', '.join(self.algorithms)}"
+
+
+Event = (
+    IkeSaUp
+    | IkeSaDown
+    | PeerRefused
+    | TunnelUp
+    | TunnelDown
+    | TunnelRefused
+    | ExchangeFailed
+    | PeerHint
+    | PeerNotified
+    | MessageDropped
+    | LegacyInUse
+)

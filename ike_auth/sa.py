@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: ISC
+"""Security associations as values. Keys are `Secret`; nothing here knows exchanges, timers or sockets."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from ike_auth.authorization.requests import IdentityRequest, ProtocolParameters
+from ike_auth.config.model import Peer
+from ike_auth.crypto.key_material import Skeyid
+from ike_auth.crypto.secrets import Secret
+from ike_auth.network import Endpoint
+from ike_auth.suites import Phase1Suite
+from ike_auth.wire.identities import Identity, Selector
+from ike_auth.wire.numbers import ExchangeType, ProtocolId
+
+
+@dataclass(frozen=True, slots=True)
+class Nat:
+    """What NAT detection found (RFC 3947 3.2)."""
+
+    supported: bool = False
+    local: bool = False  # we are behind one
+    remote: bool = False
+
+    @property
+    def detected(self) -> bool:
+        return self.local or self.remote
+
+
+@dataclass(frozen=True, slots=True)
+class Cookies:
+    """The name of an IKE SA on the wire."""
+
+    initiator: bytes
+    responder: bytes
+
+    def __str__(self) -> str:
+        return f"{self.initiator.hex()}:{self.responder.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class IkeSa:
+    """An authenticated and authorized Phase 1. Times are those of `Now.monotonic`."""
+
+    cookies: Cookies
+    initiator: bool  # we began it
+    peer: Peer
+    local: Endpoint
+    remote: Endpoint
+    exchange: ExchangeType
+    suite: Phase1Suite
+    keys: Skeyid
+    cipher_key: Secret
+    last_block: bytes  # of Phase 1: the seed of every Phase 2 IV (RFC 2409 appendix B)
+    own_identity: Identity
+    authenticated: IdentityRequest
+    because: str
+    nat: Nat
+    established: float
+    expires: float
+
+    @property
+    def identity(self) -> Identity:
+        return self.authenticated.identity
+
+    def __str__(self) -> str:
+        return f"IKE SA {self.cookies.initiator.hex()[:8]} with {self.peer.name} at {self.remote} as {self.identity}"
+
+
+@dataclass(frozen=True, slots=True)
+class IpsecSa:
+    """One direction of one protocol, as a kernel wants it."""
+
+    spi: bytes
+    inbound: bool
+    parameters: ProtocolParameters
+    source: Endpoint  # the ports matter for UDP encapsulation only
+    destination: Endpoint
+    encryption_key: Secret
+    integrity_key: Secret
+    local: Selector
+    remote: Selector
+    life_seconds: int
+
+    @property
+    def protocol(self) -> ProtocolId:
+        return self.parameters.protocol
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal at both ends if and only if the keys are; says nothing about them."""
+        material = b"ike-auth key fingerprint" + self.spi + self.encryption_key.reveal() + self.integrity_key.reveal()
+        return sha256(material).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Tunnel:
+    """What one quick mode set up: for each protocol an SA in and an SA out."""
+
+    connection: str | None
+    cookies: Cookies  # of the IKE SA that negotiated it
+    peer: str
+    identity: Identity  # the peer's, authenticated in Phase 1
+    local: Selector
+    remote: Selector
+    inbound: tuple[IpsecSa, ...]
+    outbound: tuple[IpsecSa, ...]
+    initiator: bool
+    because: str
+    established: float
+    expires: float
+
+    @property
+    def name(self) -> str:
+        return self.connection or f"{self.peer} {self.local} ↔ {self.remote}"
+
+    @property
+    def sas(self) -> tuple[IpsecSa, ...]:
+        return self.inbound + self.outbound

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: ISC
+"""What was agreed on, and how it is written in logs."""
+
+from dataclasses import dataclass
+
+from ike_auth.authorization.requests import ProtocolParameters
+from ike_auth.wire.numbers import (
+    AuthenticationMethod,
+    EncapsulationMode,
+    EncryptionAlgorithm,
+    Group,
+    HashAlgorithm,
+    ProtocolId,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Phase1Suite:
+    """The one ISAKMP transform that both ends agreed on."""
+
+    cipher: EncryptionAlgorithm
+    key_length: int | None  # bits; None for ciphers of one key length
+    hash: HashAlgorithm
+    authentication: AuthenticationMethod
+    group: Group
+    life_seconds: int
+
+    def __str__(self) -> str:
+        cipher = f"{self.cipher.name}-{self.key_length}" if self.key_length else self.cipher.name
+        return f"{cipher} {self.hash.name} {self.group.name} {self.authentication.name}"
+
+
+def describe(parameters: ProtocolParameters) -> str:
+    """`ESP AES-256 HMAC_SHA2_256 tunnel PFS MODP_2048`."""
+    words = [parameters.protocol.name]
+    name = getattr(parameters.transform, "name", str(parameters.transform))
+    if parameters.protocol in (ProtocolId.ESP, ProtocolId.AH):
+        words.append(f"{name}-{parameters.key_length}" if parameters.key_length else name)
+    if parameters.authentication is not None:
+        words.append(parameters.authentication.name)
+    words.append(EncapsulationMode(parameters.encapsulation).name.lower().replace("_", "-"))
+    words.append(f"PFS {Group(parameters.group).name}" if parameters.group is not None else "no PFS")
+    return " ".join(words)
