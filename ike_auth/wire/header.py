@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: ISC
+"""The ISAKMP header, RFC 2408 3.1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from struct import Struct
+
+from ike_auth.errors import (
+    InvalidCookie,
+    InvalidExchangeType,
+    InvalidFlags,
+    InvalidMajorVersion,
+    InvalidMinorVersion,
+    MalformedMessage,
+    UnequalPayloadLengths,
+)
+from ike_auth.wire.numbers import ExchangeType, Flags, PayloadType
+
+HEADER_SIZE = 28
+VERSION_1 = 0x10  # major 1, minor 0
+NO_COOKIE = bytes(8)
+
+_HEADER = Struct("!8s8sBBBBII")
+_KNOWN_FLAGS = int(Flags.ENCRYPTION | Flags.COMMIT | Flags.AUTH_ONLY)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """28 bytes before the payloads; `length` counts them too.
+
+    `datagram` fills in `next_payload` and `length`, so who builds a header may leave them at their defaults.
+    """
+
+    initiator_cookie: bytes
+    responder_cookie: bytes
+    next_payload: PayloadType = PayloadType.NONE
+    version: int = VERSION_1
+    exchange: ExchangeType = ExchangeType.NONE
+    flags: Flags = Flags.NONE
+    message_id: int = 0
+    length: int = HEADER_SIZE
+
+    @property
+    def encrypted(self) -> bool:
+        return bool(int(self.flags) & 1)
+
+    @property
+    def major_version(self) -> int:
+        return self.version >> 4
+
+    @classmethod
+    def decode(cls, datagram: bytes) -> Header:
+        """The header of a whole datagram.
+
+        Raises MalformedMessage for less than a header, UnequalPayloadLengths if its length is not the datagram's.
+        """
+        if len(datagram) < HEADER_SIZE:
+            raise MalformedMessage(f"a datagram of {len(datagram)} bytes holds no ISAKMP header")
+        initiator, responder, first, version, exchange, flags, message_id, length = _HEADER.unpack_from(datagram)
+        if length != len(datagram):
+            raise UnequalPayloadLengths(f"header says {length} bytes, datagram has {len(datagram)}")
+        return cls(
+            initiator,
+            responder,
+            PayloadType(first),
+            version,
+            ExchangeType(exchange),
+            Flags(flags),
+            message_id,
+            length,
+        )
+
+    def checked(self) -> Header:
+        """This header, if it can belong to an IKEv1 message at all (RFC 2408 5.2); else the error to report."""
+        if self.version >> 4 != VERSION_1 >> 4:
+            raise InvalidMajorVersion(f"version {self.version >> 4}.{self.version & 15}")
+        if self.version & 15 > VERSION_1 & 15:
+            raise InvalidMinorVersion(f"version {self.version >> 4}.{self.version & 15}")
+        if self.exchange not in _EXCHANGES:
+            raise InvalidExchangeType(f"exchange type {self.exchange}")
+        if int(self.flags) & ~_KNOWN_FLAGS:
+            raise InvalidFlags(f"flags {int(self.flags):#04x}")
+        if self.initiator_cookie == NO_COOKIE:
+            raise InvalidCookie("initiator cookie of zeros")
+        return self
+
+    def encode(self) -> bytes:
+        return _HEADER.pack(
+            self.initiator_cookie,
+            self.responder_cookie,
+            self.next_payload,
+            self.version,
+            self.exchange,
+            int(self.flags),
+            self.message_id,
+            self.length,
+        )
+
+    def datagram(self, first: PayloadType, body: bytes) -> bytes:
+        """The whole message: this header, made to fit, and `body` (payloads, or their ciphertext)."""
+        return replace(self, next_payload=first, length=HEADER_SIZE + len(body)).encode() + body
+
+
+_EXCHANGES = frozenset(
+    {
+        ExchangeType.BASE,
+        ExchangeType.MAIN,
+        ExchangeType.AUTH_ONLY,
+        ExchangeType.AGGRESSIVE,
+        ExchangeType.INFORMATIONAL,
+        ExchangeType.TRANSACTION,
+        ExchangeType.QUICK,
+        ExchangeType.NEW_GROUP,
+    }
+)

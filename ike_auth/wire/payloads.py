@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: ISC
+"""The payloads of RFC 2408 3 besides the SA, and those that RFC 3947 and the FRAGMENTATION extension add.
+
+`decode` reads a payload's body up to the reader's fence, `encode` gives the body; the generic header around it
+belongs to `messages`. `kind` is the number that the generic header before it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import IPv4Address, IPv6Address
+from struct import Struct
+from typing import ClassVar, Self
+
+from ike_auth.errors import LocalError, MalformedMessage
+from ike_auth.wire.codec import Reader
+from ike_auth.wire.identities import Identity
+from ike_auth.wire.numbers import CertEncoding, Doi, IdType, NotifyType, PayloadType, ProtocolId
+from ike_auth.wire.proposals import SecurityAssociation
+
+_NOTIFICATION = Struct("!IBBH")
+_DELETE = Struct("!IBBH")
+_FRAGMENT = Struct("!HBB")
+
+
+@dataclass(frozen=True, slots=True)
+class _Opaque:
+    """A payload that is nothing but its data."""
+
+    kind: ClassVar[PayloadType]
+
+    data: bytes
+
+    @classmethod
+    def decode(cls, reader: Reader) -> Self:
+        return cls(reader.rest())
+
+    def encode(self) -> bytes:
+        return self.data
+
+
+@dataclass(frozen=True, slots=True)
+class KeyExchange(_Opaque):
+    """RFC 2408 3.7: the public value of the group."""
+
+    kind = PayloadType.KE
+
+
+@dataclass(frozen=True, slots=True)
+class Hash(_Opaque):
+    """RFC 2408 3.11."""
+
+    kind = PayloadType.HASH
+
+
+@dataclass(frozen=True, slots=True)
+class Signature(_Opaque):
+    """RFC 2408 3.12."""
+
+    kind = PayloadType.SIG
+
+
+@dataclass(frozen=True, slots=True)
+class Nonce(_Opaque):
+    """RFC 2408 3.13. RFC 2409 5 allows 8 to 256 bytes, which `messages.check` holds it to."""
+
+    kind = PayloadType.NONCE
+
+
+@dataclass(frozen=True, slots=True)
+class VendorId(_Opaque):
+    """RFC 2408 3.16; `vendor_ids` knows some by name."""
+
+    kind = PayloadType.VENDOR
+
+
+# RFC 2408 3.8 calls it so; who a peer is and which traffic it means share one form, and one class.
+Identification = Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """RFC 2408 3.9."""
+
+    kind: ClassVar[PayloadType] = PayloadType.CERT
+
+    encoding: CertEncoding
+    data: bytes
+
+    @classmethod
+    def decode(cls, reader: Reader) -> Self:
+        (encoding,) = reader.unpack("B")
+        return cls(CertEncoding(encoding), reader.rest())
+
+    def encode(self) -> bytes:
+        return bytes((self.encoding,)) + self.data
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRequest:
+    """RFC 2408 3.10; `data` names the authority in DER, or is empty for any."""
+
+    kind: ClassVar[PayloadType] = PayloadType.CERTREQ
+
+    encoding: CertEncoding
+    data: bytes = b""
+
+    @classmethod
+    def decode(cls, reader: Reader) -> Self:
+        (encoding,) = reader.unpack("B")
+        return cls(CertEncoding(encoding), reader.rest())
+
+    def encode(self) -> bytes:
+        return bytes((self.encoding,)) + self.data
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """RFC 2408 3.14."""
+
+    kind: ClassVar[PayloadType] = PayloadType.NOTIFY
+
+    doi: Doi
+    protocol: ProtocolId
+    type: NotifyType
+    spi: bytes = b""
+    data: bytes = b""
+
+    @classmethod
+    def decode(cls, reader: Reader) -> Self:
+        doi, protocol, spi_size, type = reader.unpack("IBBH")
+        return cls(Doi(doi), ProtocolId(protocol), NotifyType(type), reader.take(spi_size), reader.rest())
+
+    def encode(self) -> bytes:
+        return _NOTIFICATION.pack(self.doi, self.protocol, len(self.spi), self.type) + self.spi + self.data
+
+    def __str__(self) -> str:
+        return f"NOTIFY({self.type})"
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """RFC 2408 3.15: SPIs of the sender's inbound SAs that are gone, all of one size."""
+
+    kind: ClassVar[PayloadType] = PayloadType.DELETE
+
+    doi: Doi
+    protocol: ProtocolId
+    spis: tuple[bytes, ...]
+
+    @classmethod
+    def decode(cls, reader: Reader) -> Self:
+        doi, protocol, size, count = reader.unpack("IBBH")
+        if not size and count > 1:
+            raise MalformedMessage(f"{count} SPIs of no size")
+        spis = tuple([reader.take(size) for _ in range(count)])
+        return cls(Doi(doi), ProtocolId(protocol), spis)
+
+    def encode(self) -> bytes:
+        sizes = {len(spi) for spi in self.spis} or {0}
+        if len(sizes) > 1:
+            raise LocalError("SPIs of different sizes in one delete payload")
+        return _DELETE.pack(self.doi, self.protocol, sizes.pop(), len(self.spis)) + b"".join(self.spis)
+
+    def __str__(self) -> str:
+        return f"DELETE({self.protocol} {' '.join(spi.hex() for spi in self.spis)})"
+
+
+@dataclass(frozen=True, slots=True)
+class NatDiscovery:
+    """RFC 3947 3.2: the hash of an address and port as the sender sees them. `kind` tells the numbering, of the
+    RFC or of its drafts."""
+
+    data: bytes
+    kind: PayloadType = PayloadType.NAT_D
+
+    @classmethod
+    def decode(cls, reader: Reader, kind: PayloadType = PayloadType.NAT_D) -> Self:
+        return cls(reader.rest(), kind)
+
+    def encode(self) -> bytes:
+        return self.data
+
+
+@dataclass(frozen=True, slots=True)
+class NatOriginalAddress:
+    """RFC 3947 5.2: an address of the SA's ends before translation; `kind` as in NatDiscovery."""
+
+    type: IdType
+    data: bytes
+    kind: PayloadType = PayloadType.NAT_OA
+
+    @classmethod
+    def decode(cls, reader: Reader, kind: PayloadType = PayloadType.NAT_OA) -> Self:
+        type, _, _ = reader.unpack("BBH")  # reserved bytes: ignored
+        return cls(IdType(type), reader.rest(), kind)
+
+    def encode(self) -> bytes:
+        return bytes((self.type, 0, 0, 0)) + self.data
+
+    @property
+    def address(self) -> IPv4Address | IPv6Address:
+        """Raises MalformedMessage unless it is one address."""
+        found = Identity(self.type, 0, 0, self.data).ip_address
+        if found is None:
+            raise MalformedMessage(f"NAT-OA with a {self.type} of {len(self.data)} bytes")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A piece of a message, FRAGMENTATION vendor extension; `fragments` puts them together."""
+
+    kind: ClassVar[PayloadType] = PayloadType.FRAGMENT
+
+    id: int
+    number: int  # from 1
+    last: bool
+    data: bytes
+
+    @classmethod
+    def decode(cls, reader: Reader) -> Self:
+        id, number, flags = reader.unpack("HBB")
+        return cls(id, number, bool(flags & 1), reader.rest())
+
+    def encode(self) -> bytes:
+        return _FRAGMENT.pack(self.id, self.number, self.last) + self.data
+
+    def __str__(self) -> str:
+        return f"FRAGMENT({self.id}:{self.number}{' last' if self.last else ''})"
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownPayload:
+    """A payload of a number that is not in `DECODERS`; kept as it came."""
+
+    kind: PayloadType
+    data: bytes
+
+    @classmethod
+    def decode(cls, reader: Reader, kind: PayloadType = PayloadType.NONE) -> Self:
+        return cls(kind, reader.rest())
+
+    def encode(self) -> bytes:
+        return self.data
+
+    @property
+    def private(self) -> bool:
+        """Whether the number is for private use (RFC 2408 3.1): then it may be ignored, else it is an error."""
+        return self.kind >= 128
+
+
+Payload = (
+    SecurityAssociation
+    | KeyExchange
+    | Identity
+    | Certificate
+    | CertificateRequest
+    | Hash
+    | Signature
+    | Nonce
+    | Notification
+    | Delete
+    | VendorId
+    | NatDiscovery
+    | NatOriginalAddress
+    | Fragment
+    | UnknownPayload
+)
+
+DECODERS: Mapping[int, Callable[[Reader], Payload]] = {
+    PayloadType.SA: SecurityAssociation.decode,
+    PayloadType.KE: KeyExchange.decode,
+    PayloadType.ID: Identity.decode,
+    PayloadType.CERT: Certificate.decode,
+    PayloadType.CERTREQ: CertificateRequest.decode,
+    PayloadType.HASH: Hash.decode,
+    PayloadType.SIG: Signature.decode,
+    PayloadType.NONCE: Nonce.decode,
+    PayloadType.NOTIFY: Notification.decode,
+    PayloadType.DELETE: Delete.decode,
+    PayloadType.VENDOR: VendorId.decode,
+    PayloadType.NAT_D: NatDiscovery.decode,
+    PayloadType.NAT_D_DRAFT: partial(NatDiscovery.decode, kind=PayloadType.NAT_D_DRAFT),
+    PayloadType.NAT_OA: NatOriginalAddress.decode,
+    PayloadType.NAT_OA_DRAFT: partial(NatOriginalAddress.decode, kind=PayloadType.NAT_OA_DRAFT),
+    PayloadType.FRAGMENT: Fragment.decode,
+}
