@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: ISC
+"""Algorithms for legacy peers: off unless the peer's section names them, `Allow-Legacy= 3DES,SHA1,MODP_1024`.
+
+HMAC-SHA-1 in ESP and AH is no legacy, as SHA-1 of a Phase 1 hash is: docs/decisions/0302-algorithms.md.
+"""
+
+from collections.abc import Mapping
+
+from ike_auth.wire.numbers import (
+    AhTransform,
+    AuthenticationAlgorithm,
+    EncryptionAlgorithm,
+    EspTransform,
+    Group,
+    HashAlgorithm,
+)
+
+Algorithm = EncryptionAlgorithm | HashAlgorithm | Group | EspTransform | AhTransform | AuthenticationAlgorithm
+
+_NAMES: Mapping[tuple[type[Algorithm], int], str] = {
+    (EncryptionAlgorithm, EncryptionAlgorithm.TRIPLE_DES_CBC): "3DES",
+    (EspTransform, EspTransform.TRIPLE_DES): "3DES",
+    (EspTransform, EspTransform.NULL): "NULL",
+    (HashAlgorithm, HashAlgorithm.MD5): "MD5",
+    (AuthenticationAlgorithm, AuthenticationAlgorithm.HMAC_MD5): "MD5",
+    (AhTransform, AhTransform.MD5): "MD5",
+    (HashAlgorithm, HashAlgorithm.SHA1): "SHA1",
+    (Group, Group.MODP_768): "MODP_768",
+    (Group, Group.MODP_1024): "MODP_1024",
+}
+
+LEGACY_NAMES = frozenset(_NAMES.values())
+
+
+def legacy_names(*algorithms: Algorithm | None) -> frozenset[str]:
+    """The names that `Allow-Legacy` has to list before all of these may be used; None is passed over."""
+    found = (_NAMES.get((type(algorithm), algorithm)) for algorithm in algorithms if algorithm is not None)
+    return frozenset(name for name in found if name is not None)
