@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: ISC
+"""The rules of RFC 4945 and RFC 5280 that stand beside the validation library's own, one function each.
+
+Each raises ChainError. What the library checks as well (validity, algorithms) is here because its own words for it do
+not say which certificate failed and what to do.
+"""
+
+import datetime
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+
+from pki import distinguished_names
+from pki.chain_certificates import ChainCertificate, ChainError, Reason
+
+IPSEC_IKE = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.17")
+IKE_INTERMEDIATE = x509.ObjectIdentifier("1.3.6.1.5.5.8.2.2")
+ANY_EXTENDED_KEY_USAGE = x509.ObjectIdentifier("2.5.29.37.0")
+# RFC 4945 5.1.3.12, and what Apple's and older clients' authorities wrote before it.
+IKE_USAGES = frozenset({IPSEC_IKE, ANY_EXTENDED_KEY_USAGE, IKE_INTERMEDIATE})
+
+MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192  # above: each verification costs whoever is asked more than it costs to ask
+MIN_EC_BITS = 256
+_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+_CONSTRAINED = {
+    "FQDN": x509.DNSName,
+    "USER_FQDN": x509.RFC822Name,
+    "IPV4_ADDR": x509.IPAddress,
+    "IPV6_ADDR": x509.IPAddress,
+}
+
+E = TypeVar("E", bound=x509.ExtensionType)
+
+
+def check_leaf(leaf: ChainCertificate, now: datetime.datetime, usages: frozenset[x509.ObjectIdentifier]) -> None:
+    """Everything that a peer's own certificate must be, whoever issued it."""
+    check_form(leaf)
+    check_validity(leaf, now)
+    _check_no_authority(leaf)
+    check_key(leaf)
+    check_signature_algorithm(leaf)
+    _check_signs(leaf)
+    check_usages(leaf, usages)
+
+
+def check_form(certificate: ChainCertificate) -> None:
+    """Version 3, a subject and an issuer: an empty name would be one principal shared by everybody without a name."""
+    if certificate.certificate.version is not x509.Version.v3:
+        raise ChainError(
+            Reason.MALFORMED,
+            f"certificate `{certificate.subject}` is of X.509 version 1, which has no extensions",
+            "have it issued as version 3",
+        )
+    if not certificate.subject or not certificate.issuer:
+        raise ChainError(
+            Reason.EMPTY_SUBJECT,
+            f"certificate `{certificate.subject}`, issued by `{certificate.issuer}`, has an empty name",
+            "have it issued with a subject: policies name its holder by that",
+        )
+
+
+def check_validity(certificate: ChainCertificate, now: datetime.datetime) -> None:
+    """RFC 5280 4.1.2.5: valid from not_before to not_after, both included."""
+    if now < certificate.not_before:
+        raise ChainError(
+            Reason.NOT_YET_VALID,
+            f"certificate `{certificate.subject}` is not valid before {certificate.not_before:%Y-%m-%d %H:%M:%SZ}",
+            f"here it is {now.astimezone(datetime.UTC):%Y-%m-%d %H:%M:%SZ}: check the clocks of both sides",
+        )
+    if now > certificate.not_after:
+        raise ChainError(
+            Reason.EXPIRED,
+            f"certificate `{certificate.subject}` expired on {certificate.not_after:%Y-%m-%d %H:%M:%SZ}",
+            f"have it renewed; here it is {now.astimezone(datetime.UTC):%Y-%m-%d %H:%M:%SZ}",
+        )
+
+
+def check_authority(certificate: ChainCertificate) -> None:
+    """RFC 5280 4.2.1.9 and 4.2.1.3: basicConstraints must say CA, and keyUsage, where there is one, keyCertSign."""
+    check_form(certificate)
+    constraints = extension(certificate, x509.BasicConstraints)
+    if constraints is None or not constraints.ca:
+        raise ChainError(
+            Reason.ISSUER_NOT_CA,
+            f"certificate `{certificate.subject}` is no authority's: its basicConstraints do not say so",
+            "what it issued cannot be trusted; use the certificate of an authority",
+        )
+    usage = extension(certificate, x509.KeyUsage)
+    if usage is not None and not usage.key_cert_sign:
+        raise ChainError(
+            Reason.KEY_USAGE,
+            f"authority `{certificate.subject}` may not sign certificates: its keyUsage lacks keyCertSign",
+            "have the authority's certificate reissued with keyCertSign",
+        )
+    check_key(certificate)
+
+
+def _check_no_authority(leaf: ChainCertificate) -> None:
+    constraints = extension(leaf, x509.BasicConstraints)
+    if constraints is not None and constraints.ca:
+        raise ChainError(
+            Reason.LEAF_IS_CA,
+            f"certificate `{leaf.subject}` is an authority's, not a peer's",
+            "authorities do not speak IKE: have it issue a certificate for the peer",
+        )
+
+
+def _check_signs(leaf: ChainCertificate) -> None:
+    """RFC 4945 5.1.3.2: a peer signs with its key, so where there is a keyUsage it must allow that, and nothing
+    that only authorities do (RFC 5280 4.2.1.3)."""
+    usage = extension(leaf, x509.KeyUsage)
+    if usage is None:
+        return
+    if not (usage.digital_signature or usage.content_commitment):
+        raise ChainError(
+            Reason.KEY_USAGE,
+            f"certificate `{leaf.subject}` may not sign: its keyUsage lacks digitalSignature and nonRepudiation",
+            "have it issued with digitalSignature",
+        )
+    if usage.key_cert_sign:
+        raise ChainError(
+            Reason.KEY_USAGE,
+            f"certificate `{leaf.subject}` has keyCertSign in its keyUsage and is no authority's",
+            "have it issued with digitalSignature alone",
+        )
+
+
+def check_usages(certificate: ChainCertificate, usages: frozenset[x509.ObjectIdentifier]) -> None:
+    """RFC 4945 5.1.3.12: where there are extended key usages one of them must be for IKE; an authority that is
+    limited to other uses cannot issue for this one."""
+    found = extension(certificate, x509.ExtendedKeyUsage)
+    if found is not None and usages.isdisjoint(found):
+        shown = ", ".join(usage.dotted_string for usage in found)
+        raise ChainError(
+            Reason.EXTENDED_KEY_USAGE,
+            f"certificate `{certificate.subject}` is for other uses than IKE: {shown}",
+            "have it issued with ipsecIKE (1.3.6.1.5.5.7.3.17), or without extended key usages",
+        )
+
+
+def check_key(certificate: ChainCertificate) -> None:
+    """The key-size policy, which the library has for authorities only."""
+    key = certificate.public_key
+    match key:
+        case rsa.RSAPublicKey():
+            exponent = key.public_numbers().e
+            weak = not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS or exponent < 3 or exponent % 2 == 0
+            shown = f"RSA key of {key.key_size} bits and exponent {exponent}"
+        case ec.EllipticCurvePublicKey():
+            weak, shown = key.key_size < MIN_EC_BITS, f"key on the curve {key.curve.name}"
+        case dsa.DSAPublicKey():
+            weak, shown = True, f"DSA key of {key.key_size} bits"
+        case _:
+            return
+    if weak:
+        raise ChainError(
+            Reason.WEAK_KEY,
+            f"certificate `{certificate.subject}` has an unfit key: {shown}",
+            f"use RSA with {MIN_RSA_BITS} to {MAX_RSA_BITS} bits or an elliptic curve of {MIN_EC_BITS} bits and more",
+        )
+
+
+def check_signature_algorithm(certificate: ChainCertificate) -> None:
+    """MD5 and SHA-1 signatures can be forged."""
+    try:
+        digest = certificate.certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm as error:
+        oid = certificate.certificate.signature_algorithm_oid.dotted_string
+        raise ChainError(
+            Reason.UNSUPPORTED_ALGORITHM,
+            f"certificate `{certificate.subject}` is signed with an unknown algorithm ({oid})",
+            "have it signed with SHA-256",
+        ) from error
+    if digest is not None and not isinstance(digest, _HASHES):
+        raise ChainError(
+            Reason.UNSUPPORTED_ALGORITHM,
+            f"certificate `{certificate.subject}` is signed with {digest.name}, which is not trusted any more",
+            "have it signed with SHA-256",
+        )
+
+
+def check_constraints(authority: ChainCertificate, leaf: ChainCertificate) -> None:
+    """RFC 5280 4.2.1.10, stricter in two ways than the library, which passes over what it cannot compare.
+
+    A constraint on names other than DNS, mail and IP cannot be checked: refused. And an authority that may issue for
+    some kinds of names only is not thereby free to issue for the other kinds: those that IKE knows must be permitted.
+    """
+    constraints = extension(authority, x509.NameConstraints)
+    if constraints is None:
+        return
+    permitted = constraints.permitted_subtrees or []
+    for subtree in (*permitted, *(constraints.excluded_subtrees or [])):
+        if not isinstance(subtree, x509.DNSName | x509.RFC822Name | x509.IPAddress):
+            raise ChainError(
+                Reason.NAME_CONSTRAINTS,
+                f"authority `{authority.subject}` has name constraints on {type(subtree).__name__}, not checked here",
+                "only constraints on DNS, mail and IP names are supported",
+            )
+    for name in leaf.names if permitted else ():
+        if not any(isinstance(subtree, _CONSTRAINED[name.kind]) for subtree in permitted):
+            raise ChainError(
+                Reason.NAME_CONSTRAINTS,
+                f"certificate `{leaf.subject}` has the name `{name.value}`; "
+                f"authority `{authority.subject}` is constrained to other kinds of names",
+                "have the peer's certificate issued by another authority",
+            )
+
+
+def look_alike(one: ChainCertificate, other: ChainCertificate) -> bool:
+    """Whether two subjects are the same in the eyes of RFC 5280 7.1."""
+    return one.subject_der == other.subject_der or folded(one) == folded(other)
+
+
+def folded(certificate: ChainCertificate) -> object:
+    """What `look_alike` compares, as a key for dictionaries."""
+    return distinguished_names.folded(certificate.subject_der)
+
+
+def extension(certificate: ChainCertificate, kind: type[E]) -> E | None:
+    """An extension's value, or None."""
+    for found in certificate.certificate.extensions:
+        if isinstance(found.value, kind):
+            return found.value
+    return None

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: ISC
+"""Identities: what a peer calls itself in IKE, and the subjectAltName that certifies it (RFC 4945 3.1, 5.1.3.6).
+
+One text for each identity, whoever wrote it and wherever it is compared: host names and mail domains in lower case
+and ASCII (A-labels), addresses in their canonical form. The texts of distinguished names are here too, under the
+names that the rest of the project uses.
+"""
+
+import ipaddress
+import re
+from typing import Literal, NamedTuple
+
+from cryptography import x509
+
+from pki import distinguished_names
+from pki.errors import NameInvalid
+
+IdentityKind = Literal["FQDN", "USER_FQDN", "IPV4_ADDR", "IPV6_ADDR"]
+
+dn_keynote = distinguished_names.keynote
+dn_principal = distinguished_names.principal
+dn_openssl = distinguished_names.openssl
+dn_rfc4514 = distinguished_names.rfc4514
+dn_from_keynote = distinguished_names.from_keynote
+
+
+class Identity(NamedTuple):
+    """An IKE identity in its one text; a plain tuple of (kind, value), kinds as isakmpd.conf writes them."""
+
+    kind: IdentityKind
+    value: str
+
+    def __str__(self) -> str:
+        return f"ID_{self.kind} {self.value}"
+
+
+_HOST_MAX, _LABEL_MAX, _LOCAL_MAX = 253, 63, 64
+# `_` is no host name's (RFC 952), but peers are called so; whom we issue for is asked to do better (`general_name`).
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
+# RFC 5321 4.1.2 dot-string; a quoted local part is nobody's identity.
+_LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+
+
+def fqdn(text: str) -> str:
+    """A host name as an identity: lower case, A-labels. Raises NameInvalid for wildcards, control bytes, NUL,
+    anything that is no host name, and what can only be a mistyped address."""
+    if not text.isascii():
+        raise NameInvalid(f"`{_shown(text)}` is not ASCII", "write each label of it as its A-label (xn--...)")
+    name = text.lower()
+    if "*" in name:
+        raise NameInvalid(f"`{_shown(text)}` is a wildcard, which names nobody", "name one host")
+    if name.endswith(".") and len(name) > 1:
+        raise NameInvalid(f"`{_shown(text)}` ends in a dot", f"write `{_shown(name[:-1])}`")
+    labels = name.split(".")
+    if not name or len(name) > _HOST_MAX or not all(map(_is_label, labels)):
+        raise NameInvalid(f"`{_shown(text)}` is not a host name")
+    if labels[-1].isdigit():
+        raise NameInvalid(f"`{_shown(text)}` is neither an address nor a host name")
+    return name
+
+
+def _is_label(label: str) -> bool:
+    if not label or len(label) > _LABEL_MAX or not _LABEL.fullmatch(label):
+        return False
+    if label[2:4] != "--":
+        return True
+    if not label.startswith("xn--"):  # RFC 5890 2.3.1: reserved
+        return False
+    try:
+        decoded = label[4:].encode("ascii").decode("punycode")
+    except (UnicodeError, OverflowError):
+        return False
+    return bool(decoded) and not decoded.isascii()
+
+
+def mail(text: str) -> str:
+    """A mail address as an identity: its domain in lower case, its local part as it is (RFC 5280 7.5).
+
+    Raises NameInvalid."""
+    local, at, domain = text.rpartition("@")
+    if not at or len(local) > _LOCAL_MAX or not _LOCAL_PART.fullmatch(local):
+        raise NameInvalid(f"`{_shown(text)}` is not a mail address", "write it as `alice@example.org`")
+    return f"{local}@{fqdn(domain)}"
+
+
+def address(text: str) -> Identity:
+    """An IPv4 or IPv6 address as an identity. Raises NameInvalid, also for what is no single host's address."""
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError as error:
+        raise NameInvalid(f"`{_shown(text)}` is not an IP address") from error
+    return _address(ip)
+
+
+def _address(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Identity:
+    if ip.is_unspecified or ip.is_multicast:
+        raise NameInvalid(f"`{ip}` is not the address of one host")
+    if isinstance(ip, ipaddress.IPv4Address):
+        return Identity("IPV4_ADDR", str(ip))
+    if ip.scope_id is not None:
+        raise NameInvalid(f"`{ip}` holds only on one link", "leave out what follows `%`")
+    return Identity("IPV6_ADDR", str(ip))
+
+
+def identity(text: str) -> Identity:
+    """`gw.example.org`, `alice@example.org`, `192.0.2.1`: each becomes the identity it looks like.
+
+    Raises NameInvalid."""
+    if "@" in text:
+        return Identity("USER_FQDN", mail(text))
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError:
+        return Identity("FQDN", fqdn(text))
+    return _address(ip)
+
+
+def general_name(name: Identity) -> x509.GeneralName:
+    """The subjectAltName that certifies an identity (RFC 4945 5.1.3.6)."""
+    match name.kind:
+        case "FQDN":
+            return x509.DNSName(name.value)
+        case "USER_FQDN":
+            return x509.RFC822Name(name.value)
+        case "IPV4_ADDR" | "IPV6_ADDR":
+            return x509.IPAddress(ipaddress.ip_address(name.value))
+
+
+def certified(name: x509.GeneralName) -> Identity | None:
+    """The identity that a subjectAltName certifies, or None for one that can be nobody's in IKE: wildcards, networks,
+    URIs, directory names. Raises NameInvalid for control bytes and NUL, which no honest authority signs."""
+    if isinstance(name, x509.DNSName | x509.RFC822Name):
+        if any(character < "!" or character > "~" for character in name.value):
+            raise NameInvalid(f"subjectAltName `{_shown(name.value)}` has a blank, control or non-ASCII character")
+        try:
+            if isinstance(name, x509.DNSName):
+                return Identity("FQDN", fqdn(name.value))
+            return Identity("USER_FQDN", mail(name.value))
+        except NameInvalid:
+            return None
+    if isinstance(name, x509.IPAddress) and isinstance(name.value, ipaddress.IPv4Address | ipaddress.IPv6Address):
+        try:
+            return _address(name.value)
+        except NameInvalid:
+            return None
+    return None
+
+
+def _shown(text: str) -> str:
+    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text[:300])
