@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: ISC
+"""Interop tests: two gateways in network namespaces, charon on one of them or on both.
+
+They are skipped where the machine cannot run them; with INTEROP_REQUIRED=1 in the environment a skip is a failure.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.interop.certificates import Authority
+from tests.interop.charon import CHARON, PLUGINS
+from tests.interop.namespaces import Gateways, two_gateways
+
+REQUIRED = os.environ.get("INTEROP_REQUIRED") == "1"
+INSTALL = "bash tests/interop/install.sh as root installs it"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.interop)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if REQUIRED and report.skipped and call.excinfo:
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but INTEROP_REQUIRED=1: {call.excinfo.value}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def machine() -> None:
+    """Skips where no charon can run."""
+    if os.geteuid() != 0:
+        pytest.skip("network namespaces need root")
+    if not shutil.which("ip"):
+        pytest.skip(f"ip(8) is missing; {INSTALL}")
+    for path in (CHARON, PLUGINS / "libstrongswan-vici.so", PLUGINS / "libstrongswan-kernel-libipsec.so"):
+        if not path.exists():
+            pytest.skip(f"{path} is missing; {INSTALL}")
+    if not Path("/dev/net/tun").exists():
+        pytest.skip("/dev/net/tun is missing: no userspace ESP")
+    try:
+        with two_gateways():
+            pass
+    except subprocess.CalledProcessError as e:
+        pytest.skip(f"cannot make network namespaces: {e.stderr.strip()}")
+
+
+@pytest.fixture
+def gateways(machine: None) -> Iterator[Gateways]:
+    with two_gateways() as both:
+        yield both
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    return Authority.create("Interop CA")
