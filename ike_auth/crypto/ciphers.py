@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
+from cryptography.exceptions import UnsupportedAlgorithm as NotInLibrary
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
 from cryptography.hazmat.primitives.ciphers import BlockCipherAlgorithm, Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
@@ -53,6 +55,20 @@ def phase1_cipher(algorithm: EncryptionAlgorithm, key_length: int | None = None)
     except KeyError:
         suffix = f" with {key_length} bits" if key_length else ""
         raise UnsupportedAlgorithm(f"cipher {algorithm}{suffix}") from None
+
+
+@cache
+def supported() -> frozenset[tuple[int, int]]:
+    """Those keys of PHASE1_CIPHERS that work with the library at hand."""
+    return frozenset(key for key, cipher in PHASE1_CIPHERS.items() if _works(cipher))
+
+
+def _works(cipher: Phase1Cipher) -> bool:
+    try:
+        Cbc(cipher, Secret(bytes(range(cipher.key_size)))).encrypt(b"text", bytes(cipher.block_size))
+    except NotInLibrary:
+        return False
+    return True
 
 
 class Cbc:

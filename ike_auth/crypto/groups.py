@@ -48,13 +48,19 @@ class KeyShare(Protocol):
 
 
 def generate(group: Group, random: Random) -> KeyShare:
-    """A fresh half, its private value drawn from `random`. Raises UnsupportedAlgorithm."""
-    if group in MODP:
-        return _modp_share(group, random)
-    if group in ECP:
-        return _ecp_share(group, random)
-    if group == Group.CURVE25519:
-        return _curve25519_share(random)
+    """A fresh half, its private value drawn from `random`.
+
+    Raises UnsupportedAlgorithm for a group that this program, or the library at hand, does not have.
+    """
+    try:
+        if group in MODP:
+            return _modp_share(group, random)
+        if group in ECP:
+            return _ecp_share(group, random)
+        if group == Group.CURVE25519:
+            return _curve25519_share(random)
+    except NotInLibrary:
+        raise UnsupportedAlgorithm(f"the cryptographic library has no {group}") from None
     raise UnsupportedAlgorithm(f"group {group}")
 
 
@@ -79,7 +85,7 @@ def supported() -> frozenset[Group]:
 def _works(group: Group) -> bool:
     try:
         generate(group, lambda count: b"\5" * count)
-    except (UnsupportedAlgorithm, NotInLibrary):
+    except UnsupportedAlgorithm:
         return False
     return True
 

@@ -64,7 +64,7 @@ class Signature(_Opaque):
 
 @dataclass(frozen=True, slots=True)
 class Nonce(_Opaque):
-    """RFC 2408 3.13. RFC 2409 5 allows 8 to 256 bytes, which `messages.check` holds it to."""
+    """RFC 2408 3.13. RFC 2409 5 allows 8 to 256 bytes, which `legality.check` holds it to."""
 
     kind = PayloadType.NONCE
 

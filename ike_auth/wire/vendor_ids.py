@@ -45,7 +45,7 @@ _PREFIXES = {
     DPD[:14]: "DPD",
     UNITY[:14]: "Unity",
     bytes.fromhex("1e2b516905991c7d7c96fcbfb587e461"): "Windows",
-    bytes.fromhex("4f45"): "libreswan",
+    b"OE": "Openswan or libreswan",
 }
 
 
