@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: ISC
+"""`[General]` and `[X509-certificates]`."""
+
+from pathlib import Path
+
+from ike_auth.config.errors import quoted
+from ike_auth.config.model import Certificates, General
+from ike_auth.config.source import Source
+
+DAY = 86400  # seconds
+MOST_HALF_OPEN = 1_000_000
+MOST_RETRANSMITS = 100
+
+
+def read_general(source: Source) -> General:
+    section = source.fixed("General")
+    default = General()
+    use_keynote = section.yes_no("Use-Keynote", default.use_keynote)
+    if not use_keynote:
+        message = "`Use-Keynote= no`: no policy is asked, every authenticated peer gets the tunnels that it proposes"
+        source.problems.warn(section.place("Use-Keynote"), message)
+    authorizer = section.entry("Authorizer")
+    return General(
+        listen_on=section.addresses("Listen-on"),
+        retransmits=section.number("Retransmits", default.retransmits, 0, MOST_RETRANSMITS),
+        exchange_max_time=section.number("Exchange-max-time", default.exchange_max_time, 1, DAY),
+        check_interval=section.number("Check-interval", default.check_interval, 1, DAY),
+        nat_keepalive=section.number("NAT-T-Keepalive", default.nat_keepalive, 1, DAY),
+        delete_sas=section.yes_no("Delete-SAs", default.delete_sas),
+        use_keynote=use_keynote,
+        authorizer=authorizer.value if authorizer else default.authorizer,
+        policy_file=section.path("Policy-file", default.policy_file),
+        half_open_limit=section.number("Half-open-limit", default.half_open_limit, 1, MOST_HALF_OPEN),
+        verbose=section.has("Logverbose"),
+    )
+
+
+def read_certificates(source: Source) -> Certificates:
+    section = source.fixed("X509-certificates")
+    default = Certificates()
+
+    def path(tag: str, otherwise: Path) -> Path:
+        return section.path(tag, otherwise)
+
+    registry = section.entry("Registry")
+    if registry and "://" not in registry.value:
+        hint = "`sqlite:////var/lib/ca/registry.db`, for example"
+        source.problems.error(registry.where, f"`Registry`: {quoted(registry.value)} is not a database URL", hint)
+    return Certificates(
+        ca_directory=path("CA-directory", default.ca_directory),
+        cert_directory=path("Cert-directory", default.cert_directory),
+        crl_directory=path("CRL-directory", default.crl_directory),
+        private_key=path("Private-key", default.private_key),
+        private_key_directory=path("Private-key-directory", default.private_key_directory),
+        registry=registry.value if registry else None,
+    )
