@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.interop.certificates import Credential
 from tests.interop.namespaces import Gateway
-from tests.interop.processes import Daemon
+from tests.interop.processes import Daemon, Service
 from tests.interop.vici import Section, Value, Vici, ViciError
 from tests.interop.waiting import until
 
@@ -24,8 +24,6 @@ PLUGINS = Path("/usr/lib/ipsec/plugins")
 
 CONNECTION, CHILD = "peer", "net"  # charon's names for the one connection of a test, and its tunnel
 
-START_SECONDS = 10.0
-STOP_SECONDS = 10.0
 COMMAND_SECONDS = 15.0  # charon answers `terminate` only when its retransmissions have ended
 
 # `resolve` is left out: it writes the machine's resolv.conf. Of the kernel plugins the first that can, does.
@@ -76,7 +74,7 @@ class Settings:
     esp: str = "aes256-sha256-modp2048"
     dpd_delay: int = 0  # seconds; 0: no DPD of its own
     userspace_esp: bool = True  # kernel-libipsec: claims a NAT, so all goes to port 4500. False: phase 1 only
-    fragment_size: int = 1280  # octets of an IP packet; RFC 2408 messages above it are sent in fragments
+    fragment_size: int = 1280  # octets of an IP packet; longer IKE messages go in fragments
     log_level: int = 1  # of what concerns the protocol; 4 writes keys and plaintext
 
 
@@ -114,13 +112,11 @@ class IkeSa:
     children: tuple[ChildSa, ...]
 
 
-class Charon:
-    """A charon that knows one peer; a `with` block starts and stops it.
+class Charon(Service):
+    """A charon that knows one peer.
 
     `directory` is for its files and is made; its path must be short (a Unix socket's has at most 107 octets).
     """
-
-    _daemon: Daemon
 
     def __init__(self, gateway: Gateway, peer: Gateway, settings: Settings, directory: Path) -> None:
         self.gateway = gateway
@@ -128,35 +124,6 @@ class Charon:
         self.settings = settings
         self._directory = directory
         self._socket = directory / "vici.sock"
-
-    def __enter__(self) -> "Charon":
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def start(self) -> None:
-        """Start it and hand it its connection; it runs when this returns, and does not when this raises."""
-        self._daemon = _start(self.gateway, self.settings, self._directory)
-        try:
-            self._wait_until_it_answers()
-            self._load()
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        """SIGTERM: charon deletes its SAs, tells the peer so, and ends."""
-        if self._daemon.running:
-            self._daemon.stop(STOP_SECONDS)
-
-    @property
-    def log(self) -> str:
-        return self._daemon.log
-
-    def wait_for_log(self, pattern: str, seconds: float = 5.0) -> None:
-        self._daemon.wait_for_log(pattern, seconds)
 
     def initiate(self, seconds: float = 10.0) -> None:
         """Bring the tunnel up; ViciError, with the end of the log, if it is not up within `seconds`."""
@@ -185,14 +152,14 @@ class Charon:
                     return ike, child
             return None
 
-        return until(look, seconds, lambda: f"one tunnel among {self.list_sas()}\n{self._daemon.describe()}")
+        return until(look, seconds, lambda: f"one tunnel among {self.list_sas()}\n{self.daemon.describe()}")
 
     def wait_until_empty(self, seconds: float = 5.0) -> None:
         """Until no SA is left, not even one half made."""
         until(
             lambda: not self.list_sas(),
             seconds,
-            lambda: f"no SA; there is {self.list_sas()}\n{self._daemon.describe()}",
+            lambda: f"no SA; there is {self.list_sas()}\n{self.daemon.describe()}",
         )
 
     def _initiate(self, seconds: float, what: dict[str, str]) -> None:
@@ -200,24 +167,40 @@ class Charon:
             with self._vici(seconds + 5) as vici:
                 vici.request("initiate", {**what, "timeout": str(round(seconds * 1000))})
         except ViciError as e:
-            raise ViciError(f"{e}\n{self._daemon.describe()}") from None
+            raise ViciError(f"{e}\n{self.daemon.describe()}") from None
 
     def _vici(self, seconds: float) -> Vici:
         return Vici(self._socket, seconds)
 
-    def _wait_until_it_answers(self) -> None:
-        def look() -> bool:
-            if not self._daemon.running:
-                raise RuntimeError(f"charon has ended:\n{self._daemon.describe()}")
-            try:
-                with self._vici(COMMAND_SECONDS) as vici:
-                    return bool(vici.request("version"))
-            except (FileNotFoundError, ConnectionRefusedError):
-                return False
+    def _launch(self) -> Daemon:
+        directory, settings = self._directory, self.settings
+        run = directory / "run"
+        run.mkdir(parents=True)
+        configuration = directory / "strongswan.conf"
+        configuration.write_text(
+            _STRONGSWAN_CONF.format(
+                plugins=_PLUGINS.format(libipsec="kernel-libipsec" if settings.userspace_esp else ""),
+                directory=directory,
+                fragment_size=settings.fragment_size,
+                log_level=settings.log_level,
+            )
+        )
+        return Daemon(
+            self.gateway,
+            ["sh", "-c", 'mount --bind "$1" /run && exec "$2"', "sh", str(run), str(CHARON)],
+            output=directory / "charon.out",
+            log=directory / "charon.log",
+            environment={"STRONGSWAN_CONF": str(configuration)},
+        )
 
-        until(look, START_SECONDS, self._daemon.describe)
+    def _is_ready(self) -> bool:
+        try:
+            with self._vici(COMMAND_SECONDS) as vici:
+                return bool(vici.request("version"))
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
 
-    def _load(self) -> None:
+    def _set_up(self) -> None:
         settings = self.settings
         with self._vici(COMMAND_SECONDS) as vici:
             if settings.secret:
@@ -250,27 +233,6 @@ class Charon:
                 }
             },
         }
-
-
-def _start(gateway: Gateway, settings: Settings, directory: Path) -> Daemon:
-    run = directory / "run"
-    run.mkdir(parents=True)
-    configuration = directory / "strongswan.conf"
-    configuration.write_text(
-        _STRONGSWAN_CONF.format(
-            plugins=_PLUGINS.format(libipsec="kernel-libipsec" if settings.userspace_esp else ""),
-            directory=directory,
-            fragment_size=settings.fragment_size,
-            log_level=settings.log_level,
-        )
-    )
-    return Daemon(
-        gateway,
-        ["sh", "-c", 'mount --bind "$1" /run && exec "$2"', "sh", str(run), str(CHARON)],
-        output=directory / "charon.out",
-        log=directory / "charon.log",
-        environment={"STRONGSWAN_CONF": str(configuration)},
-    )
 
 
 def _ike_sa(listed: Section) -> IkeSa:

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 Value: TypeAlias = "str | bytes | Sequence[str | bytes] | Mapping[str, Value]"
 Section: TypeAlias = "dict[str, str | list[str] | Section]"
@@ -52,7 +52,7 @@ class Vici:
             self._socket.close()
             raise
 
-    def __enter__(self) -> "Vici":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: ISC
+"""Our own daemon in a gateway's namespace: `ike-auth run` with isakmpd.conf and policy made for the test."""
+
+import sys
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from tests.interop.certificates import Authority, Credential
+from tests.interop.namespaces import Gateway
+from tests.interop.processes import Daemon, Service
+
+IKE_AUTH = Path(sys.executable).with_name("ike-auth")  # of the environment that runs the tests
+
+PEER, CONNECTION = "charon", "net"  # our names for the peer and the tunnel, as they show in the log
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What our daemon is told about its one peer. Transforms and suites are isakmpd's names."""
+
+    initiates: bool
+    peer_id: str  # FQDN, or the peer's address
+    own_id: str = ""  # FQDN; empty for our address
+    secret: str = ""  # main mode with a pre-shared key
+    credential: Credential | None = None  # main mode with RSA signatures
+    authority: Authority | None = None
+    transform: str = "AES-256-SHA2-256-GRP14"  # the authentication method is added
+    suite: str = "QM-ESP-AES-256-SHA2-256-PFS-GRP14-SUITE"
+    condition: str = "true"  # a KeyNote test that the policy makes besides those of the identity
+    trusted_id: str = ""  # what the policy wants remote_id to be; empty for `peer_id`
+    gives_up_after: int = 120  # seconds, of an exchange
+
+
+class IkeAuth(Service):
+    """An `ike-auth run` that knows one peer; it is ready when it has bound its ports. `directory` is made."""
+
+    def __init__(self, gateway: Gateway, peer: Gateway, settings: Settings, directory: Path) -> None:
+        self._gateway = gateway
+        self._peer = peer
+        self._settings = settings
+        self._directory = directory
+
+    def _launch(self) -> Daemon:
+        configuration, policy = self._write_files()
+        return Daemon(
+            self._gateway,
+            [str(IKE_AUTH), "run", "-c", str(configuration), "--policy", str(policy), "--no-kernel"],
+            output=self._directory / "ike-auth.log",
+        )
+
+    def _is_ready(self) -> bool:
+        return self.daemon.udp_ports() >= {500, 4500}
+
+    def _set_up(self) -> None:
+        """Its files have said everything."""
+
+    def _write_files(self) -> tuple[Path, Path]:
+        self._directory.mkdir()
+        if self._settings.credential:
+            self._write_certificates(self._settings.credential)
+        configuration = self._write("isakmpd.conf", self._configuration().encode())
+        return configuration, self._write("policy", self._policy().encode())
+
+    def _write_certificates(self, own: Credential) -> None:
+        assert self._settings.authority
+        self._write("ca/ca.crt", self._settings.authority.credential.certificate_pem)
+        self._write(f"certs/{self._settings.own_id}.crt", own.certificate_pem)
+        self._write(f"private/{self._settings.own_id}", own.key_pem)
+        (self._directory / "crls").mkdir()
+
+    def _write(self, name: str, data: bytes) -> Path:
+        path = self._directory / name
+        path.parent.mkdir(exist_ok=True)
+        path.touch(mode=0o600)  # the daemon reads neither keys nor policy that others may read
+        path.write_bytes(data)
+        return path
+
+    def _configuration(self) -> str:
+        settings, own, peer = self._settings, self._gateway, self._peer
+        method = "-RSA_SIG" if settings.credential else ""
+        identity = {"ID": "own-id"} if settings.own_id else {}
+        secret = {"Authentication": settings.secret} if settings.secret else {}
+        kind = "Connections" if settings.initiates else "Passive-Connections"
+        sections = {
+            "General": {
+                "Listen-on": own.address,
+                "Exchange-max-time": str(settings.gives_up_after),
+            },
+            "Phase 1": {peer.address: PEER},
+            "Phase 2": {kind: CONNECTION},
+            PEER: {
+                "Phase": "1",
+                "Address": peer.address,
+                "Local-address": own.address,
+                "Configuration": "main-mode",
+                **identity,
+                "Remote-ID": "peer-id",
+                **secret,
+            },
+            "own-id": _identity(settings.own_id or own.address),
+            "peer-id": _identity(settings.peer_id),
+            "main-mode": {"EXCHANGE_TYPE": "ID_PROT", "Transforms": settings.transform + method},
+            CONNECTION: {
+                "Phase": "2",
+                "ISAKMP-peer": PEER,
+                "Configuration": "quick-mode",
+                "Local-ID": "own-network",
+                "Remote-ID": "peer-network",
+            },
+            "quick-mode": {"EXCHANGE_TYPE": "QUICK_MODE", "Suites": settings.suite},
+            "own-network": _network(own.network),
+            "peer-network": _network(peer.network),
+            "X509-certificates": {
+                "CA-directory": str(self._directory / "ca"),
+                "Cert-directory": str(self._directory / "certs"),
+                "CRL-directory": str(self._directory / "crls"),
+                "Private-key-directory": str(self._directory / "private"),
+            },
+        }
+        if not settings.own_id:
+            del sections["own-id"]
+        if not settings.credential:
+            del sections["X509-certificates"]
+        return "\n".join(_section(name, tags) for name, tags in sections.items())
+
+    def _policy(self) -> str:
+        settings = self._settings
+        ca = settings.authority
+        licensee = f"DN:{ca.subject_text}" if ca else f"passphrase:{settings.secret}"
+        name = settings.trusted_id or settings.peer_id
+        kind = "FQDN" if _is_fqdn(name) else "IPv4 address"
+        return f"""\
+KeyNote-Version: 2
+Comment: the one peer of this test, by its identity, with a cipher
+Authorizer: "POLICY"
+Licensees: "{licensee}"
+Conditions: app_domain == "IPsec policy" && doi == "ipsec" &&
+            remote_id_type == "{kind}" && remote_id == "{name if _is_fqdn(name) else _padded(name)}" &&
+            esp_present == "yes" && esp_enc_alg == "aes" && ({settings.condition}) -> "true";
+"""
+
+
+def _section(name: str, tags: dict[str, str]) -> str:
+    return "".join([f"[{name}]\n", *(f"{tag}= {value}\n" for tag, value in tags.items())])
+
+
+def _identity(name: str) -> dict[str, str]:
+    if _is_fqdn(name):
+        return {"ID-type": "FQDN", "Name": name}
+    return {"ID-type": "IPV4_ADDR", "Address": name}
+
+
+def _network(text: str) -> dict[str, str]:
+    network = IPv4Network(text)
+    return {
+        "ID-type": "IPV4_ADDR_SUBNET",
+        "Network": str(network.network_address),
+        "Netmask": str(network.netmask),
+    }
+
+
+def _is_fqdn(name: str) -> bool:
+    return not name.replace(".", "").isdigit()
+
+
+def _padded(address: str) -> str:
+    """As KeyNote policies see IPv4 addresses, `010.099.000.001`, so that strings compare like addresses."""
+    return ".".join(f"{int(octet):03}" for octet in address.split("."))
