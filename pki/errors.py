@@ -16,3 +16,23 @@ class NameInvalid(PkiError):
 
 class DerInvalid(PkiError):
     """Bytes that are not the DER of what was expected."""
+
+
+class LintFailed(PkiError):
+    """A certificate that we were about to sign breaks a rule: nothing was signed."""
+
+
+class KeystoreError(PkiError):
+    """A key file that cannot be read, written or trusted."""
+
+
+class RegistryError(PkiError):
+    """The registry refuses: what was asked does not exist, exists already, or would break its rules."""
+
+
+class RegistryUnreachable(RegistryError):
+    """The registry cannot be read or written now."""
+
+
+class SchemaUnknown(RegistryError):
+    """The registry was written by another version of this software."""

@@ -37,8 +37,10 @@ class Identity(NamedTuple):
 _HOST_MAX, _LABEL_MAX, _LOCAL_MAX = 253, 63, 64
 # `_` is no host name's (RFC 952), but peers are called so; whom we issue for is asked to do better (`general_name`).
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?")
-# RFC 5321 4.1.2 dot-string; a quoted local part is nobody's identity.
-_LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+# RFC 5321 4.1.2 dot-string without `/`, since keys and credentials are looked up in files named by identity, and
+# without `*`; a quoted local part is nobody's identity.
+_ATOM = r"[A-Za-z0-9!#$%&'+=?^_`{|}~-]+"
+_LOCAL_PART = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 
 
 def fqdn(text: str) -> str:

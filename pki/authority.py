@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: ISC
+"""Make and issue certificates: pure functions of what is asked, a time, a serial number and a signer.
+
+First a rehearsal: the certificate is built, signed with a key that is thrown away, and linted. The authority's key
+then signs exactly those bytes, so that nothing can differ between what was checked and what was signed, and a signer
+is asked for no more than a signature: a token fits as well as a key in memory.
+"""
+
+import datetime
+import functools
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from pki import chain_certificates, chain_rules, der, distinguished_names, lints, profiles
+from pki.chain_certificates import ChainCertificate
+from pki.errors import NameInvalid, PkiError
+from pki.names import Identity, general_name
+from pki.profiles import Profile
+
+SERIAL_BITS = 159  # RFC 5280 4.1.2.2: 20 octets at most, and positive
+_COMMON_NAME_MAX = 64  # RFC 5280 appendix A, ub-common-name
+_USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
+
+class Signer(Protocol):
+    """Whoever holds an authority's RSA key: PKCS#1 v1.5 signatures with SHA-256."""
+
+    @property
+    def public_key(self) -> CertificatePublicKeyTypes: ...
+
+    def sign(self, data: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeySigner:
+    """A signer with the key in memory."""
+
+    key: rsa.RSAPrivateKey = field(repr=False)
+
+    @property
+    def public_key(self) -> CertificatePublicKeyTypes:
+        return self.key.public_key()
+
+    def sign(self, data: bytes) -> bytes:
+        return self.key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A certificate that passed its rehearsal and awaits its signature."""
+
+    certificate: ChainCertificate  # all is final but the signature
+    profile: Profile
+    identities: tuple[Identity, ...]
+    issuer: ChainCertificate | None  # None: signs itself
+
+    def sign(self, signer: Signer) -> x509.Certificate:
+        """The certificate. Raises PkiError where the signer's key is not the issuer's."""
+        issuer = self.issuer or self.certificate
+        if signer.public_key != issuer.public_key:
+            raise PkiError(f"the key at hand is not the key of authority `{issuer.subject}`")
+        parts = der.slices(self.certificate.der)
+        signature = der.encode(der.BIT_STRING, b"\0" + signer.sign(parts.tbs))
+        signed = der.encode(der.SEQUENCE, parts.tbs + parts.signature_algorithm + signature)
+        certificate = x509.load_der_x509_certificate(signed)
+        certificate.verify_directly_issued_by(certificate if self.issuer is None else issuer.certificate)
+        return certificate
+
+
+def prepare_authority(
+    name: x509.Name,
+    public_key: CertificatePublicKeyTypes,
+    serial: int,
+    now: datetime.datetime,
+    lifetime: datetime.timedelta | None = None,
+) -> Prepared:
+    """A self-signed authority. Raises LintFailed, PkiError."""
+    begin = _whole_seconds(now) - profiles.BACKDATE
+    end = _end(now, lifetime or profiles.CA.lifetime)
+    return _rehearse(name, public_key, serial, (begin, end), profiles.CA, (), None)
+
+
+def prepare(
+    profile: Profile,
+    identities: tuple[Identity, ...],
+    public_key: CertificatePublicKeyTypes,
+    issuer: x509.Certificate,
+    serial: int,
+    now: datetime.datetime,
+    lifetime: datetime.timedelta | None = None,
+) -> Prepared:
+    """A peer's certificate under `issuer`; the first of its identities is the one it goes by. Where no lifetime is
+    given it ends with the authority at the latest. Raises LintFailed, ChainError, PkiError."""
+    authority = chain_certificates.from_certificate(issuer)
+    if not authority.not_before <= now <= authority.not_after:
+        raise PkiError(
+            f"authority `{authority.subject}` is not valid now, only from {authority.not_before:%Y-%m-%d} "
+            f"to {authority.not_after:%Y-%m-%d}",
+            "check this machine's clock, or make a new authority",
+        )
+    begin = max(_whole_seconds(now) - profiles.BACKDATE, authority.not_before)
+    end = _end(now, lifetime) if lifetime else min(_end(now, profile.lifetime), authority.not_after)
+    subject = subject_name(issuer.subject, identities)
+    return _rehearse(subject, public_key, serial, (begin, end), profile, identities, authority)
+
+
+def subject_name(authority: x509.Name, identities: tuple[Identity, ...]) -> x509.Name:
+    """The authority's own name with the first identity in place of its common name. What is too long for a common
+    name becomes a user id."""
+    if not identities:
+        raise NameInvalid("a certificate needs at least one identity")
+    value = identities[0].value
+    kind = NameOID.COMMON_NAME if len(value) <= _COMMON_NAME_MAX else NameOID.USER_ID
+    own = x509.RelativeDistinguishedName([x509.NameAttribute(kind, value)])
+    return x509.Name([*(rdn for rdn in authority.rdns if not _is_personal(rdn)), own])
+
+
+def _is_personal(rdn: x509.RelativeDistinguishedName) -> bool:
+    return any(it.oid in (NameOID.COMMON_NAME, NameOID.EMAIL_ADDRESS, NameOID.SERIAL_NUMBER) for it in rdn)
+
+
+def authority_name(text: str) -> x509.Name:
+    """`Example CA`, which becomes the common name, or a whole name `/C=DE/O=Example/CN=Example CA`.
+
+    Raises NameInvalid."""
+    if text.startswith(("/", "DN:/")):
+        rdns = distinguished_names.decode(distinguished_names.from_keynote(text))
+    else:
+        rdns = ((distinguished_names.Attribute("2.5.4.3", 0x0C, text.encode()),),)
+    try:
+        name = x509.Name(
+            x509.RelativeDistinguishedName(
+                x509.NameAttribute(x509.ObjectIdentifier(it.oid), it.value.decode()) for it in rdn
+            )
+            for rdn in rdns
+        )
+        kept = name.public_bytes() == distinguished_names.encode(rdns)
+    except (ValueError, TypeError) as error:
+        raise NameInvalid(f"`{text}` cannot be an authority's name: {error}") from error
+    if not text.isprintable() or not text.strip() or not kept:
+        raise NameInvalid(f"`{text}` cannot be an authority's name", "use printable text in the usual string types")
+    return name
+
+
+def _rehearse(
+    subject: x509.Name,
+    public_key: CertificatePublicKeyTypes,
+    serial: int,
+    validity: tuple[datetime.datetime, datetime.datetime],
+    profile: Profile,
+    identities: tuple[Identity, ...],
+    issuer: ChainCertificate | None,
+) -> Prepared:
+    try:
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer.certificate.subject if issuer is not None else subject)
+            .public_key(public_key)
+            .serial_number(serial)
+            .not_valid_before(validity[0])
+            .not_valid_after(validity[1])
+        )
+        for extension in _extensions(profile, identities, public_key, issuer):
+            critical = isinstance(extension, x509.BasicConstraints | x509.KeyUsage)
+            builder = builder.add_extension(extension, critical)
+        rehearsed = builder.sign(_throw_away_key(), hashes.SHA256())
+    except (ValueError, TypeError) as error:
+        raise PkiError(f"no such certificate can be made: {error}") from error
+    certificate = chain_certificates.load(rehearsed.public_bytes(Encoding.DER))
+    lints.check(lints.Rehearsal(certificate, profile, identities, issuer))
+    return Prepared(certificate, profile, identities, issuer)
+
+
+def _extensions(
+    profile: Profile,
+    identities: tuple[Identity, ...],
+    public_key: CertificatePublicKeyTypes,
+    issuer: ChainCertificate | None,
+) -> list[x509.ExtensionType]:
+    extensions: list[x509.ExtensionType] = [
+        x509.BasicConstraints(ca=profile.is_authority, path_length=profile.path_length),
+        x509.KeyUsage(**{usage: usage in profile.key_usage for usage in _USAGES}),
+        x509.SubjectKeyIdentifier.from_public_key(public_key),
+    ]
+    identifier = chain_rules.extension(issuer, x509.SubjectKeyIdentifier) if issuer is not None else None
+    if identifier is not None:
+        extensions.append(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier))
+    if identities:
+        extensions.append(x509.SubjectAlternativeName([general_name(identity) for identity in identities]))
+    if profile.extended_key_usages:
+        extensions.append(x509.ExtendedKeyUsage(profile.extended_key_usages))
+    return extensions
+
+
+@functools.cache
+def _throw_away_key() -> rsa.RSAPrivateKey:
+    """Signs rehearsals, which never leave this module. Small, because only its algorithm matters."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=1024)
+
+
+def _whole_seconds(time: datetime.datetime) -> datetime.datetime:
+    return time.astimezone(datetime.UTC).replace(microsecond=0)
+
+
+def _end(now: datetime.datetime, lifetime: datetime.timedelta) -> datetime.datetime:
+    try:
+        return _whole_seconds(now) + lifetime
+    except OverflowError as error:
+        raise PkiError(f"a lifetime of {lifetime.days} days is too long") from error

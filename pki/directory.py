@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: ISC
+"""The directory of a certification authority on disk.
+
+registry.sqlite    everything issued; readable by gateways
+keys/              0700: one private key a file, 0600, named by the serial number of its certificate
+lock               held by whoever changes anything here
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pki import keystore
+from pki.authority import KeySigner
+from pki.errors import PkiError
+from pki.records import AuthorityRecord, Record
+from pki.registry import Registry
+
+_REGISTRY, _KEYS, _LOCK = "registry.sqlite", "keys", "lock"
+_OURS = {_REGISTRY, _REGISTRY + "-wal", _REGISTRY + "-shm", _KEYS, _LOCK}
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A CA directory: where things are in it."""
+
+    path: Path
+
+    @property
+    def registry_path(self) -> Path:
+        return self.path / _REGISTRY
+
+    def key_path(self, file: str) -> Path:
+        return self.path / _KEYS / file
+
+    def make(self) -> None:
+        """Make it, or finish making it. Raises KeystoreError, and PkiError where it holds anything else."""
+        if self.path.is_dir() and (other := sorted({it.name for it in self.path.iterdir()} - _OURS)):
+            raise PkiError(f"`{self.path}` is not empty: it holds `{other[0]}`", "choose a new directory")
+        keystore.make_directory(self.path, 0o755)
+        keystore.make_directory(self.path / _KEYS, 0o700)
+
+    def registry(self) -> Registry:
+        """Open the registry. Raises PkiError where there is none, RegistryError."""
+        if not self.registry_path.is_file():
+            raise PkiError(
+                f"`{self.path}` holds no authority",
+                "name its directory with --dir, or make one: keynote-pki init DIR",
+            )
+        return Registry.open(self.registry_path)
+
+    @contextlib.contextmanager
+    def changing(self, *, wait: bool = True) -> Iterator[None]:
+        """Hold the directory's lock. Raises KeystoreError."""
+        with keystore.exclusive(self.path / _LOCK, wait=wait):
+            yield
+
+    def authority(self, registry: Registry) -> AuthorityRecord:
+        """The authority that issues here. Raises PkiError."""
+        authorities = registry.authorities()
+        if not authorities:
+            raise PkiError(f"`{self.path}` holds no authority yet", f'keynote-pki init {self.path} --name "..."')
+        return authorities[-1]
+
+    def signer(self, record: Record) -> KeySigner:
+        """The private key of a certificate. Raises KeystoreError, and PkiError where it is not here."""
+        if record.key_file is None:
+            raise PkiError(f"the private key of `{record.name}` is not kept here")
+        return KeySigner(keystore.load(self.key_path(record.key_file)))

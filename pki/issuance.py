@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: ISC
+"""Issue and record as one: whatever happens in between, a certificate is there whole, with its record and its key
+file, or not at all.
+
+    1  rehearse and lint               nothing has happened
+    2  row `pending`                   takes the serial number, names the temporary file
+    3  key file written, synced        under the temporary name
+    4  row `issued`                    with the signed certificate: from here on it counts
+    5  key file gets its name
+    6  row forgets the temporary name
+
+After a crash before 4 the next command undoes, after 4 it completes (`recover`). All of it happens under the
+directory's lock, so what is unfinished when somebody holds that lock is nobody's work in progress.
+"""
+
+import contextlib
+import datetime
+import hashlib
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from pki import authority, keystore, profiles
+from pki.authority import KeySigner, Prepared, Signer
+from pki.directory import Directory
+from pki.errors import KeystoreError, PkiError
+from pki.names import Identity
+from pki.profiles import Profile
+from pki.records import Record, Reservation
+from pki.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """An interrupted issue that was brought to an end."""
+
+    name: str
+    serial: str
+    completed: bool  # else undone
+
+
+def initialize(path: Path, name: str, now: datetime.datetime, lifetime: datetime.timedelta | None = None) -> Record:
+    """Make a CA directory with a self-signed authority. Raises PkiError; then there is no authority, at most an empty
+    directory that a second try fills."""
+    subject = authority.authority_name(name)
+    common_names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    key = keystore.generate(profiles.CA.rsa_bits)
+    prepared = authority.prepare_authority(subject, key.public_key(), _new_serial(), now, lifetime)
+    directory = Directory(path)
+    directory.make()
+    with directory.changing():
+        registry = Registry.create(directory.registry_path)
+        recover(directory, registry)
+        if existing := registry.authorities():
+            raise PkiError(f"`{path}` holds the authority `{existing[0].name}` already", "choose a new directory")
+        reservation = _reservation(prepared, str(common_names[-1].value) if common_names else name, key)
+        authority_id = registry.reserve_authority(reservation)
+        return _finish(directory, registry, authority_id, reservation, prepared, key, KeySigner(key))
+
+
+def issue(
+    directory: Directory,
+    profile: Profile,
+    identities: tuple[Identity, ...],
+    now: datetime.datetime,
+    lifetime: datetime.timedelta | None = None,
+) -> Record:
+    """A certificate with a new key, under the directory's authority. Raises PkiError."""
+    registry = directory.registry()
+    issuer = directory.authority(registry)
+    signer = directory.signer(issuer.certificate)
+    key = keystore.generate(profile.rsa_bits)
+    prepared = authority.prepare(
+        profile, identities, key.public_key(), issuer.certificate.certificate, _new_serial(), now, lifetime
+    )
+    reservation = _reservation(prepared, identities[0].value, key)
+    with directory.changing():
+        recover(directory, registry)
+        registry.reserve(issuer.id, reservation, now)
+        return _finish(directory, registry, issuer.id, reservation, prepared, key, signer)
+
+
+def recover(directory: Directory, registry: Registry) -> tuple[Recovered, ...]:
+    """Complete or undo what was interrupted. The caller holds the directory's lock.
+
+    Raises KeystoreError, RegistryError."""
+    recovered = []
+    for unfinished in registry.unfinished():
+        temporary = unfinished.temporary_file and directory.key_path(unfinished.temporary_file)
+        if not unfinished.issued:
+            if temporary:
+                keystore.discard(temporary)
+            registry.cancel(unfinished.authority_id, unfinished.serial)
+        else:
+            if temporary and unfinished.key_file:
+                keystore.give_name(temporary, directory.key_path(unfinished.key_file))
+            registry.settle(unfinished.authority_id, unfinished.serial)
+        recovered.append(Recovered(unfinished.name, unfinished.serial, unfinished.issued))
+    return tuple(recovered)
+
+
+def recover_if_idle(directory: Directory, registry: Registry) -> tuple[Recovered, ...]:
+    """`recover`, unless somebody is at work here, or we may not write. Raises KeystoreError, RegistryError."""
+    if not registry.unfinished():
+        return ()
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(directory.changing(wait=False))
+        except KeystoreError:
+            return ()
+        return recover(directory, registry)
+
+
+def _finish(
+    directory: Directory,
+    registry: Registry,
+    authority_id: int,
+    reservation: Reservation,
+    prepared: Prepared,
+    key: rsa.RSAPrivateKey,
+    signer: Signer,
+) -> Record:
+    """Steps 3 to 6."""
+    assert reservation.temporary_file is not None  # we made the key, so there is a file for it
+    assert reservation.key_file is not None
+    temporary = directory.key_path(reservation.temporary_file)
+    try:
+        der = prepared.sign(signer).public_bytes(Encoding.DER)
+        keystore.write(temporary, keystore.pem(key))
+        registry.confirm(authority_id, reservation.serial, der)
+    except BaseException:
+        with contextlib.suppress(PkiError):  # if this fails as well, the next command does it
+            recover(directory, registry)
+        raise
+    keystore.give_name(temporary, directory.key_path(reservation.key_file))
+    registry.settle(authority_id, reservation.serial)
+    (record,) = registry.find(hashlib.sha256(der).hexdigest())
+    return record
+
+
+def _reservation(prepared: Prepared, name: str, key: rsa.RSAPrivateKey) -> Reservation:
+    certificate = prepared.certificate
+    serial = f"{certificate.certificate.serial_number:040x}"
+    return Reservation(
+        serial=serial,
+        profile=prepared.profile.name,
+        name=name,
+        identities=prepared.identities,
+        subject=certificate.subject,
+        subject_der=certificate.subject_der,
+        not_before=certificate.not_before,
+        not_after=certificate.not_after,
+        key_file=f"{serial}.pem",
+        temporary_file=f".{serial}.new",
+    )
+
+
+def _new_serial() -> int:
+    return secrets.randbits(authority.SERIAL_BITS) or 1

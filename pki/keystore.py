@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: ISC
+"""Files that must not be lost, leaked or overwritten: private keys.
+
+A file gets its name when it is whole and on the disk, and never the name of another: it is written under a temporary
+name, synced, then linked (link(2) fails where the name is taken, rename(2) would replace it). Between these steps a
+crash leaves a temporary file that the registry knows of (`issuance`).
+"""
+
+import contextlib
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from pki.errors import KeystoreError
+
+_EXPONENT = 65537
+
+
+def generate(bits: int) -> rsa.RSAPrivateKey:
+    """A new RSA key."""
+    return rsa.generate_private_key(public_exponent=_EXPONENT, key_size=bits)
+
+
+def pem(key: rsa.RSAPrivateKey, *, traditional: bool = False) -> bytes:
+    """The key as unencrypted PEM: PKCS#8, or the older PKCS#1 form that every isakmpd reads."""
+    form = PrivateFormat.TraditionalOpenSSL if traditional else PrivateFormat.PKCS8
+    return key.private_bytes(Encoding.PEM, form, NoEncryption())
+
+
+def load(path: Path) -> rsa.RSAPrivateKey:
+    """A key from its file. Raises KeystoreError, also where others than the owner may read the file."""
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise KeystoreError(f"private key `{path}` can be read by others", f"chmod 600 {path}")
+            data = file.read()
+    except OSError as error:
+        raise KeystoreError(f"private key `{path}` cannot be read: {error.strerror}") from error
+    try:
+        key = load_pem_private_key(data, password=None)
+    except (ValueError, TypeError) as error:
+        raise KeystoreError(f"`{path}` does not hold an unencrypted private key in PEM") from error
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise KeystoreError(f"`{path}` does not hold an RSA key")
+    return key
+
+
+def make_directory(path: Path, mode: int) -> None:
+    """A directory with exactly this mode, and its name on the disk; fine if it is there. Raises KeystoreError."""
+    try:
+        path.mkdir(mode=mode)
+    except FileExistsError:
+        if not path.is_dir():
+            raise KeystoreError(f"`{path}` is not a directory") from None
+        return
+    except OSError as error:
+        raise KeystoreError(f"directory `{path}` cannot be made: {error.strerror}") from error
+    path.chmod(mode)
+    _sync_directory(path.parent)
+
+
+def write(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """A new file, whole and on the disk when this returns; what was written of it is removed where it fails.
+
+    Raises KeystoreError, also where the name is taken."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+    except FileExistsError:
+        raise KeystoreError(f"`{path}` exists and is not overwritten") from None
+    except OSError as error:
+        raise KeystoreError(f"`{path}` cannot be written: {error.strerror}") from error
+    try:
+        try:
+            os.fchmod(descriptor, mode)  # whatever the umask
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        _sync_directory(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise KeystoreError(f"`{path}` cannot be written: {error.strerror}") from error
+
+
+def give_name(temporary: Path, path: Path) -> None:
+    """Move a file to a name that nothing has yet; done again it changes nothing. Raises KeystoreError."""
+    try:
+        if not temporary.exists() and path.exists():
+            return
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+        if not path.samefile(temporary):
+            raise KeystoreError(f"`{path}` exists and is not overwritten", f"the new key is in `{temporary}`")
+        _sync_directory(path.parent)
+        os.unlink(temporary)
+        _sync_directory(temporary.parent)
+    except OSError as error:
+        raise KeystoreError(f"`{temporary}` cannot be moved to `{path}`: {error.strerror}") from error
+
+
+def discard(path: Path) -> None:
+    """Remove a file; fine if it is gone. Raises KeystoreError."""
+    try:
+        path.unlink(missing_ok=True)
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise KeystoreError(f"`{path}` cannot be removed: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def exclusive(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock that is this file. It falls with the process, however that ends.
+
+    Raises KeystoreError where it cannot be had: at once, if told not to wait."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise KeystoreError(f"lock `{path}` cannot be opened: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError as error:
+            raise KeystoreError(f"lock `{path}` is held: {error.strerror}") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

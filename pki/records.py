@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: ISC
+"""What the registry takes and gives: plain values, without a database behind them."""
+
+import datetime
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from cryptography import x509
+
+from pki.names import Identity
+
+
+class Status(StrEnum):
+    """What the registry knows of a certificate by its fingerprint. Only `issued` is good for anything."""
+
+    ISSUED = "issued"
+    REVOKED = "revoked"
+    UNKNOWN = "unknown"
+
+
+Validity = Literal["valid", "expired", "not yet valid", "revoked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A certificate about to be signed: its serial number is taken and its key file announced."""
+
+    serial: str  # 40 hex digits
+    profile: str
+    name: str
+    identities: tuple[Identity, ...]
+    subject: str
+    subject_der: bytes = field(repr=False)
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+    key_file: str | None
+    temporary_file: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What an interrupted issue left: either its certificate is recorded and only the key file awaits its name, or
+    nothing counts."""
+
+    authority_id: int
+    serial: str
+    name: str
+    issued: bool
+    key_file: str | None
+    temporary_file: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An issued certificate."""
+
+    authority_id: int
+    serial: str
+    profile: str
+    name: str
+    identities: tuple[Identity, ...]
+    subject: str
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+    sha256: str
+    der: bytes = field(repr=False)
+    key_file: str | None
+    revoked_at: datetime.datetime | None
+    revocation_reason: str | None
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        return x509.load_der_x509_certificate(self.der)
+
+    def validity(self, now: datetime.datetime) -> Validity:
+        """Whether it holds at a time, revocation before all else."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if now < self.not_before:
+            return "not yet valid"
+        return "expired" if now > self.not_after else "valid"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorityRecord:
+    """An authority with its own certificate."""
+
+    id: int
+    name: str
+    certificate: Record
