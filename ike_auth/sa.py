@@ -2,10 +2,12 @@
 """Security associations as values. Keys are `Secret`; nothing here knows exchanges, timers or sockets."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 
 from ike_auth.authorization.requests import IdentityRequest, ProtocolParameters
 from ike_auth.config.model import Peer
+from ike_auth.crypto.ciphers import Cbc
 from ike_auth.crypto.key_material import Skeyid
 from ike_auth.crypto.secrets import Secret
 from ike_auth.network import Endpoint
@@ -50,7 +52,7 @@ class IkeSa:
     exchange: ExchangeType
     suite: Phase1Suite
     keys: Skeyid
-    cipher_key: Secret
+    cipher: Cbc
     last_block: bytes  # of Phase 1: the seed of every Phase 2 IV (RFC 2409 appendix B)
     own_identity: Identity
     authenticated: IdentityRequest
@@ -58,6 +60,7 @@ class IkeSa:
     nat: Nat
     established: float
     expires: float
+    authorization_ends: datetime | None  # when what authorized the peer runs out
 
     @property
     def identity(self) -> Identity:

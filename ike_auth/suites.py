@@ -4,10 +4,14 @@
 from dataclasses import dataclass
 
 from ike_auth.authorization.requests import ProtocolParameters
+from ike_auth.crypto import ciphers
+from ike_auth.errors import NoProposalChosen
 from ike_auth.wire.numbers import (
+    AhTransform,
     AuthenticationMethod,
     EncapsulationMode,
     EncryptionAlgorithm,
+    EspTransform,
     Group,
     HashAlgorithm,
     ProtocolId,
@@ -41,3 +45,24 @@ def describe(parameters: ProtocolParameters) -> str:
     words.append(EncapsulationMode(parameters.encapsulation).name.lower().replace("_", "-"))
     words.append(f"PFS {Group(parameters.group).name}" if parameters.group is not None else "no PFS")
     return " ".join(words)
+
+
+def key_sizes(parameters: ProtocolParameters) -> tuple[int, int]:
+    """Bytes of KEYMAT for encryption (with a salt, if any) and for integrity.
+
+    Raises NoProposalChosen for what must not be combined, first of all ESP that authenticates nothing, and
+    UnsupportedAlgorithm.
+    """
+    integrity = None if parameters.authentication is None else ciphers.integrity(parameters.authentication)
+    if parameters.protocol == ProtocolId.AH:
+        if integrity is None or integrity.ah_transform != AhTransform(parameters.transform):
+            raise NoProposalChosen(
+                f"{describe(parameters)}: the authentication algorithm is not that of the transform"
+            )
+        return 0, integrity.key_size
+    cipher = ciphers.esp_cipher(EspTransform(parameters.transform), parameters.key_length)
+    if cipher.aead and integrity is not None:
+        raise NoProposalChosen(f"{describe(parameters)}: {cipher.name} takes no authentication algorithm")
+    if not cipher.aead and integrity is None:
+        raise NoProposalChosen(f"{describe(parameters)}: ESP without integrity protection")
+    return cipher.key_size, 0 if integrity is None else integrity.key_size

@@ -8,8 +8,6 @@ about and hands requests (`IdentityRequest`, `TunnelRequest`) to the authorizer 
 from dataclasses import dataclass
 from datetime import datetime
 
-from pki.chain import ValidatedChain
-
 from ike_auth.config.model import Peer
 from ike_auth.crypto.secrets import Secret
 from ike_auth.network import IPAddress
@@ -23,6 +21,7 @@ from ike_auth.wire.numbers import (
     Group,
     ProtocolId,
 )
+from pki.chain import ValidatedChain
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class ProtocolParameters:
     """One protocol of a Phase 2 proposal as it would be installed; None is what was not proposed."""
 
     protocol: ProtocolId
-    transform: EspTransform | AhTransform | int
+    transform: EspTransform | AhTransform
     encapsulation: EncapsulationMode
     authentication: AuthenticationAlgorithm | None
     key_length: int | None = None  # bits
@@ -91,6 +90,7 @@ class TunnelRequest:
     pfs: bool
     initiator: bool  # we began the quick mode
     connection: str | None  # the configured connection it belongs to
+    client_ids: bool = True  # the flows were named by client identities; False: the ends' own addresses
 
 
 @dataclass(frozen=True, slots=True)

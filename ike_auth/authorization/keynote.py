@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: ISC
+"""The KeyNote authorizer: isakmpd.policy(5) decides, in both phases.
+
+A peer's certificates become assertions, key to key and name to name, for the links of its validated chain only and for
+the queries of its own SA only. A pre-shared key is a principal in three forms.
+"""
+
+from collections.abc import Collection
+from datetime import datetime
+from functools import lru_cache
+from hashlib import md5, sha1
+from secrets import token_hex
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+import keynote
+from ike_auth.authorization import attributes
+from ike_auth.authorization.requests import (
+    Decision,
+    IdentityRequest,
+    PresharedKey,
+    Proof,
+    TunnelRequest,
+)
+from ike_auth.config.model import Configuration
+from ike_auth.crypto.secrets import Secret
+from pki.chain import ChainCertificate, ValidatedChain
+
+VALUES = ("false", "true")
+_CACHED_CHAINS = 4096
+_DETAILS = 8  # reasons kept beside the first
+
+
+class KeyNoteAuthorizer:
+    """Policy as loaded from the configuration's `Policy-file`. Raises keynote.PolicyError and OSError."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._session = keynote.Session(keynote.load_policy(configuration.general.policy_file))
+        self._with_chain = lru_cache(_CACHED_CHAINS)(self._extended)
+
+    def identity(self, request: IdentityRequest, now: datetime) -> Decision:
+        """The interval query: could any tunnel be allowed to this identity?"""
+        known = attributes.phase1(request, now)
+        answer = self._query(request.proof, known, unknown=keynote.Unknown.except_(known))
+        return _decision(answer, allowed=answer.highest != VALUES[0])
+
+    def binds(self, request: IdentityRequest, now: datetime) -> bool:
+        known = attributes.phase1(request, now)
+        return not any(self._admits(request.proof, known | name) for name in _fresh_names())
+
+    def tunnel(self, request: TunnelRequest, now: datetime) -> Decision:
+        answer = self._query(request.identity.proof, attributes.phase2(request, now))
+        return _decision(answer, allowed=answer.value != VALUES[0])
+
+    def unbound(self, certifier: ChainCertificate | PresharedKey, now: datetime) -> str | None:
+        """Strict rule 3: where policy lets in whoever this principal vouches for, under any name; None if nowhere.
+
+        Only `remote_id` is known, with values that occur nowhere in the policy; so no syntax can feign a test of it.
+        """
+        principals = _principals_of(certifier)
+        for name in _fresh_names():
+            unknown = keynote.Unknown.except_({"app_domain", "doi", *name})
+            action = {"app_domain": "IPsec policy", "doi": "ipsec", **name}
+            answer = self._session.query(action, principals, VALUES, unknown)
+            if answer.highest != VALUES[0]:
+                return answer.because
+        return None
+
+    def _admits(self, proof: Proof, known: dict[str, str]) -> bool:
+        answer = self._query(proof, known, unknown=keynote.Unknown.except_(known))
+        return answer.highest != VALUES[0]
+
+    def _query(
+        self, proof: Proof, action: dict[str, str], unknown: "Collection[str] | keynote.Unknown" = ()
+    ) -> keynote.Decision:
+        if isinstance(proof, PresharedKey):
+            return self._session.query(action, passphrase_principals(proof.key), VALUES, unknown)
+        session = self._with_chain(proof.chain)
+        return session.query(action, certificate_principals(proof.chain.leaf), VALUES, unknown)
+
+    def _extended(self, chain: ValidatedChain) -> keynote.Session:
+        made = []
+        for subject, issuer in zip(chain.certificates, chain.certificates[1:], strict=False):
+            if subject.self_issued:
+                continue
+            window = _validity(subject)
+            name = f"certificate of {subject.subject}"
+            issuers, subjects = certificate_principals(issuer), certificate_principals(subject)
+            made += [keynote.trusted(by, to, window, name=name) for by, to in zip(issuers, subjects, strict=True)]
+        return self._session.extended(made)
+
+
+def passphrase_principals(key: Secret) -> tuple[str, ...]:
+    """The three forms in which a policy may name a pre-shared key (KeyNote as isakmpd has it)."""
+    text = key.reveal()
+    return (
+        f"passphrase:{text.decode('latin-1')}",
+        f"passphrase-md5-hex:{md5(text, usedforsecurity=False).hexdigest()}",
+        f"passphrase-sha1-hex:{sha1(text, usedforsecurity=False).hexdigest()}",
+    )
+
+
+def certificate_principals(certificate: ChainCertificate) -> tuple[str, ...]:
+    """The key, as PKCS#1 (RFC 2792 as everybody has it), and the name."""
+    key = certificate.public_key
+    if not isinstance(key, RSAPublicKey):
+        return (certificate.principal,)
+    return f"rsa-hex:{key.public_bytes(Encoding.DER, PublicFormat.PKCS1).hex()}", certificate.principal
+
+
+def _principals_of(certifier: ChainCertificate | PresharedKey) -> tuple[str, ...]:
+    if isinstance(certifier, PresharedKey):
+        return passphrase_principals(certifier.key)
+    return certificate_principals(certifier)
+
+
+def _validity(certificate: ChainCertificate) -> str:
+    form = "%Y%m%d%H%M%S"
+    low, high = certificate.not_before.strftime(form), certificate.not_after.strftime(form)
+    return f'GMTTimeOfDay >= "{low}" && GMTTimeOfDay <= "{high}"'
+
+
+def _fresh_names() -> list[dict[str, str]]:
+    """Identities of every shape that no policy can have foreseen."""
+    word = "x" + token_hex(16)
+    address = "255.255.255." + f"{int(word[1:5], 16) % 256:03d}"
+    shapes = (
+        ("FQDN", f"{word}.{word}"),
+        ("FQDN", word),
+        ("User FQDN", f"{word}@{word}.{word}"),
+        ("ASN1 DN", f"/CN={word}"),
+        ("Key ID", word),
+        ("IPv4 address", address),
+    )
+    return [{"remote_id": name, "remote_id_type": kind} for kind, name in shapes]
+
+
+def _decision(answer: keynote.Decision, allowed: bool) -> Decision:
+    return Decision(allowed, answer.highest, answer.because, tuple(map(str, answer.reasons[:_DETAILS])))

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: ISC
+"""Exchanges as tables over frozen states.
+
+A state is a frozen dataclass that carries exactly what is known by then, so its type is the program counter. A
+message, or the answer to a question, leads from one state to the next by the row of the table that the state's type
+names. Whatever a step raises, nothing has happened: on UDP anyone can inject, so one bad message must not end an
+exchange. The tables themselves are those of an IKE version (`v1/`); what is here, every version shares.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ike_auth.authorization.requests import Answer, Question
+from ike_auth.config.model import Connection, Peer
+from ike_auth.effects import Effect
+from ike_auth.network import Endpoint, Now
+from ike_auth.sa import Cookies, IkeSa, Tunnel
+from ike_auth.wire.identities import Identity
+from ike_auth.wire.numbers import ProtocolId
+
+Random = Callable[[int], bytes]
+
+
+class State:
+    """Where an exchange stands."""
+
+    __slots__ = ()
+
+    @property
+    def awaits_message(self) -> bool:
+        """Whether what we sent last has to be sent again until the peer answers."""
+        return False
+
+    @property
+    def open(self) -> bool:
+        """False once nothing can come of the exchange but a repeated reply."""
+        return True
+
+    @property
+    def spis(self) -> tuple[bytes, ...]:
+        """SPIs that the exchange would set up: by them, a peer may refuse it."""
+        return ()
+
+    @property
+    def pending_tunnel(self) -> Tunnel | None:
+        """A tunnel that is all but there."""
+        return None
+
+    def abandoned(self) -> tuple[Effect, ...]:
+        """What has to be undone when the exchange times out here."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Closed(State):
+    """Nothing more to do; the last reply is kept for a peer that missed it."""
+
+    @property
+    def open(self) -> bool:
+        return False
+
+
+# --- what a step wants changed in the SA table
+
+
+@dataclass(frozen=True, slots=True)
+class AddIkeSa:
+    sa: IkeSa
+
+
+@dataclass(frozen=True, slots=True)
+class AddTunnel:
+    tunnel: Tunnel
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteIkeSa:
+    cookies: Cookies
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteTunnels:
+    """The peer of this IKE SA no longer receives on these SPIs, which are its own."""
+
+    ike: IkeSa
+    protocol: ProtocolId
+    spis: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FailPhase2:
+    """The authenticated peer refuses the quick mode that we began with this SPI (or the only one, if empty)."""
+
+    ike: IkeSa
+    spi: bytes
+    why: str
+
+
+Change = AddIkeSa | AddTunnel | DeleteIkeSa | DeleteTunnels | FailPhase2
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step leads to. The engine commits all of it or, if the step raised, nothing.
+
+    `send` is the next message of the exchange; `notify` tells the peer something beside it, and is sent once. The
+    effects `before` and `after` stand around the sending.
+    """
+
+    state: State
+    send: bytes | None = None
+    notify: tuple[bytes, ...] = ()
+    ask: Question | None = None
+    before: tuple[Effect, ...] = ()
+    after: tuple[Effect, ...] = ()
+    changes: tuple[Change, ...] = ()
+    to_nat_port: bool = False  # from here on between the ports of RFC 3947 4
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCertificate:
+    """What proves an identity of ours: its chain (DER, leaf first); the private key is asked by `Sign`."""
+
+    chain: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What steps know of the configuration besides the peer."""
+
+    certificate_of: Callable[[Identity], OwnCertificate | None]
+    authorities: tuple[bytes, ...]  # DER subjects, for certificate requests
+    connections_of: Callable[[str], tuple[Connection, ...]]
+    key_is_shared: Callable[[Peer], bool] = lambda peer: peer.is_default
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """Our side of one step."""
+
+    now: Now
+    random: Random
+    new_spi: Callable[[], bytes]
+    local: Endpoint
+    remote: Endpoint
+    settings: Settings
+
+
+Answers = Mapping[type[State], Callable[..., Outcome]]
+
+
+def answer(state: State, given: Answer, local: Local, answers: Answers) -> Outcome:
+    """The row for an answer. A state without one did not ask: KeyError, a fault of ours."""
+    return answers[type(state)](state, given, local)

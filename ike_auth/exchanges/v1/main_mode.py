@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: ISC
+"""Main mode with pre-shared keys and RSA signatures, RFC 2409 5.1 and 5.4.
+
+    Initiator                                   Responder
+    1  HDR, SA                          →
+                                        ←       2  HDR, SA
+    3  HDR, KE, Ni, [CERTREQ], NAT-D    →
+                                        ←       4  HDR, KE, Nr, [CERTREQ], NAT-D
+    5  HDR*, IDii, HASH_I               →
+                                        ←       6  HDR*, IDir, HASH_R
+    5  HDR*, IDii, [CERT,] SIG_I        →
+                                        ←       6  HDR*, IDir, [CERT,] SIG_R
+
+The responder asks who the peer is between 5 and 6, the initiator after 6; with signatures, each asks for its own
+before it sends it. A peer that is refused learns it by a notification, and the exchange stays where it was: the message may
+have been tampered with on its way, and the genuine one may still come.
+"""
+
+from dataclasses import dataclass
+
+from ike_auth.authorization.requests import IdentifyPeer, PeerIdentified, Sign, Signed
+from ike_auth.config.model import Peer
+from ike_auth.crypto import groups
+from ike_auth.crypto.groups import KeyShare
+from ike_auth.effects import Report
+from ike_auth.errors import LocalError
+from ike_auth.events import IkeSaUp, LegacyInUse, PeerRefused
+from ike_auth.exchanges.steps import AddIkeSa, Answers, Closed, Local, Outcome, State
+from ike_auth.exchanges.v1 import informational, phase1
+from ike_auth.exchanges.v1.informational import Channel
+from ike_auth.exchanges.v1.phase1 import Agreed, Halves
+from ike_auth.exchanges.v1.protection import Protection
+from ike_auth.exchanges.v1.table import ProtectedRow, Row, Table
+from ike_auth.negotiation import phase1 as negotiation
+from ike_auth.sa import Cookies, Nat
+from ike_auth.suites import Phase1Suite
+from ike_auth.wire.header import NO_COOKIE, Header
+from ike_auth.wire.legality import Step
+from ike_auth.wire.messages import Message
+from ike_auth.wire.numbers import AuthenticationMethod, ExchangeType, NotifyType
+from ike_auth.wire.payloads import KeyExchange, Nonce, Payload
+from ike_auth.wire.proposals import SecurityAssociation
+
+
+@dataclass(frozen=True, slots=True)
+class Listening(State):
+    """Responder, before message 1."""
+
+    peer: Peer
+    initiator_cookie: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Offered(State):
+    """Initiator, message 1 sent."""
+
+    peer: Peer
+    initiator_cookie: bytes
+    offer: SecurityAssociation
+
+    @property
+    def awaits_message(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen(State):
+    """Responder, message 2 sent."""
+
+    peer: Peer
+    cookies: Cookies
+    suite: Phase1Suite
+    sa_body: bytes
+    nat_traversal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeysOffered(State):
+    """Initiator, message 3 sent."""
+
+    peer: Peer
+    cookies: Cookies
+    suite: Phase1Suite
+    sa_body: bytes
+    nat_traversal: bool
+    share: KeyShare
+    nonce: bytes
+
+    @property
+    def awaits_message(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class SigningFirst(State):
+    """Initiator, before message 5: our signature is asked for."""
+
+    agreed: Agreed
+
+
+@dataclass(frozen=True, slots=True)
+class ProofAwaited(State):
+    """Responder, message 4 sent; or initiator, message 5 sent."""
+
+    agreed: Agreed
+    protection: Protection
+
+    @property
+    def awaits_message(self) -> bool:
+        return self.agreed.initiator
+
+
+@dataclass(frozen=True, slots=True)
+class Identifying(State):
+    """The peer holds the key that it should; who it is, is being asked. `before` is where a refusal leads back."""
+
+    before: ProofAwaited
+    following: Protection
+    question: IdentifyPeer
+
+
+@dataclass(frozen=True, slots=True)
+class SigningLast(State):
+    """Responder, before message 6: the peer is allowed, our signature is asked for."""
+
+    agreed: Agreed
+    following: Protection
+    allowed: PeerIdentified
+
+
+def initiate(peer: Peer, local: Local) -> Outcome:
+    """Message 1. Raises LocalError if there is nothing to offer."""
+    cookie = local.random(phase1.COOKIE_SIZE)
+    offer = negotiation.offer(peer)
+    header = Header(cookie, NO_COOKIE, exchange=ExchangeType.MAIN)
+    message = Message(header, (offer, *phase1.OUR_VENDOR_IDS))
+    return Outcome(Offered(peer, cookie, offer), send=message.encode())
+
+
+def _choose(state: Listening, message: Message, local: Local) -> Outcome:
+    """Message 1 → 2."""
+    offered = message.one(SecurityAssociation)
+    answer, suite = negotiation.choose(offered, state.peer)
+    cookies = Cookies(state.initiator_cookie, local.random(phase1.COOKIE_SIZE))
+    following = Chosen(state.peer, cookies, suite, offered.raw, phase1.supports_nat_traversal(message))
+    return Outcome(following, send=_clear(cookies, (answer, *phase1.OUR_VENDOR_IDS)))
+
+
+def _offer_keys(state: Offered, message: Message, local: Local) -> Outcome:
+    """Message 2 → 3."""
+    suite = negotiation.accept_choice(state.offer, message.one(SecurityAssociation))
+    cookies = Cookies(state.initiator_cookie, message.header.responder_cookie)
+    nat_traversal = phase1.supports_nat_traversal(message)
+    share = groups.generate(suite.group, local.random)
+    nonce = local.random(phase1.NONCE_SIZE)
+    payloads = _keys(share, nonce, suite, cookies, nat_traversal, local)
+    following = KeysOffered(state.peer, cookies, suite, state.offer.raw, nat_traversal, share, nonce)
+    return Outcome(following, send=_clear(cookies, payloads))
+
+
+def _answer_keys(state: Chosen, message: Message, local: Local) -> Outcome:
+    """Message 3 → 4."""
+    public, nonce_i = message.one(KeyExchange).data, message.one(Nonce).data
+    share = groups.generate(state.suite.group, local.random)
+    nonce = local.random(phase1.NONCE_SIZE)
+    nat = phase1.nat_found(state.suite, state.cookies, message, local) if state.nat_traversal else Nat()
+    agreed = phase1.agree(
+        state.peer,
+        ExchangeType.MAIN,
+        False,
+        state.cookies,
+        state.suite,
+        state.sa_body,
+        Halves(public, share.public, nonce_i, nonce),
+        share.shared(public),
+        nat,
+    )
+    payloads = _keys(share, nonce, state.suite, state.cookies, state.nat_traversal, local)
+    return Outcome(ProofAwaited(agreed, agreed.protection), send=_clear(state.cookies, payloads))
+
+
+def _agree(state: KeysOffered, message: Message, local: Local) -> Outcome:
+    """Message 4 → 5, or the question for our signature."""
+    public, nonce_r = message.one(KeyExchange).data, message.one(Nonce).data
+    nat = phase1.nat_found(state.suite, state.cookies, message, local) if state.nat_traversal else Nat()
+    agreed = phase1.agree(
+        state.peer,
+        ExchangeType.MAIN,
+        True,
+        state.cookies,
+        state.suite,
+        state.sa_body,
+        Halves(state.share.public, public, state.nonce, nonce_r),
+        state.share.shared(public),
+        nat,
+    )
+    identity = phase1.own_identity(state.peer, local.local)
+    digest = phase1.own_hash(agreed, identity)
+    if _signs(agreed):
+        return Outcome(SigningFirst(agreed), ask=Sign(identity, digest), to_nat_port=nat.detected)
+    return _send_first_proof(agreed, phase1.preshared_proof(digest, identity))
+
+
+def _signed_first(state: SigningFirst, answer: Signed, local: Local) -> Outcome:
+    """Our signature → message 5."""
+    return _send_first_proof(state.agreed, _signature_proof(state.agreed, answer, local))
+
+
+def _send_first_proof(agreed: Agreed, payloads: tuple[Payload, ...]) -> Outcome:
+    sealed, following = agreed.protection.seal(_header(agreed.cookies), payloads)
+    return Outcome(ProofAwaited(agreed, following), send=sealed, to_nat_port=agreed.nat.detected)
+
+
+def _identify(state: ProofAwaited, message: Message, following: Protection, local: Local) -> Outcome:
+    """Message 5 at the responder, 6 at the initiator → the question who the peer is."""
+    question = phase1.check_proof(state.agreed, message, local)
+    return Outcome(Identifying(state, following, question), ask=question)
+
+
+def _identified(state: Identifying, answer: PeerIdentified, local: Local) -> Outcome:
+    """The answer → established, or our signature for message 6, or a refusal."""
+    agreed = state.before.agreed
+    if not answer.decision.allowed:
+        return _refused(state, answer, local)
+    if agreed.initiator:
+        return _established(agreed, state.following, answer, None, local)
+    identity = phase1.own_identity(agreed.peer, local.local)
+    digest = phase1.own_hash(agreed, identity)
+    if _signs(agreed):
+        return Outcome(SigningLast(agreed, state.following, answer), ask=Sign(identity, digest))
+    proof = phase1.preshared_proof(digest, identity)
+    return _established(agreed, state.following, answer, proof, local)
+
+
+def _signed_last(state: SigningLast, answer: Signed, local: Local) -> Outcome:
+    """Our signature → message 6."""
+    proof = _signature_proof(state.agreed, answer, local)
+    return _established(state.agreed, state.following, state.allowed, proof, local)
+
+
+def _established(
+    agreed: Agreed,
+    protection: Protection,
+    answer: PeerIdentified,
+    proof: tuple[Payload, ...] | None,
+    local: Local,
+) -> Outcome:
+    sealed = None
+    if proof is not None:
+        sealed, protection = protection.seal(_header(agreed.cookies), proof)
+    sa = phase1.establish(agreed, answer, protection.iv, local)
+    reports = [Report(IkeSaUp(sa))]
+    legacy = phase1.legacy_in_use(agreed.suite)
+    if legacy:
+        reports.append(Report(LegacyInUse(agreed.peer.name, legacy)))
+    return Outcome(Closed(), send=sealed, after=tuple(reports), changes=(AddIkeSa(sa),))
+
+
+def _refused(state: Identifying, answer: PeerIdentified, local: Local) -> Outcome:
+    agreed = state.before.agreed
+    event = PeerRefused(agreed.peer.name, local.remote, state.question.identity, answer.decision)
+    under = channel(agreed, state.following)
+    told = [informational.refuse(under, NotifyType.AUTHENTICATION_FAILED, local.random)]
+    if agreed.initiator:
+        # The responder of message 6 has its SA already; real ones ignore the notification, and heed a delete.
+        told.append(informational.delete_ike_sa(under, local.random))
+    return Outcome(state.before, notify=tuple(told), after=(Report(event),))
+
+
+def channel(agreed: Agreed, protection: Protection) -> Channel:
+    """For informational messages before the IKE SA is there; `protection` is the one after the last message."""
+    return Channel(agreed.cookies, agreed.suite, agreed.keys, protection.cipher, protection.iv)
+
+
+def _signature_proof(agreed: Agreed, answer: Signed, local: Local) -> tuple[Payload, ...]:
+    identity = phase1.own_identity(agreed.peer, local.local)
+    own = local.settings.certificate_of(identity)
+    if answer.signature is None or own is None:
+        raise LocalError(f"{agreed.peer.where}: no certificate with a private key for our identity {identity}")
+    return phase1.signature_proof(identity, answer.signature, own.chain)
+
+
+def _keys(
+    share: KeyShare, nonce: bytes, suite: Phase1Suite, cookies: Cookies, nat_traversal: bool, local: Local
+) -> tuple[Payload, ...]:
+    requests = phase1.certificate_requests(suite, local.settings.authorities)
+    nat = phase1.nat_discovery(suite, cookies, local) if nat_traversal else ()
+    return (KeyExchange(share.public), Nonce(nonce), *requests, *nat)
+
+
+def _signs(agreed: Agreed) -> bool:
+    return agreed.suite.authentication == AuthenticationMethod.RSA_SIG
+
+
+def _header(cookies: Cookies) -> Header:
+    return Header(cookies.initiator, cookies.responder, exchange=ExchangeType.MAIN)
+
+
+def _clear(cookies: Cookies, payloads: tuple[Payload, ...]) -> bytes:
+    return Message(_header(cookies), payloads).encode()
+
+
+def _proof_expected(state: ProofAwaited) -> Step:
+    if state.agreed.initiator:
+        return Step.MAIN_6_SIG if _signs(state.agreed) else Step.MAIN_6_PSK
+    return Step.MAIN_5_SIG if _signs(state.agreed) else Step.MAIN_5_PSK
+
+
+MESSAGES: Table = {
+    Listening: Row(Step.MAIN_1, _choose),
+    Offered: Row(Step.MAIN_2, _offer_keys),
+    Chosen: Row(Step.MAIN_3, _answer_keys),
+    KeysOffered: Row(Step.MAIN_4, _agree),
+    ProofAwaited: ProtectedRow(_proof_expected, _identify),
+}
+ANSWERS: Answers = {
+    SigningFirst: _signed_first,
+    Identifying: _identified,
+    SigningLast: _signed_last,
+}
+
+
+STATES = (Listening, Offered, Chosen, KeysOffered, SigningFirst, ProofAwaited, Identifying, SigningLast)
+
+
+def initiator_cookie(state: State) -> bytes:
+    """By which our exchange is found while the responder's cookie is not known."""
+    assert isinstance(state, Offered)
+    return state.initiator_cookie
+
+
+def cookies_of(state: State) -> Cookies | None:
+    """Under which cookies the exchange goes on; None while the responder's is not known."""
+    match state:
+        case Chosen() | KeysOffered():
+            return state.cookies
+        case SigningFirst() | ProofAwaited() | SigningLast():
+            return state.agreed.cookies
+        case Identifying():
+            return state.before.agreed.cookies
+        case _:
+            return None

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: ISC
+"""What main mode and aggressive mode have in common: keys, proofs, and the SA that comes of them (RFC 2409 5)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hmac import compare_digest
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509 import load_der_x509_certificate
+
+from ike_auth.authorization.requests import IdentifyPeer, Negotiation, PeerIdentified
+from ike_auth.config.model import Peer
+from ike_auth.crypto import authenticators, key_material
+from ike_auth.crypto.ciphers import Cbc, phase1_cipher
+from ike_auth.crypto.key_material import Skeyid
+from ike_auth.crypto.legacy import legacy_names
+from ike_auth.crypto.secrets import Secret
+from ike_auth.errors import AuthenticationFailed, InvalidCertificate, LocalError
+from ike_auth.exchanges.steps import Local
+from ike_auth.exchanges.v1.protection import Protection
+from ike_auth.network import Endpoint
+from ike_auth.sa import Cookies, IkeSa, Nat
+from ike_auth.suites import Phase1Suite
+from ike_auth.wire import vendor_ids
+from ike_auth.wire.identities import Identity
+from ike_auth.wire.messages import Message
+from ike_auth.wire.numbers import AuthenticationMethod, CertEncoding, ExchangeType
+from ike_auth.wire.payloads import (
+    Certificate,
+    CertificateRequest,
+    Hash,
+    NatDiscovery,
+    Payload,
+    Signature,
+    VendorId,
+)
+
+NONCE_SIZE = 32  # bytes; RFC 2409 5 allows 8 to 256
+COOKIE_SIZE = 8
+MAX_CERTIFICATE_REQUESTS = 8  # above that one that names nobody: message 3 should not need IP fragments
+OUR_VENDOR_IDS = tuple(VendorId(data) for data in (vendor_ids.NAT_T_RFC, vendor_ids.DPD, vendor_ids.FRAGMENTATION))
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What both ends know once key exchange values and nonces have crossed."""
+
+    peer: Peer
+    exchange: ExchangeType
+    initiator: bool  # we are
+    cookies: Cookies
+    suite: Phase1Suite
+    sa_body: bytes  # SAi_b
+    public_i: bytes
+    public_r: bytes
+    keys: Skeyid
+    protection: Protection
+    nat: Nat
+
+
+@dataclass(frozen=True, slots=True)
+class Halves:
+    """Key exchange values and nonces of both ends, as they go into the hashes."""
+
+    public_i: bytes
+    public_r: bytes
+    nonce_i: bytes
+    nonce_r: bytes
+
+
+def agree(
+    peer: Peer,
+    exchange: ExchangeType,
+    initiator: bool,
+    cookies: Cookies,
+    suite: Phase1Suite,
+    sa_body: bytes,
+    halves: Halves,
+    shared: Secret,
+    nat: Nat,
+) -> Agreed:
+    """The keys (RFC 2409 5, appendix B). Raises LocalError if the peer has no pre-shared key and needs one."""
+    named = {"ni": halves.nonce_i, "nr": halves.nonce_r}
+    cookie_names = {"cky_i": cookies.initiator, "cky_r": cookies.responder}
+    if suite.authentication == AuthenticationMethod.PRE_SHARED:
+        keys = Skeyid.from_psk(suite.hash, preshared_key(peer), g_xy=shared, **named, **cookie_names)
+    else:
+        keys = Skeyid.from_signature(suite.hash, g_xy=shared, **named, **cookie_names)
+    kind = phase1_cipher(suite.cipher, suite.key_length)
+    cipher = Cbc(kind, key_material.expanded_key(suite.hash, keys.e, kind.key_size))
+    iv = key_material.phase1_iv(suite.hash, g_xi=halves.public_i, g_xr=halves.public_r, block_size=cipher.block_size)
+    return Agreed(
+        peer,
+        exchange,
+        initiator,
+        cookies,
+        suite,
+        sa_body,
+        halves.public_i,
+        halves.public_r,
+        keys,
+        Protection(cipher, iv),
+        nat,
+    )
+
+
+def own_identity(peer: Peer, local: Endpoint) -> Identity:
+    return peer.own_id or Identity.address(local.host)
+
+
+def own_hash(agreed: Agreed, identity: Identity) -> bytes:
+    """HASH_I if we are the initiator, else HASH_R, over our identity."""
+    return _hash(agreed, identity.encode(), of_initiator=agreed.initiator)
+
+
+def preshared_proof(digest: bytes, identity: Identity) -> tuple[Payload, ...]:
+    return (identity, Hash(digest))
+
+
+def signature_proof(
+    identity: Identity, signature: bytes, chain: Iterable[bytes], requests: Iterable[CertificateRequest] = ()
+) -> tuple[Payload, ...]:
+    """RFC 2409 5.1. The signature comes last, so that the last cipher block is one that it covers."""
+    certificates = (Certificate(CertEncoding.X509_SIGNATURE, der) for der in chain)
+    return (identity, *certificates, *requests, Signature(signature))
+
+
+def check_proof(agreed: Agreed, message: Message, local: Local) -> IdentifyPeer:
+    """Whether the peer holds the key that goes with its identity; if so, what is left to ask about it.
+
+    Raises AuthenticationFailed, InvalidIdInformation, InvalidCertificate.
+    """
+    identity = message.one(Identity)
+    name = identity.checked().normalized()
+    digest = _hash(agreed, identity.encode(), of_initiator=not agreed.initiator)
+    credential: Secret | tuple[bytes, ...]
+    if agreed.suite.authentication == AuthenticationMethod.PRE_SHARED:
+        if not compare_digest(message.one(Hash).data, digest):
+            raise AuthenticationFailed(f"wrong hash for {name}: the pre-shared keys differ, or somebody interfered")
+        credential = preshared_key(agreed.peer)
+    else:
+        credential = tuple(
+            c.data for c in message.all(Certificate) if c.encoding == CertEncoding.X509_SIGNATURE
+        ) or _known_certificate(name, local)
+        authenticators.verify(_public_key(credential[0]), digest, message.one(Signature).data)
+    negotiation = Negotiation(
+        local.local.host, local.remote.host, agreed.exchange, agreed.suite.group, agreed.initiator
+    )
+    return IdentifyPeer(agreed.peer, name, credential, negotiation)
+
+
+def establish(agreed: Agreed, answer: PeerIdentified, last_block: bytes, local: Local) -> IkeSa:
+    """The SA of an allowed peer. It ends with its agreed lifetime or with what authorized it, whichever is first."""
+    assert answer.request is not None
+    life = float(agreed.suite.life_seconds)
+    if answer.expires is not None:
+        life = min(life, (answer.expires - local.now.utc).total_seconds())
+    return IkeSa(
+        cookies=agreed.cookies,
+        initiator=agreed.initiator,
+        peer=agreed.peer,
+        local=local.local,
+        remote=local.remote,
+        exchange=agreed.exchange,
+        suite=agreed.suite,
+        keys=agreed.keys,
+        cipher=agreed.protection.cipher,
+        last_block=last_block,
+        own_identity=own_identity(agreed.peer, local.local),
+        authenticated=answer.request,
+        because=answer.decision.because,
+        nat=agreed.nat,
+        established=local.now.monotonic,
+        expires=local.now.monotonic + life,
+        authorization_ends=answer.expires,
+    )
+
+
+def legacy_in_use(suite: Phase1Suite) -> tuple[str, ...]:
+    """The names of legacy algorithms in it, as `Allow-Legacy=` spells them."""
+    return tuple(sorted(legacy_names(suite.cipher, suite.hash, suite.group)))
+
+
+# --- vendor ids, NAT detection, certificate requests
+
+
+def supports_nat_traversal(message: Message) -> bool:
+    return any(v.data == vendor_ids.NAT_T_RFC for v in message.all(VendorId))
+
+
+def nat_discovery(suite: Phase1Suite, cookies: Cookies, local: Local) -> tuple[Payload, ...]:
+    """RFC 3947 3.2: first the other end as we see it, then ourselves."""
+    return tuple(
+        NatDiscovery(
+            key_material.nat_d(
+                suite.hash, cky_i=cookies.initiator, cky_r=cookies.responder, address=end.host, port=end.port
+            )
+        )
+        for end in (local.remote, local.local)
+    )
+
+
+def nat_found(suite: Phase1Suite, cookies: Cookies, message: Message, local: Local) -> Nat:
+    """The peer's first hash is about us, the others are its own addresses; a NAT where none of them fits."""
+    received = [payload.data for payload in message.all(NatDiscovery)]
+    if len(received) < 2:
+        return Nat()
+    theirs, ours = (payload.encode() for payload in nat_discovery(suite, cookies, local))
+    return Nat(supported=True, local=received[0] != ours, remote=theirs not in received[1:])
+
+
+def certificate_requests(suite: Phase1Suite, authorities: tuple[bytes, ...]) -> tuple[CertificateRequest, ...]:
+    if suite.authentication == AuthenticationMethod.PRE_SHARED or not authorities:
+        return ()
+    names = authorities if len(authorities) <= MAX_CERTIFICATE_REQUESTS else (b"",)
+    return tuple(CertificateRequest(CertEncoding.X509_SIGNATURE, name) for name in names)
+
+
+def _hash(agreed: Agreed, identity_body: bytes, of_initiator: bool) -> bytes:
+    a = agreed
+    named = {"g_xi": a.public_i, "g_xr": a.public_r, "cky_i": a.cookies.initiator, "cky_r": a.cookies.responder}
+    if of_initiator:
+        return a.keys.hash_i(**named, sa_i=a.sa_body, id_i=identity_body)
+    return a.keys.hash_r(**named, sa_i=a.sa_body, id_r=identity_body)
+
+
+def preshared_key(peer: Peer) -> Secret:
+    if peer.preshared_key is None:
+        raise LocalError(f"{peer.where}: peer `{peer.name}` has no pre-shared key; add `Authentication=`")
+    return peer.preshared_key
+
+
+def _known_certificate(name: Identity, local: Local) -> tuple[bytes, ...]:
+    known = local.settings.certificate_of(name)
+    if known is None:
+        raise AuthenticationFailed(f"{name} sent no certificate, and none of that name is in Cert-directory")
+    return known.chain
+
+
+def _public_key(der: bytes) -> object:
+    """The key of a certificate of which nothing is known yet."""
+    try:
+        return load_der_x509_certificate(der).public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        raise InvalidCertificate("the peer's certificate cannot be read") from None

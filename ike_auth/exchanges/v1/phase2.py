@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: ISC
+"""What quick mode makes: selectors, keys and the tunnel."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ike_auth.authorization.requests import Decision, ProtocolParameters, TunnelRequest
+from ike_auth.config.model import Connection
+from ike_auth.crypto.secrets import Secret
+from ike_auth.exchanges.steps import Local
+from ike_auth.negotiation.phase2 import Candidate
+from ike_auth.network import IPAddress
+from ike_auth.sa import IkeSa, IpsecSa, Tunnel
+from ike_auth.suites import key_sizes
+from ike_auth.wire.identities import Identity, Selector
+from ike_auth.wire.numbers import ProtocolId
+
+
+@dataclass(frozen=True, slots=True)
+class Keying:
+    """Nonces of the quick mode, and its own shared secret if there is PFS."""
+
+    nonce_i: bytes
+    nonce_r: bytes
+    shared: Secret | None
+
+
+def client_selectors(
+    identities: Sequence[Identity], initiator: IPAddress, responder: IPAddress
+) -> tuple[Selector, Selector]:
+    """What IDci and IDcr mean, or without them the addresses of the ends (RFC 2409 5.5).
+
+    Raises InvalidIdInformation.
+    """
+    if not identities:
+        return Selector.of(initiator), Selector.of(responder)
+    of_initiator, of_responder = identities
+    return Selector.from_identity(of_initiator), Selector.from_identity(of_responder)
+
+
+def selectors_of(connection: Connection, local: Local) -> tuple[Selector, Selector]:
+    """Our side and the peer's of a configured connection."""
+    return (
+        connection.local or Selector.of(local.local.host),
+        connection.remote or Selector.of(local.remote.host),
+    )
+
+
+def connection_for(peer: str, ours: Selector, theirs: Selector, local: Local) -> Connection | None:
+    """The connection of this peer that names exactly this tunnel, else one that leaves the peer's side open."""
+    of_peer = local.settings.connections_of(peer)
+    for connection in of_peer:
+        if selectors_of(connection, local) == (ours, theirs):
+            return connection
+    for connection in of_peer:
+        if connection.remote is None and connection.local == ours:
+            return connection
+    return None
+
+
+def tunnel(
+    ike: IkeSa,
+    candidate: Candidate,
+    own_spis: Mapping[ProtocolId, bytes],
+    request: TunnelRequest,
+    decision: Decision,
+    keying: Keying,
+    local: Local,
+) -> Tunnel:
+    """The SAs of both directions with their keys. None outlives what authorized the peer.
+
+    Raises NoProposalChosen and UnsupportedAlgorithm as `key_sizes` does.
+    """
+    life = candidate.life_seconds
+    if ike.authorization_ends is not None:
+        life = min(life, int((ike.authorization_ends - local.now.utc).total_seconds()))
+    inbound, outbound = [], []
+    for proposal, parameters in zip(candidate.proposals, candidate.parameters, strict=True):
+        own_spi = own_spis[proposal.protocol]
+        inbound.append(_sa(ike, own_spi, True, parameters, request, keying, life, local))
+        outbound.append(_sa(ike, proposal.spi, False, parameters, request, keying, life, local))
+    return Tunnel(
+        connection=request.connection,
+        cookies=ike.cookies,
+        peer=ike.peer.name,
+        identity=ike.identity,
+        local=request.local,
+        remote=request.remote,
+        inbound=tuple(inbound),
+        outbound=tuple(outbound),
+        initiator=request.initiator,
+        because=decision.because,
+        established=local.now.monotonic,
+        expires=local.now.monotonic + life,
+    )
+
+
+def _sa(
+    ike: IkeSa,
+    spi: bytes,
+    inbound: bool,
+    parameters: ProtocolParameters,
+    request: TunnelRequest,
+    keying: Keying,
+    life: int,
+    local: Local,
+) -> IpsecSa:
+    encryption, integrity = key_sizes(parameters)
+    material = ike.keys.keymat(
+        parameters.protocol,
+        spi,
+        ni=keying.nonce_i,
+        nr=keying.nonce_r,
+        length=encryption + integrity,
+        g_xy=keying.shared,
+    ).reveal()
+    source, destination = (local.remote, local.local) if inbound else (local.local, local.remote)
+    return IpsecSa(
+        spi,
+        inbound,
+        parameters,
+        source,
+        destination,
+        Secret(material[:encryption]),
+        Secret(material[encryption:]),
+        request.local,
+        request.remote,
+        life,
+    )

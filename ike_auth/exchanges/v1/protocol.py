@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: ISC
+"""IKEv1 as the engine sees it: which table takes which message."""
+
+from collections.abc import Iterable
+
+from ike_auth.authorization.requests import Answer, TunnelRequest
+from ike_auth.config.model import Connection, Peer
+from ike_auth.errors import IkeError, InvalidExchangeType, InvalidMessageId, PeerError
+from ike_auth.exchanges import steps
+from ike_auth.exchanges.steps import Local, Outcome, Random, State
+from ike_auth.exchanges.v1 import informational, main_mode, quick_mode
+from ike_auth.exchanges.v1.informational import Channel
+from ike_auth.exchanges.v1.table import advance
+from ike_auth.exchanges.version import Route
+from ike_auth.sa import Cookies, IkeSa, Tunnel
+from ike_auth.wire.header import Header
+from ike_auth.wire.numbers import ExchangeType, NotifyType
+
+_MESSAGES = {**main_mode.MESSAGES, **quick_mode.MESSAGES, **informational.MESSAGES}
+_ANSWERS = {**main_mode.ANSWERS, **quick_mode.ANSWERS}
+# What a first message may be answered with; anything else would tell strangers too much, or serve to amplify.
+_TOLD = {NotifyType.NO_PROPOSAL_CHOSEN, NotifyType.INVALID_EXCHANGE_TYPE}
+
+
+class IkeV1:
+    """RFC 2409. Aggressive mode is not here yet; its table goes beside main mode's, on `phase1`."""
+
+    def accept_ike(self, header: Header, peer: Peer) -> State:
+        if header.exchange != peer.exchange or header.exchange != ExchangeType.MAIN:
+            raise InvalidExchangeType(f"{header.exchange} from a peer configured for {peer.exchange}")
+        if header.message_id:
+            raise InvalidMessageId(f"message id {header.message_id:08x} in phase 1")
+        return main_mode.Listening(peer, header.initiator_cookie)
+
+    def accept_child(self, header: Header, ike: IkeSa) -> State:
+        if not header.message_id:
+            raise InvalidMessageId("no message id in phase 2")
+        if header.exchange == ExchangeType.QUICK:
+            return quick_mode.listen(ike, header.message_id)
+        if header.exchange == ExchangeType.INFORMATIONAL:
+            return informational.listen(ike, header.message_id)
+        raise InvalidExchangeType(f"{header.exchange} under an IKE SA")
+
+    def initiate_ike(self, peer: Peer, local: Local) -> Outcome:
+        return main_mode.initiate(peer, local)
+
+    def initiate_child(self, ike: IkeSa, connection: Connection, local: Local) -> Outcome:
+        return quick_mode.initiate(ike, connection, local)
+
+    def advance(self, state: State, header: Header, data: bytes, local: Local) -> Outcome:
+        return advance(_MESSAGES, state, header, data, local)
+
+    def answer(self, state: State, answer: Answer, local: Local) -> Outcome:
+        return steps.answer(state, answer, local, _ANSWERS)
+
+    def cookies_of(self, state: State) -> Cookies | None:
+        return main_mode.cookies_of(state)
+
+    def message_id(self, state: State) -> int:
+        assert isinstance(state, quick_mode.Offered)
+        return state.message_id
+
+    def tunnel_request(self, state: State, chosen: int) -> TunnelRequest:
+        assert isinstance(state, quick_mode.OfferAsked | quick_mode.ChoiceAsked)
+        return state.question.requests[chosen]
+
+    def initiator_cookie(self, state: State) -> bytes:
+        return main_mode.initiator_cookie(state)
+
+    def route(self, header: Header, under_ike: bool) -> Route:
+        if header.exchange == ExchangeType.INFORMATIONAL and not (under_ike and header.encrypted):
+            return Route.HINT
+        return Route.CHILD if header.message_id or header.exchange == ExchangeType.QUICK else Route.IKE
+
+    def hints(self, state: State | None, header: Header, data: bytes) -> tuple[str, ...]:
+        if header.encrypted and isinstance(state, main_mode.ProofAwaited):
+            found = informational.protected_hints(main_mode.channel(state.agreed, state.protection), header, data)
+        else:
+            found = informational.hints(header, data)
+        return tuple(str(kind) for kind in found)
+
+    def refusal(self, header: Header, error: IkeError, random: Random) -> bytes | None:
+        if not isinstance(error, PeerError) or error.notify not in _TOLD:
+            return None
+        cookies = Cookies(header.initiator_cookie, header.responder_cookie)
+        return informational.notify_clear(cookies, error.notify, random)
+
+    def delete_ike(self, ike: IkeSa, random: Random) -> bytes:
+        return informational.delete_ike_sa(Channel.of(ike), random)
+
+    def delete_tunnels(self, ike: IkeSa, tunnels: Iterable[Tunnel], random: Random) -> bytes:
+        return informational.delete_ipsec_sas(ike, [sa for t in tunnels for sa in t.inbound], random)
+
+    def name(self, state: State) -> str:
+        return "main mode" if isinstance(state, main_mode.STATES) else "quick mode"

@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: ISC
+"""Quick mode, RFC 2409 5.5: the SAs of ESP and AH, under an IKE SA.
+
+    Initiator                                             Responder
+    1  HDR*, HASH(1), SA, Ni, [KE,] [IDci, IDcr]     →
+                                    ←     2  HDR*, HASH(2), SA, Nr, [KE,] [IDci, IDcr]
+    3  HDR*, HASH(3)                                 →
+
+Each side asks policy before it spends a Diffie-Hellman value or an SPI: the responder after 1, for every proposal that
+the connection allows, the initiator after 2, for the one that was chosen. The responder's inbound SA is there before
+message 2 leaves, its outbound SA comes with message 3; the initiator has both before message 3 leaves.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hmac import compare_digest
+
+from ike_auth.authorization.requests import AuthorizeTunnel, TunnelAuthorized, TunnelRequest
+from ike_auth.config.model import Connection
+from ike_auth.crypto import groups
+from ike_auth.crypto.groups import KeyShare
+from ike_auth.crypto.key_material import phase2_iv
+from ike_auth.effects import Effect, InstallSa, RemoveSa, Report
+from ike_auth.errors import InvalidHash, InvalidIdInformation, NoProposalChosen
+from ike_auth.events import ExchangeFailed, TunnelRefused, TunnelUp
+from ike_auth.exchanges.steps import AddTunnel, Answers, Closed, Local, Outcome, State
+from ike_auth.exchanges.v1 import informational
+from ike_auth.exchanges.v1.phase2 import Keying, client_selectors, connection_for, selectors_of, tunnel
+from ike_auth.exchanges.v1.protection import Protection
+from ike_auth.exchanges.v1.table import ProtectedRow, Table
+from ike_auth.negotiation import phase2 as negotiation
+from ike_auth.negotiation.phase2 import Candidate, Terms
+from ike_auth.sa import IkeSa, Tunnel
+from ike_auth.wire.header import Header
+from ike_auth.wire.identities import Identity, Selector
+from ike_auth.wire.legality import Step
+from ike_auth.wire.messages import Message, encode_payloads
+from ike_auth.wire.numbers import Doi, ExchangeType, NotifyType, ProtocolId
+from ike_auth.wire.payloads import Hash, KeyExchange, Nonce, Notification, Payload
+from ike_auth.wire.proposals import Proposal, SecurityAssociation
+
+NONCE_SIZE = 32  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Listening(State):
+    """Responder, before message 1."""
+
+    ike: IkeSa
+    message_id: int
+    protection: Protection
+
+
+@dataclass(frozen=True, slots=True)
+class Offered(State):
+    """Initiator, message 1 sent."""
+
+    ike: IkeSa
+    message_id: int
+    protection: Protection
+    connection: Connection
+    local: Selector
+    remote: Selector
+    offer: SecurityAssociation
+    spi_of: Mapping[ProtocolId, bytes]
+    nonce: bytes
+    share: KeyShare | None
+
+    @property
+    def awaits_message(self) -> bool:
+        return True
+
+    @property
+    def spis(self) -> tuple[bytes, ...]:
+        return tuple(self.spi_of.values())
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceAsked(State):
+    """Initiator, message 2 checked: policy is asked about what the responder chose."""
+
+    offered: Offered
+    following: Protection
+    choice: Candidate
+    public: bytes | None
+    nonce: bytes
+    question: AuthorizeTunnel
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAsked(State):
+    """Responder, message 1 checked: policy is asked about what the initiator offers."""
+
+    ike: IkeSa
+    message_id: int
+    following: Protection
+    connection: Connection | None
+    candidates: tuple[Candidate, ...]
+    identities: tuple[Identity, ...]  # IDci and IDcr, to be sent back as they came
+    public: bytes | None
+    nonce: bytes
+    question: AuthorizeTunnel
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(State):
+    """Responder, message 2 sent: the tunnel waits for the proof that the initiator is alive."""
+
+    ike: IkeSa
+    message_id: int
+    protection: Protection
+    tunnel: Tunnel
+    nonce_i: bytes
+    nonce_r: bytes
+
+    @property
+    def awaits_message(self) -> bool:
+        return True
+
+    @property
+    def spis(self) -> tuple[bytes, ...]:
+        return tuple(sa.spi for sa in self.tunnel.sas)
+
+    @property
+    def pending_tunnel(self) -> Tunnel:
+        return self.tunnel
+
+    def abandoned(self) -> tuple[Effect, ...]:
+        return tuple(RemoveSa(sa) for sa in self.tunnel.inbound)
+
+
+def listen(ike: IkeSa, message_id: int) -> Listening:
+    return Listening(ike, message_id, _protection(ike, message_id))
+
+
+def initiate(ike: IkeSa, connection: Connection, local: Local) -> Outcome:
+    """Message 1 for a connection of ours. Raises LocalError."""
+    message_id = int.from_bytes(local.random(4), "big") or 1
+    protocols = {offered.protocol for suite in connection.suites for offered in suite.protocols}
+    spis = {protocol: local.new_spi() for protocol in sorted(protocols)}
+    offer = negotiation.offer(connection.suites, spis, ike.nat.detected)
+    group = negotiation.group_of(connection.suites)
+    share = None if group is None else groups.generate(group, local.random)
+    nonce = local.random(NONCE_SIZE)
+    ours, theirs = selectors_of(connection, local)
+    payloads: tuple[Payload, ...] = (offer, Nonce(nonce))
+    if share is not None:
+        payloads += (KeyExchange(share.public),)
+    if connection.local is not None or connection.remote is not None:
+        payloads += (ours.identity(), theirs.identity())
+    chain = encode_payloads(payloads)
+    proof = ike.keys.hash_1(message_id, chain[1])
+    sealed, following = _protection(ike, message_id).seal(_header(ike, message_id), (Hash(proof),), then=chain)
+    state = Offered(ike, message_id, following, connection, ours, theirs, offer, spis, nonce, share)
+    return Outcome(state, send=sealed)
+
+
+def _consider_offer(state: Listening, message: Message, following: Protection, local: Local) -> Outcome:
+    """Message 1 → the question which proposal may be had."""
+    ike, id = state.ike, state.message_id
+    if not compare_digest(message.one(Hash).data, ike.keys.hash_1(id, message.after_first)):
+        raise InvalidHash("quick mode 1: wrong HASH(1)")
+    identities = message.all(Identity)
+    try:
+        remote, ours = client_selectors(identities, local.remote.host, local.local.host)
+        connection = connection_for(ike.peer.name, ours, remote, local)
+        key = message.first(KeyExchange)
+        terms = _terms(ike, connection, key is not None, bool(identities))
+        candidates = negotiation.candidates(message.one(SecurityAssociation), terms)
+    except (NoProposalChosen, InvalidIdInformation) as refusal:
+        # The message is genuine, so what it asks for is refused for good.
+        return _refuse(ike, message, refusal, local)
+    name = None if connection is None else connection.name
+    client_ids = bool(identities)
+    question = AuthorizeTunnel(tuple(_request(ike, c, ours, remote, False, name, client_ids) for c in candidates))
+    asked = OfferAsked(
+        ike,
+        id,
+        following,
+        connection,
+        candidates,
+        identities,
+        None if key is None else key.data,
+        message.one(Nonce).data,
+        question,
+    )
+    return Outcome(asked, ask=question)
+
+
+def _answer_offer(state: OfferAsked, answer: TunnelAuthorized, local: Local) -> Outcome:
+    """The answer → message 2, or a refusal."""
+    if answer.chosen is None:
+        return _refused(state, answer, local)
+    ike, candidate = state.ike, state.candidates[answer.chosen]
+    request = state.question.requests[answer.chosen]
+    share = None if candidate.group is None else groups.generate(candidate.group, local.random)
+    shared = None if share is None or state.public is None else share.shared(state.public)
+    nonce = local.random(NONCE_SIZE)
+    spis = {proposal.protocol: local.new_spi() for proposal in candidate.proposals}
+    keying = Keying(state.nonce, nonce, shared)
+    made = tunnel(ike, candidate, spis, request, answer.decisions[answer.chosen], keying, local)
+    chosen = tuple(Proposal(p.number, p.protocol, spis[p.protocol], p.transforms) for p in candidate.proposals)
+    payloads: tuple[Payload, ...] = (SecurityAssociation(chosen), Nonce(nonce))
+    if share is not None:
+        payloads += (KeyExchange(share.public),)
+    chain = encode_payloads(payloads + state.identities)
+    proof = ike.keys.hash_2(state.message_id, state.nonce, chain[1])
+    sealed, following = state.following.seal(_header(ike, state.message_id), (Hash(proof),), then=chain)
+    return Outcome(
+        Answered(ike, state.message_id, following, made, state.nonce, nonce),
+        send=sealed,
+        before=tuple(InstallSa(sa) for sa in made.inbound),
+    )
+
+
+def _consider_choice(state: Offered, message: Message, following: Protection, local: Local) -> Outcome:
+    """Message 2 → the question whether this may be had."""
+    ike, id = state.ike, state.message_id
+    if not compare_digest(message.one(Hash).data, ike.keys.hash_2(id, state.nonce, message.after_first)):
+        raise InvalidHash("quick mode 2: wrong HASH(2)")
+    key = message.first(KeyExchange)
+    identities = message.all(Identity)
+    try:
+        sides = client_selectors(identities, local.local.host, local.remote.host)
+        if identities and sides != (state.local, state.remote):
+            raise InvalidIdInformation("the peer answers with other client identities than ours")
+        terms = _terms(ike, state.connection, key is not None, bool(identities))
+        choice = negotiation.accept_choice(state.offer, message.one(SecurityAssociation), terms)
+    except (NoProposalChosen, InvalidIdInformation) as refusal:
+        return _refuse(ike, message, refusal, local)
+    name = state.connection.name
+    client_ids = bool(identities)
+    question = AuthorizeTunnel((_request(ike, choice, state.local, state.remote, True, name, client_ids),))
+    public = None if key is None else key.data
+    return Outcome(ChoiceAsked(state, following, choice, public, message.one(Nonce).data, question), ask=question)
+
+
+def _answer_choice(state: ChoiceAsked, answer: TunnelAuthorized, local: Local) -> Outcome:
+    """The answer → message 3 and the tunnel, or a refusal."""
+    if answer.chosen is None:
+        return _refused(state, answer, local)
+    offered = state.offered
+    ike, share = offered.ike, offered.share
+    shared = None if share is None or state.public is None else share.shared(state.public)
+    keying = Keying(offered.nonce, state.nonce, shared)
+    request, decision = state.question.requests[0], answer.decisions[0]
+    made = tunnel(ike, state.choice, offered.spi_of, request, decision, keying, local)
+    proof = ike.keys.hash_3(offered.message_id, offered.nonce, state.nonce)
+    sealed, _ = state.following.seal(_header(ike, offered.message_id), (Hash(proof),))
+    return Outcome(
+        Closed(),
+        send=sealed,
+        before=tuple(InstallSa(sa) for sa in made.sas),
+        after=(Report(TunnelUp(made)),),
+        changes=(AddTunnel(made),),
+    )
+
+
+def _confirm(state: Answered, message: Message, _: Protection, local: Local) -> Outcome:
+    """Message 3 → the tunnel."""
+    expected = state.ike.keys.hash_3(state.message_id, state.nonce_i, state.nonce_r)
+    if not compare_digest(message.one(Hash).data, expected):
+        raise InvalidHash("quick mode 3: wrong HASH(3)")
+    outbound = tuple(InstallSa(sa) for sa in state.tunnel.outbound)
+    return Outcome(Closed(), after=(*outbound, Report(TunnelUp(state.tunnel))), changes=(AddTunnel(state.tunnel),))
+
+
+def _refused(state: OfferAsked | ChoiceAsked, answer: TunnelAuthorized, local: Local) -> Outcome:
+    """Policy says no."""
+    ike = state.ike if isinstance(state, OfferAsked) else state.offered.ike
+    candidate = state.candidates[0] if isinstance(state, OfferAsked) else state.choice
+    proposal = candidate.proposals[0]
+    told = _no_proposal_chosen(ike, proposal.protocol, proposal.spi, local)
+    event = TunnelRefused(state.question.requests, answer.decisions)
+    return Outcome(Closed(), notify=(told,), after=(Report(event),))
+
+
+def _refuse(ike: IkeSa, message: Message, refusal: NoProposalChosen | InvalidIdInformation, local: Local) -> Outcome:
+    """The configuration, or the message itself, says no."""
+    proposal = message.one(SecurityAssociation).proposals[0]
+    payload = Notification(Doi.IPSEC, proposal.protocol, refusal.notify, proposal.spi)
+    told = informational.notify(ike, payload, local.random)
+    event = ExchangeFailed("quick mode", ike.peer.name, local.remote, str(refusal))
+    return Outcome(Closed(), notify=(told,), after=(Report(event),))
+
+
+def _no_proposal_chosen(ike: IkeSa, protocol: ProtocolId, spi: bytes, local: Local) -> bytes:
+    payload = Notification(Doi.IPSEC, protocol, NotifyType.NO_PROPOSAL_CHOSEN, spi)
+    return informational.notify(ike, payload, local.random)
+
+
+def _terms(ike: IkeSa, connection: Connection | None, key_exchange: bool, client_ids: bool) -> Terms:
+    suites = None if connection is None else connection.suites
+    return Terms(ike.nat.detected, key_exchange, client_ids, ike.peer.allow_legacy, suites)
+
+
+def _request(
+    ike: IkeSa,
+    candidate: Candidate,
+    local: Selector,
+    remote: Selector,
+    initiator: bool,
+    connection: str | None,
+    client_ids: bool,
+) -> TunnelRequest:
+    return TunnelRequest(
+        ike.authenticated,
+        candidate.parameters,
+        local,
+        remote,
+        candidate.group is not None,
+        initiator,
+        connection,
+        client_ids,
+    )
+
+
+def _protection(ike: IkeSa, message_id: int) -> Protection:
+    return Protection(ike.cipher, phase2_iv(ike.suite.hash, ike.last_block, message_id))
+
+
+def _header(ike: IkeSa, message_id: int) -> Header:
+    return Header(ike.cookies.initiator, ike.cookies.responder, exchange=ExchangeType.QUICK, message_id=message_id)
+
+
+MESSAGES: Table = {
+    Listening: ProtectedRow(lambda _: Step.QUICK_1, _consider_offer),
+    Offered: ProtectedRow(lambda _: Step.QUICK_2, _consider_choice),
+    Answered: ProtectedRow(lambda _: Step.QUICK_3, _confirm),
+}
+ANSWERS: Answers = {
+    OfferAsked: _answer_offer,
+    ChoiceAsked: _answer_choice,
+}

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: ISC
+"""Phase 2: which ESP and AH proposals can be meant (RFC 2407 4.4 and 4.5, RFC 2409 5.5). Policy is asked later."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice, product
+
+from ike_auth.authorization.requests import ProtocolParameters
+from ike_auth.config.model import Phase2Transform, ProtocolOffer, Suite
+from ike_auth.crypto.legacy import legacy_names
+from ike_auth.errors import NoProposalChosen, PeerError, UnsupportedAlgorithm
+from ike_auth.negotiation.attributes import attribute_map, lifetimes
+from ike_auth.suites import describe, key_sizes
+from ike_auth.wire.attributes import Attribute
+from ike_auth.wire.numbers import (
+    AhTransform,
+    AuthenticationAlgorithm,
+    EncapsulationMode,
+    EspTransform,
+    Group,
+    IpsecAttribute,
+    LifeType,
+    ProtocolId,
+)
+from ike_auth.wire.proposals import Proposal, SecurityAssociation, Transform
+
+DEFAULT_LIFE = 28800  # seconds, RFC 2407 4.5
+MAX_CANDIDATES = 64  # combinations looked at in one SA payload
+SPI_SIZE = 4
+_LOWEST_SPI = 256  # RFC 4303 2.1: those below are reserved
+_LIFE = (int(IpsecAttribute.LIFE_TYPE), int(IpsecAttribute.LIFE_DURATION))
+_TAKEN = {
+    IpsecAttribute.GROUP_DESCRIPTION,
+    IpsecAttribute.ENCAPSULATION_MODE,
+    IpsecAttribute.AUTHENTICATION_ALGORITHM,
+    IpsecAttribute.KEY_LENGTH,
+    IpsecAttribute.KEY_ROUNDS,
+    IpsecAttribute.ECN_TUNNEL,
+}
+_UNDER_NAT = {
+    EncapsulationMode.TUNNEL: EncapsulationMode.UDP_TUNNEL,
+    EncapsulationMode.TRANSPORT: EncapsulationMode.UDP_TRANSPORT,
+}
+_WITHOUT_NAT = {udp: plain for plain, udp in _UNDER_NAT.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What both ends know before they talk of transforms."""
+
+    nat: bool  # a NAT was detected, so ESP goes into UDP and AH cannot be
+    key_exchange: bool  # a KE payload was sent
+    client_ids: bool  # IDci and IDcr were sent
+    allow_legacy: frozenset[str]
+    suites: tuple[Suite, ...] | None  # None: no connection names this tunnel, policy alone decides
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One alternative of an SA payload, each protocol with one transform."""
+
+    proposals: tuple[Proposal, ...]
+    parameters: tuple[ProtocolParameters, ...]
+
+    @property
+    def group(self) -> Group | None:
+        return self.parameters[0].group
+
+    @property
+    def life_seconds(self) -> int:
+        return min(p.life_seconds or DEFAULT_LIFE for p in self.parameters)
+
+
+def group_of(suites: Sequence[Suite]) -> Group | None:
+    """The one group that a quick mode offers: a message has one KE payload, so the first suite decides."""
+    return suites[0].protocols[0].transforms[0].group
+
+
+def offer(suites: Sequence[Suite], spis: Mapping[ProtocolId, bytes], nat: bool) -> SecurityAssociation:
+    """The SA payload of quick mode's first message. Suites with another group than the first's are left out."""
+    group = group_of(suites)
+    usable = [suite for suite in suites if all(t.group == group for p in suite.protocols for t in p.transforms)]
+    proposals = tuple(
+        _proposal(number, offered, spis[offered.protocol], nat)
+        for number, suite in enumerate(usable, start=1)
+        for offered in suite.protocols
+    )
+    return SecurityAssociation(proposals)
+
+
+def candidates(sa: SecurityAssociation, terms: Terms) -> tuple[Candidate, ...]:
+    """What of a peer's SA payload may be put to policy, in the peer's order.
+
+    Raises NoProposalChosen with the reason against each combination if nothing remains.
+    """
+    found: list[Candidate] = []
+    refusals: list[str] = []
+    for combination in islice(_combinations(sa), MAX_CANDIDATES):
+        try:
+            candidate = _candidate(combination, terms)
+            _check_suites(candidate, terms.suites)
+        except (PeerError, UnsupportedAlgorithm) as refusal:
+            refusals.append(str(refusal))
+        else:
+            found.append(candidate)
+    if not found:
+        raise NoProposalChosen("no acceptable phase 2 proposal: " + "; ".join(refusals))
+    return tuple(found)
+
+
+def accept_choice(offered: SecurityAssociation, answer: SecurityAssociation, terms: Terms) -> Candidate:
+    """What the responder picked out of our offer. Raises NoProposalChosen if it is not exactly one of ours."""
+    combinations = list(islice(_combinations(answer), 2))
+    if len(combinations) != 1:
+        raise NoProposalChosen("the peer's answer is not one proposal with one transform a protocol")
+    candidate = _candidate(combinations[0], terms)
+    if not any(_same(candidate.proposals, ours) for ours in _combinations(offered)):
+        chosen = " + ".join(describe(p) for p in candidate.parameters)
+        raise NoProposalChosen(f"the peer chose `{chosen}`, which we did not offer")
+    return candidate
+
+
+def _proposal(number: int, offered: ProtocolOffer, spi: bytes, nat: bool) -> Proposal:
+    transforms = tuple(
+        Transform(count, transform.transform, _attributes(transform, nat))
+        for count, transform in enumerate(offered.transforms, start=1)
+    )
+    return Proposal(number, offered.protocol, spi, transforms)
+
+
+def _attributes(transform: Phase2Transform, nat: bool) -> tuple[Attribute, ...]:
+    mode = _UNDER_NAT.get(transform.encapsulation, transform.encapsulation) if nat else transform.encapsulation
+    found: list[Attribute] = []
+    lives = ((LifeType.SECONDS, transform.life_seconds), (LifeType.KILOBYTES, transform.life_kilobytes))
+    for kind, life in lives:
+        if life is not None:
+            found.append(Attribute.number(IpsecAttribute.LIFE_TYPE, kind))
+            found.append(Attribute.number(IpsecAttribute.LIFE_DURATION, life.offer))
+    found.append(Attribute.number(IpsecAttribute.ENCAPSULATION_MODE, mode))
+    if transform.authentication is not None:
+        found.append(Attribute.number(IpsecAttribute.AUTHENTICATION_ALGORITHM, transform.authentication))
+    if transform.group is not None:
+        found.append(Attribute.number(IpsecAttribute.GROUP_DESCRIPTION, transform.group))
+    if transform.key_length is not None:
+        found.append(Attribute.number(IpsecAttribute.KEY_LENGTH, transform.key_length.offer))
+    return tuple(found)
+
+
+def _combinations(sa: SecurityAssociation) -> Iterator[tuple[Proposal, ...]]:
+    """Every way to take one transform for each protocol of one alternative."""
+    for alternative in sa.alternatives():
+        single = [[Proposal(p.number, p.protocol, p.spi, (t,)) for t in p.transforms] for p in alternative]
+        yield from product(*single)
+
+
+def _same(theirs: tuple[Proposal, ...], ours: tuple[Proposal, ...]) -> bool:
+    def content(proposals: tuple[Proposal, ...]) -> list[object]:
+        return [(p.protocol, p.transforms[0].id, _map(p.transforms[0]), _lives(p.transforms[0])) for p in proposals]
+
+    return content(theirs) == content(ours)
+
+
+def _candidate(proposals: tuple[Proposal, ...], terms: Terms) -> Candidate:
+    parameters = tuple(_parameters(proposal, terms) for proposal in proposals)
+    protocols = [p.protocol for p in parameters]
+    text = " + ".join(describe(p) for p in parameters)
+    if len(set(protocols)) != len(protocols):
+        raise NoProposalChosen(f"{text}: one protocol twice in one proposal")
+    if len({p.group for p in parameters}) != 1:
+        raise NoProposalChosen(f"{text}: protocols with different groups")
+    if (parameters[0].group is not None) != terms.key_exchange:
+        sent = "a" if terms.key_exchange else "no"
+        raise NoProposalChosen(f"{text}: {sent} key exchange was sent")
+    for chosen in parameters:
+        missing = sorted(legacy_names(chosen.transform, chosen.authentication, chosen.group) - terms.allow_legacy)
+        if missing:
+            raise NoProposalChosen(f"{text}: needs `Allow-Legacy= {','.join(missing)}` in the peer's section")
+        key_sizes(chosen)
+    return Candidate(proposals, parameters)
+
+
+def _parameters(proposal: Proposal, terms: Terms) -> ProtocolParameters:
+    """What one proposal with its one transform asks for. Raises NoProposalChosen, BadProposalSyntax."""
+    transform = proposal.transforms[0]
+    where = f"proposal {proposal.number} transform {transform.number}"
+    if proposal.protocol not in (ProtocolId.ESP, ProtocolId.AH):
+        raise NoProposalChosen(f"{where}: protocol {proposal.protocol} is not supported")
+    if len(proposal.spi) != SPI_SIZE or int.from_bytes(proposal.spi, "big") < _LOWEST_SPI:
+        raise NoProposalChosen(f"{where}: SPI `{proposal.spi.hex()}` is reserved or not of four bytes")
+    values, lives = _map(transform), _lives(transform)
+    unknown = sorted(set(values) - _TAKEN)
+    if unknown:
+        raise NoProposalChosen(f"{where}: {IpsecAttribute(unknown[0])} is not negotiated here")
+    kind = EspTransform if proposal.protocol == ProtocolId.ESP else AhTransform
+    authentication = values.get(IpsecAttribute.AUTHENTICATION_ALGORITHM)
+    group = values.get(IpsecAttribute.GROUP_DESCRIPTION)
+    return ProtocolParameters(
+        proposal.protocol,
+        kind(transform.id),
+        _encapsulation(values.get(IpsecAttribute.ENCAPSULATION_MODE), proposal.protocol, terms, where),
+        None if authentication is None else AuthenticationAlgorithm(authentication),
+        values.get(IpsecAttribute.KEY_LENGTH),
+        values.get(IpsecAttribute.KEY_ROUNDS),
+        None if group is None else Group(group),
+        lives.get(LifeType.SECONDS),
+        lives.get(LifeType.KILOBYTES),
+        bool(values.get(IpsecAttribute.ECN_TUNNEL)),
+    )
+
+
+def _encapsulation(value: int | None, protocol: ProtocolId, terms: Terms, where: str) -> EncapsulationMode:
+    # RFC 2407 4.5 leaves a missing mode to the host; what the client IDs say is the only sensible reading.
+    if value is None:
+        value = EncapsulationMode.TUNNEL if terms.client_ids else EncapsulationMode.TRANSPORT
+        value = _UNDER_NAT[value] if terms.nat else value
+    mode = EncapsulationMode(value)
+    if terms.nat and protocol == ProtocolId.AH:
+        raise NoProposalChosen(f"{where}: AH does not pass the NAT that was detected")
+    allowed = _WITHOUT_NAT if terms.nat else _UNDER_NAT
+    if mode not in allowed:
+        state = "behind NAT" if terms.nat else "without NAT"
+        raise NoProposalChosen(f"{where}: encapsulation {mode} does not go {state}")
+    return mode
+
+
+def _check_suites(candidate: Candidate, suites: tuple[Suite, ...] | None) -> None:
+    """A connection's `Suites=` bind the responder too. Raises NoProposalChosen with what the nearest suite wants."""
+    if suites is None:
+        return
+    differences = [_difference(candidate, suite) for suite in suites]
+    if None not in differences:
+        text = " + ".join(describe(p) for p in candidate.parameters)
+        raise NoProposalChosen(f"{text}: {'; '.join(d for d in differences if d)}")
+
+
+def _difference(candidate: Candidate, suite: Suite) -> str | None:
+    offers = {offered.protocol: offered for offered in suite.protocols}
+    if offers.keys() != {p.protocol for p in candidate.parameters}:
+        return f"{suite.name} is {' + '.join(protocol.name for protocol in offers)}"
+    for chosen in candidate.parameters:
+        against = [_transform_difference(chosen, ours) for ours in offers[chosen.protocol].transforms]
+        if None not in against:
+            return f"{suite.name} wants {against[0]}"
+    return None
+
+
+def _transform_difference(chosen: ProtocolParameters, ours: Phase2Transform) -> str | None:
+    if chosen.transform != ours.transform:
+        return ours.transform.name
+    if _WITHOUT_NAT.get(chosen.encapsulation, chosen.encapsulation) != ours.encapsulation:
+        return ours.encapsulation.name
+    if chosen.authentication != ours.authentication:
+        return "no authentication algorithm" if ours.authentication is None else ours.authentication.name
+    if chosen.group != ours.group:
+        return "no PFS" if ours.group is None else f"PFS with {ours.group.name}"
+    for name, value, accept in (
+        ("key length", chosen.key_length, ours.key_length),
+        ("life seconds", chosen.life_seconds, ours.life_seconds),
+        ("life kilobytes", chosen.life_kilobytes, ours.life_kilobytes),
+    ):
+        if value is not None and accept is not None and not accept.takes(value):
+            return f"{name} from {accept.low} to {accept.high}"
+    return None
+
+
+def _map(transform: Transform) -> Mapping[int, int]:
+    return attribute_map(transform.attributes, _LIFE)
+
+
+def _lives(transform: Transform) -> Mapping[int, int]:
+    return lifetimes(transform.attributes, _LIFE)
