@@ -64,7 +64,7 @@ class Reader:
         """A fence for a `with` block that reads the next `length` bytes, all of them and no more."""
         end = self._position + length
         if length < 0 or end > self._end:
-            raise MalformedMessage(f"a length of {length} where {self._end - self._position} bytes are left")
+            raise MalformedMessage(f"a body of {length} bytes where {self._end - self._position} are left")
         fence = Fence(self, self._end)
         self._end = end
         return fence

@@ -110,7 +110,13 @@ class Replay:
         self.g_xi, self.g_xr = [message.one(KeyExchange).data for message in with_keys]
         self.ni, self.nr = [message.one(Nonce).data for message in with_keys]
         self.g_xy = Secret(self.secrets[0])
-        shared = {"ni": self.ni, "nr": self.nr, "g_xy": self.g_xy, "cky_i": self.cky_i, "cky_r": self.cky_r}
+        shared: dict[str, Any] = {
+            "ni": self.ni,
+            "nr": self.nr,
+            "g_xy": self.g_xy,
+            "cky_i": self.cky_i,
+            "cky_r": self.cky_r,
+        }
         if self.method == AuthenticationMethod.PRE_SHARED:
             self.skeyid = Skeyid.from_psk(self.hash, self.psk, **shared)
         else:

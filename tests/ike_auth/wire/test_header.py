@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: ISC
+import pytest
+
+from ike_auth.errors import (
+    InvalidCookie,
+    InvalidExchangeType,
+    InvalidFlags,
+    InvalidMajorVersion,
+    InvalidMinorVersion,
+    MalformedMessage,
+    UnequalPayloadLengths,
+)
+from ike_auth.wire.header import HEADER_SIZE, NO_COOKIE, Header
+from ike_auth.wire.numbers import ExchangeType, Flags, NotifyType, PayloadType
+
+WIRE = bytes.fromhex("08c375e2dbe904b2 96baea81546a1414 08 10 20 01 510f0c4c 00000020 aabbccdd")
+HEADER = Header(
+    initiator_cookie=bytes.fromhex("08c375e2dbe904b2"),
+    responder_cookie=bytes.fromhex("96baea81546a1414"),
+    next_payload=PayloadType.HASH,
+    version=0x10,
+    exchange=ExchangeType.QUICK,
+    flags=Flags.ENCRYPTION,
+    message_id=0x510F0C4C,
+    length=32,
+)
+
+
+def test_decode() -> None:
+    header = Header.decode(WIRE)
+    assert header == HEADER
+    assert header.encrypted
+    assert header.major_version == 1
+    assert header.checked() is header
+
+
+def test_encode() -> None:
+    assert HEADER.encode() == WIRE[:HEADER_SIZE]
+    assert HEADER.datagram(PayloadType.HASH, WIRE[HEADER_SIZE:]) == WIRE
+
+
+def test_datagram_fills_in_first_payload_and_length() -> None:
+    header = Header(HEADER.initiator_cookie, NO_COOKIE, exchange=ExchangeType.MAIN)
+    again = Header.decode(header.datagram(PayloadType.SA, b"12345"))
+    assert (again.next_payload, again.length, again.version) == (PayloadType.SA, 33, 0x10)
+    assert not again.encrypted
+
+
+@pytest.mark.parametrize("size", range(HEADER_SIZE))
+def test_too_short(size: int) -> None:
+    with pytest.raises(MalformedMessage, match=f"of {size} bytes"):
+        Header.decode(WIRE[:size])
+
+
+@pytest.mark.parametrize("datagram", [WIRE[:-1], WIRE + b"\0", WIRE[:HEADER_SIZE]])
+def test_length_has_to_be_the_datagrams(datagram: bytes) -> None:
+    with pytest.raises(UnequalPayloadLengths) as caught:
+        Header.decode(datagram)
+    assert caught.value.notify == NotifyType.UNEQUAL_PAYLOAD_LENGTHS
+
+
+@pytest.mark.parametrize(
+    ("offset", "byte", "error"),
+    [
+        (17, 0x20, InvalidMajorVersion),
+        (17, 0x00, InvalidMajorVersion),
+        (17, 0x11, InvalidMinorVersion),
+        (18, 0, InvalidExchangeType),
+        (18, 34, InvalidExchangeType),  # IKE_SA_INIT, with the version of IKEv1
+        (18, 240, InvalidExchangeType),
+        (19, 0x08, InvalidFlags),
+        (19, 0x81, InvalidFlags),
+    ],
+)
+def test_headers_of_no_message(offset: int, byte: int, error: type[Exception]) -> None:
+    header = Header.decode(WIRE[:offset] + bytes([byte]) + WIRE[offset + 1 :])
+    with pytest.raises(error):
+        header.checked()
+
+
+def test_initiator_cookie_of_zeros() -> None:
+    with pytest.raises(InvalidCookie):
+        Header.decode(NO_COOKIE + WIRE[8:]).checked()
