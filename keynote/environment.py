@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: ISC
+"""What a test can read: the action's attributes, the special ones, the groups of the last match (RFC 2704 3, 5.1).
+
+An environment is a dict, so that reading an attribute costs what a dict costs. An undefined attribute is the empty
+string. In an interval query reading an unknown attribute raises `UnknownAttribute` instead.
+"""
+
+import re
+from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from keynote.errors import QueryError
+from keynote.redaction import quoted
+
+Environment = dict[str, str]
+
+_ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_GROUP_NAME = re.compile(r"_[0-9]+")
+
+# Names that were checked before: an application uses the same few dozen again and again.
+_known_names: Final[set[str]] = set()
+_KNOWN_NAMES_MAX: Final = 10_000
+
+
+class UnknownAttribute(Exception):
+    """A test reads an attribute whose value nobody knows yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The compliance values of a query, lowest first, and the special attributes that tell them (RFC 2704 5.1.2)."""
+
+    values: tuple[str, ...]
+    index: Mapping[str, int]
+    top: int
+    attributes: Mapping[str, str]
+
+
+@lru_cache(maxsize=64)
+def scale(values: tuple[str, ...]) -> Scale:
+    """Raises QueryError if there are no values, or what is no string among them."""
+    if not values or not all(isinstance(value, str) for value in values):
+        raise QueryError("compliance values are one or more strings, lowest first")
+    index: dict[str, int] = {}
+    for position, value in enumerate(values):
+        index.setdefault(value, position)  # of two equal values the lower one counts
+    attributes = {"_MIN_TRUST": values[0], "_MAX_TRUST": values[-1], "_VALUES": ",".join(values)}
+    return Scale(values, index, index[values[-1]], attributes)
+
+
+def environment(action: Mapping[str, str], authorizers: Sequence[str], scale: Scale) -> Environment:
+    """A new environment. Raises QueryError for a name or a value that no attribute can have."""
+    if not _known_names.issuperset(action):
+        _check_names(action)
+    try:
+        text = "".join(action.values())
+    except TypeError as error:
+        raise QueryError("attribute values are strings; write numbers in decimal") from error
+    if not text.isascii() or "\0" in text:
+        _check_values(action)
+    return {**action, **scale.attributes, "_ACTION_AUTHORIZERS": ",".join(authorizers)}
+
+
+def _check_names(action: Mapping[str, str]) -> None:
+    for name in action:
+        if not isinstance(name, str) or not _ATTRIBUTE_NAME.fullmatch(name):
+            hint = "; names that begin with an underscore are KeyNote's own" if str(name).startswith("_") else ""
+            raise QueryError(f"{quoted(str(name))} is no attribute name{hint}")
+    if len(_known_names) < _KNOWN_NAMES_MAX:
+        _known_names.update(action)
+
+
+def _check_values(action: Mapping[str, str]) -> None:
+    for name, value in action.items():
+        if "\0" in value or any(char > "\xff" for char in value):
+            raise QueryError(f"the value of `{name}` has a character that is NUL or beyond Latin-1")
+
+
+# -- unknown attributes ----------------------------------------------------------------------------------------------
+
+
+class Unknown:
+    """Which attributes are unknown. Any container of names will do; this class makes the one that lists the rest."""
+
+    @staticmethod
+    def except_(known: Collection[str]) -> Container[str]:
+        """Every attribute but these is unknown, those that the action gives excepted too."""
+        return _AllExcept(frozenset(known))
+
+
+@dataclass(frozen=True, slots=True)
+class _AllExcept:
+    known: frozenset[str]
+
+    def __contains__(self, name: object) -> bool:
+        return name not in self.known
+
+
+class PartialEnvironment(Environment):
+    """An environment in which reading an unknown attribute raises UnknownAttribute. What it holds is known."""
+
+    __slots__ = ("groups_unknown", "unknown")
+
+    def __init__(self, environment: Environment, unknown: Container[str]) -> None:
+        super().__init__(environment)
+        self.unknown = unknown
+        self.groups_unknown = False
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+        if name in self:
+            return self[name]
+        if name.startswith("_"):
+            if self.groups_unknown and _GROUP_NAME.fullmatch(name):
+                raise UnknownAttribute(name)
+        elif name in self.unknown and _ATTRIBUTE_NAME.fullmatch(name):
+            raise UnknownAttribute(name)
+        return default
+
+
+# -- groups of a match -----------------------------------------------------------------------------------------------
+
+
+def set_groups(environment: Environment, groups: tuple[str, ...] | None) -> None:
+    """Give `_0` the number of groups and `_1`, `_2`, … the groups (RFC 2704 5.3.4); None takes them all away."""
+    for number in range(1, int(environment.pop("_0", "0")) + 1):
+        del environment[f"_{number}"]
+    if groups is not None:
+        environment["_0"] = str(len(groups))
+        for number, group in enumerate(groups, 1):
+            environment[f"_{number}"] = group
+
+
+def get_groups(environment: Environment) -> tuple[str, ...] | None:
+    count = dict.get(environment, "_0")
+    return None if count is None else tuple(environment[f"_{number}"] for number in range(1, int(count) + 1))
+
+
+def is_group_name(name: str) -> bool:
+    return _GROUP_NAME.fullmatch(name) is not None

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: ISC
+"""Texts of many assertions: policy files, which are trusted whole or not at all, and credentials.
+
+Blank lines separate assertions (RFC 2704 4.1). A stray one can cut an assertion in two, and then its restricting
+Conditions would vanish; so a piece without an Authorizer makes the one before it unusable as well.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import PathLike, stat
+from pathlib import Path
+from stat import S_IRWXG, S_IRWXO
+
+from keynote.assertions import CARRIAGE_RETURN, CARRIAGE_RETURN_HINT, Assertion, Reader
+from keynote.errors import PolicyError, Problem
+from keynote.excerpts import excerpt
+from keynote.locations import Location, Source
+from keynote.redaction import is_secret
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """An assertion that is left out of the evaluation, which can lower the answer and never raise it."""
+
+    where: Location
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+def parse_policy(text: str | bytes, *, name: str) -> tuple[Assertion, ...]:
+    """The assertions of a policy, which is trusted, and so must be usable as a whole.
+
+    Bytes are taken as Latin-1, and so is a str: each of its characters stands for one byte. `name` is the file's
+    name in messages. Raises PolicyError with every mistake in the text.
+    """
+    source = Source(name, _latin_1(text))
+    if "\r" in source.text:
+        at = source.text.index("\r")
+        raise PolicyError([_problem(source, at, CARRIAGE_RETURN, CARRIAGE_RETURN_HINT)])
+    assertions: list[Assertion] = []
+    problems: list[Problem] = []
+    for found in _read(source):
+        if isinstance(found, Assertion):
+            assertions.append(found)
+        else:
+            problems += found.problems
+    if problems:
+        raise PolicyError(problems)
+    return tuple(assertions)
+
+
+def load_policy(path: str | PathLike[str], *, allow_exposed: bool = False) -> tuple[Assertion, ...]:
+    """The assertions of a policy file.
+
+    Raises PolicyError as `parse_policy` does, and also if the file holds a passphrase and is not its owner's alone
+    (isakmpd.policy(5) files hold pre-shared keys), unless `allow_exposed`; OSError if it cannot be read.
+    """
+    text = Path(path).read_bytes().decode("latin-1")
+    if not allow_exposed and is_exposed(path, text):
+        where = Source(str(path), text).location(0)
+        raise PolicyError([Problem(where, EXPOSED, f"chmod 600 {path}")])
+    return parse_policy(text, name=str(path))
+
+
+EXPOSED = "holds a passphrase, and others than its owner may read it"
+
+
+def is_exposed(path: str | PathLike[str], text: str) -> bool:
+    """Whether `text`, read from `path`, holds a passphrase that others than the file's owner may read."""
+    return is_secret(text) and bool(stat(path).st_mode & (S_IRWXG | S_IRWXO))
+
+
+def parse_credentials(text: str | bytes, *, name: str) -> tuple[tuple[Assertion, ...], tuple[SetAside, ...]]:
+    """The usable assertions of a text from anywhere, and those that are not, each with its first mistake."""
+    assertions: list[Assertion] = []
+    set_aside: list[SetAside] = []
+    for found in _read(Source(name, _latin_1(text))):
+        if isinstance(found, Assertion):
+            assertions.append(found)
+        else:
+            set_aside.append(SetAside(found.problems[0].where, found.problems[0].message))
+    return tuple(assertions), tuple(set_aside)
+
+
+def parse_assertion(text: str | bytes, *, name: str) -> Assertion:
+    """The one assertion that `text` is. Raises PolicyError.
+
+    Text after the signature is not part of it (RFC 2704 4.6.7); after a blank line anything else is a mistake.
+    """
+    source = Source(name, _latin_1(text))
+    start, end = _first_block(source.text)
+    assertion = Reader(source).assertion(start, end)
+    rest = source.text[end:]
+    if rest.strip("\n") and assertion.signature is None:
+        at = end + len(rest) - len(rest.lstrip("\n"))
+        hint = "blank lines are not allowed within an assertion"
+        raise PolicyError([_problem(source, at, "text after a blank line", hint)])
+    return assertion
+
+
+def _latin_1(text: str | bytes) -> str:
+    return text if isinstance(text, str) else text.decode("latin-1")
+
+
+# -- blocks ----------------------------------------------------------------------------------------------------------
+
+_BLANK_LINES = re.compile(r"\n\n+")
+_AUTHORIZER = re.compile(r"^authorizer:", re.IGNORECASE | re.MULTILINE)
+_ONLY_COMMENTS = re.compile(r"(?:[ \t\n]|#[^\n]*(?:\n|\Z))*")
+
+
+def _first_block(text: str) -> tuple[int, int]:
+    start = len(text) - len(text.lstrip("\n"))
+    blank = _BLANK_LINES.search(text, start)
+    return start, blank.start() + 1 if blank else len(text)
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int]]:
+    start = len(text) - len(text.lstrip("\n"))
+    for blank in _BLANK_LINES.finditer(text, start):
+        yield start, blank.start() + 1
+        start = blank.end()
+    if start < len(text):
+        yield start, len(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unusable:
+    problems: tuple[Problem, ...]
+
+
+def _read(source: Source) -> Iterator[Assertion | _Unusable]:
+    reader = Reader(source)
+    before: Assertion | _Unusable | None = None
+    for start, end in _blocks(source.text):
+        if source.text[start] in " \t#" and _ONLY_COMMENTS.fullmatch(source.text, start, end):
+            continue
+        try:
+            found: Assertion | _Unusable = reader.assertion(start, end)
+        except PolicyError as error:
+            found = _Unusable(error.problems)
+            if isinstance(before, Assertion) and not _AUTHORIZER.search(source.text, start, end):
+                before = _Unusable((_problem(source, before.start, "cut in two by a blank line"),))
+        if before is not None:
+            yield before
+        before = found
+    if before is not None:
+        yield before
+
+
+def _problem(source: Source, at: int, message: str, hint: str = "") -> Problem:
+    return Problem(source.location(at), message, hint, excerpt(source, at, 0, len(source.text)))

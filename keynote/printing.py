@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: ISC
+"""A tree as KeyNote text on one line, for messages. Passphrases are hidden; nothing here recurses."""
+
+from keynote import literals
+from keynote.redaction import shown
+from keynote.syntax import (
+    AllOf,
+    And,
+    AnyOf,
+    Arithmetic,
+    Assignment,
+    Clause,
+    Comparison,
+    Concatenation,
+    Conversion,
+    Dereference,
+    Literal,
+    Match,
+    Name,
+    Negation,
+    Nobody,
+    Node,
+    Not,
+    Number,
+    Or,
+    Program,
+    Threshold,
+    Truth,
+)
+
+# What may stand beside an operator without parentheses: everything that binds more tightly than it.
+_PRECEDENCE = {"||": 1, "&&": 2, "!": 3, "==": 4, "+": 5, "-": 5, ".": 5, "*": 6, "/": 6, "%": 6, "^": 7, "$": 8}
+_ATOM = 9
+
+
+def printed(node: Node, limit: int = 2000) -> str:
+    """KeyNote text of which `node` is the tree, cut after about `limit` characters."""
+    pieces: list[str] = []
+    length = 0
+    todo: list[Node | str] = [node]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, str):
+            pieces.append(item)
+            length += len(item)
+            if length > limit:
+                return "".join(pieces)[:limit] + "…"
+        else:
+            todo.extend(reversed(_parts(item)))
+    return "".join(pieces)
+
+
+def _parts(node: Node) -> list[Node | str]:
+    match node:
+        case Literal(text=text):
+            return [_quoted(text)]
+        case Name(name=name):
+            return [name]
+        case Number(value=value):
+            return [f"{value:f}" if isinstance(value, float) else str(value)]
+        case Truth(value=truth):
+            return ["true" if truth else "false"]
+        case Dereference(operand=operand):
+            return ["$", *_within(operand, "$")]
+        case Conversion(to=to, operand=operand):
+            return ["@" if to is int else "&", *_within(operand, "$")]
+        case Negation(operand=operand):
+            return ["-", *_within(operand, "$")]
+        case Not(operand=operand):
+            return ["!", *_within(operand, "$")]
+        case Concatenation(left=left, right=right):
+            return _binary(left, ".", right)
+        case Match(subject=subject, pattern=pattern):
+            return _binary(subject, "~=", pattern)
+        case (
+            Arithmetic(operator=operator, left=left, right=right)
+            | Comparison(operator=operator, left=left, right=right)
+        ):
+            return _binary(left, operator, right)
+        case And(left=left, right=right) | AllOf(left=left, right=right):
+            return _binary(left, "&&", right)
+        case Or(left=left, right=right) | AnyOf(left=left, right=right):
+            return _binary(left, "||", right)
+        case Threshold(k=k, principals=principals):
+            return [f"{k}-of(", *_separated(principals, ", "), ")"]
+        case Clause(test=test, value=None):
+            return [test, ";"]
+        case Clause(test=test, value=Program() as program):
+            return [test, " -> { ", program, " };"]
+        case Clause(test=test, value=value) if value is not None:
+            return [test, " -> ", value, ";"]
+        case Program(clauses=clauses):
+            return _separated(clauses, " ")
+        case Assignment(name=name, text=text):
+            return [f"{name}={_quoted(text)}"]
+        case Nobody():
+            return []
+    return [f"<{type(node).__name__}>"]
+
+
+def _quoted(text: str) -> str:
+    return f'"{shown(text)}"' if not text.isascii() or shown(text) != text else literals.encode(text)
+
+
+def _binary(left: Node, operator: str, right: Node) -> list[Node | str]:
+    # Operators are left-associative, so an equal on the right needs its parentheses.
+    return [*_within(left, operator), f" {operator} ", *_within(right, operator, strictly=True)]
+
+
+def _within(node: Node, operator: str, *, strictly: bool = False) -> list[Node | str]:
+    outer = _PRECEDENCE.get(operator, _PRECEDENCE["=="])
+    inner = _precedence(node)
+    return ["(", node, ")"] if inner < outer or (strictly and inner == outer) else [node]
+
+
+def _precedence(node: Node) -> int:
+    match node:
+        case Or() | AnyOf():
+            return _PRECEDENCE["||"]
+        case And() | AllOf():
+            return _PRECEDENCE["&&"]
+        case Not():
+            return _PRECEDENCE["!"]
+        case Comparison() | Match():
+            return _PRECEDENCE["=="]
+        case Concatenation():
+            return _PRECEDENCE["."]
+        case Arithmetic(operator=operator):
+            return _PRECEDENCE[operator]
+        case Negation() | Conversion() | Dereference():
+            return _PRECEDENCE["$"]
+    return _ATOM
+
+
+def _separated(nodes: tuple[Node, ...], separator: str) -> list[Node | str]:
+    parts: list[Node | str] = []
+    for node in nodes:
+        parts += [separator, node] if parts else [node]
+    return parts
