@@ -58,7 +58,7 @@ class TrustAnchors:
         self._by_subject: dict[bytes, list[ChainCertificate]] = {}
         self._by_folded_subject: dict[object, ChainCertificate] = {}
         for anchor in self.certificates:
-            namesake = self._by_folded_subject.setdefault(chain_rules.folded(anchor), anchor)
+            namesake = self._by_folded_subject.setdefault(anchor.folded_subject, anchor)
             if namesake.subject_der != anchor.subject_der or namesake.public_key != anchor.public_key:
                 raise _ambiguous(namesake, anchor)
             self._by_subject.setdefault(anchor.subject_der, []).append(anchor)
@@ -70,7 +70,7 @@ class TrustAnchors:
 
     def namesake(self, certificate: ChainCertificate) -> ChainCertificate | None:
         """The configured authority whose subject is, or looks like, this certificate's."""
-        return self._by_folded_subject.get(chain_rules.folded(certificate))
+        return self._by_folded_subject.get(certificate.folded_subject)
 
     def path(
         self, leaf: ChainCertificate, intermediates: Sequence[ChainCertificate], now: datetime.datetime
@@ -116,10 +116,11 @@ def validate(
     except (verification.VerificationError, ValueError) as error:
         chain_diagnosis.explain(leaf, intermediates, anchors.named, now, str(error))
     for authority in path[1:]:
+        chain_rules.check_authority(authority)
         chain_rules.check_usages(authority, usages)
         chain_rules.check_constraints(authority, leaf)
-    for authority in path[1:-1]:
-        _check_intermediate(authority, leaf, anchors)
+        if authority.folded_subject == leaf.folded_subject:
+            raise _bears_subject(leaf, authority)
     return ValidatedChain(path, min(certificate.not_after for certificate in path))
 
 
@@ -143,19 +144,15 @@ def _useful(intermediates_der: Sequence[bytes], anchors: TrustAnchors) -> list[C
             certificate = chain_certificates.load(der)
         except ChainError:
             continue
-        if not certificate.self_issued and certificate not in anchors.named(certificate.subject_der):
+        if not certificate.self_issued and not _impostor(certificate, anchors):
             useful[certificate.sha256] = certificate
     return list(useful.values())
 
 
-def _check_intermediate(authority: ChainCertificate, leaf: ChainCertificate, anchors: TrustAnchors) -> None:
-    """Rules for an authority that only another authority vouches for."""
-    chain_rules.check_authority(authority)
-    namesake = anchors.namesake(authority)
-    if namesake is not None and namesake.public_key != authority.public_key:
-        raise _bears_subject(authority, namesake)
-    if chain_rules.folded(authority) == chain_rules.folded(leaf):
-        raise _bears_subject(leaf, authority)
+def _impostor(certificate: ChainCertificate, anchors: TrustAnchors) -> bool:
+    """Whether it bears a configured authority's name with another key: whoever trusts that name would believe it."""
+    namesake = anchors.namesake(certificate)
+    return namesake is not None and namesake.public_key != certificate.public_key
 
 
 def _bears_subject(certificate: ChainCertificate, authority: ChainCertificate) -> ChainError:

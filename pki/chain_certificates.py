@@ -56,6 +56,7 @@ class ChainCertificate:
     sha256: bytes = field(compare=False)
     subject_der: bytes = field(compare=False, repr=False)
     subject: str = field(compare=False)  # as KeyNote names it, without `DN:`
+    folded_subject: object = field(compare=False, repr=False)  # equal where RFC 5280 7.1 calls two subjects the same
     issuer_der: bytes = field(compare=False, repr=False)
     issuer: str = field(compare=False)
     public_key: CertificatePublicKeyTypes = field(compare=False, repr=False)
@@ -92,6 +93,7 @@ def load(certificate_der: bytes) -> ChainCertificate:
             sha256=hashlib.sha256(certificate_der).digest(),
             subject_der=slices.subject,
             subject=subject,
+            folded_subject=distinguished_names.folded(slices.subject),
             issuer_der=slices.issuer,
             issuer=issuer,
             public_key=certificate.public_key(),

@@ -13,7 +13,6 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
-from pki import distinguished_names
 from pki.chain_certificates import ChainCertificate, ChainError, Reason
 
 IPSEC_IKE = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.17")
@@ -207,16 +206,6 @@ def check_constraints(authority: ChainCertificate, leaf: ChainCertificate) -> No
                 f"authority `{authority.subject}` is constrained to other kinds of names",
                 "have the peer's certificate issued by another authority",
             )
-
-
-def look_alike(one: ChainCertificate, other: ChainCertificate) -> bool:
-    """Whether two subjects are the same in the eyes of RFC 5280 7.1."""
-    return one.subject_der == other.subject_der or folded(one) == folded(other)
-
-
-def folded(certificate: ChainCertificate) -> object:
-    """What `look_alike` compares, as a key for dictionaries."""
-    return distinguished_names.folded(certificate.subject_der)
 
 
 def extension(certificate: ChainCertificate, kind: type[E]) -> E | None:

@@ -17,6 +17,7 @@ MAX_DER = 8192  # a name longer than this is nobody's: it would only fill logs a
 _PRINTABLE, _UTF8, _IA5 = 0x13, 0x0C, 0x16
 
 # Short names as OpenSSL prints them (isakmpd prints what OpenSSL prints), and as RFC 4514 section 3 or RFC 4519 do.
+# Another one would change the text of names that bear it, and so the policies that trust them: the list is closed.
 _TYPES: dict[str, tuple[str, str]] = {
     "2.5.4.3": ("CN", "CN"),
     "2.5.4.4": ("SN", "SN"),
@@ -30,32 +31,43 @@ _TYPES: dict[str, tuple[str, str]] = {
     "2.5.4.12": ("title", "title"),
     "2.5.4.13": ("description", "description"),
     "2.5.4.15": ("businessCategory", "businessCategory"),
+    "2.5.4.16": ("postalAddress", "postalAddress"),
     "2.5.4.17": ("postalCode", "postalCode"),
+    "2.5.4.18": ("postOfficeBox", "postOfficeBox"),
+    "2.5.4.19": ("physicalDeliveryOfficeName", "physicalDeliveryOfficeName"),
+    "2.5.4.20": ("telephoneNumber", "telephoneNumber"),
     "2.5.4.41": ("name", "name"),
     "2.5.4.42": ("GN", "givenName"),
     "2.5.4.43": ("initials", "initials"),
     "2.5.4.44": ("generationQualifier", "generationQualifier"),
+    "2.5.4.45": ("x500UniqueIdentifier", "x500UniqueIdentifier"),
     "2.5.4.46": ("dnQualifier", "dnQualifier"),
+    "2.5.4.51": ("houseIdentifier", "houseIdentifier"),
     "2.5.4.65": ("pseudonym", "pseudonym"),
+    "2.5.4.72": ("role", "role"),
+    "2.5.4.97": ("organizationIdentifier", "organizationIdentifier"),
     "0.9.2342.19200300.100.1.1": ("UID", "UID"),
+    "0.9.2342.19200300.100.1.3": ("mail", "mail"),
     "0.9.2342.19200300.100.1.25": ("DC", "DC"),
     "1.2.840.113549.1.9.1": ("emailAddress", "emailAddress"),
     "1.2.840.113549.1.9.2": ("unstructuredName", "unstructuredName"),
+    "1.2.840.113549.1.9.8": ("unstructuredAddress", "unstructuredAddress"),
     "1.3.6.1.4.1.311.60.2.1.1": ("jurisdictionL", "jurisdictionL"),
     "1.3.6.1.4.1.311.60.2.1.2": ("jurisdictionST", "jurisdictionST"),
     "1.3.6.1.4.1.311.60.2.1.3": ("jurisdictionC", "jurisdictionC"),
 }
 _OIDS = {short: oid for oid, (short, _) in _TYPES.items()}
 # Everything else is a UTF8String where nothing is said: what OpenSSL, LibreSSL and this CA write.
-_USUAL_TAG = {
+_USUAL_TAG: dict[str, int] = {
     "2.5.4.5": _PRINTABLE,
     "2.5.4.6": _PRINTABLE,
     "2.5.4.46": _PRINTABLE,
     "1.3.6.1.4.1.311.60.2.1.3": _PRINTABLE,
+    "0.9.2342.19200300.100.1.3": _IA5,
     "0.9.2342.19200300.100.1.25": _IA5,
     "1.2.840.113549.1.9.1": _IA5,
 }
-_STRING_TYPES = {
+_STRING_TYPES: dict[int, tuple[str, str]] = {
     _UTF8: ("utf8", "utf-8"),
     0x12: ("numeric", "ascii"),
     _PRINTABLE: ("printable", "ascii"),
@@ -70,7 +82,8 @@ _TAGS = {word: tag for tag, (word, _) in _STRING_TYPES.items()}
 _OTHER = "der"  # a value that is no string: its whole element in hex
 
 _ATTRIBUTE = re.compile(
-    r"(?P<type>[A-Za-z]+|[0-9]{1,39}(?:\.[0-9]{1,39})+)(?::(?P<string>[a-z0-9]+))?=(?P<value>.*)", re.DOTALL
+    r"(?P<type>[A-Za-z][A-Za-z0-9]*|[0-9]{1,39}(?:\.[0-9]{1,39})+)(?::(?P<string>[a-z0-9]+))?=(?P<value>.*)",
+    re.DOTALL,
 )
 _ESCAPED = re.compile(rb"\\x([0-9A-F]{2})")
 

@@ -72,7 +72,7 @@ def _is_label(label: str) -> bool:
         decoded = label[4:].encode("ascii").decode("punycode")
     except (UnicodeError, OverflowError):
         return False
-    return bool(decoded) and not decoded.isascii()
+    return not decoded.isascii() and decoded.isprintable()
 
 
 def mail(text: str) -> str:

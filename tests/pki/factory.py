@@ -186,19 +186,41 @@ def certificate(
     return Issued(builder.sign(signer, digest), own)
 
 
-def resigned(issued: Issued, issuer: Issued, replace: bytes, by: bytes, *, sha1: bool = False) -> bytes:
+def resigned(issued: Issued, issuer: Issued, replace: bytes = b"", by: bytes = b"", *, sha1: bool = False) -> bytes:
     """The DER of a certificate with some bytes of what is signed replaced by as many others, signed anew: for what no
     library writes. With `sha1` it is signed with that, and says so."""
     assert len(replace) == len(by)
-    assert isinstance(issuer.key, rsa.RSAPrivateKey)
     parts = der.slices(issued.der)
     assert replace in parts.tbs
-    tbs, algorithm = parts.tbs.replace(replace, by), parts.signature_algorithm
-    if sha1:  # …1.1.11 is sha256WithRSAEncryption, …1.1.5 sha1WithRSAEncryption
-        tbs, algorithm = (it.replace(SHA256_WITH_RSA, SHA1_WITH_RSA) for it in (tbs, algorithm))
-    signature = issuer.key.sign(tbs, padding.PKCS1v15(), hashes.SHA1() if sha1 else hashes.SHA256())
-    return der.encode(der.SEQUENCE, tbs + algorithm + der.encode(der.BIT_STRING, b"\0" + signature))
+    tbs = parts.tbs.replace(replace, by) if replace else parts.tbs
+    return signed(tbs.replace(_SHA256_WITH_RSA, _SHA1_WITH_RSA) if sha1 else tbs, issuer, sha1=sha1)
 
 
-SHA256_WITH_RSA = bytes.fromhex("2a864886f70d01010b")
-SHA1_WITH_RSA = bytes.fromhex("2a864886f70d010105")
+def without_extensions(issued: Issued, issuer: Issued) -> bytes:
+    """The DER of a certificate as X.509 version 1, which had no extensions."""
+    whole = tbs(issued.der)
+    at, end = der.expect(whole, 0, len(whole), der.SEQUENCE)
+    _, _, at = der.element(whole, at, end)  # the version
+    begin = at
+    for _ in range(6):  # serial number, algorithm, issuer, validity, subject, key
+        _, _, at = der.element(whole, at, end)
+    return signed(der.encode(der.SEQUENCE, whole[begin:at]), issuer)
+
+
+def tbs(certificate_der: bytes) -> bytes:
+    """What is signed of a certificate."""
+    return der.slices(certificate_der).tbs
+
+
+def signed(to_be_signed: bytes, issuer: Issued, *, sha1: bool = False) -> bytes:
+    """Any bytes, signed as if they were a certificate."""
+    assert isinstance(issuer.key, rsa.RSAPrivateKey)
+    signature = issuer.key.sign(to_be_signed, padding.PKCS1v15(), hashes.SHA1() if sha1 else hashes.SHA256())
+    oid = der.encode(der.OBJECT_IDENTIFIER, _SHA1_WITH_RSA if sha1 else _SHA256_WITH_RSA)
+    algorithm = der.encode(der.SEQUENCE, oid + b"\x05\x00")
+    return der.encode(der.SEQUENCE, to_be_signed + algorithm + der.encode(der.BIT_STRING, b"\0" + signature))
+
+
+_SHA256_WITH_RSA = bytes.fromhex("2a864886f70d01010b")
+_SHA1_WITH_RSA = bytes.fromhex("2a864886f70d010105")
+SHA256 = hashes.SHA256()
