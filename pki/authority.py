@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from pki import chain_certificates, chain_rules, der, distinguished_names, lints, profiles
 from pki.chain_certificates import ChainCertificate
-from pki.errors import NameInvalid, PkiError
+from pki.errors import NameInvalid, PkiError, shown
 from pki.names import Identity, general_name
 from pki.profiles import Profile
 
@@ -140,6 +140,8 @@ def authority_name(text: str) -> x509.Name:
     """`Example CA`, which becomes the common name, or a whole name `/C=DE/O=Example/CN=Example CA`.
 
     Raises NameInvalid."""
+    if not text.isprintable() or not text.strip():
+        raise NameInvalid(f"`{shown(text)}` cannot be an authority's name", "use printable text")
     if text.startswith(("/", "DN:/")):
         rdns = distinguished_names.decode(distinguished_names.from_keynote(text))
     else:
@@ -153,9 +155,9 @@ def authority_name(text: str) -> x509.Name:
         )
         kept = name.public_bytes() == distinguished_names.encode(rdns)
     except (ValueError, TypeError) as error:
-        raise NameInvalid(f"`{text}` cannot be an authority's name: {error}") from error
-    if not text.isprintable() or not text.strip() or not kept:
-        raise NameInvalid(f"`{text}` cannot be an authority's name", "use printable text in the usual string types")
+        raise NameInvalid(f"`{shown(text)}` cannot be an authority's name: {error}") from error
+    if not kept:
+        raise NameInvalid(f"`{shown(text)}` cannot be an authority's name", "use the usual string types")
     return name
 
 

@@ -15,7 +15,7 @@ import click
 
 from pki import bundles, issuance, names, profiles
 from pki.directory import Directory
-from pki.errors import PkiError, RegistryError
+from pki.errors import PkiError, RegistryError, shown
 from pki.profiles import Profile
 from pki.records import Record
 from pki.registry import Registry
@@ -298,9 +298,13 @@ def _find(registry: Registry, text: str) -> Record:
         return found[0]
     if found:
         candidates = ", ".join(f"{it.serial[:_SERIAL_SHOWN]} ({it.name}, {it.not_after:%Y-%m-%d})" for it in found)
-        raise RegistryError(f"`{text}` is {len(found)} certificates: {candidates}", "give the serial number of one")
+        raise RegistryError(
+            f"`{shown(text)}` is {len(found)} certificates: {candidates}", "give the serial number of one"
+        )
     near = difflib.get_close_matches(text, {record.name for record in registry.certificates()}, n=1)
-    raise RegistryError(f"no certificate `{text}` was issued here", f"did you mean `{near[0]}`?" if near else "")
+    raise RegistryError(
+        f"no certificate `{shown(text)}` was issued here", f"did you mean `{near[0]}`?" if near else ""
+    )
 
 
 def _json(record: Record, now: datetime.datetime) -> dict[str, Any]:

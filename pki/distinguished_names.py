@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from pki import der
-from pki.errors import DerInvalid, NameInvalid
+from pki.errors import DerInvalid, NameInvalid, shown
 
 MAX_DER = 8192  # a name longer than this is nobody's: it would only fill logs and policies
 
@@ -185,21 +185,21 @@ def from_keynote(text: str) -> bytes:
     each name has one text."""
     body = text.removeprefix("DN:")
     if not body.startswith("/") or len(body) > 4 * MAX_DER:
-        raise NameInvalid(f"`{text}` is not a distinguished name", "write it as `/C=DE/O=Example/CN=gw`")
+        raise NameInvalid(f"`{shown(text)}` is not a distinguished name", "write it as `/C=DE/O=Example/CN=gw`")
     name = encode(tuple(tuple(_parse(part) for part in rdn.split("+")) for rdn in body[1:].split("/")))
     try:
         unchanged = keynote(name) == body
     except DerInvalid as error:
-        raise NameInvalid(f"`{text}` is not a distinguished name: {error}") from error
+        raise NameInvalid(f"`{shown(text)}` is not a distinguished name: {error}") from error
     if not unchanged:
-        raise NameInvalid(f"`{text}` is not how this name is written", f"write `{keynote(name)}`")
+        raise NameInvalid(f"`{shown(text)}` is not how this name is written", f"write `{keynote(name)}`")
     return name
 
 
 def _parse(text: str) -> Attribute:
     match = _ATTRIBUTE.fullmatch(text)
     if match is None:
-        raise NameInvalid(f"`{text}` is not an attribute of a distinguished name", "write TYPE=value")
+        raise NameInvalid(f"`{shown(text)}` is not an attribute of a distinguished name", "write TYPE=value")
     oid = _OIDS.get(match["type"], match["type"])
     if oid[0].isalpha():
         raise NameInvalid(f"unknown attribute type `{match['type']}`", f"known are {', '.join(sorted(_OIDS))}, OIDs")
@@ -211,7 +211,7 @@ def _parse(text: str) -> Attribute:
     try:
         raw = match["value"].encode("ascii")
     except UnicodeEncodeError as error:
-        raise NameInvalid(f"`{text}` is not ASCII", r"write each other byte as \xHH") from error
+        raise NameInvalid(f"`{shown(text)}` is not ASCII", r"write each other byte as \xHH") from error
     return Attribute(oid, tag, _ESCAPED.sub(lambda escaped: bytes.fromhex(escaped[1].decode()), raw))
 
 
@@ -220,7 +220,7 @@ def _parse_other(oid: str, text: str) -> Attribute:
         raw = bytes.fromhex(text)
         tag, begin, end = der.element(raw, 0, len(raw))
     except (ValueError, DerInvalid) as error:
-        raise NameInvalid(f"`{text}` is not the hex of a DER element") from error
+        raise NameInvalid(f"`{shown(text)}` is not the hex of a DER element") from error
     return Attribute(oid, tag, raw[begin:end])
 
 
@@ -299,7 +299,7 @@ def _oid_text(contents: bytes) -> str:
 def _oid_bytes(text: str) -> bytes:
     arcs = [int(arc) for arc in text.split(".")]
     if arcs[0] > 2 or (arcs[0] < 2 and arcs[1] > 39):
-        raise NameInvalid(f"`{text}` is not an object identifier")
+        raise NameInvalid(f"`{shown(text)}` is not an object identifier")
     encoded = bytearray()
     for arc in (40 * arcs[0] + arcs[1], *arcs[2:]):
         groups = [arc & 0x7F]

@@ -2,6 +2,12 @@
 """What can go wrong here: one root, so that a command line or a daemon catches one thing."""
 
 
+def shown(text: str) -> str:
+    """Somebody's input as part of a message: one line, and nothing that a terminal obeys."""
+    cut = text if len(text) <= 300 else text[:300] + "…"
+    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in cut)
+
+
 class PkiError(Exception):
     """Something that the caller can be told in one line, with what to do about it in `hint`."""
 

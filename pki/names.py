@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from cryptography import x509
 
 from pki import distinguished_names
-from pki.errors import NameInvalid
+from pki.errors import NameInvalid, shown
 
 IdentityKind = Literal["FQDN", "USER_FQDN", "IPV4_ADDR", "IPV6_ADDR"]
 
@@ -47,17 +47,17 @@ def fqdn(text: str) -> str:
     """A host name as an identity: lower case, A-labels. Raises NameInvalid for wildcards, control bytes, NUL,
     anything that is no host name, and what can only be a mistyped address."""
     if not text.isascii():
-        raise NameInvalid(f"`{_shown(text)}` is not ASCII", "write each label of it as its A-label (xn--...)")
+        raise NameInvalid(f"`{shown(text)}` is not ASCII", "write each label of it as its A-label (xn--...)")
     name = text.lower()
     if "*" in name:
-        raise NameInvalid(f"`{_shown(text)}` is a wildcard, which names nobody", "name one host")
+        raise NameInvalid(f"`{shown(text)}` is a wildcard, which names nobody", "name one host")
     if name.endswith(".") and len(name) > 1:
-        raise NameInvalid(f"`{_shown(text)}` ends in a dot", f"write `{_shown(name[:-1])}`")
+        raise NameInvalid(f"`{shown(text)}` ends in a dot", f"write `{shown(name[:-1])}`")
     labels = name.split(".")
     if not name or len(name) > _HOST_MAX or not all(map(_is_label, labels)):
-        raise NameInvalid(f"`{_shown(text)}` is not a host name")
+        raise NameInvalid(f"`{shown(text)}` is not a host name")
     if labels[-1].isdigit():
-        raise NameInvalid(f"`{_shown(text)}` is neither an address nor a host name")
+        raise NameInvalid(f"`{shown(text)}` is neither an address nor a host name")
     return name
 
 
@@ -81,7 +81,7 @@ def mail(text: str) -> str:
     Raises NameInvalid."""
     local, at, domain = text.rpartition("@")
     if not at or len(local) > _LOCAL_MAX or not _LOCAL_PART.fullmatch(local):
-        raise NameInvalid(f"`{_shown(text)}` is not a mail address", "write it as `alice@example.org`")
+        raise NameInvalid(f"`{shown(text)}` is not a mail address", "write it as `alice@example.org`")
     return f"{local}@{fqdn(domain)}"
 
 
@@ -90,7 +90,7 @@ def address(text: str) -> Identity:
     try:
         ip = ipaddress.ip_address(text)
     except ValueError as error:
-        raise NameInvalid(f"`{_shown(text)}` is not an IP address") from error
+        raise NameInvalid(f"`{shown(text)}` is not an IP address") from error
     return _address(ip)
 
 
@@ -133,7 +133,7 @@ def certified(name: x509.GeneralName) -> Identity | None:
     URIs, directory names. Raises NameInvalid for control bytes and NUL, which no honest authority signs."""
     if isinstance(name, x509.DNSName | x509.RFC822Name):
         if any(character < "!" or character > "~" for character in name.value):
-            raise NameInvalid(f"subjectAltName `{_shown(name.value)}` has a blank, control or non-ASCII character")
+            raise NameInvalid(f"subjectAltName `{shown(name.value)}` has a blank, control or non-ASCII character")
         try:
             if isinstance(name, x509.DNSName):
                 return Identity("FQDN", fqdn(name.value))
@@ -146,7 +146,3 @@ def certified(name: x509.GeneralName) -> Identity | None:
         except NameInvalid:
             return None
     return None
-
-
-def _shown(text: str) -> str:
-    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text[:300])
