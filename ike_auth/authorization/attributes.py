@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
-"""The action attributes that KeyNote policy sees: isakmpd.policy(5), with names and domains of `keynote.schemas.ipsec`.
+"""The action attributes that KeyNote policy sees, those of isakmpd.policy(5); `keynote.schemas.ipsec` documents them.
 
-IPv4 addresses are written as four groups of three digits and IPv6 addresses as eight of four, so that comparing strings
-orders addresses. Attributes that do not apply are not set: to policy they are the empty string.
+IPv4 addresses are written as four groups of three digits and IPv6 addresses as eight of four, so that comparing
+strings orders addresses. Attributes that do not apply are not set: to policy they are the empty string.
 """
 
 from collections.abc import Iterator

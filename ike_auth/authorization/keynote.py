@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """The KeyNote authorizer: isakmpd.policy(5) decides, in both phases.
 
-A peer's certificates become assertions, key to key and name to name, for the links of its validated chain only and for
-the queries of its own SA only. A pre-shared key is a principal in three forms.
+A peer's certificates become assertions, key to key and name to name, for the links of its validated chain only and
+for the queries of its own SA only. A pre-shared key is a principal in three forms.
 """
 
 from collections.abc import Collection

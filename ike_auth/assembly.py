@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: ISC
+"""From a configuration file to everything a daemon needs; or to everything that is wrong with it, at once."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+import keynote
+from ike_auth.authorization.authorizer import Authorizer
+from ike_auth.authorization.gate import Gate
+from ike_auth.authorization.loading import load_authorizer, make_gate, strictness_problems
+from ike_auth.config import isakmpd
+from ike_auth.config.certificates import KeyStore, load_keystore
+from ike_auth.config.errors import ConfigError
+from ike_auth.config.model import Configuration
+from ike_auth.errors import LocalError
+from pki.errors import PkiError
+
+
+class Unusable(LocalError):
+    """The daemon must not start with this. `errors` and `warnings` are lines for people."""
+
+    def __init__(self, errors: list[str], warnings: list[str]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
+        self.warnings = warnings
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """All parts, loaded and checked."""
+
+    configuration: Configuration
+    keystore: KeyStore
+    authorizer: Authorizer
+    gate: Gate
+    warnings: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Findings:
+    """What `ike-auth check` prints."""
+
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    summary: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.errors
+
+
+def load(config: Path, policy: Path | None, now: datetime, port: int = isakmpd.IKE_PORT) -> Assembly:
+    """Raises Unusable with everything that is wrong: each part is looked at, whatever the others say."""
+    found = Findings()
+    configuration = _configuration(config, policy, port, found)
+    if configuration is None:
+        raise Unusable(found.errors, found.warnings)
+    keystore = _keystore(configuration, found)
+    authorizer = _authorizer(configuration, found)
+    gate = None
+    if keystore is not None and authorizer is not None:
+        anchors = keystore.authorities
+        found.errors += map(str, strictness_problems(configuration, anchors, authorizer, now))
+        try:
+            gate = make_gate(configuration, anchors, authorizer)
+        except PkiError as error:
+            found.errors.append(f"`Registry` in [X509-certificates]: {error}")
+    if found.errors or keystore is None or authorizer is None or gate is None:
+        raise Unusable(found.errors, found.warnings)
+    return Assembly(configuration, keystore, authorizer, gate, tuple(found.warnings))
+
+
+def check(config: Path, policy: Path | None, now: datetime) -> Findings:
+    """What `load` would say, as values."""
+    try:
+        loaded = load(config, policy, now)
+    except Unusable as unusable:
+        return Findings(unusable.errors, unusable.warnings)
+    return Findings([], list(loaded.warnings), _summary(loaded))
+
+
+def _configuration(config: Path, policy: Path | None, port: int, found: Findings) -> Configuration | None:
+    try:
+        configuration = isakmpd.load(config, port=port)
+    except ConfigError as error:
+        found.errors += map(str, error.problems)
+        found.warnings += map(str, error.warnings)
+        return None
+    found.warnings += configuration.warnings
+    if policy is not None:
+        configuration = replace(configuration, general=replace(configuration.general, policy_file=policy))
+    return configuration
+
+
+def _keystore(configuration: Configuration, found: Findings) -> KeyStore | None:
+    try:
+        keystore = load_keystore(configuration)
+    except ConfigError as error:
+        found.errors += map(str, error.problems)
+        found.warnings += map(str, error.warnings)
+        return None
+    found.warnings += keystore.warnings
+    return keystore
+
+
+def _authorizer(configuration: Configuration, found: Findings) -> Authorizer | None:
+    try:
+        return load_authorizer(configuration)
+    except keynote.PolicyError as error:
+        found.errors += map(str, error.problems)
+    except OSError as error:
+        name = error.filename or configuration.general.policy_file
+        found.errors.append(f"policy `{name}`: {error.strerror}; give one by --policy or `Policy-file` in [General]")
+    except LocalError as error:
+        found.errors.append(str(error))
+    except Exception as error:  # an authorizer is somebody else's code
+        name = configuration.general.authorizer
+        found.errors.append(f"the authorizer `{name}` does not load: {type(error).__name__}: {error}")
+    return None
+
+
+def _summary(loaded: Assembly) -> str:
+    configuration = loaded.configuration
+    lines = [
+        f"peers: {len(configuration.peers)}, connections: {len(configuration.connections)}, authorities:"
+        f" {len(loaded.keystore.anchors)}, own certificates: {len(loaded.keystore.own)}"
+    ]
+    for connection in configuration.connections.values():
+        peer = configuration.peers[connection.peer]
+        sides = f"{connection.local or 'our address'} ↔ {connection.remote or 'the address of the peer'}"
+        how = "brought up" if connection.active else "waited for"
+        lines.append(f"  {connection.name}: {sides} with {peer.name} at {peer.address or 'any address'}, {how}")
+    return "\n".join([*lines, "ok"])

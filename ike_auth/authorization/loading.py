@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: ISC
+"""The gate of a configuration: its authorizer by name, its authorities, its registry; and what is unsafe in it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import entry_points
+
+from ike_auth.authorization.authorizer import Authorizer
+from ike_auth.authorization.gate import CheckRecorded, Gate
+from ike_auth.authorization.keynote import KeyNoteAuthorizer
+from ike_auth.authorization.no_policy import NoPolicy
+from ike_auth.authorization.requests import PresharedKey
+from ike_auth.authorization.strict import Refused
+from ike_auth.config.model import Configuration, Peer
+from ike_auth.errors import LocalError
+from ike_auth.wire.numbers import AuthenticationMethod
+from pki.chain import ChainCertificate, TrustAnchors
+from pki.errors import PkiError
+from pki.records import Status
+from pki.registry import Registry
+
+GROUP = "ike_auth.authorizers"
+
+
+class AuthorizerMissing(LocalError):
+    """The configuration names an authorizer that is not installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class StrictnessProblem:
+    """Strict rule 3 does not hold: somebody vouches for names, and policy believes any of them."""
+
+    certifier: str
+    because: str
+
+    def __str__(self) -> str:
+        return (
+            f"policy does not bind remote_id for {self.certifier}: {self.because}; whoever it vouches for could take"
+            " the place of any other. Test `remote_id` (and `remote_id_type`) in the policy, or set"
+            " `Strict-Remote-ID= no` in the peer's section to accept that"
+        )
+
+
+def load_authorizer(configuration: Configuration) -> Authorizer:
+    """The one that `[General] Authorizer=` names; nothing else is imported.
+
+    Raises AuthorizerMissing, and what the authorizer itself raises on a bad policy.
+    """
+    if not configuration.general.use_keynote:
+        return NoPolicy()
+    name = configuration.general.authorizer
+    found = next(iter(entry_points(group=GROUP, name=name)), None)
+    if found is None:
+        installed = ", ".join(sorted(entry.name for entry in entry_points(group=GROUP))) or "none"
+        raise AuthorizerMissing(
+            f"no authorizer `{name}` is installed (`Authorizer=` in [General]; there are: {installed})"
+        )
+    loaded: Authorizer = found.load()(configuration)
+    return loaded
+
+
+def make_gate(configuration: Configuration, anchors: TrustAnchors, authorizer: Authorizer) -> Gate:
+    """Raises pki.errors.RegistryError if there is a registry and it cannot be read."""
+    url = configuration.certificates.registry
+    recorded: CheckRecorded = (lambda _: None) if url is None else _Recorded(Registry.open_read_only(url))
+    return Gate(authorizer, anchors, lambda peer: is_shared(configuration, peer), recorded)
+
+
+def is_shared(configuration: Configuration, peer: Peer) -> bool:
+    """Whether the peer's pre-shared key proves no single name: others have it, or it is anybody's."""
+    if peer.is_default or peer.address is None:
+        return True
+    return any(
+        other.preshared_key == peer.preshared_key and other.name != peer.name
+        for other in configuration.peers.values()
+    )
+
+
+def strictness_problems(
+    configuration: Configuration, anchors: TrustAnchors, authorizer: Authorizer, now: datetime
+) -> Iterator[StrictnessProblem]:
+    """Strict rule 3 for every principal that certifies others: authorities, and keys that several peers share."""
+    if not isinstance(authorizer, KeyNoteAuthorizer):
+        return
+    strict = [peer for peer in configuration.peers.values() if peer.strict_remote_id]
+    if any(_uses(peer, AuthenticationMethod.RSA_SIG) for peer in strict):
+        for anchor in anchors.certificates:
+            because = authorizer.unbound(anchor, now)
+            if because is not None:
+                yield StrictnessProblem(f"the authority `{anchor.subject}`", because)
+    for peer in strict:
+        if peer.preshared_key is not None and is_shared(configuration, peer):
+            because = authorizer.unbound(PresharedKey(peer.preshared_key, True), now)
+            if because is not None:
+                yield StrictnessProblem(f"the shared key of peer `{peer.name}` ({peer.where})", because)
+
+
+def _uses(peer: Peer, method: AuthenticationMethod) -> bool:
+    return any(transform.authentication in (method, None) for transform in peer.transforms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """Strict rule 5: a chain to an authority of the registry consists of recorded certificates, none revoked."""
+
+    registry: Registry
+
+    def __call__(self, certificates: tuple[ChainCertificate, ...]) -> None:
+        try:
+            ours = {authority.certificate.sha256 for authority in self.registry.authorities()}
+            if not any(certificate.sha256.hex() in ours for certificate in certificates):
+                return
+            for certificate in certificates:
+                status = self.registry.status(certificate.sha256)
+                if status is not Status.ISSUED:
+                    raise Refused(f"the registry of its authority knows `{certificate.subject}` as {status}")
+        except PkiError as error:
+            raise Refused(f"the registry cannot be asked: {error}") from None

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: ISC
+"""The daemon's log on stderr: one readable line an event, or one JSON object a line."""
+
+import sys
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from ike_auth import events
+from ike_auth.events import Event
+from ike_auth.sa import IkeSa, Tunnel
+from ike_auth.suites import describe
+
+_LEVELS: Mapping[type[Event], str] = {
+    events.IkeSaUp: "info",
+    events.IkeSaDown: "info",
+    events.TunnelUp: "info",
+    events.TunnelDown: "info",
+    events.PeerNotified: "info",
+    events.MessageDropped: "debug",
+}
+_NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+
+class Journal:
+    """Where the daemon writes what happens."""
+
+    def __init__(self, *, as_json: bool = False, verbose: bool = False) -> None:
+        renderer: structlog.types.Processor = (
+            structlog.processors.JSONRenderer(sort_keys=True, ensure_ascii=False)
+            if as_json
+            else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+        )
+        self._as_json = as_json
+        self._log = structlog.wrap_logger(
+            structlog.WriteLogger(sys.stderr),
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                renderer,
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(_NUMBERS["debug" if verbose else "info"]),
+        )
+
+    def event(self, event: Event) -> None:
+        level = _LEVELS.get(type(event), "warning")
+        fields = {"kind": type(event).__name__, **_fields(event)} if self._as_json else {}
+        getattr(self._log, level)(str(event), **fields)
+
+    def info(self, text: str) -> None:
+        self._log.info(text)
+
+    def warning(self, text: str) -> None:
+        self._log.warning(text)
+
+    def fault(self, error: Exception) -> None:
+        """Something in the daemon itself is wrong. Values are left out of the trace: they may be secret."""
+        frames = traceback.extract_tb(error.__traceback__)[-6:]
+        where = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
+        self._log.error(f"internal error, please report it: {type(error).__name__} at {where}")
+
+
+def _fields(event: Event) -> dict[str, Any]:
+    """What machines want to filter by; never a key."""
+    match event:
+        case events.IkeSaUp(sa):
+            return {**_ike(sa), "because": sa.because}
+        case events.IkeSaDown(sa, why):
+            return {**_ike(sa), "why": why}
+        case events.TunnelUp(tunnel):
+            return {**_tunnel(tunnel), "because": tunnel.because}
+        case events.TunnelDown(tunnel, why):
+            return {**_tunnel(tunnel), "why": why}
+        case events.PeerRefused(peer, remote, identity, decision):
+            return {"peer": peer, "remote": str(remote), "identity": str(identity), "because": decision.because}
+        case events.TunnelRefused(requests, decisions):
+            first = requests[0]
+            return {
+                "peer": first.identity.peer.name,
+                "identity": str(first.identity.identity),
+                "local": str(first.local),
+                "remote_selector": str(first.remote),
+                "because": [decision.because for decision in decisions],
+            }
+        case events.ExchangeFailed(what, peer, remote, why):
+            return {"what": what, "peer": peer, "remote": str(remote), "why": why}
+        case events.PeerHint(peer, remote, notify) | events.PeerNotified(peer, remote, notify):
+            return {"peer": peer, "remote": str(remote), "notify": notify}
+        case events.MessageDropped(remote, counter, why):
+            return {"remote": str(remote), "reason": counter, "why": why}
+        case events.LegacyInUse(peer, algorithms):
+            return {"peer": peer, "algorithms": list(algorithms)}
+
+
+def _ike(sa: IkeSa) -> dict[str, Any]:
+    return {
+        "peer": sa.peer.name,
+        "remote": str(sa.remote),
+        "identity": str(sa.identity),
+        "cookies": str(sa.cookies),
+        "suite": str(sa.suite),
+        "initiator": sa.initiator,
+    }
+
+
+def _tunnel(tunnel: Tunnel) -> dict[str, Any]:
+    return {
+        "peer": tunnel.peer,
+        "connection": tunnel.connection,
+        "identity": str(tunnel.identity),
+        "cookies": str(tunnel.cookies),
+        "local": str(tunnel.local),
+        "remote_selector": str(tunnel.remote),
+        "protocols": [describe(sa.parameters) for sa in tunnel.outbound],
+        "spis_in": [sa.spi.hex() for sa in tunnel.inbound],
+        "spis_out": [sa.spi.hex() for sa in tunnel.outbound],
+        "fingerprints": {sa.spi.hex(): sa.fingerprint for sa in tunnel.sas},
+    }

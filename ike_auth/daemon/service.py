@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: ISC
+"""The daemon: an event loop that feeds the engine and performs what it says."""
+
+import asyncio
+import os
+import pwd
+import signal
+from collections.abc import Callable, Iterable
+
+from ike_auth.authorization.gate import Gate
+from ike_auth.authorization.requests import (
+    Answer,
+    AuthorizeTunnel,
+    IdentifyPeer,
+    Question,
+    Sign,
+    Signed,
+)
+from ike_auth.config.certificates import KeyStore
+from ike_auth.crypto import authenticators
+from ike_auth.daemon import clock
+from ike_auth.daemon.kernel import Kernel, KernelError
+from ike_auth.daemon.logs import Journal
+from ike_auth.daemon.udp import Bound, Sockets
+from ike_auth.effects import Ask, Effect, InstallSa, RemoveSa, Report, SendDatagram, SendKeepalive
+from ike_auth.engine import Engine
+from ike_auth.network import Endpoint
+
+
+class Service:
+    """Runs until SIGTERM or SIGINT, then tells the peers and ends. An error in one datagram ends nothing."""
+
+    def __init__(
+        self, engine: Engine, gate: Gate, keystore: KeyStore, kernel: Kernel, sockets: Sockets, journal: Journal
+    ) -> None:
+        self._engine = engine
+        self._gate = gate
+        self._keystore = keystore
+        self._kernel = kernel
+        self._sockets = sockets
+        self._journal = journal
+        self._timer: asyncio.TimerHandle | None = None
+
+    def run(self) -> None:
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        stopped = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        for bound in self._sockets:
+            loop.add_reader(bound.socket, self._readable, bound)
+        self._feed(lambda: self._engine.start(clock.now()))
+        await stopped.wait()
+        for bound in self._sockets:
+            loop.remove_reader(bound.socket)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._guarded(lambda: self._engine.stop(clock.now()))
+
+    def _readable(self, bound: Bound) -> None:
+        for datagram in self._sockets.receive(bound):
+            self._feed(lambda datagram=datagram: self._engine.receive(datagram, clock.now()))  # type: ignore[misc]
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._feed(lambda: self._engine.wake(clock.now()))
+
+    def _feed(self, step: Callable[[], list[Effect]]) -> None:
+        self._guarded(step)
+        if self._timer is not None:
+            self._timer.cancel()
+        wake = self._engine.next_wake()
+        # The event loop's clock is the monotonic one, like the engine's.
+        self._timer = None if wake is None else asyncio.get_running_loop().call_at(wake, self._wake)
+
+    def _guarded(self, step: Callable[[], list[Effect]]) -> None:
+        """A fault of ours must not end the daemon, nor other people's SAs."""
+        try:
+            self._perform(step())
+        except Exception as error:
+            self._journal.fault(error)
+
+    def _perform(self, effects: Iterable[Effect]) -> None:
+        """In order; an SA that cannot be installed cancels what comes after it."""
+        for effect in effects:
+            match effect:
+                case SendDatagram(data, local, remote):
+                    self._send(data, local, remote)
+                case SendKeepalive(local, remote):
+                    self._sockets.send_keepalive(local, remote)
+                case InstallSa(sa):
+                    try:
+                        self._kernel.install(sa)
+                    except KernelError as error:
+                        self._perform(self._engine.sa_gone(sa.spi, str(error), clock.now()))
+                        return
+                case RemoveSa(sa):
+                    self._kernel.remove(sa)
+                case Ask(id, question):
+                    self._perform(self._engine.answer(id, self._answer(question), clock.now()))
+                case Report(event):
+                    self._journal.event(event)
+
+    def _send(self, data: bytes, local: Endpoint, remote: Endpoint) -> None:
+        try:
+            self._sockets.send(data, local, remote)
+        except OSError as error:
+            self._journal.warning(f"cannot send to {remote}: {error.strerror}")
+
+    def _answer(self, question: Question) -> Answer:
+        """At once, in this process. Whatever fails is a denial."""
+        match question:
+            case IdentifyPeer():
+                return self._gate.identify(question, clock.now().utc)
+            case AuthorizeTunnel():
+                return self._gate.authorize(question, clock.now().utc)
+            case Sign(identity, digest):
+                own = self._keystore.for_identity(identity)
+                return Signed(None if own is None else authenticators.sign(own.private_key, digest))
+
+
+def drop_privileges(user: str) -> None:
+    """Become `user` for good. Raises KeyError if there is none, PermissionError if we may not."""
+    entry = pwd.getpwnam(user)
+    os.setgroups(os.getgrouplist(user, entry.pw_gid))
+    os.setgid(entry.pw_gid)
+    os.setuid(entry.pw_uid)
