@@ -19,7 +19,7 @@ from ike_auth.wire.numbers import Group
 
 GENERATOR = 2
 # Where the library has its classes now, and where it moves what it keeps for old protocols.
-_DH_MODULES = ("cryptography.hazmat.primitives.asymmetric.dh", "cryptography.hazmat.decrepit.asymmetric.dh")
+DH_MODULES = ("cryptography.hazmat.primitives.asymmetric.dh", "cryptography.hazmat.decrepit.asymmetric.dh")
 
 Power = Callable[[int], bytes]
 
@@ -72,9 +72,9 @@ def powers(exponent: int, prime: int) -> Power:
 @cache
 def backend() -> tuple[str, Callable[[int, int], Power]]:
     """The name of what computes `powers`, and the function that does: OpenSSL, else GMP, else Python itself."""
-    for path in _DH_MODULES:
+    for path in DH_MODULES:
         try:
-            return path, partial(openssl_powers, *_dh_classes(path))
+            return path, partial(openssl_powers, *dh_classes(path))
         except (ImportError, AttributeError):
             continue
     try:
@@ -106,8 +106,8 @@ def openssl_powers(parameters: Any, public: Any, private: Any, exponent: int, pr
 
 @cache
 def _openssl_group(parameters: Any, public: Any, prime: int) -> tuple[Any, Any]:
-    group = parameters(prime, GENERATOR)
     try:
+        group = parameters(prime, GENERATOR)
         return group, public(GENERATOR, group).public_key()
     except ValueError as error:
         raise UnsupportedAlgorithm(f"the cryptographic library refuses MODP_{prime.bit_length()}: {error}") from None
@@ -123,7 +123,7 @@ def python_powers(exponent: int, prime: int) -> Power:
     return lambda x: pow(x, exponent, prime).to_bytes(prime.bit_length() // 8, "big")
 
 
-def _dh_classes(path: str) -> tuple[Any, Any, Any]:
+def dh_classes(path: str) -> tuple[Any, Any, Any]:
     # Naming a class of the module warns that it will go; this program knows, and its users need not.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -36,6 +36,7 @@ _SECRET_LABELS = (
     "ike_phase_1_post_exchange_KE_NONCE: g^xy",
     "gen_g_xy: g^xy",
     "shared Diffie Hellman secret",
+    "DH secret",
 )
 
 
