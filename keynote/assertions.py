@@ -303,8 +303,8 @@ def trusted(authorizer: str, licensees: str, conditions: str | None, *, name: st
     """An assertion made by program, as for a certificate whose chain was validated.
 
     The two principals are given as they are, in Latin-1, and quoted here, so nothing in a name can alter the
-    assertion. `conditions` is the text of a Conditions field; None leaves the field out, which means no condition.
-    `name` says in explanations where the assertion comes from.
+    assertion. `conditions` is a test, or the text of a Conditions field; None leaves it out, which means no
+    condition. `name` says in explanations where the assertion comes from.
 
     Raises PolicyError if `conditions` is not well-formed, UndecodableKey if a principal is a key that is none, and
     ValueError if one cannot be a KeyNote string.
@@ -316,6 +316,8 @@ def trusted(authorizer: str, licensees: str, conditions: str | None, *, name: st
     text += f"{literals.encode(licensees)}\n"
     conditions_start = len(text) + len("Conditions: ")
     if conditions is not None:
+        if conditions.strip() and not conditions.rstrip().endswith(";"):
+            conditions += ";"
         text += f"Conditions: {conditions}\n"
     source = Source(name, text)
     return Assertion(

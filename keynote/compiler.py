@@ -10,7 +10,7 @@ clauses nested in it. Local constants are known here and compiled in.
 """
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,7 +28,6 @@ from keynote.syntax import (
     Dereference,
     Match,
     Name,
-    Negation,
     Node,
     Not,
     Or,
@@ -36,6 +35,7 @@ from keynote.syntax import (
     Relation,
     Test,
     Truth,
+    walk,
 )
 
 #: The exits that leave a test.
@@ -83,39 +83,12 @@ def compile_program(program: Program, constants: Mapping[str, str]) -> CompiledP
 def names_read(program: Program) -> frozenset[str] | None:
     """The attributes and constants that a program names, or None if it computes a name, with `$`."""
     found = set()
-    for node in _nodes(program):
+    for node in walk(program):
         if isinstance(node, Dereference):
             return None
         if isinstance(node, Name):
             found.add(node.name)
     return frozenset(found)
-
-
-def _nodes(root: Node) -> Iterator[Node]:
-    todo: list[Node | None] = [root]
-    while todo:
-        node = todo.pop()
-        if node is None:
-            continue
-        yield node
-        match node:
-            case Program(clauses=clauses):
-                todo += clauses
-            case Clause(test=test, value=value):
-                todo += [test, value]
-            case (
-                Not(operand=inner) | Conversion(operand=inner) | Negation(operand=inner) | Dereference(operand=inner)
-            ):
-                todo.append(inner)
-            case (
-                And(left=left, right=right)
-                | Or(left=left, right=right)
-                | Comparison(left=left, right=right)
-                | Match(subject=left, pattern=right)
-                | Arithmetic(left=left, right=right)
-                | Concatenation(left=left, right=right)
-            ):
-                todo += [left, right]
 
 
 class _Compiler:
@@ -257,7 +230,7 @@ def _callable(value: Any) -> Callable[[Environment], Any]:
 def _may_fail(operand: object, node: Node) -> bool:
     """Whether computing an operand may be a run-time error: numbers and strings have limits, and zero divides."""
     return callable(operand) and any(
-        isinstance(inner, (Arithmetic, Conversion, Concatenation)) for inner in _nodes(node)
+        isinstance(inner, (Arithmetic, Conversion, Concatenation)) for inner in walk(node)
     )
 
 

@@ -4,17 +4,20 @@
 A test over unknown attributes is followed along every exit that some value of theirs could take. That is a logic of
 four values: a relation holds, fails, is unknown, or is a run-time error, which leaves the test at once and makes it
 fail, whatever stands around it. What can be reached at the end bounds every completion's answer; correlations
-between tests are not followed, so the bound need not be tight.
+between relations are not followed, so the bound need not be tight.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from keynote.compiler import FAILS, HOLDS, CompiledClause, CompiledProgram
+from keynote.compiler import FAILS, HOLDS, CompiledClause, CompiledProgram, Predicate
 from keynote.environment import Environment, PartialEnvironment, Scale, UnknownAttribute, get_groups, set_groups
 from keynote.errors import EvaluationError
 
 Interval = tuple[int, int]
+Groups = tuple[str, ...] | None
 
 
 def conditions_value(program: CompiledProgram, environment: Environment, scale: Scale) -> int:
@@ -26,7 +29,7 @@ def conditions_value(program: CompiledProgram, environment: Environment, scale: 
         clause = clauses[number]
         if kept is not None:
             kept.enter(clause)
-        if not test_holds(clause, environment):
+        if not clause_holds(clause, environment):
             number = clause.next
             continue
         if kept is not None:
@@ -43,7 +46,7 @@ def conditions_value(program: CompiledProgram, environment: Environment, scale: 
     return best
 
 
-def test_holds(clause: CompiledClause, environment: Environment) -> bool:
+def clause_holds(clause: CompiledClause, environment: Environment) -> bool:
     at, steps = clause.start, clause.steps
     try:
         while at >= 0:
@@ -71,7 +74,7 @@ class _Groups:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._after: dict[int, tuple[str, ...] | None] = {-1: None}
+        self._after: dict[int, Groups] = {-1: None}
 
     def enter(self, clause: CompiledClause) -> None:
         set_groups(self._environment, self._after[clause.parent])
@@ -84,20 +87,44 @@ class _Groups:
 
 
 class _Mixed(Enum):
-    """The groups at a place that is reached on several ways, with different groups."""
+    """The groups at a place that several ways lead to, with different groups; or after a match that is unknown."""
 
     UNKNOWN = "unknown"
 
 
-_Reached = tuple[str, ...] | None | _Mixed
-_UNKNOWN: Final = _Mixed.UNKNOWN
+GroupState = Groups | _Mixed
+UNKNOWN_GROUPS: Final = _Mixed.UNKNOWN
+
+#: True, False, None for unknown, or the run-time error.
+Truth = bool | EvaluationError | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A clause that gives a value, and whose test holds for some values of the unknown attributes, or `certain`ly,
+    for all."""
+
+    number: int
+    certain: bool
+    lowest: int
+    highest: int
 
 
 def conditions_interval(program: CompiledProgram, environment: PartialEnvironment, scale: Scale) -> Interval:
     """The lowest and the highest value that the clauses can give."""
-    lowest = highest = number = 0
+    lowest = highest = 0
+    for outcome in outcomes(program, environment, scale):
+        highest = max(highest, outcome.highest)
+        if outcome.certain:
+            lowest = max(lowest, outcome.lowest)
+    return lowest, highest
+
+
+def outcomes(program: CompiledProgram, environment: PartialEnvironment, scale: Scale) -> Iterator[Outcome]:
+    """The clauses that give a value, or may, in the order of the text."""
     certain: dict[int, bool] = {-1: True}
-    groups: dict[int, _Reached] = {-1: None}
+    groups: dict[int, GroupState] = {-1: None}
+    number = 0
     while number < len(program.clauses):
         clause = program.clauses[number]
         exits = _reached_exits(clause, environment, groups[clause.parent])
@@ -107,51 +134,55 @@ def conditions_interval(program: CompiledProgram, environment: PartialEnvironmen
         certain[number] = certain[clause.parent] and FAILS not in exits
         groups[number] = exits[HOLDS]
         if not clause.holds_others:
-            low, high = _value_interval(clause, environment, scale, exits[HOLDS])
-            highest = max(highest, high)
-            if certain[number]:
-                lowest = max(lowest, low)
+            set_group_state(environment, exits[HOLDS])
+            yield Outcome(number, certain[number], *value_interval(clause, environment, scale))
         number += 1
-    _set_groups(environment, None)
-    return lowest, highest
+    set_group_state(environment, None)
 
 
-def _reached_exits(clause: CompiledClause, environment: PartialEnvironment, groups: _Reached) -> dict[int, _Reached]:
+def _reached_exits(
+    clause: CompiledClause, environment: PartialEnvironment, groups: GroupState
+) -> dict[int, GroupState]:
     """The exits of a clause's test that can be reached, with the groups there."""
-    reached: dict[int, _Reached] = {clause.start: groups}
+    reached: dict[int, GroupState] = {clause.start: groups}
     for number, (predicate, holds, fails) in enumerate(clause.steps):
         if number not in reached:
             continue
         before = reached.pop(number)
-        _set_groups(environment, before)
-        try:
-            taken = predicate(environment)
-        except EvaluationError:
-            _reach(reached, FAILS, before)
-        except UnknownAttribute:
-            _reach(reached, holds, _UNKNOWN)
+        truth, after = truth_of(predicate, environment, before)
+        if truth is None:
+            _reach(reached, holds, after)
             _reach(reached, fails, before)
-            if clause.fallible[number]:
-                _reach(reached, FAILS, before)
-        else:
-            after = _UNKNOWN if environment.groups_unknown else get_groups(environment)
-            _reach(reached, holds if taken else fails, after)
+        if isinstance(truth, EvaluationError) or (truth is None and clause.fallible[number]):
+            _reach(reached, FAILS, before)
+        elif truth is not None:
+            _reach(reached, holds if truth else fails, after)
     return reached
 
 
-def _reach(reached: dict[int, _Reached], place: int, groups: _Reached) -> None:
-    reached[place] = groups if reached.get(place, groups) == groups else _UNKNOWN
+def truth_of(predicate: Predicate, environment: PartialEnvironment, groups: GroupState) -> tuple[Truth, GroupState]:
+    """The truth of one relation, and the groups after it if it holds."""
+    set_group_state(environment, groups)
+    try:
+        truth = predicate(environment)
+    except EvaluationError as error:
+        return error, groups
+    except UnknownAttribute:
+        return None, UNKNOWN_GROUPS
+    after = get_groups(environment)
+    return truth, UNKNOWN_GROUPS if environment.groups_unknown and after is None else after
 
 
-def _set_groups(environment: PartialEnvironment, groups: _Reached) -> None:
-    environment.groups_unknown = groups is _UNKNOWN
+def _reach(reached: dict[int, GroupState], place: int, groups: GroupState) -> None:
+    reached[place] = groups if reached.get(place, groups) == groups else UNKNOWN_GROUPS
+
+
+def set_group_state(environment: PartialEnvironment, groups: GroupState) -> None:
+    environment.groups_unknown = groups is UNKNOWN_GROUPS
     set_groups(environment, None if isinstance(groups, _Mixed) else groups)
 
 
-def _value_interval(
-    clause: CompiledClause, environment: PartialEnvironment, scale: Scale, groups: _Reached
-) -> Interval:
-    _set_groups(environment, groups)
+def value_interval(clause: CompiledClause, environment: PartialEnvironment, scale: Scale) -> Interval:
     try:
         value = clause_value(clause, environment, scale)
     except UnknownAttribute:

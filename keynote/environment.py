@@ -81,18 +81,16 @@ def _check_values(action: Mapping[str, str]) -> None:
 # -- unknown attributes ----------------------------------------------------------------------------------------------
 
 
-class Unknown:
-    """Which attributes are unknown. Any container of names will do; this class makes the one that lists the rest."""
-
-    @staticmethod
-    def except_(known: Collection[str]) -> Container[str]:
-        """Every attribute but these is unknown, those that the action gives excepted too."""
-        return _AllExcept(frozenset(known))
-
-
 @dataclass(frozen=True, slots=True)
-class _AllExcept:
+class Unknown:
+    """Which attributes are unknown, told by which are not. Where they can be listed, any container of names does."""
+
     known: frozenset[str]
+
+    @classmethod
+    def except_(cls, known: Collection[str]) -> "Unknown":
+        """Every attribute is unknown but these, and but those that the action gives."""
+        return cls(frozenset(known))
 
     def __contains__(self, name: object) -> bool:
         return name not in self.known

@@ -7,7 +7,7 @@ not depend on the order of the assertions, and cycles need no care. A search dow
 cycle's members with values of each other that are not there yet.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,7 @@ from keynote.licensees import Values as Values
 from keynote.principals import POLICY
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Delegation:
     """An assertion ready to be evaluated. `authorizer` is canonical; None in `licensees` or `conditions` is a field
     that is missing, which gives the highest value."""
@@ -29,7 +29,7 @@ class Delegation:
     conditions: CompiledProgram | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Raise:
     """A principal's value rose because of a delegation. In the order of events these are a proof of the answer."""
 
@@ -46,24 +46,65 @@ UNKNOWN_AUTHORIZER: Final = "\0authorizer"
 _ALWAYS_WANTED: Final = frozenset({POLICY, UNKNOWN_AUTHORIZER})
 
 
+class Delegations:
+    """Delegations to evaluate, indexed by licensee, in layers: a session's own, and what later ones add."""
+
+    __slots__ = ("_layers", "licensed", "open")
+
+    def __init__(self, layers: Sequence["Layer"]) -> None:
+        self._layers = tuple(layers)
+        #: The delegations that name a principal as licensee.
+        self.licensed: Callable[[str], Sequence[Delegation]] = _lookup(self._layers)
+        #: Those without a Licensees field, which license everybody.
+        self.open: Sequence[Delegation] = [found for layer in self._layers for found in layer.open]
+
+    def with_layer(self, layer: "Layer") -> "Delegations":
+        return Delegations((*self._layers, layer))
+
+    def __iter__(self) -> Iterator[Delegation]:
+        """Every delegation, in the order in which they were added."""
+        for layer in self._layers:
+            yield from layer.delegations
+
+
+class Layer:
+    __slots__ = ("by_licensee", "delegations", "open")
+
+    def __init__(self, delegations: Sequence[Delegation]) -> None:
+        self.delegations = delegations
+        self.open: list[Delegation] = []
+        self.by_licensee: dict[str, list[Delegation]] = {}
+        for delegation in delegations:
+            if delegation.licensees is None:
+                self.open.append(delegation)
+                continue
+            for principal in delegation.licensees.principals:
+                self.by_licensee.setdefault(principal, []).append(delegation)
+
+
+def _lookup(layers: tuple[Layer, ...]) -> Callable[[str], Sequence[Delegation]]:
+    if len(layers) == 1:
+        get = layers[0].by_licensee.get
+        return lambda principal: get(principal, ())
+    indexes = [layer.by_licensee for layer in layers]
+    return lambda principal: [found for index in indexes for found in index.get(principal, ())]
+
+
 def fixed_point(
-    requesters: Iterable[str],
-    licensed: Callable[[str], Sequence[Delegation]],
-    open_delegations: Sequence[Delegation],
-    conditions: Callable[[Delegation], int],
-    top: int,
+    requesters: Iterable[str], delegations: Delegations, conditions: Callable[[Delegation], int], top: int
 ) -> tuple[Values, list[Raise]]:
     """The value of each principal that has one above the lowest, and how it came by it.
 
-    `licensed` gives the delegations that name a principal as licensee, `open_delegations` are those whose Licensees
-    field is missing. Ends early when POLICY has the highest value.
+    `conditions` gives the Conditions value of a delegation, and is asked once for each. Ends early when POLICY has
+    the highest value.
     """
     values: Values = dict.fromkeys(requesters, top)
     raises: list[Raise] = []
-    found: dict[int, int] = {}
     if POLICY in values:
         return values, raises
-    agenda: list[Delegation] = list(open_delegations)
+    licensed = delegations.licensed
+    found: dict[Delegation, int] = {}
+    agenda = list(delegations.open)
     for requester in values:
         agenda += licensed(requester)
     if len(values) > 1:
@@ -79,10 +120,9 @@ def fixed_point(
         dependants = licensed(authorizer)
         if not dependants and authorizer not in _ALWAYS_WANTED:
             continue
-        key = id(delegation)
-        if key not in found:
-            found[key] = conditions(delegation)
-        value = min(value, found[key])
+        if delegation not in found:
+            found[delegation] = conditions(delegation)
+        value = min(value, found[delegation])
         if value > current:
             values[authorizer] = value
             raises.append(Raise(authorizer, value, delegation))
@@ -90,19 +130,3 @@ def fixed_point(
                 break
             agenda += dependants
     return values, raises
-
-
-def index(delegations: Iterable[Delegation]) -> tuple[Mapping[str, list[Delegation]], list[Delegation]]:
-    """The delegations by licensee, and those without a Licensees field."""
-    by_licensee: dict[str, list[Delegation]] = {}
-    open_delegations: list[Delegation] = []
-    for delegation in delegations:
-        if delegation.licensees is None:
-            open_delegations.append(delegation)
-            continue
-        for principal in delegation.licensees.principals:
-            if principal in by_licensee:
-                by_licensee[principal].append(delegation)
-            else:
-                by_licensee[principal] = [delegation]
-    return by_licensee, open_delegations

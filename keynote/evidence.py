@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: ISC
 """What a query leaves behind, so that its reasons can be found when somebody asks for them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keynote.environment import Environment, PartialEnvironment, Scale
-from keynote.evaluator import Delegation, Raise
+from keynote.evaluator import Delegations, Raise
 from keynote.files import SetAside
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Evidence:
     """`raises` prove the lowest value of the answer, `possible_raises` the highest; `requesters` are canonical."""
 
     requesters: tuple[str, ...]
-    licensed: Callable[[str], Sequence[Delegation]]
-    open_delegations: Sequence[Delegation]
+    delegations: Delegations
     environment: Environment
     scale: Scale
     raises: Sequence[Raise]
@@ -23,5 +22,6 @@ class Evidence:
     set_aside: tuple[SetAside, ...]
 
     def partial_environment(self) -> PartialEnvironment:
+        """The environment as interval functions want it, to read and to write groups into."""
         facts = self.environment
-        return facts if isinstance(facts, PartialEnvironment) else PartialEnvironment(facts, ())
+        return PartialEnvironment(facts, facts.unknown if isinstance(facts, PartialEnvironment) else ())

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from keynote.evidence import Evidence
 from keynote.files import SetAside
+from keynote.proof import Step, one_line, steps
+from keynote.reasons import Reason, reasons
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +49,28 @@ class Decision:
     def set_aside(self) -> tuple[SetAside, ...]:
         """The assertions that were left out, and why."""
         return self._evidence.set_aside
+
+    @property
+    def path(self) -> tuple[Step, ...]:
+        """The delegations that decided, POLICY's own first; of an interval's lower end if that is above the minimum,
+        of the upper end otherwise. Empty for a denial."""
+        if self._lowest > 0:
+            return steps(self._evidence, self._evidence.raises, self._lowest)
+        return steps(self._evidence, self._evidence.possible_raises, self._highest) if self._highest > 0 else ()
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why the value is not higher, nearest miss first: empty if it is the highest there is."""
+        goal = self._highest + 1
+        return () if self._highest >= self._evidence.scale.top else reasons(self._evidence, goal)
+
+    @property
+    def because(self) -> str:
+        """The reason in one line: the deciding path, or for a denial what was nearest to allowing it."""
+        if self.possible:
+            return one_line(self.path)
+        found = self.reasons
+        return str(found[0]) if found else "nothing allows it"
 
     def __bool__(self) -> bool:
         raise TypeError("a decision is no truth value; ask for `allowed` or `possible`")

@@ -18,6 +18,7 @@ from ply import lex, yacc
 
 from keynote import literals, sorts
 from keynote.lexer import FieldLexer, Mistakes, TooManyMistakes, check_interpreter, tokens
+from keynote.redaction import is_secret
 from keynote.syntax import (
     Assignment,
     Broken,
@@ -329,8 +330,9 @@ def _syntax_error(parser: Any, lexer: FieldLexer, text: str, token: lex.LexToken
     if token.type == "ASSIGN" and lexer.field != "CONSTANTS":
         lexer.mistakes.add(token.lexpos, "unknown operator `=`", _HINTS["ASSIGN"])
         return
-    # The text of a literal may be a secret.
-    what = "string" if token.type == "STRING" else f"`{token.value}`"
+    # The text of a literal may be a secret; and so may a word be, if a quote is missing.
+    is_text = token.type == "STRING" or is_secret(text)
+    what = "text" if is_text else f"`{token.value}`"
     lexer.mistakes.add(token.lexpos, f"unexpected {what}", _hint(parser, lexer, token))
 
 

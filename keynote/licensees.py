@@ -32,7 +32,7 @@ Principal = str | Callable[[Environment], str]
 _Step = Callable[[list[int], Values], None]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CompiledLicensees:
     """`principals` has every principal named, in the order of the text and without repetition."""
 
@@ -125,3 +125,54 @@ def _threshold(k: int, members: tuple[str, ...]) -> _Step:
         stack.append(sorted((values.get(member, 0) for member in members), reverse=True)[k - 1])
 
     return step
+
+
+def cheapest_way(
+    tree: Licensees, supports: Callable[[StringExpression], bool]
+) -> tuple[list[StringExpression], list[StringExpression]]:
+    """The fewest principals that would satisfy a field: those that `supports` says yes to, and those still missing.
+
+    A field that nobody can satisfy has neither.
+    """
+    # A way is (number missing, supporting, missing). The two are nested pairs, because joining lists at each operator
+    # would be quadratic.
+    ways: list[tuple[int, object, object]] = []
+    todo: list[tuple[Licensees, bool]] = [(tree, False)]
+    while todo:
+        node, done = todo.pop()
+        match node:
+            case AllOf() | AnyOf() if not done:
+                todo += [(node, True), (node.right, False), (node.left, False)]
+            case AllOf():
+                right, left = ways.pop(), ways.pop()
+                ways.append((left[0] + right[0], (left[1], right[1]), (left[2], right[2])))
+            case AnyOf():
+                right, left = ways.pop(), ways.pop()
+                ways.append(left if left[0] <= right[0] else right)
+            case Threshold(k=k, principals=members):
+                ways.append(_threshold_way(k, members, supports))
+            case Nobody():
+                ways.append((0, (), ()))
+            case _:
+                ways.append(_threshold_way(1, (node,), supports))
+    return _flattened(ways[0][1]), _flattened(ways[0][2])
+
+
+def _threshold_way(
+    k: int, members: tuple[StringExpression, ...], supports: Callable[[StringExpression], bool]
+) -> tuple[int, object, object]:
+    supporting = tuple(member for member in members if supports(member))[:k]
+    missing = tuple(member for member in members if not supports(member))[: k - len(supporting)]
+    return len(missing), supporting, missing
+
+
+def _flattened(nested: object) -> list[StringExpression]:
+    found: list[StringExpression] = []
+    todo = [nested]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, tuple):
+            todo += reversed(item)
+        elif isinstance(item, (Literal, Name, Dereference, Concatenation)):
+            found.append(item)
+    return found

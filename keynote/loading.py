@@ -16,25 +16,22 @@ from keynote.errors import EvaluationError
 from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation
 from keynote.licensees import CompiledLicensees, Principal, compile_licensees, resolve, single
 from keynote.principals import UndecodableKey
-from keynote.syntax import Licensees, Literal, Program, StringExpression
+from keynote.syntax import Literal, Program, StringExpression
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class VariableDelegation:
     """An assertion whose authorizer or licensees depend on the action: a delegation only once that is known."""
 
     assertion: Assertion
     authorizer: Principal
-    licensees: Mapping[StringExpression, Principal]
     conditions: CompiledProgram | None
 
     def resolved(self, facts: Environment) -> Delegation | None:
         """The delegation for one action, or None if a principal turns out to be an undecodable key."""
         try:
             authorizer = _principal(self.authorizer, facts, UNKNOWN_AUTHORIZER)
-            names = {
-                node: _principal(principal, facts, UNKNOWN_LICENSEE) for node, principal in self.licensees.items()
-            }
+            names = licensee_names(self.assertion, facts)
         except (UndecodableKey, EvaluationError):
             return None
         field = self.assertion.licensees
@@ -72,8 +69,7 @@ class _Loader:
         if isinstance(authorizer, str) and not isinstance(licensees, dict):
             self.fixed.append(Delegation(assertion, authorizer, licensees, conditions))
         else:
-            names = licensees if isinstance(licensees, dict) else resolved_licensees(assertion)
-            self.variable.append(VariableDelegation(assertion, authorizer, names, conditions))
+            self.variable.append(VariableDelegation(assertion, authorizer, conditions))
 
     def _licensees(self, assertion: Assertion) -> CompiledLicensees | dict[StringExpression, Principal] | None:
         """The compiled field, or its principals if some depend on the action."""
@@ -110,6 +106,9 @@ def _resolve(node: StringExpression, constants: Mapping[str, str]) -> Principal:
     return principals.canonical(text) if isinstance(text, str) else text
 
 
-def resolved_licensees(assertion: Assertion) -> dict[StringExpression, Principal]:
-    tree: Licensees | None = None if assertion.licensees is None else assertion.licensees.tree
-    return {} if tree is None else resolve(tree, assertion.constants)
+def licensee_names(assertion: Assertion, facts: Environment) -> dict[StringExpression, str]:
+    """The canonical principal of each node of the Licensees field, for one action."""
+    if assertion.licensees is None:
+        return {}
+    names = resolve(assertion.licensees.tree, assertion.constants)
+    return {node: _principal(principal, facts, UNKNOWN_LICENSEE) for node, principal in names.items()}

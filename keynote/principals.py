@@ -15,9 +15,12 @@ import functools
 import re
 
 from keynote.errors import KeynoteError
-from keynote.redaction import quoted
+from keynote.redaction import quoted, shown
 
 POLICY = "POLICY"
+
+# Of a key's text: enough to tell two apart, and to find it in a file.
+_SHOWN_DIGITS = 8
 
 _KEY = re.compile(
     r"(?P<algorithm>rsa|dsa|x509|binary|ec|ed25519)-(?P<encoding>hex|base64):(?P<bits>.*)", re.IGNORECASE | re.DOTALL
@@ -62,3 +65,13 @@ def _from_hex(digits: str) -> bytes:
 def _from_base64(text: str) -> bytes:
     # RFC 2792 keys are often broken over lines, and the blanks between the pieces mean nothing.
     return base64.b64decode("".join(text.split()), validate=True)
+
+
+def shown_principal(principal: str) -> str:
+    """A principal as people read it: passphrases hidden, keys cut down to what tells them apart."""
+    if principal.startswith("\0"):
+        return "(unknown)"  # the evaluator's stand-in; no principal of an assertion contains NUL
+    match = _KEY.fullmatch(principal)
+    if match is None or len(match["bits"]) <= _SHOWN_DIGITS * 2:
+        return shown(principal)
+    return shown(f"{match['algorithm']}-{match['encoding']}:{match['bits'][:8]}…{match['bits'][-_SHOWN_DIGITS:]}")

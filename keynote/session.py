@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Sessions: a set of assertions, compiled and indexed once, and asked many times."""
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final
 
 from keynote import signatures
@@ -9,16 +9,14 @@ from keynote.assertions import Assertion
 from keynote.conditions import Interval, conditions_interval, conditions_value
 from keynote.environment import Environment, PartialEnvironment, Scale, environment, scale
 from keynote.errors import QueryError, SignatureError
-from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation, Raise, Values, fixed_point, index
+from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation, Delegations, Layer, fixed_point
 from keynote.evidence import Evidence
 from keynote.explanation import Decision
 from keynote.files import SetAside
-from keynote.loading import VariableDelegation, delegations
+from keynote.loading import delegations
 from keynote.principals import POLICY, UndecodableKey, canonical
 
 BOOLEAN: Final = ("false", "true")
-
-_Licensed = Callable[[str], Sequence[Delegation]]
 
 
 class Session:
@@ -28,7 +26,7 @@ class Session:
     verify is set aside. `set_aside` is what was left out before, to be told with each decision.
     """
 
-    __slots__ = ("_layers", "_open", "_variable", "set_aside")
+    __slots__ = ("_delegations", "_variable", "set_aside")
 
     def __init__(
         self,
@@ -39,18 +37,15 @@ class Session:
     ) -> None:
         believed, refused = _verified(credentials)
         fixed, self._variable = delegations([*policies, *believed])
-        by_licensee, self._open = index(fixed)
-        self._layers: tuple[Mapping[str, Sequence[Delegation]], ...] = (by_licensee,)
+        self._delegations = Delegations([Layer(fixed)])
         self.set_aside: tuple[SetAside, ...] = (*set_aside, *refused)
 
     def extended(self, trusted_assertions: Iterable[Assertion]) -> "Session":
         """A session that has these trusted assertions as well. Costs as much as they do, not as this session did."""
         fixed, variable = delegations(trusted_assertions)
-        by_licensee, open_delegations = index(fixed)
         session = Session.__new__(Session)
-        session._variable = self._variable + variable
-        session._open = self._open + open_delegations
-        session._layers = (*self._layers, by_licensee)
+        session._variable = [*self._variable, *variable]
+        session._delegations = self._delegations.with_layer(Layer(fixed))
         session.set_aside = self.set_aside
         return session
 
@@ -74,55 +69,47 @@ class Session:
         requesters = _requesters(authorizers)
         if unknown:
             return self._interval(PartialEnvironment(facts, unknown), requesters, ranks)
-        licensed, open_delegations = self._delegations(facts)
+        asked = self._resolved(facts) if self._variable else self._delegations
 
         def conditions(delegation: Delegation) -> int:
             program = delegation.conditions
             return ranks.top if program is None else conditions_value(program, facts, ranks)
 
-        found, raises = fixed_point(requesters, licensed, open_delegations, conditions, ranks.top)
+        found, raises = fixed_point(requesters, asked, conditions, ranks.top)
         value = found.get(POLICY, 0)
-        return Decision(
-            value,
-            value,
-            Evidence(requesters, licensed, open_delegations, facts, ranks, raises, raises, self.set_aside),
-        )
+        return Decision(value, value, Evidence(requesters, asked, facts, ranks, raises, raises, self.set_aside))
 
     def _interval(self, facts: PartialEnvironment, requesters: tuple[str, ...], ranks: Scale) -> Decision:
-        """The least fixed point with each assertion's lowest value, and with its highest: both bounds hold because
-        a principal's value never falls when an assertion's rises."""
-        licensed, open_delegations = self._delegations(facts)
-        intervals: dict[int, Interval] = {}
+        """The least fixed point with each assertion's lowest value, and with its highest. They bound the answer,
+        because a principal's value never falls when an assertion's rises."""
+        asked = self._resolved(facts) if self._variable else self._delegations
+        intervals: dict[Delegation, Interval] = {}
 
         def interval(delegation: Delegation) -> Interval:
-            found = intervals.get(id(delegation))
-            if found is None:
-                program = delegation.conditions
-                top = ranks.top
-                found = (top, top) if program is None else conditions_interval(program, facts, ranks)
-                intervals[id(delegation)] = found
-            return found
+            if delegation not in intervals:
+                intervals[delegation] = _interval_of(delegation, facts, ranks)
+            return intervals[delegation]
 
-        def bound(side: int, requesters: tuple[str, ...]) -> tuple[Values, list[Raise]]:
-            return fixed_point(
-                requesters, licensed, open_delegations, lambda delegation: interval(delegation)[side], ranks.top
-            )
-
-        low, raises = bound(0, requesters)
-        high, possible = bound(1, (*requesters, UNKNOWN_LICENSEE))
-        # An assertion of an unknown authorizer may be POLICY's own.
+        low, raises = fixed_point(requesters, asked, lambda delegation: interval(delegation)[0], ranks.top)
+        anybody = (*requesters, UNKNOWN_LICENSEE) if self._variable else requesters
+        high, possible = fixed_point(anybody, asked, lambda delegation: interval(delegation)[1], ranks.top)
+        # An assertion whose authorizer is unknown may be POLICY's own.
         highest = max(high.get(POLICY, 0), high.get(UNKNOWN_AUTHORIZER, 0))
-        evidence = Evidence(requesters, licensed, open_delegations, facts, ranks, raises, possible, self.set_aside)
+        evidence = Evidence(requesters, asked, facts, ranks, raises, possible, self.set_aside)
         return Decision(low.get(POLICY, 0), highest, evidence)
 
-    def _delegations(self, facts: Environment) -> tuple[_Licensed, Sequence[Delegation]]:
-        """The index to ask for this query, and the delegations without licensees."""
-        if not self._variable:
-            return _lookup(self._layers), self._open
-        variable: list[VariableDelegation] = self._variable
-        fixed = [delegation for found in variable if (delegation := found.resolved(facts)) is not None]
-        by_licensee, open_delegations = index(fixed)
-        return _lookup((*self._layers, by_licensee)), [*self._open, *open_delegations]
+    def _resolved(self, facts: Environment) -> Delegations:
+        """The delegations of one query, those included whose principals depend on the action."""
+        found = (variable.resolved(facts) for variable in self._variable)
+        return self._delegations.with_layer(Layer([delegation for delegation in found if delegation is not None]))
+
+
+def _interval_of(delegation: Delegation, facts: PartialEnvironment, ranks: Scale) -> Interval:
+    program, licensees = delegation.conditions, delegation.licensees
+    low, high = (ranks.top, ranks.top) if program is None else conditions_interval(program, facts, ranks)
+    if licensees is not None and UNKNOWN_LICENSEE in licensees.principals:
+        return 0, high  # the unknown licensee may be an undecodable key, which voids the field
+    return low, high
 
 
 def query(
@@ -136,17 +123,6 @@ def query(
 ) -> Decision:
     """One query; see `Session` and `Session.query`."""
     return Session(policies, credentials).query(action, authorizers, values, unknown)
-
-
-def _lookup(layers: tuple[Mapping[str, Sequence[Delegation]], ...]) -> _Licensed:
-    if len(layers) == 1:
-        get = layers[0].get
-        return lambda principal: get(principal, ())
-
-    def licensed(principal: str) -> Sequence[Delegation]:
-        return [delegation for layer in layers for delegation in layer.get(principal, ())]
-
-    return licensed
 
 
 def _requesters(authorizers: Sequence[str]) -> tuple[str, ...]:

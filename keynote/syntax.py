@@ -8,6 +8,7 @@ A tree is as deep as its text is nested, thousands of levels if need be. So noth
 equality is identity, and `repr` goes through `keynote.printing`, which keeps its own stack.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -199,6 +200,49 @@ class Assignment(Node):
 
     name: str
     text: str
+
+
+def walk(root: Node) -> Iterator[Node]:
+    """`root` and all nodes below it, in no particular order."""
+    todo: list[Node | None] = [root]
+    while todo:
+        node = todo.pop()
+        if node is None:
+            continue
+        yield node
+        match node:
+            case Program(clauses=children) | Threshold(principals=children):
+                todo += children
+            case Clause(test=test, value=value):
+                todo += [test, value]
+            case (
+                Not(operand=child) | Negation(operand=child) | Conversion(operand=child) | Dereference(operand=child)
+            ):
+                todo.append(child)
+            case And(left=left, right=right) | Or(left=left, right=right):
+                todo += [left, right]
+            case AllOf(left=left, right=right) | AnyOf(left=left, right=right):
+                todo += [left, right]
+            case Comparison(left=left, right=right) | Match(subject=left, pattern=right):
+                todo += [left, right]
+            case Arithmetic(left=left, right=right) | Concatenation(left=left, right=right):
+                todo += [left, right]
+
+
+def leftmost(node: Node) -> Node:
+    """The part of an expression whose text comes first. An operator's own place is in the middle of its text."""
+    while True:
+        match node:
+            case Match(subject=left):
+                node = left
+            case And(left=left) | Or(left=left) | AllOf(left=left) | AnyOf(left=left):
+                node = left
+            case Comparison(left=left) | Arithmetic(left=left) | Concatenation(left=left):
+                node = left
+            case Clause(test=test):
+                node = test
+            case _:
+                return node
 
 
 # -- what a mistake leaves in the place of a node, so that the rest of the field is still read -----------------------

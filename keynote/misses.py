@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: ISC
+"""How far an assertion's Conditions are from holding: the fewest relations that would have to turn out otherwise.
+
+A test's steps and exits are a graph without cycles, whose edges cost nothing where the action leads and one where a
+relation would have to change; so the nearest miss is a shortest path.
+"""
+
+import math
+from dataclasses import dataclass
+
+from keynote.compiler import FAILS, HOLDS, CompiledClause, CompiledProgram
+from keynote.conditions import UNKNOWN_GROUPS, GroupState, Truth, set_group_state, truth_of, value_interval
+from keynote.environment import PartialEnvironment, Scale
+from keynote.errors import EvaluationError
+from keynote.syntax import Match, Relation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Change:
+    """A relation that would have to be `wanted`; `truth` is what it was."""
+
+    relation: Relation
+    wanted: bool
+    truth: Truth
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Miss:
+    """A clause that nearly gave the value. One of the changes in `first` would be needed first; without any, the
+    clause holds, and what it gives is too little."""
+
+    clause: CompiledClause
+    distance: int
+    first: tuple[Change, ...]
+
+
+def nearest_miss(program: CompiledProgram, environment: PartialEnvironment, scale: Scale, goal: int) -> Miss | None:
+    """The clause with the fewest changes to make, or None if no clause can ever hold and give the value `goal`."""
+    best: Miss | None = None
+    too_little: Miss | None = None
+    tests: dict[int, _Test] = {-1: _Test(0, (), None)}
+    for number, clause in enumerate(program.clauses):
+        parent = tests.get(clause.parent)
+        own = None if parent is None else _nearest(clause, environment, parent.groups)
+        if parent is None or own is None:
+            continue
+        test = _Test(parent.distance + own.distance, parent.first or own.first, own.groups)
+        if clause.holds_others:
+            tests[number] = test
+            continue
+        set_group_state(environment, test.groups)
+        miss = Miss(clause, test.distance, test.first)
+        if value_interval(clause, environment, scale)[1] < goal:
+            too_little = too_little or (miss if not miss.first else None)
+        elif best is None or miss.distance < best.distance:
+            best = miss
+    set_group_state(environment, None)
+    return best or too_little
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Test:
+    """The cheapest way through the tests up to a clause, and the groups at its end."""
+
+    distance: int
+    first: tuple[Change, ...]
+    groups: GroupState
+
+
+def _nearest(clause: CompiledClause, environment: PartialEnvironment, groups: GroupState) -> _Test | None:
+    if clause.start < 0:
+        return _Test(0, (), groups) if clause.start == HOLDS else None
+    truths, ends = _truths(clause, environment, groups)
+    remaining = _remaining(clause, truths)
+    if math.isinf(remaining[clause.start]):
+        return None
+    return _Test(int(remaining[clause.start]), _first_changes(clause, truths, remaining), ends)
+
+
+def _truths(
+    clause: CompiledClause, environment: PartialEnvironment, groups: GroupState
+) -> tuple[dict[int, Truth], GroupState]:
+    """The truth of each step, with the groups of the cheapest way to it; and the groups at the end."""
+    costs: dict[int, tuple[int, GroupState]] = {clause.start: (0, groups)}
+    truths: dict[int, Truth] = {}
+    for number, (predicate, holds, fails) in enumerate(clause.steps):
+        if number not in costs:
+            continue
+        cost, before = costs[number]
+        truth, after = truth_of(predicate, environment, before)
+        truths[number] = truth
+        if not truth:
+            after = UNKNOWN_GROUPS if isinstance(clause.relations[number], Match) else before
+        for place, wanted, state in ((holds, True, after), (fails, False, before)):
+            total = cost + _cost(truth, wanted)
+            if place not in costs or total < costs[place][0]:
+                costs[place] = (total, state)
+    return truths, costs[HOLDS][1] if HOLDS in costs else UNKNOWN_GROUPS
+
+
+def _cost(truth: Truth, wanted: bool) -> int:
+    return 0 if truth is None or (not isinstance(truth, EvaluationError) and truth == wanted) else 1
+
+
+def _remaining(clause: CompiledClause, truths: dict[int, Truth]) -> dict[int, float]:
+    """How many changes lie between each place and the end of the test."""
+    remaining: dict[int, float] = {HOLDS: 0, FAILS: math.inf}
+    for number in sorted(truths, reverse=True):
+        _, holds, fails = clause.steps[number]
+        truth = truths[number]
+        remaining[number] = min(_cost(truth, True) + remaining[holds], _cost(truth, False) + remaining[fails])
+    return remaining
+
+
+def _first_changes(
+    clause: CompiledClause, truths: dict[int, Truth], remaining: dict[int, float]
+) -> tuple[Change, ...]:
+    """The changes with which a shortest way can begin."""
+    changes: list[Change] = []
+    seen: set[int] = set()
+    todo = [clause.start]
+    while todo:
+        number = todo.pop()
+        if number < 0 or number in seen:
+            continue
+        seen.add(number)
+        _, holds, fails = clause.steps[number]
+        for place, wanted in ((fails, False), (holds, True)):
+            cost = _cost(truths[number], wanted)
+            if cost + remaining[place] > remaining[number]:
+                continue
+            if cost:
+                changes.append(Change(clause.relations[number], wanted, truths[number]))
+            else:
+                todo.append(place)
+    return tuple(changes)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: ISC
+"""A relation that did not turn out as it should, in words: "esp_enc_alg is `null`, needs `aes` or `3des`"."""
+
+from collections.abc import Sequence
+
+from keynote import expressions
+from keynote.assertions import Assertion
+from keynote.environment import Environment, PartialEnvironment, UnknownAttribute
+from keynote.errors import EvaluationError
+from keynote.misses import Change
+from keynote.printing import printed
+from keynote.redaction import quoted
+from keynote.syntax import Conversion, Match, Name, walk
+
+_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+_MIRRORED = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
+
+
+def described(changes: Sequence[Change], assertion: Assertion, environment: PartialEnvironment) -> str:
+    """What the first change would be. Alternatives for one attribute are told together."""
+    first = changes[0]
+    if isinstance(first.truth, EvaluationError):
+        return f"{first.truth} in `{printed(first.relation, 200)}`"
+    needs = [_need(change, assertion) for change in changes]
+    if needs[0] is None:
+        return _plainly(first, environment)
+    attribute, need = needs[0]
+    alternatives = [other[1] for other in needs if other is not None and other[0] == attribute]
+    if need.startswith("needs "):
+        values = [text.removeprefix("needs ") for text in dict.fromkeys(alternatives) if text.startswith("needs ")]
+        need = "needs " + one_of(values)
+    return f"{_is(attribute, environment)}, {need}"
+
+
+def _need(change: Change, assertion: Assertion) -> tuple[str, str] | None:
+    """The attribute that a relation tests against a constant, and what it needs to be; None for other relations."""
+    relation = change.relation
+    if isinstance(relation, Match):
+        pattern = expressions.string(relation.pattern, assertion.constants)
+        name = _attribute(relation.subject, assertion)
+        if name is None or not isinstance(pattern, str):
+            return None
+        return name, f"{'must match' if change.wanted else 'must not match'} {quoted(pattern)}"
+    operator, left, right = relation.operator, relation.left, relation.right
+    name, other = _attribute(left, assertion), right
+    if name is None:
+        name, other, operator = _attribute(right, assertion), left, _MIRRORED[operator]
+    constant = expressions.operand(other, assertion.constants)
+    if name is None or callable(constant):
+        return None
+    operator = operator if change.wanted else _OPPOSITE[operator]
+    text = quoted(constant) if isinstance(constant, str) else str(constant)
+    if operator == "==":
+        return name, f"needs {text}"
+    return name, f"must not be {text}" if operator == "!=" else f"needs {operator} {text}"
+
+
+def _attribute(node: object, assertion: Assertion) -> str | None:
+    if isinstance(node, Conversion):
+        node = node.operand
+    if isinstance(node, Name) and node.name not in assertion.constants:
+        return node.name
+    return None
+
+
+def _is(name: str, environment: Environment) -> str:
+    try:
+        value = environment.get(name, "")
+    except UnknownAttribute:
+        return f"{name} is unknown"
+    return f"{name} is {quoted(value)}" if value else f"{name} is empty"
+
+
+def _plainly(change: Change, environment: Environment) -> str:
+    names = sorted({node.name for node in walk(change.relation) if isinstance(node, Name)})
+    values = ", ".join(_is(name, environment) for name in names)
+    verdict = "does not hold" if change.wanted else "holds"
+    return f"`{printed(change.relation, 200)}` {verdict}" + (f" ({values})" if values else "")
+
+
+def one_of(texts: Sequence[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"
