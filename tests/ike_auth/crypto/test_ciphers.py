@@ -196,6 +196,15 @@ def test_integrity_that_we_do_not_have() -> None:
         integrity(AuthenticationAlgorithm.DES_MAC)
 
 
+def test_tables_agree_with_their_keys() -> None:
+    for (algorithm, bits), cipher in PHASE1_CIPHERS.items():
+        assert (cipher.algorithm, cipher.key_bits) == (algorithm, bits or 192)
+        assert cipher.key_size * 8 == cipher.key_bits
+    for (transform, bits), esp in ESP_CIPHERS.items():
+        assert (esp.transform, esp.key_bits) == (transform, bits)
+        assert bits in (0, (esp.key_size - esp.salt_size) * 8)
+
+
 def test_names_are_unique() -> None:
     assert len({cipher.name for cipher in ESP_CIPHERS.values()}) == len(ESP_CIPHERS)
     assert len({algorithm.name for algorithm in INTEGRITY.values()}) == len(INTEGRITY)

@@ -76,9 +76,11 @@ def test_the_oldest_set_makes_room() -> None:
 
 
 def test_old_sets_are_forgotten() -> None:
-    state, _ = Reassembly().add(PIECES[0], now=0.0)
-    state, _ = state.add(PIECES[1], now=MAX_AGE)
-    state, message = state.add(PIECES[2], now=MAX_AGE + 0.1)
+    start = 1000.0
+    state, _ = Reassembly().add(PIECES[0], now=start)
+    state, _ = state.add(PIECES[1], now=start + MAX_AGE)
+    assert sorted(state.sets[1].pieces) == [1, 2]
+    state, message = state.add(PIECES[2], now=start + MAX_AGE + 0.1)
     assert message is None
     assert list(state.sets[1].pieces) == [3]
 

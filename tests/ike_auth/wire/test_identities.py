@@ -115,6 +115,26 @@ def test_what_names_no_peer(kind: IdType, data: bytes) -> None:
     assert str(caught.value).isprintable()
 
 
+LONGEST_FQDN = b".".join([b"x" * 63] * 3 + [b"y" * 63])
+
+
+@pytest.mark.parametrize(
+    ("longest", "longer"),
+    [
+        (
+            Identity(IdType.FQDN, 0, 0, LONGEST_FQDN),
+            Identity(IdType.FQDN, 0, 0, LONGEST_FQDN[:62] + b"." + LONGEST_FQDN),
+        ),
+        (Identity(IdType.FQDN, 0, 0, b"x" * 63), Identity(IdType.FQDN, 0, 0, b"x" * 64)),
+        (Identity.user_fqdn("a" * 249 + "@x.org"), Identity.user_fqdn("a" * 250 + "@x.org")),
+    ],
+)
+def test_longest_names(longest: Identity, longer: Identity) -> None:
+    longest.checked()
+    with pytest.raises(InvalidIdInformation):
+        longer.checked()
+
+
 @pytest.mark.parametrize(("protocol", "port"), [(0, 0), (17, 500), (17, 0), (17, 4500)])
 def test_ports_of_phase_1(protocol: int, port: int) -> None:
     Identity(IdType.FQDN, protocol, port, b"gw").checked()
@@ -171,6 +191,7 @@ def test_ip_address(identity: Identity, address: IPv4Address | None) -> None:
         (Identity(IdType.IPV4_ADDR, 0, 0, b"123"), "123"),
         (Identity(IdType.IPV4_ADDR_SUBNET, 0, 0, bytes.fromhex("0a010001ffffff00")), "10.1.0.1/255.255.255.0"),
         (Identity(IdType.FQDN, 0, 0, b"a\x1b[31mb\\c"), "a\\x1b[31mb\\x5cc"),
+        (Identity(IdType.FQDN, 0, 0, b" !~\x7f\xff"), "\\x20!~\\x7f\\xff"),
         (Identity.dn(b"junk"), "6a756e6b"),
     ],
 )

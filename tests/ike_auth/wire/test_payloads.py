@@ -108,6 +108,10 @@ def test_a_count_of_spis_without_size_is_no_list() -> None:
         Delete.decode(Reader(bytes.fromhex("00000001 03 04 ffff 01020304")))
 
 
+def test_one_spi_without_size() -> None:
+    assert Delete.decode(Reader(bytes.fromhex("00000001 01 00 0001"))).spis == (b"",)
+
+
 def test_spis_of_one_delete_have_one_size() -> None:
     with pytest.raises(LocalError, match="different sizes"):
         Delete(Doi.IPSEC, ProtocolId.ESP, (b"abcd", b"e")).encode()
