@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ike_auth.config.errors import bracketed
+from ike_auth.config.errors import Problems, bracketed, quoted
 from ike_auth.config.identities import selector
 from ike_auth.config.ini import Entry
 from ike_auth.config.model import Connection, Peer, Suite
@@ -13,6 +13,7 @@ from ike_auth.config.phase2 import read_configuration
 from ike_auth.config.reader import Reader
 from ike_auth.config.schema import Kind
 from ike_auth.config.source import Source
+from ike_auth.wire.numbers import Group
 
 LISTS = {"Connections": True, "Passive-Connections": False}
 FLAGS = ("active-only", "__ondemand")
@@ -86,6 +87,22 @@ def _connection(source: Source, listed: Listed, peer: Peer | None, suites: tuple
         active=listed.active,
         flags=found_flags,
     )
+
+
+def check_groups(connections: Iterable[Connection], problems: Problems) -> None:
+    """Warns of suites that are never offered: a quick mode has one group, which is the first suite's."""
+    for connection in connections:
+        group = _group(connection.suites[0]) if connection.active and connection.suites else None
+        for suite in connection.suites if connection.active else ():
+            if _group(suite) != group:
+                message = f"{bracketed(connection.name)} never offers suite {quoted(suite.name)}"
+                problems.warn(
+                    connection.where, message, "a quick mode has one group, and the first suite has another"
+                )
+
+
+def _group(suite: Suite) -> Group | None:
+    return suite.protocols[0].transforms[0].group
 
 
 def _check_twins(source: Source, connections: Iterable[Connection]) -> None:

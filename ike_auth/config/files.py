@@ -5,7 +5,7 @@ import os
 import stat
 from pathlib import Path
 
-from ike_auth.config.errors import Problems, quoted
+from ike_auth.config.errors import Problems
 
 LARGEST = 16 * 2**20  # bytes
 OTHERS = 0o077  # what a file with a secret grants nobody
@@ -15,20 +15,23 @@ OTHERS_WRITE = 0o022
 def read_file(path: Path, problems: Problems) -> tuple[bytes, os.stat_result] | None:
     """The bytes of a regular file, and the status of exactly what was read; None with a complaint."""
     try:
-        # Without O_NONBLOCK a FIFO of this name would hold us here.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    except (OSError, ValueError) as error:
-        problems.error(None, f"cannot read {quoted(str(path))}: {_reason(error)}")
-        return None
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            problems.error(None, f"cannot read {quoted(str(path))}: it is not a regular file")
-            return None
-        if status.st_size > LARGEST:
-            problems.error(None, f"cannot read {quoted(str(path))}: it has more than {LARGEST >> 20} MB")
-            return None
-        return file.read(LARGEST), status
+        with open(path, "rb", opener=_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            if stat.S_ISREG(status.st_mode) and status.st_size <= LARGEST:
+                return file.read(LARGEST), status
+            is_large = stat.S_ISREG(status.st_mode)
+            reason = f"it has more than {LARGEST >> 20} MB" if is_large else "it is not a regular file"
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+    except ValueError as error:  # a name with NUL
+        reason = str(error)
+    problems.error(None, f"cannot read `{path}`: {reason}")
+    return None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """A FIFO of this name would hold us until somebody writes to it."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def read_secret_file(path: Path, problems: Problems) -> bytes | None:
@@ -52,7 +55,7 @@ def check_file_integrity(path: Path, status: os.stat_result, problems: Problems)
 def _check_owner(path: Path, status: os.stat_result, problems: Problems) -> bool:
     if status.st_uid in (0, os.geteuid()):
         return True
-    message = f"{quoted(str(path))} belongs to user {status.st_uid}, neither to root nor to us"
+    message = f"`{path}` belongs to user {status.st_uid}, neither to root nor to us"
     problems.error(None, message, f"chown {os.geteuid()} {path}")
     return False
 
@@ -61,10 +64,6 @@ def _check_mode(path: Path, status: os.stat_result, forbidden: int, why: str, pr
     mode = stat.S_IMODE(status.st_mode)
     if not mode & forbidden:
         return True
-    message = f"{quoted(str(path))} is open to other users (mode {mode:04o}), but {why}"
+    message = f"`{path}` is open to other users (mode {mode:04o}), but {why}"
     problems.error(None, message, f"chmod {mode & ~forbidden & 0o777:o} {path}")
     return False
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)

@@ -68,6 +68,7 @@ def _configuration(sections: Mapping[str, Section], file: str, problems: Problem
     where = source.fixed("General").place("Default-phase-2-suites")
     allowed_suites = legacy.without_legacy(suites, where, problems)
     problems.raise_errors()
+    connections.check_groups(allowed_connections.values(), problems)
     by_lower = {name.lower(): name for name in allowed_peers}
     return Configuration(
         general=general,

@@ -76,9 +76,10 @@ def without_legacy(suites: Iterable[Suite], where: Location, problems: Problems)
 
 
 def _restricted(suite: Suite, allowed: Names) -> Suite | None:
-    """The suite with the transforms that are allowed; None if a protocol of it has none left."""
+    """The suite with the transforms that are allowed; None if that leaves a protocol of it with none."""
     protocols = tuple(_restricted_protocol(protocol, allowed) for protocol in suite.protocols)
-    return replace(suite, protocols=protocols) if all(p.transforms for p in protocols) else None
+    emptied = any(old.transforms and not new.transforms for old, new in zip(suite.protocols, protocols, strict=True))
+    return None if emptied else replace(suite, protocols=protocols)
 
 
 def _restricted_protocol(protocol: ProtocolOffer, allowed: Names) -> ProtocolOffer:

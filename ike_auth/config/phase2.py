@@ -63,8 +63,12 @@ class _Unusable(Exception):
 def _suite(source: Source, section: Reader) -> Suite:
     where = section.place("Protocols")
     names = section.names("Protocols", required=True)
-    protocols = [source.follow(name, where, Kind.PROTOCOL) for name in names]
-    return Suite(section.name, tuple(_protocol(source, protocol) for protocol in protocols if protocol))
+    sections = [source.follow(name, where, Kind.PROTOCOL) for name in names]
+    protocols = tuple(_protocol(source, protocol) for protocol in sections if protocol)
+    # RFC 2409 5.5: a quick mode has one key exchange, so all its transforms have to want the same.
+    if len({transform.group for protocol in protocols for transform in protocol.transforms}) > 1:
+        source.problems.error(where, f"transforms of {bracketed(section.name)} differ in `GROUP_DESCRIPTION`")
+    return Suite(section.name, protocols)
 
 
 def _protocol(source: Source, section: Reader) -> ProtocolOffer:

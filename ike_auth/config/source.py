@@ -11,6 +11,8 @@ from ike_auth.config.model import Location
 from ike_auth.config.reader import Reader
 from ike_auth.config.schema import Kind
 
+MOST_HINTS = 50  # names are compared with thousands of others: a file with no right one must not take minutes
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -33,8 +35,10 @@ class Source:
         written = self.sections.get(name.lower())
         made = defaults.generated(name, written.where if written else where, self.sections.get("general"))
         if written is None and made is None:
-            written_names = [section.name for section in self.sections.values()]
-            hint = did_you_mean(name, [*written_names, *generated()])
+            hint = ""
+            if len(self.problems.errors) < MOST_HINTS:
+                written_names = [section.name for section in self.sections.values()]
+                hint = did_you_mean(name, [*written_names, *generated()])
             self.problems.error(where, f"there is no section {bracketed(name)}", hint)
             return None
         if written is None or made is None:
