@@ -59,14 +59,13 @@ def make_directory(path: Path, mode: int) -> None:
     """A directory with exactly this mode, and its name on the disk; fine if it is there. Raises KeystoreError."""
     try:
         path.mkdir(mode=mode)
+        path.chmod(mode)  # whatever the umask
+        _sync_directory(path.parent)
     except FileExistsError:
         if not path.is_dir():
             raise KeystoreError(f"`{path}` is not a directory") from None
-        return
     except OSError as error:
         raise KeystoreError(f"directory `{path}` cannot be made: {error.strerror}") from error
-    path.chmod(mode)
-    _sync_directory(path.parent)
 
 
 def write(path: Path, data: bytes, mode: int = 0o600) -> None:

@@ -9,8 +9,9 @@ signed again under the same serial number has another, and is unknown.
 import contextlib
 import datetime
 import hashlib
+import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -34,15 +35,16 @@ class Registry:
     """One registry. Connections are opened for each use: a file restored from a backup is seen at once, and a
     process that forks shares none."""
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, file: Path | None = None) -> None:
         self._engine = engine
+        self._file = file  # of a database that we may write; None: it has none, or we only read
 
     @classmethod
     def create(cls, url: str | Path) -> "Registry":
         """Make the tables of a registry that is not there yet; all of them or, interrupted, none.
 
         Raises RegistryUnreachable, SchemaUnknown."""
-        registry = cls(_engine(url, "rwc"))
+        registry = cls(_engine(url, "rwc"), _file(url))
         with registry._transaction() as session:
             if not sa.inspect(session.connection()).has_table("alembic_version"):
                 _migrate(session.connection())
@@ -52,7 +54,7 @@ class Registry:
     @classmethod
     def open(cls, url: str | Path) -> "Registry":
         """Open a registry to read and write. Raises RegistryUnreachable, SchemaUnknown."""
-        registry = cls(_engine(url, "rw"))
+        registry = cls(_engine(url, "rw"), _file(url))
         registry.check_schema()
         return registry
 
@@ -67,24 +69,24 @@ class Registry:
 
     def check_schema(self) -> None:
         """Raises SchemaUnknown for any revision but ours, RegistryUnreachable."""
-        with self._reading() as session:
-            _check_schema(session)
+        with _clear_errors(), self._engine.connect() as connection:
+            _check_schema(connection)
 
     def status(self, sha256: bytes) -> Status:
-        """What is known of the certificate with this SHA-256.
+        """What is known of the certificate with this SHA-256. Raises as `statuses` does."""
+        return self.statuses((sha256,))[0]
+
+    def statuses(self, sha256s: Sequence[bytes]) -> tuple[Status, ...]:
+        """The same for the certificates of a chain, at one moment.
 
         Raises RegistryUnreachable, SchemaUnknown, and ValueError for what is no SHA-256."""
-        if len(sha256) != _FINGERPRINT_BYTES:
-            raise ValueError(f"a SHA-256 has {_FINGERPRINT_BYTES} bytes, not {len(sha256)}")
-        query = sa.select(Certificate.revoked_at).where(
-            Certificate.sha256 == sha256.hex(), Certificate.state == ISSUED
-        )
-        with self._reading() as session:
-            _check_schema(session)
-            row = session.execute(query).one_or_none()
-        if row is None:
-            return Status.UNKNOWN
-        return Status.ISSUED if row.revoked_at is None else Status.REVOKED
+        if any(len(sha256) != _FINGERPRINT_BYTES for sha256 in sha256s):
+            raise ValueError(f"a SHA-256 has {_FINGERPRINT_BYTES} bytes")
+        wanted = [sha256.hex() for sha256 in sha256s]
+        with _clear_errors(), self._engine.connect() as connection:
+            _check_schema(connection)
+            known = dict(connection.execute(_STATUS, {"sha256s": wanted}).tuples().all())
+        return tuple(_status(known, sha256) for sha256 in wanted)
 
     def authorities(self) -> tuple[AuthorityRecord, ...]:
         """Those whose certificate is issued, oldest first."""
@@ -197,20 +199,44 @@ class Registry:
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[Session]:
-        with _clear_errors(), Session(self._engine) as session:
+        with _clear_errors(), self._left_readable(), Session(self._engine) as session:
             yield session
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[Session]:
         """Holds the right to write from its first statement on: writers wait for each other, none fails halfway."""
         engine = self._engine.execution_options(immediate=True)
-        with _clear_errors(), Session(engine) as session, session.begin():
+        with _clear_errors(), self._left_readable(), Session(engine) as session, session.begin():
             yield session
 
+    @contextlib.contextmanager
+    def _left_readable(self) -> Iterator[None]:
+        """The last writer's connection removes the files beside a WAL database when it closes, and who may not write
+        to the directory could not read until somebody makes them again: so they are made again at once, empty."""
+        try:
+            yield
+        finally:
+            if self._file is not None:
+                with contextlib.suppress(OSError):  # a directory that we cannot write either
+                    mode = self._file.stat().st_mode & 0o777
+                    for suffix in ("-wal", "-shm"):
+                        os.close(os.open(f"{self._file}{suffix}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode))
 
-def _check_schema(session: Session) -> None:
+
+_STATUS = sa.select(Certificate.sha256, Certificate.revoked_at).where(
+    Certificate.sha256.in_(sa.bindparam("sha256s", expanding=True)), Certificate.state == ISSUED
+)
+
+
+def _status(known: Mapping[str | None, datetime.datetime | None], sha256: str) -> Status:
+    if sha256 not in known:
+        return Status.UNKNOWN
+    return Status.ISSUED if known[sha256] is None else Status.REVOKED
+
+
+def _check_schema(connection: sa.Connection) -> None:
     try:
-        found = session.scalars(sa.text("SELECT version_num FROM alembic_version")).all()
+        found = connection.scalars(sa.text("SELECT version_num FROM alembic_version")).all()
     except (exc.OperationalError, exc.ProgrammingError) as error:
         if "alembic_version" not in str(error.orig):
             raise
@@ -223,13 +249,13 @@ def _check_schema(session: Session) -> None:
 
 
 def _engine(url: str | Path, mode: Literal["ro", "rw", "rwc"]) -> sa.Engine:
-    if isinstance(url, str) and "://" in url and not url.startswith("sqlite:"):
+    path = _file(url)
+    if path is None:
         options = {"postgresql_readonly": True} if mode == "ro" else {}
         try:
-            return sa.create_engine(url, poolclass=NullPool, execution_options=options)
+            return sa.create_engine(str(url), poolclass=NullPool, execution_options=options)
         except (exc.ArgumentError, ImportError) as error:
             raise RegistryUnreachable(f"registry URL cannot be used: {error}") from error
-    path = Path(url.removeprefix("sqlite:///")) if isinstance(url, str) else url
     uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
 
     def connect() -> sqlite3.Connection:
@@ -243,6 +269,15 @@ def _engine(url: str | Path, mode: Literal["ro", "rw", "rwc"]) -> sa.Engine:
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _file(url: str | Path) -> Path | None:
+    """The file of an SQLite database, which may be named by its path or by a URL."""
+    if isinstance(url, Path):
+        return url
+    if url.startswith("sqlite:///"):
+        return Path(url.removeprefix("sqlite:///"))
+    return None if "://" in url else Path(url)
 
 
 def _begin(connection: sa.Connection) -> None:
@@ -268,7 +303,10 @@ def _clear_errors() -> Iterator[None]:
     except exc.IntegrityError as error:
         raise RegistryError(f"the registry refuses this: {error.orig}") from error
     except exc.DBAPIError as error:
-        raise RegistryUnreachable(f"the registry cannot be used: {error.orig}") from error
+        raise RegistryUnreachable(
+            f"the registry cannot be used: {error.orig}",
+            "is it there, readable with the -wal and -shm files beside it, and the disk not full?",
+        ) from error
 
 
 def _pending(authority_id: int, reservation: Reservation) -> Certificate:
