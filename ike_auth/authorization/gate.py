@@ -5,10 +5,10 @@ Whatever goes wrong on the way is a denial with its reason: an exception, an unr
 does not answer.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from traceback import extract_tb
 
 from ike_auth.authorization import strict
 from ike_auth.authorization.authorizer import Authorizer
@@ -26,8 +26,6 @@ from ike_auth.authorization.requests import (
 from ike_auth.config.model import Peer
 from ike_auth.crypto.secrets import Secret
 from pki.chain import ChainCertificate, ChainError, TrustAnchors, ValidatedChain, validate
-
-log = logging.getLogger("ike_auth.authorization")
 
 # Raises `strict.Refused` unless every link of the chain that leads to an authority of ours is recorded and valid.
 CheckRecorded = Callable[[tuple[ChainCertificate, ...]], None]
@@ -87,5 +85,8 @@ def _denied(because: str) -> Decision:
 
 
 def _failed(error: Exception) -> Decision:
-    log.error("authorization failed: %s", type(error).__name__, exc_info=error)
-    return _denied(f"authorization failed: {type(error).__name__}")
+    """An authorizer is somebody else's code: what it raises is a denial, and where it raised helps to mend it. The
+    text of the exception is left out, for it may hold what it was given."""
+    frame = extract_tb(error.__traceback__)[-1]
+    where = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
+    return _denied(f"authorization failed: {type(error).__name__} at {where}")

@@ -33,11 +33,16 @@ _DETAILS = 8  # reasons kept beside the first
 
 
 class KeyNoteAuthorizer:
-    """Policy as loaded from the configuration's `Policy-file`. Raises keynote.PolicyError and OSError."""
+    """Decides by the assertions of a session, and those that the peer's certificates make."""
 
-    def __init__(self, configuration: Configuration) -> None:
-        self._session = keynote.Session(keynote.load_policy(configuration.general.policy_file))
+    def __init__(self, session: keynote.Session) -> None:
+        self._session = session
         self._with_chain = lru_cache(_CACHED_CHAINS)(self._extended)
+
+    @classmethod
+    def from_configuration(cls, configuration: Configuration) -> "KeyNoteAuthorizer":
+        """With the policy in its `Policy-file`. Raises keynote.PolicyError and OSError."""
+        return cls(keynote.Session(keynote.load_policy(configuration.general.policy_file)))
 
     def identity(self, request: IdentityRequest, now: datetime) -> Decision:
         """The interval query: could any tunnel be allowed to this identity?"""

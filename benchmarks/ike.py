@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: ISC
+"""IKE: a whole handshake against the cryptography in it, the codec, and the memory of established SAs."""
+
+import gc
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from statistics import median
+from time import perf_counter, process_time
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import padding
+
+import keynote
+from benchmarks.table import Row
+from ike_auth.authorization.keynote import KeyNoteAuthorizer
+from ike_auth.config import isakmpd
+from ike_auth.crypto import authenticators, groups
+from ike_auth.wire.identities import Identity
+from ike_auth.wire.messages import Message, decode_payloads, encode_payloads
+from ike_auth.wire.numbers import Group
+from tests.ike_auth.configurations import A, B, NAME, gateway
+from tests.ike_auth.simulation import AllowAll, Credential, Host, Network
+from tests.pki import factory
+
+ROUNDS, BATCH = 15, 4  # handshakes, and as many times the primitives, taken in turns
+CAPTURES = Path(__file__).parent.parent / "tests" / "vectors" / "isakmpd"
+SA_PAIRS = 1000
+POLICY = """\
+Authorizer: "POLICY"
+Licensees: "DN:/C=XX/O=Test/CN=Bench CA"
+Conditions: app_domain == "IPsec policy" && doi == "ipsec" && pfs == "yes" && esp_present == "yes" &&
+            esp_enc_alg == "aes" && remote_id_type == "FQDN" &&
+            (remote_id == "a.example.org" || remote_id == "b.example.org") -> "true";
+"""
+ANYBODY = """\
+Authorizer: "POLICY"
+Licensees: "DN:/C=XX/O=Test/CN=Bench CA"
+Conditions: app_domain == "IPsec policy" && esp_present == "yes" && remote_id ~= "\\.example\\.org$" -> "true";
+"""
+DEFAULT_RESPONDER = f"""
+[Phase 1]
+Default= anybody
+
+[anybody]
+Phase= 1
+Configuration= main-mode
+ID= own-id
+
+[own-id]
+ID-type= FQDN
+Name= {NAME[B]}
+
+[main-mode]
+EXCHANGE_TYPE= ID_PROT
+Transforms= AES-256-SHA2-256-GRP14-RSA_SIG
+"""
+
+
+def run() -> list[Row]:
+    return [*handshake(), *codec(), memory()]
+
+
+def handshake() -> list[Row]:
+    """CPU time of both ends together, authorization by KeyNote included."""
+    make_hosts = _rsa_hosts()
+    primitives = _primitives()
+    whole, parts = [], []
+    _handshake(*make_hosts())
+    for _ in range(ROUNDS):
+        pairs = [make_hosts() for _ in range(BATCH)]
+        whole.append(_cpu([partial(_handshake, *pair) for pair in pairs]))
+        parts.append(_cpu([primitives] * BATCH))
+    ratio = median(a / b for a, b in zip(whole, parts, strict=True))
+    return [
+        Row("ike", "handshake: main mode RSA-2048, quick mode PFS, MODP-2048", f"{median(whole) * 1e3:.2f} ms CPU"),
+        Row("ike", "its cryptographic primitives", f"{median(parts) * 1e3:.2f} ms CPU"),
+        Row("ike", "handshake / primitives", f"{ratio:.2f}", "at most 1.5", ratio <= 1.5),
+    ]
+
+
+def codec() -> list[Row]:
+    """Decode and encode of every message of the recorded exchanges, decrypted where they were encrypted."""
+    rows = []
+    for name in ("psk", "rsa"):
+        recorded = json.loads((CAPTURES / f"isakmpd-{name}.json").read_text())
+        plain = [bytes.fromhex(d["hex"]) for d in recorded["datagrams"][:4]]
+        for number, data in enumerate(plain, start=1):
+            rows.append(_codec_row(f"{name}: main mode {number}", lambda data=data: Message.decode(data).encode()))  # type: ignore[misc]
+        texts = [bytes.fromhex(v) for label, v in recorded["responder_trace"] if label.endswith("after decryption")]
+        firsts = [
+            bytes.fromhex(d["hex"])[16] for d in recorded["datagrams"] if d["from"].startswith(recorded["initiator"])
+        ][2:]
+        for number, (text, first) in enumerate(zip(texts, firsts, strict=False), start=1):
+            rows.append(
+                _codec_row(
+                    f"{name}: encrypted message {number}",
+                    lambda text=text, first=first: encode_payloads(decode_payloads(first, text, padded=True)),  # type: ignore[misc]
+                )
+            )
+    return rows
+
+
+def memory() -> Row:
+    """In a process of its own: what RSS grows by, both ends of each pair counted."""
+    done = subprocess.run([sys.executable, "-m", "benchmarks.ike"], check=True, capture_output=True, text=True)
+    each = float(done.stdout)
+    return Row(
+        "ike",
+        f"RSS for each of {SA_PAIRS} established SA pairs, one end",
+        f"{each:.1f} kB",
+        "at most 15 kB",
+        each <= 15,
+    )
+
+
+def _codec_row(what: str, step: Callable[[], object]) -> Row:
+    times = []
+    for _ in range(7):
+        start = perf_counter()
+        for _ in range(200):
+            step()
+        times.append((perf_counter() - start) / 200)
+    return Row("ike", f"decode + encode, {what}", f"{min(times) * 1e6:.0f} µs")
+
+
+def _cpu(steps: list[Callable[[], object]]) -> float:
+    gc.collect()
+    start = process_time()
+    for step in steps:
+        step()
+    return (process_time() - start) / len(steps)
+
+
+def _rsa_hosts() -> Callable[[], tuple[Host, Host]]:
+    ca = factory.authority("Bench CA")
+    issued = {at: factory.leaf(ca, NAME[at], key=NAME[at]) for at in (A, B)}
+    configurations = {
+        at: isakmpd.parse(gateway(at, authentication="rsa", active=at == A), f"{at}.conf") for at in (A, B)
+    }
+    session = keynote.Session(keynote.parse_policy(POLICY, name="bench.policy"))
+    anchors = [x509.load_der_x509_certificate(ca.der)]
+
+    def make() -> tuple[Host, Host]:
+        hosts = []
+        for at in (A, B):
+            credential = Credential(Identity.fqdn(NAME[at]), (issued[at].der,), issued[at].key)
+            authorizer = KeyNoteAuthorizer(session)
+            hosts.append(Host(ip_address(at), configurations[at], authorizer, anchors, [credential], seed=len(hosts)))
+        return hosts[0], hosts[1]
+
+    return make
+
+
+def _handshake(a: Host, b: Host) -> None:
+    network = Network(a, b)
+    network.start()
+    network.run(1)
+    assert len(a.installed) == len(b.installed) == 2, (a.events, b.events)
+
+
+def _primitives() -> Callable[[], None]:
+    """What no implementation can do without: four key pairs and four shared secrets (Phase 1 and PFS, both ends), two
+    signatures, two checks of them and of the certificates by which the keys are known."""
+    ca = factory.authority("Bench CA")
+    leaf = factory.leaf(ca, NAME[A], key=NAME[A])
+    key, random_bytes = leaf.key, random.Random(1).randbytes
+    certificate, authority = x509.load_der_x509_certificate(leaf.der), x509.load_der_x509_certificate(ca.der)
+    digest = bytes(32)
+
+    def step() -> None:
+        for _ in range(2):
+            one, other = (
+                groups.generate(Group.MODP_2048, random_bytes),
+                groups.generate(Group.MODP_2048, random_bytes),
+            )
+            one.shared(other.public)
+            other.shared(one.public)
+            signature = authenticators.sign(key, digest)
+            authenticators.verify(key.public_key(), digest, signature)
+            hash = certificate.signature_hash_algorithm
+            assert hash is not None
+            authority.public_key().verify(  # type: ignore[union-attr, call-arg]
+                certificate.signature, certificate.tbs_certificate_bytes, padding.PKCS1v15(), hash
+            )
+
+    return step
+
+
+def _resident() -> int:
+    """Bytes of RSS."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096
+
+
+def _measure_memory() -> float:
+    """kB of one end for each pair: an IKE SA with its peer's certificate chain, a tunnel with its two SAs, and what
+    is kept for a while to repeat the last messages. Right after the last handshake, so nothing is left out."""
+    ca = factory.authority("Bench CA")
+    anchors = [x509.load_der_x509_certificate(ca.der)]
+    session = keynote.Session(keynote.parse_policy(ANYBODY, name="bench.policy"))
+    own = factory.leaf(ca, NAME[B], key=NAME[B])
+    credential = Credential(Identity.fqdn(NAME[B]), (own.der,), own.key)
+    responder = Host(
+        ip_address(B), isakmpd.parse(DEFAULT_RESPONDER), KeyNoteAuthorizer(session), anchors, [credential]
+    )
+
+    def add(number: int) -> None:
+        address, name = f"10.98.{number // 250}.{number % 250 + 1}", f"gw-{number}.example.org"
+        text = gateway(A, authentication="rsa", remote_id=False, suites="QM-ESP-AES-256-SHA2-256-SUITE")
+        text = (
+            text.replace(A, address)
+            .replace(NAME[A], name)
+            .replace("10.1.0.0", f"10.{number // 250 + 100}.{number % 250}.0")
+        )
+        text = text.replace("Netmask= 255.255.0.0", "Netmask= 255.255.255.0", 1)
+        issued = factory.leaf(ca, name, key=NAME[A])
+        peer = Credential(Identity.fqdn(name), (issued.der,), issued.key)
+        initiator = Host(ip_address(address), isakmpd.parse(text), AllowAll(), anchors, [peer], seed=number)
+        network = Network(initiator, responder)
+        network.start()
+        network.run(1)
+        assert len(initiator.installed) == 2, (initiator.events, responder.events)
+        responder.events.clear()
+
+    for number in range(SA_PAIRS, SA_PAIRS + 50):  # what is loaded and cached once
+        add(number)
+    gc.collect()
+    before = _resident()
+    for number in range(SA_PAIRS):
+        add(number)
+    gc.collect()
+    return (_resident() - before) / SA_PAIRS / 1000
+
+
+if __name__ == "__main__":
+    print(_measure_memory())

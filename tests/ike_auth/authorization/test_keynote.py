@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: ISC
+"""The KeyNote authorizer: principals, pseudo-credentials, the interval query of Phase 1, and strict rule 3."""
+
+from datetime import UTC, datetime
+from ipaddress import ip_address
+
+import pytest
+
+import keynote
+from ike_auth.authorization.keynote import KeyNoteAuthorizer, certificate_principals, passphrase_principals
+from ike_auth.authorization.requests import PresharedKey, ProtocolParameters
+from ike_auth.crypto.secrets import Secret
+from ike_auth.wire.identities import Identity
+from ike_auth.wire.numbers import AuthenticationAlgorithm, EncapsulationMode, EspTransform, ProtocolId
+from pki.chain import TrustAnchors
+from tests.ike_auth.authorization.requests import NOW, certified, identity_request, tunnel_request
+from tests.pki import factory
+
+CA = factory.authority("Test CA")
+GATEWAY = factory.leaf(CA, "gw.example.com")
+PROOF = certified(GATEWAY, CA)
+NAME = Identity.fqdn("gw.example.com")
+CA_NAME = "DN:/C=XX/O=Test/CN=Test CA"
+
+
+def authorizer(text: str) -> KeyNoteAuthorizer:
+    return KeyNoteAuthorizer(keynote.Session(keynote.parse_policy(text, name="policy.kn")))
+
+
+def policy(licensee: str, conditions: str) -> str:
+    return f'Authorizer: "POLICY"\nLicensees: "{licensee}"\nConditions: {conditions} -> "true";\n'
+
+
+BOUND = policy(CA_NAME, 'remote_id_type == "FQDN" && remote_id == "gw.example.com" && esp_enc_alg == "aes"')
+
+
+# --- principals
+
+
+def test_a_pre_shared_key_has_the_three_forms_of_isakmpd() -> None:
+    assert passphrase_principals(Secret(b"mekmitasdigoat")) == (
+        "passphrase:mekmitasdigoat",
+        "passphrase-md5-hex:227f500abfe58f5f5d61e7f6053d8d85",
+        "passphrase-sha1-hex:bf1091800d1221f9a35ec087a67e2d6209d6478e",
+    )
+
+
+@pytest.mark.parametrize("form", [0, 1, 2])
+def test_policy_may_name_the_key_in_each_of_them(form: int) -> None:
+    key = Secret(b"mekmitasdigoat")
+    decide = authorizer(policy(passphrase_principals(key)[form], 'esp_present == "yes"'))
+    request = identity_request(NAME, PresharedKey(key, shared=False))
+    assert decide.tunnel(tunnel_request(request), NOW).allowed
+    other = identity_request(NAME, PresharedKey(Secret(b"another"), shared=False))
+    assert not decide.tunnel(tunnel_request(other), NOW).allowed
+
+
+def test_the_reasons_do_not_show_the_key() -> None:
+    decide = authorizer(policy("passphrase:mekmitasdigoat", 'esp_present == "no"'))
+    request = identity_request(NAME, PresharedKey(Secret(b"mekmitasdigoat"), shared=False))
+    decision = decide.tunnel(tunnel_request(request), NOW)
+    assert "esp_present" in decision.because
+    assert "mekmitasdigoat" not in repr(decision)
+
+
+def test_policy_may_name_the_authority_the_name_or_the_key() -> None:
+    request = identity_request(NAME, PROOF)
+    key, subject = certificate_principals(PROOF.chain.leaf)
+    for licensee in (CA_NAME, subject, key, certificate_principals(PROOF.chain.certificates[1])[0]):
+        assert authorizer(policy(licensee, "true")).identity(request, NOW).allowed, licensee
+    assert not authorizer(policy("DN:/CN=somebody else", "true")).identity(request, NOW).allowed
+
+
+def test_certificates_hold_within_their_validity_only() -> None:
+    request = identity_request(NAME, PROOF)
+    decide = authorizer(policy(CA_NAME, "true"))
+    assert decide.identity(request, NOW).allowed
+    assert not decide.identity(request, datetime(2050, 1, 1, tzinfo=UTC)).allowed
+
+
+def test_one_peers_certificates_are_not_in_anothers_queries() -> None:
+    decide = authorizer(policy("DN:/C=XX/O=Test/CN=gw.example.com", "true"))
+    assert decide.identity(identity_request(NAME, PROOF), NOW).allowed
+    other = certified(factory.leaf(CA, "other.example.com"), CA)
+    assert not decide.identity(identity_request(Identity.fqdn("other.example.com"), other), NOW).allowed
+
+
+# --- Phase 1: an interval query (strict rule 4)
+
+
+def test_phase_1_asks_whether_any_tunnel_could_be_had() -> None:
+    decide = authorizer(BOUND)
+    assert decide.identity(identity_request(NAME, PROOF), NOW).allowed
+    refused = decide.identity(identity_request(Identity.fqdn("other.example.com"), PROOF), NOW)
+    assert not refused.allowed
+    assert "remote_id" in refused.because
+    assert "policy.kn:3" in refused.because
+
+
+def test_phase_2_decides_by_the_proposal() -> None:
+    decide = authorizer(BOUND)
+    request = identity_request(NAME, PROOF)
+    allowed = decide.tunnel(tunnel_request(request), NOW)
+    assert allowed.allowed
+    assert "policy.kn" in allowed.because
+    null = ProtocolParameters(
+        ProtocolId.ESP, EspTransform.NULL, EncapsulationMode.TUNNEL, AuthenticationAlgorithm.HMAC_SHA2_256
+    )
+    denied = decide.tunnel(tunnel_request(request, null), NOW)
+    assert not denied.allowed
+    assert "esp_enc_alg" in denied.because
+    assert "null" in denied.because
+
+
+# --- strict rule 3: policy binds the name
+
+
+@pytest.mark.parametrize(
+    ("conditions", "bound"),
+    [
+        ('remote_id == "gw.example.com"', True),
+        ('remote_id ~= "@example\\\\.com$" && remote_id_type == "User FQDN"', True),
+        ('remote_id_type == "FQDN" && (remote_id == "a" || remote_id == "b")', True),
+        (
+            'remote_id_addr_lower >= "192.000.002.000" && remote_id == "192.000.002.001"',
+            True,
+        ),
+        ('app_domain == "IPsec policy"', False),
+        ('remote_id ~= ".*"', False),
+        ('remote_id ~= "@"', False),
+        ('remote_id != "x"', False),
+        ('remote_id == "gw.example.com" || true', False),
+        ('remote_id == "gw.example.com" || esp_enc_alg == "aes"', False),
+        ('remote_id_type == "FQDN"', False),
+        ('$("remote" . "_id") == "gw.example.com"', True),
+        ('remote_id . "" == "gw.example.com" && !(remote_id == "x")', True),
+    ],
+)
+def test_rule_3_is_not_fooled_by_syntax(conditions: str, bound: bool) -> None:
+    decide = authorizer(policy(CA_NAME, conditions))
+    (anchor,) = TrustAnchors([CA.certificate]).certificates
+    found = decide.unbound(anchor, NOW)
+    assert (found is None) is bound
+    if found is not None:
+        assert "policy.kn" in found
+
+
+def test_rule_3_does_not_concern_authorities_that_no_policy_trusts() -> None:
+    (anchor,) = TrustAnchors([CA.certificate]).certificates
+    assert authorizer(policy("DN:/CN=other", "true")).unbound(anchor, NOW) is None
+    named = policy("DN:/C=XX/O=Test/CN=gw.example.com", "true")
+    assert authorizer(named).unbound(anchor, NOW) is None
+
+
+def test_rule_3_for_a_shared_key() -> None:
+    shared = PresharedKey(Secret(b"mekmitasdigoat"), shared=True)
+    assert authorizer(policy("passphrase:mekmitasdigoat", "true")).unbound(shared, NOW) is not None
+    assert authorizer(policy("passphrase:mekmitasdigoat", 'remote_id == "x"')).unbound(shared, NOW) is None
+
+
+def test_binds_asks_with_everything_that_is_known() -> None:
+    """The address is known in Phase 1, so a condition on it binds nothing."""
+    request = identity_request(NAME, PresharedKey(Secret(b"k"), shared=False))
+    assert authorizer(policy("passphrase:k", 'remote_id == "gw.example.com"')).binds(request, NOW)
+    by_address = policy("passphrase:k", 'remote_ike_address == "203.000.113.007"')
+    assert not authorizer(by_address).binds(request, NOW)
+    elsewhere = policy("passphrase:k", 'remote_ike_address == "198.051.100.077"')
+    assert authorizer(elsewhere).binds(request, NOW)  # nobody gets in under any name
+
+
+def test_an_address_is_an_identity_like_others() -> None:
+    request = identity_request(Identity.address(ip_address("203.0.113.7")), PresharedKey(Secret(b"k"), shared=False))
+    decide = authorizer(policy("passphrase:k", 'remote_id_type == "IPv4 address" && remote_id == "203.000.113.007"'))
+    assert decide.tunnel(tunnel_request(request), NOW).allowed
