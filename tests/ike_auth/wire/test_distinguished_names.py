@@ -43,6 +43,13 @@ def test_long_names_use_long_lengths() -> None:
     assert text(der) == "/1.2.3=" + "x" * 300
 
 
+@pytest.mark.parametrize("size", range(100, 140))
+def test_every_length_around_the_long_form(size: int) -> None:
+    der = x509.Name([x509.NameAttribute(ObjectIdentifier("1.2.3"), "x" * size)]).public_bytes()
+    check(der)
+    assert text(der) == "/1.2.3=" + "x" * size
+
+
 def test_bmp_strings() -> None:
     attribute = x509.NameAttribute(NameOID.COMMON_NAME, "gå", _ASN1Type.BMPString)
     assert text(x509.Name([attribute]).public_bytes()) == "/CN=gå"

@@ -60,21 +60,21 @@ def test_length_has_to_be_the_datagrams(datagram: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("offset", "byte", "error"),
+    ("offset", "byte", "error", "complaint"),
     [
-        (17, 0x20, InvalidMajorVersion),
-        (17, 0x00, InvalidMajorVersion),
-        (17, 0x11, InvalidMinorVersion),
-        (18, 0, InvalidExchangeType),
-        (18, 34, InvalidExchangeType),  # IKE_SA_INIT, with the version of IKEv1
-        (18, 240, InvalidExchangeType),
-        (19, 0x08, InvalidFlags),
-        (19, 0x81, InvalidFlags),
+        (17, 0x20, InvalidMajorVersion, "version 2.0"),
+        (17, 0x03, InvalidMajorVersion, "version 0.3"),
+        (17, 0x11, InvalidMinorVersion, "version 1.1"),
+        (18, 0, InvalidExchangeType, "exchange type NONE"),
+        (18, 34, InvalidExchangeType, "exchange type ExchangeType_34"),  # IKE_SA_INIT, with the version of IKEv1
+        (18, 240, InvalidExchangeType, "exchange type ExchangeType_240"),
+        (19, 0x08, InvalidFlags, "flags 0x08"),
+        (19, 0x81, InvalidFlags, "flags 0x81"),
     ],
 )
-def test_headers_of_no_message(offset: int, byte: int, error: type[Exception]) -> None:
+def test_headers_of_no_message(offset: int, byte: int, error: type[Exception], complaint: str) -> None:
     header = Header.decode(WIRE[:offset] + bytes([byte]) + WIRE[offset + 1 :])
-    with pytest.raises(error):
+    with pytest.raises(error, match=f"^{complaint}$"):
         header.checked()
 
 
