@@ -9,7 +9,7 @@ from struct import Struct
 from ike_auth.errors import LocalError, MalformedMessage
 from ike_auth.wire.codec import Reader
 
-MAX_ATTRIBUTES = 32  # of one transform; there are 16 classes
+MAX_ATTRIBUTES = 16  # of one transform: as many as there are classes of them
 _BASIC = 0x8000  # the AF bit: type and value, no length
 _PAIR = Struct("!HH")
 
