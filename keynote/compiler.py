@@ -18,6 +18,7 @@ from keynote import expressions, regular_expressions
 from keynote.environment import Environment, is_group_name, set_groups
 from keynote.errors import EvaluationError
 from keynote.expressions import Attribute
+from keynote.generated import CompiledRelation, Decide, Predicate, one_function
 from keynote.syntax import (
     And,
     Arithmetic,
@@ -42,14 +43,13 @@ from keynote.syntax import (
 HOLDS: Final = -1
 FAILS: Final = -2
 
-Predicate = Callable[[Environment], bool]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledClause:
     """One clause. `start` is the index of the first step, or an exit if the test is constant.
 
-    `relations` are the steps' nodes; `fallible` says which may end in a run-time error for some attributes.
+    `decide` does in one go what the steps do; it is None for tests that are too large. `relations` are the steps'
+    nodes; `fallible` says which may end in a run-time error for some attributes.
     `value` is the compliance value's text or what computes it; None is _MAX_TRUST. A clause that `holds_others` has
     no value of its own. `parent` is the index of the clause this one is nested in, or -1.
     """
@@ -57,6 +57,7 @@ class CompiledClause:
     node: Clause
     start: int
     steps: tuple[tuple[Predicate, int, int], ...]
+    decide: Decide | None
     relations: tuple[Relation, ...]
     fallible: tuple[bool, ...]
     value: str | Callable[[Environment], str] | None
@@ -117,18 +118,17 @@ class _Compiler:
 
     def _clause(self, clause: Clause, parent: int, following: int) -> CompiledClause:
         start, steps = _steps(clause.test)
-        predicates = [self._relation(relation) for relation, _, _ in steps]
+        relations = {relation: self._relation(relation) for relation, _, _ in steps}
         value: str | Callable[[Environment], str] | None = None
         if clause.value is not None and not isinstance(clause.value, Program):
             value = expressions.string(clause.value, self._constants)
         return CompiledClause(
             node=clause,
             start=start,
-            steps=tuple(
-                (predicate, holds, fails) for (predicate, _), (_, holds, fails) in zip(predicates, steps, strict=True)
-            ),
-            relations=tuple(relation for relation, _, _ in steps),
-            fallible=tuple(fallible for _, fallible in predicates),
+            steps=tuple((relations[relation].predicate, holds, fails) for relation, holds, fails in steps),
+            decide=one_function(clause.test, relations),
+            relations=tuple(relations),
+            fallible=tuple(compiled.fallible for compiled in relations.values()),
             value=value,
             holds_others=isinstance(clause.value, Program),
             parent=parent,
@@ -137,25 +137,25 @@ class _Compiler:
 
     # -- relations ---------------------------------------------------------------------------------------------------
 
-    def _relation(self, relation: Relation) -> tuple[Predicate, bool]:
-        """What decides a relation, and whether it is fallible."""
+    def _relation(self, relation: Relation) -> CompiledRelation:
         if isinstance(relation, Match):
             return self._match(relation)
         left = expressions.operand(relation.left, self._constants)
         right = expressions.operand(relation.right, self._constants)
         if isinstance(left, Attribute) and isinstance(right, str):
-            return _WITH_ATTRIBUTE[relation.operator](left.name, right), False
+            return _attribute_comparison(left.name, relation.operator, right)
         if isinstance(right, Attribute) and isinstance(left, str):
-            return _WITH_ATTRIBUTE[_MIRRORED[relation.operator]](right.name, left), False
+            return _attribute_comparison(right.name, _MIRRORED[relation.operator], left)
         predicate = _comparison(_OPERATORS[relation.operator], _callable(left), _callable(right))
-        return predicate, _may_fail(left, relation.left) or _may_fail(right, relation.right)
+        fallible = _may_fail(left, relation.left) or _may_fail(right, relation.right)
+        return CompiledRelation(predicate, fallible)
 
-    def _match(self, relation: Match) -> tuple[Predicate, bool]:
+    def _match(self, relation: Match) -> CompiledRelation:
         subject = expressions.string(relation.subject, self._constants)
         pattern = expressions.string(relation.pattern, self._constants)
         compiled, certain = _pattern(pattern)
         predicate = (_match_with_groups if self._reads_groups else _match)(compiled, _callable(subject))
-        return predicate, not certain or _may_fail(subject, relation.subject)
+        return CompiledRelation(predicate, not certain or _may_fail(subject, relation.subject))
 
 
 def _steps(test: Test) -> tuple[int, list[tuple[Relation, int, int]]]:
@@ -215,6 +215,10 @@ _WITH_ATTRIBUTE: Final[dict[str, Callable[[str, str], Predicate]]] = {
     "<=": lambda name, text: lambda environment: environment.get(name, "") <= text,
     ">=": lambda name, text: lambda environment: environment.get(name, "") >= text,
 }
+
+
+def _attribute_comparison(name: str, operator: str, text: str) -> CompiledRelation:
+    return CompiledRelation(_WITH_ATTRIBUTE[operator](name, text), False, name, operator, text)
 
 
 def _comparison(

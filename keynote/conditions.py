@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from keynote.compiler import FAILS, HOLDS, CompiledClause, CompiledProgram, Predicate
+from keynote.compiler import FAILS, HOLDS, CompiledClause, CompiledProgram
 from keynote.environment import Environment, PartialEnvironment, Scale, UnknownAttribute, get_groups, set_groups
 from keynote.errors import EvaluationError
+from keynote.generated import Predicate
 
 Interval = tuple[int, int]
 Groups = tuple[str, ...] | None
@@ -23,6 +24,8 @@ Groups = tuple[str, ...] | None
 def conditions_value(program: CompiledProgram, environment: Environment, scale: Scale) -> int:
     """The highest value among the clauses whose test holds, as an index into the scale; 0 if there is none."""
     clauses = program.clauses
+    if len(clauses) == 1 and not program.reads_groups:
+        return clause_value(clauses[0], environment, scale) if clause_holds(clauses[0], environment) else 0
     kept = _Groups(environment) if program.reads_groups else None
     best = number = 0
     while number < len(clauses):
@@ -49,6 +52,8 @@ def conditions_value(program: CompiledProgram, environment: Environment, scale: 
 def clause_holds(clause: CompiledClause, environment: Environment) -> bool:
     at, steps = clause.start, clause.steps
     try:
+        if clause.decide is not None:
+            return clause.decide(environment, environment.get)
         while at >= 0:
             predicate, holds, fails = steps[at]
             at = holds if predicate(environment) else fails
@@ -127,7 +132,10 @@ def outcomes(program: CompiledProgram, environment: PartialEnvironment, scale: S
     number = 0
     while number < len(program.clauses):
         clause = program.clauses[number]
-        exits = _reached_exits(clause, environment, groups[clause.parent])
+        if program.reads_groups:
+            exits = _exits_with_groups(clause, environment, groups[clause.parent])
+        else:
+            exits = dict.fromkeys(_exits(clause, environment))
         if HOLDS not in exits:
             number = clause.next
             continue
@@ -140,10 +148,25 @@ def outcomes(program: CompiledProgram, environment: PartialEnvironment, scale: S
     set_group_state(environment, None)
 
 
-def _reached_exits(
+def _exits(clause: CompiledClause, environment: PartialEnvironment) -> set[int]:
+    """The exits of a clause's test that can be reached."""
+    reached = {clause.start}
+    for number, (predicate, holds, fails) in enumerate(clause.steps):
+        if number not in reached:
+            continue
+        try:
+            reached.add(holds if predicate(environment) else fails)
+        except EvaluationError:
+            reached.add(FAILS)
+        except UnknownAttribute:
+            reached |= {holds, fails, FAILS} if clause.fallible[number] else {holds, fails}
+    return reached
+
+
+def _exits_with_groups(
     clause: CompiledClause, environment: PartialEnvironment, groups: GroupState
 ) -> dict[int, GroupState]:
-    """The exits of a clause's test that can be reached, with the groups there."""
+    """The same where relations may read `_1` and so on: with the groups at each exit."""
     reached: dict[int, GroupState] = {clause.start: groups}
     for number, (predicate, holds, fails) in enumerate(clause.steps):
         if number not in reached:

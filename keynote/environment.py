@@ -107,8 +107,9 @@ class PartialEnvironment(Environment):
         self.groups_unknown = False
 
     def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
-        if name in self:
-            return self[name]
+        value = _read(self, name)
+        if value is not None:
+            return value
         if name.startswith("_"):
             if self.groups_unknown and _GROUP_NAME.fullmatch(name):
                 raise UnknownAttribute(name)
@@ -116,6 +117,8 @@ class PartialEnvironment(Environment):
             raise UnknownAttribute(name)
         return default
 
+
+_read = dict.get
 
 # -- groups of a match -----------------------------------------------------------------------------------------------
 

@@ -29,13 +29,8 @@ class Delegation:
     conditions: CompiledProgram | None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Raise:
-    """A principal's value rose because of a delegation. In the order of events these are a proof of the answer."""
-
-    principal: str
-    value: int
-    delegation: Delegation
+#: A principal's value rose to what stands second, because of a delegation. In their order these prove the answer.
+Raise = tuple[str, int, Delegation]
 
 
 # In interval queries, principals that depend on unknown attributes. No principal contains NUL.
@@ -53,8 +48,8 @@ class Delegations:
 
     def __init__(self, layers: Sequence["Layer"]) -> None:
         self._layers = tuple(layers)
-        #: The delegations that name a principal as licensee.
-        self.licensed: Callable[[str], Sequence[Delegation]] = _lookup(self._layers)
+        #: The delegations that name a principal as licensee; None if there are none.
+        self.licensed: Callable[[str], Sequence[Delegation] | None] = _lookup(self._layers)
         #: Those without a Licensees field, which license everybody.
         self.open: Sequence[Delegation] = [found for layer in self._layers for found in layer.open]
 
@@ -82,10 +77,9 @@ class Layer:
                 self.by_licensee.setdefault(principal, []).append(delegation)
 
 
-def _lookup(layers: tuple[Layer, ...]) -> Callable[[str], Sequence[Delegation]]:
+def _lookup(layers: tuple[Layer, ...]) -> Callable[[str], Sequence[Delegation] | None]:
     if len(layers) == 1:
-        get = layers[0].by_licensee.get
-        return lambda principal: get(principal, ())
+        return layers[0].by_licensee.get
     indexes = [layer.by_licensee for layer in layers]
     return lambda principal: [found for index in indexes for found in index.get(principal, ())]
 
@@ -106,27 +100,28 @@ def fixed_point(
     found: dict[Delegation, int] = {}
     agenda = list(delegations.open)
     for requester in values:
-        agenda += licensed(requester)
+        agenda += licensed(requester) or ()
     if len(values) > 1:
         agenda = list(dict.fromkeys(agenda))
     for delegation in agenda:  # grows while it runs
-        authorizer = delegation.authorizer
+        authorizer, licensees = delegation.authorizer, delegation.licensees
         current = values.get(authorizer, 0)
-        if current == top:
-            continue
-        value = top if delegation.licensees is None else delegation.licensees.value(values)
+        value = top if licensees is None else licensees.value(values)
         if value <= current:
             continue
         dependants = licensed(authorizer)
         if not dependants and authorizer not in _ALWAYS_WANTED:
             continue
-        if delegation not in found:
-            found[delegation] = conditions(delegation)
-        value = min(value, found[delegation])
+        allowed = found.get(delegation)
+        if allowed is None:
+            allowed = found[delegation] = conditions(delegation)
+        if allowed < value:
+            value = allowed
         if value > current:
             values[authorizer] = value
-            raises.append(Raise(authorizer, value, delegation))
+            raises.append((authorizer, value, delegation))
             if authorizer == POLICY and value == top:
                 break
-            agenda += dependants
+            if dependants:
+                agenda += dependants
     return values, raises

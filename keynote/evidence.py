@@ -9,7 +9,8 @@ from keynote.evaluator import Delegations, Raise
 from keynote.files import SetAside
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+# Not frozen, because one is made for every query, and a frozen one takes twice as long to make.
+@dataclass(slots=True, eq=False, repr=False)
 class Evidence:
     """`raises` prove the lowest value of the answer, `possible_raises` the highest; `requesters` are canonical."""
 

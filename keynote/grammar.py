@@ -196,7 +196,7 @@ def p_expression_parentheses(p: Any) -> None:
 
 def p_expression_name(p: Any) -> None:
     "expression : NAME"
-    p[0] = Name(p.lexpos(1), p[1])
+    p[0] = Name(p.lexpos(1), sys.intern(p[1]))
 
 
 def p_expression_literal(p: Any) -> None:

@@ -48,17 +48,18 @@ def steps(evidence: Evidence, raises: Sequence[Raise], goal: int) -> tuple[Step,
     start = POLICY
     if not _reaches(history, POLICY, goal) and UNKNOWN_AUTHORIZER in history:
         start = UNKNOWN_AUTHORIZER
-    path: dict[str, tuple[Raise, tuple[str, ...]]] = {}
+    path: dict[str, tuple[Delegation, tuple[str, ...]]] = {}
     todo = [start]
     for principal in todo:  # grows while it runs
         if principal in path or principal == UNKNOWN_LICENSEE or principal in evidence.requesters:
             continue
         number = next(number for number, value in history[principal] if value >= goal)
-        supporters = _supporters(evidence, raises[number].delegation, history, number, goal)
-        path[principal] = (raises[number], supporters)
+        delegation = raises[number][2]
+        supporters = _supporters(evidence, delegation, history, number, goal)
+        path[principal] = (delegation, supporters)
         todo += supporters
     places = {principal: place for place, principal in enumerate(path)}
-    return tuple(_step(evidence, raised, supporters, places, goal) for raised, supporters in path.values())
+    return tuple(_step(evidence, delegation, supporters, places, goal) for delegation, supporters in path.values())
 
 
 _History = dict[str, list[tuple[int, int]]]
@@ -68,8 +69,8 @@ def _history(evidence: Evidence, raises: Sequence[Raise]) -> _History:
     """For each principal the numbers of its raises, and the values it had after them; requesters had theirs first."""
     history: _History = {requester: [(-1, evidence.scale.top)] for requester in evidence.requesters}
     history[UNKNOWN_LICENSEE] = [(-1, evidence.scale.top)]
-    for number, raised in enumerate(raises):
-        history.setdefault(raised.principal, []).append((number, raised.value))
+    for number, (principal, value, _) in enumerate(raises):
+        history.setdefault(principal, []).append((number, value))
     return history
 
 
@@ -94,11 +95,11 @@ def _supporters(
 
 
 def _step(
-    evidence: Evidence, raised: Raise, supporters: tuple[str, ...], places: Mapping[str, int], goal: int
+    evidence: Evidence, delegation: Delegation, supporters: tuple[str, ...], places: Mapping[str, int], goal: int
 ) -> Step:
-    assertion, scale = raised.delegation.assertion, evidence.scale
+    assertion, scale = delegation.assertion, evidence.scale
     where, clause, certain = assertion.authorizer.where(assertion.authorizer.tree), "", True
-    program = raised.delegation.conditions
+    program = delegation.conditions
     if program is not None and assertion.conditions is not None:
         held = [o for o in outcomes(program, evidence.partial_environment(), scale) if o.highest >= goal]
         outcome = next((o for o in held if o.certain and o.lowest >= goal), held[0])
@@ -106,7 +107,7 @@ def _step(
         where = assertion.conditions.where(leftmost(node.test))
         clause, certain = printed(node, 300), outcome.certain and outcome.lowest >= goal
     return Step(
-        authorizer=shown_principal(raised.principal),
+        authorizer=shown_principal(delegation.authorizer),
         value=scale.values[goal],
         assertion=assertion,
         where=where,

@@ -57,14 +57,14 @@ def _reached(evidence: Evidence) -> tuple[Values, list[Delegation]]:
     reached: dict[Delegation, None] = {}
     agenda = [*evidence.delegations.open]
     for principal in list(values):
-        agenda += evidence.delegations.licensed(principal)
+        agenda += evidence.delegations.licensed(principal) or ()
     for delegation in agenda:  # grows while it runs
         if delegation in reached or (delegation.licensees is not None and not delegation.licensees.value(values)):
             continue
         reached[delegation] = None
         if delegation.authorizer not in values:
             values[delegation.authorizer] = 1
-            agenda += evidence.delegations.licensed(delegation.authorizer)
+            agenda += evidence.delegations.licensed(delegation.authorizer) or ()
     return values, list(reached)
 
 
