@@ -75,8 +75,8 @@ def write(bundle: Bundle, directory: Path) -> tuple[Path, ...]:
     try:
         for path, mode in ((directory, 0o755), *((directory / name, mode) for name, mode in bundle.directories)):
             if not path.is_dir():
-                keystore.make_directory(path, mode)
                 made.append(path)
+                keystore.make_directory(path, mode)
         for file in wanted:
             keystore.write(directory / file.path, file.data, file.mode)
             written.append(directory / file.path)
@@ -84,10 +84,11 @@ def write(bundle: Bundle, directory: Path) -> tuple[Path, ...]:
             _link(directory / name, target)
             written.append(directory / name)
     except KeystoreError:
-        with contextlib.suppress(OSError):
-            for path in reversed(written):
+        for path in reversed(written):
+            with contextlib.suppress(OSError):
                 path.unlink()
-            for path in reversed(made):
+        for path in reversed(made):
+            with contextlib.suppress(OSError):
                 path.rmdir()
         raise
     return tuple(written)

@@ -85,7 +85,7 @@ class Registry:
         wanted = [sha256.hex() for sha256 in sha256s]
         with _clear_errors(), self._engine.connect() as connection:
             _check_schema(connection)
-            known = dict(connection.execute(_STATUS, {"sha256s": wanted}).tuples().all())
+            known = dict(connection.execute(_STATUS, {"sha256s": wanted}).all())
         return tuple(_status(known, sha256) for sha256 in wanted)
 
     def authorities(self) -> tuple[AuthorityRecord, ...]:

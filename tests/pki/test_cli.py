@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: ISC
+"""Commands as a user types them."""
+
+import json
+import shlex
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from cryptography import x509
+
+from pki import cli
+from pki.directory import Directory
+
+pytestmark = pytest.mark.usefixtures("quick_keys")
+
+
+@dataclass(frozen=True)
+class Done:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[[str], Done]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Type a command, in a directory of this test's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KEYNOTE_PKI_DIR", raising=False)
+
+    def typed(line: str) -> Done:
+        with pytest.raises(SystemExit) as exit:
+            cli.main(shlex.split(line)[1:])
+        captured = capsys.readouterr()
+        assert isinstance(exit.value.code, int)
+        return Done(exit.value.code, captured.out, captured.err)
+
+    return typed
+
+
+@pytest.fixture
+def ca(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The same, where an authority was made."""
+    assert run('keynote-pki init ca --name "Example VPN CA"').status == 0
+    monkeypatch.setenv("KEYNOTE_PKI_DIR", "ca")
+    return run
+
+
+def snapshot(path: Path) -> dict[str, bytes]:
+    return {str(it): it.read_bytes() for it in sorted(path.rglob("*")) if it.is_file() and it.suffix != ".sqlite-shm"}
+
+
+def test_the_first_five_minutes(run: Run, tmp_path: Path) -> None:
+    made = run('keynote-pki init ca --name "/C=DE/O=Example/CN=Example VPN CA"')
+    assert made.status == 0
+    assert "Example VPN CA: authority made, valid until 2" in made.out
+    assert "policies trust it as DN:/C=DE/O=Example/CN=Example VPN CA" in made.out
+
+    gateway = run("keynote-pki issue gateway GW.example.org --ip 192.0.2.1 --dns vpn.example.org --dir ca")
+    assert gateway.status == 0
+    assert "peers will see ID_FQDN gw.example.org\n" in gateway.out
+    assert "it may also call itself ID_IPV4_ADDR 192.0.2.1" in gateway.out
+    assert "it may also call itself ID_FQDN vpn.example.org" in gateway.out
+    assert "policies name it DN:/C=DE/O=Example/CN=gw.example.org" in gateway.out
+
+    alice = run("keynote-pki issue road-warrior alice@example.org -d ca")
+    assert "peers will see ID_USER_FQDN alice@example.org\n" in alice.out
+
+    listed = run("keynote-pki list -d ca").out.splitlines()
+    assert listed[0].split() == ["NAME", "PROFILE", "STATUS", "UNTIL", "SERIAL"]
+    assert [line.split()[:1] for line in listed[1:]] == [["Example"], ["alice@example.org"], ["gw.example.org"]]
+    assert all("valid" in line for line in listed[1:])
+
+    shown = run("keynote-pki show gw.example.org -d ca").out
+    assert "identity  ID_FQDN gw.example.org\n" in shown
+    assert "RFC 4514  CN=gw.example.org,O=Example,C=DE\n" in shown
+
+    exported = run("keynote-pki export isakmpd gw.example.org out -d ca")
+    assert exported.out.split() == [
+        "out/ca/example-vpn-ca.crt",
+        "out/certs/gw.example.org.crt",
+        "out/private/gw.example.org",
+        "out/private/local.key",
+    ]
+    assert (tmp_path / "out/crls").is_dir()
+    assert exported.err == ""
+
+
+def test_every_command_speaks_json(run: Run) -> None:
+    made = run("keynote-pki init ca --name CA --json").json
+    assert (made["name"], made["profile"], made["principal"]) == ("CA", "ca", "DN:/CN=CA")
+    assert made["registry"] == "ca/registry.sqlite"
+    issued = run("keynote-pki issue gateway gw.example.org --ip 192.0.2.1 -d ca --json").json
+    assert issued["identities"] == [
+        {"kind": "FQDN", "value": "gw.example.org"},
+        {"kind": "IPV4_ADDR", "value": "192.0.2.1"},
+    ]
+    oneline = "/CN=gw.example.org"
+    assert issued["subject"] == {"keynote": oneline, "openssl": oneline, "rfc4514": "CN=gw.example.org"}
+    assert issued["status"] == "valid"
+    assert len(issued["serial"]) == 40
+    assert run("keynote-pki issue road-warrior a@x.org -d ca --json").json["profile"] == "road-warrior"
+    assert run("keynote-pki show gw.example.org -d ca --json").json == issued
+    assert [it["name"] for it in run("keynote-pki list -d ca --json").json["certificates"]] == [
+        "CA",
+        "a@x.org",
+        "gw.example.org",
+    ]
+    exported = run("keynote-pki export isakmpd gw.example.org out -d ca --json").json
+    assert exported["serial"] == issued["serial"]
+    assert exported["files"][-1] == "out/private/local.key"
+    pem = run("keynote-pki show gw.example.org -d ca --json --pem").json["pem"]
+    assert f"{x509.load_pem_x509_certificate(pem.encode()).serial_number:040x}" == issued["serial"]
+
+
+def commands(group: click.Group, before: str = "keynote-pki") -> list[tuple[str, click.Command]]:
+    found: list[tuple[str, click.Command]] = []
+    for name, command in group.commands.items():
+        path = f"{before} {name}"
+        found += commands(command, path) if isinstance(command, click.Group) else [(path, command)]
+    return found
+
+
+@pytest.mark.parametrize(("path", "command"), commands(cli.cli), ids=lambda it: it if isinstance(it, str) else "")
+def test_every_command_has_help_with_an_example_and_json(run: Run, path: str, command: click.Command) -> None:
+    shown = run(f"{path} --help")
+    assert shown.status == 0
+    assert f"Example:\n    {path} " in shown.out
+    assert "--json" in shown.out
+    assert run(f"{path} -h").out == shown.out
+
+
+def test_help_and_version(run: Run) -> None:
+    assert "keynote-pki init ca --name" in run("keynote-pki --help").out
+    assert run("keynote-pki --version").out.startswith("keynote-pki, version ")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("keynote-pki issue gateway gw.example.org", "`gw.example.org` has a certificate already, valid until"),
+        ("keynote-pki issue gateway GW.EXAMPLE.ORG --ip 192.0.2.9", "`gw.example.org` has a certificate already"),
+        ("keynote-pki issue gateway alice@example.org", "a gateway is not known by a name like `alice@example.org`"),
+        ("keynote-pki issue road-warrior host.example.org", "a road-warrior is not known by a name like"),
+        ("keynote-pki issue gateway '*.example.org'", "is a wildcard"),
+        ("keynote-pki issue gateway ''", "is not a host name"),
+        ("keynote-pki issue gateway 'a b'", "`a b` is not a host name"),
+        ("keynote-pki issue gateway '../../etc/passwd'", "is not a host name"),
+        ("keynote-pki issue gateway 192.0.2.300", "neither an address nor a host name"),
+        ("keynote-pki issue gateway bücher.example", "is not ASCII"),
+        ("keynote-pki issue gateway new.example.org --ip here", "`here` is not an IP address"),
+        ("keynote-pki issue gateway new.example.org --dns 192.0.2.1", "neither an address nor a host name"),
+        ("keynote-pki issue gateway new.example.org --mail x", "`x` is not a mail address"),
+        ("keynote-pki issue gateway new.example.org --ip 192.0.2.1 --ip 192.0.2.1", "names an identity twice"),
+        ("keynote-pki issue gateway new.example.org --days 5000", "would outlive its authority"),
+        ("keynote-pki issue gateway 'Example VPN CA'", "is not a host name"),
+        ("keynote-pki show nobody.example.org", "no certificate `nobody.example.org` was issued here"),
+        ("keynote-pki show ''", "no certificate `` was issued here"),
+        ("keynote-pki export isakmpd nobody out", "no certificate `nobody` was issued here"),
+        ("keynote-pki export isakmpd 'Example VPN CA' out", "`Example VPN CA` is an authority, not a peer"),
+        ("keynote-pki init ca --name Other", "holds the authority `Example VPN CA` already"),
+        ("keynote-pki init . --name Other", "is not empty: it holds `ca`"),
+        ("keynote-pki init new --name ''", "cannot be an authority's name"),
+        ("keynote-pki init new --name /CN", "is not an attribute"),
+        ("keynote-pki list --dir nowhere", "`nowhere` holds no authority"),
+        ("keynote-pki issue gateway x.example.org --dir .", "`.` holds no authority"),
+    ],
+)
+def test_refused_with_a_clear_error_and_nothing_changed(ca: Run, tmp_path: Path, line: str, message: str) -> None:
+    assert ca("keynote-pki issue gateway gw.example.org").status == 0
+    before = snapshot(tmp_path)
+    done = ca(line)
+    assert done.status == 1
+    assert done.out == ""
+    assert done.err.startswith("keynote-pki: error: ")
+    assert message in done.err.splitlines()[0]
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("keynote-pki frobnicate", "frobnicate"),
+        ("keynote-pki issue gateway", "NAME"),
+        ("keynote-pki issue gateway a b", "b"),
+        ("keynote-pki issue gateway a --days 0", "0"),
+        ("keynote-pki issue gateway a --days soon", "soon"),
+        ("keynote-pki issue gateway a --ipp 192.0.2.1", "--ipp"),
+        ("keynote-pki init ca2", "--name"),
+        ("keynote-pki show", "NAME"),
+        ("keynote-pki export isakmpd a", "DIR"),
+    ],
+)
+def test_wrong_usage(ca: Run, tmp_path: Path, line: str, message: str) -> None:
+    before = snapshot(tmp_path)
+    done = ca(line)
+    assert done.status == 2
+    assert done.out == ""
+    assert message in done.err.splitlines()[0]
+    assert "keynote-pki: hint: keynote-pki" in done.err
+    assert "--help" in done.err
+    assert snapshot(tmp_path) == before
+
+
+def test_hints(ca: Run) -> None:
+    ca("keynote-pki issue gateway gw.example.org")
+    assert "hint: did you mean `gw.example.org`?" in ca("keynote-pki show gw.exmple.org").err
+    assert (
+        "hint: look at it with `keynote-pki show gw.example.org`"
+        in ca("keynote-pki issue gateway gw.example.org").err
+    )
+    assert "init DIR" in ca("keynote-pki list --dir nowhere").err
+
+
+def test_an_ambiguous_name_lists_the_candidates(ca: Run) -> None:
+    ca("keynote-pki issue gateway one.example.org --ip 192.0.2.1")
+    ca("keynote-pki issue gateway two.example.org --ip 192.0.2.1")
+    done = ca("keynote-pki show 192.0.2.1")
+    assert done.status == 1
+    assert "`192.0.2.1` is 2 certificates" in done.err
+    assert "(one.example.org, 20" in done.err
+    assert "(two.example.org, 20" in done.err
+
+
+def test_show_finds_by_serial_fingerprint_and_subject(ca: Run) -> None:
+    issued = ca("keynote-pki issue gateway gw.example.org --json").json
+    for text in (
+        issued["serial"],
+        issued["serial"][:12],
+        issued["sha256"],
+        issued["principal"],
+        issued["sha256"][:8],
+    ):
+        assert ca(f"keynote-pki show --json '{text}'").json == issued
+
+
+def test_the_directory_comes_from_the_environment_or_is_here(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("keynote-pki init ca --name CA")
+    assert run("keynote-pki list").status == 1
+    monkeypatch.setenv("KEYNOTE_PKI_DIR", "ca")
+    assert run("keynote-pki list").status == 0
+    monkeypatch.delenv("KEYNOTE_PKI_DIR")
+    monkeypatch.chdir("ca")
+    assert run("keynote-pki list").status == 0
+
+
+def test_export_to_where_something_is(ca: Run, tmp_path: Path) -> None:
+    ca("keynote-pki issue gateway gw.example.org")
+    assert ca("keynote-pki export isakmpd gw.example.org out").status == 0
+    before = snapshot(tmp_path)
+    again = ca("keynote-pki export isakmpd gw.example.org out")
+    assert again.status == 1
+    assert "exists and is not overwritten" in again.err
+    assert snapshot(tmp_path) == before
+
+
+def test_what_was_interrupted_is_finished_and_said(ca: Run, tmp_path: Path) -> None:
+    issued = ca("keynote-pki issue gateway gw.example.org --json").json
+    directory = Directory(tmp_path / "ca")
+    name = f"{issued['serial']}.pem"
+    directory.key_path(name).rename(directory.key_path(".new"))
+    with sqlite3.connect(directory.registry_path) as connection:
+        connection.execute("UPDATE certificate SET temporary_file = '.new' WHERE serial = ?", (issued["serial"],))
+    connection.close()
+    done = ca("keynote-pki list")
+    assert done.err == "keynote-pki: note: an interrupted issue of `gw.example.org` was completed\n"
+    assert directory.key_path(name).is_file()
+    assert ca("keynote-pki list").err == ""
+
+
+def test_terminals_are_not_written_to_by_names(ca: Run) -> None:
+    done = ca("keynote-pki show $'\\x1b[31m'")
+    assert done.err.replace("\n", "").isprintable()
+    done = ca("keynote-pki issue gateway '\x1b[31m\x07'")
+    assert done.err.replace("\n", "").isprintable()
+
+
+def test_the_installed_command(tmp_path: Path) -> None:
+    command = Path(sys.executable).with_name("keynote-pki")
+    if not command.exists():
+        pytest.skip("the package is not installed")
+    done = subprocess.run([command, "list", "--dir", tmp_path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("keynote-pki: error: ")

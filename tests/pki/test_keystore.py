@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: ISC
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+
+from pki import keystore
+from pki.errors import KeystoreError
+from tests.pki import factory, faults
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+def test_a_key_file_is_its_owners_alone_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        keystore.write(tmp_path / "key.pem", b"secret")
+        keystore.make_directory(tmp_path / "keys", 0o700)
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "key.pem") == 0o600
+    assert mode(tmp_path / "keys") == 0o700
+
+
+def test_a_new_key_comes_back(tmp_path: Path) -> None:
+    key = keystore.generate(2048)
+    assert key.key_size == 2048
+    assert key.public_key().public_numbers().e == 65537
+    for traditional in (False, True):
+        path = tmp_path / f"{traditional}.pem"
+        keystore.write(path, keystore.pem(key, traditional=traditional))
+        assert (b"BEGIN RSA PRIVATE KEY" in path.read_bytes()) is traditional
+        assert keystore.load(path).private_numbers() == key.private_numbers()
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    keystore.write(path, b"first")
+    with pytest.raises(KeystoreError, match="exists and is not overwritten"):
+        keystore.write(path, b"second")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(KeystoreError, match="exists and is not overwritten"):
+        keystore.write(tmp_path / "dangling", b"second")
+    assert path.read_bytes() == b"first"
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_name_is_given_once(tmp_path: Path) -> None:
+    temporary, path = tmp_path / ".new", tmp_path / "key.pem"
+    keystore.write(temporary, b"key")
+    keystore.give_name(temporary, path)
+    keystore.give_name(temporary, path)  # done already
+    assert [it.name for it in tmp_path.iterdir()] == ["key.pem"]
+    keystore.write(temporary, b"other")
+    with pytest.raises(KeystoreError, match="exists and is not overwritten"):
+        keystore.give_name(temporary, path)
+    assert (temporary.read_bytes(), path.read_bytes()) == (b"other", b"key")
+
+
+def test_a_name_that_was_half_given(tmp_path: Path) -> None:
+    """Killed between link(2) and unlink(2)."""
+    temporary, path = tmp_path / ".new", tmp_path / "key.pem"
+    keystore.write(temporary, b"key")
+    os.link(temporary, path)
+    keystore.give_name(temporary, path)
+    assert [it.name for it in tmp_path.iterdir()] == ["key.pem"]
+
+
+def test_naming_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(KeystoreError, match="cannot be moved"):
+        keystore.give_name(tmp_path / ".new", tmp_path / "key.pem")
+
+
+def test_what_was_written_of_a_file_is_removed_when_the_disk_is_full(tmp_path: Path) -> None:
+    with faults.at_step(None) as steps:
+        keystore.write(tmp_path / "count", b"x")
+    for step in range(1, len(steps)):
+        with pytest.raises(KeystoreError, match="No space left"), faults.at_step(step, faults.fill_disk):
+            keystore.write(tmp_path / "key.pem", b"secret")
+        assert [it.name for it in tmp_path.iterdir()] == ["count"]
+
+
+def test_discarding_twice(tmp_path: Path) -> None:
+    keystore.write(tmp_path / "key.pem", b"x")
+    keystore.discard(tmp_path / "key.pem")
+    keystore.discard(tmp_path / "key.pem")
+    with pytest.raises(KeystoreError, match="cannot be removed"):
+        keystore.discard(tmp_path / "nowhere" / "key.pem")
+
+
+@pytest.mark.parametrize("permissions", [0o640, 0o604, 0o660, 0o601])
+def test_a_key_that_others_can_reach_is_not_loaded(tmp_path: Path, permissions: int) -> None:
+    path = tmp_path / "key.pem"
+    keystore.write(path, keystore.pem(factory.rsa_key()))
+    path.chmod(permissions)
+    with pytest.raises(KeystoreError, match="can be read by others"):
+        keystore.load(path)
+
+
+ENCRYPTED = factory.rsa_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"pass"))
+
+
+@pytest.mark.parametrize("data", [b"", b"garbage", factory.authority().pem, ENCRYPTED])
+def test_what_holds_no_key(tmp_path: Path, data: bytes) -> None:
+    keystore.write(tmp_path / "key.pem", data)
+    with pytest.raises(KeystoreError, match="does not hold an unencrypted private key"):
+        keystore.load(tmp_path / "key.pem")
+
+
+def test_what_holds_another_kind_of_key(tmp_path: Path) -> None:
+    keystore.write(tmp_path / "key.pem", factory.Issued(factory.authority().certificate, factory.ec_key()).key_pem)
+    with pytest.raises(KeystoreError, match="does not hold an RSA key"):
+        keystore.load(tmp_path / "key.pem")
+
+
+def test_the_lock_is_held_by_one(tmp_path: Path) -> None:
+    with (
+        keystore.exclusive(tmp_path / "lock"),
+        pytest.raises(KeystoreError, match="is held"),
+        keystore.exclusive(tmp_path / "lock", wait=False),
+    ):
+        pass
+    with keystore.exclusive(tmp_path / "lock", wait=False):
+        pass
+    with pytest.raises(KeystoreError, match="cannot be opened"), keystore.exclusive(tmp_path / "no" / "lock"):
+        pass

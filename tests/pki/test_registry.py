@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: ISC
+import hashlib
+import os
+import shutil
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from pki import models, registry
+from pki.errors import RegistryError, RegistryUnreachable, SchemaUnknown
+from pki.names import identity
+from pki.records import Reservation, Status
+from pki.registry import Registry
+from tests.pki import faults
+from tests.pki.factory import DAY, NOW
+
+DER = b"stands for a certificate"
+SHA256 = hashlib.sha256(DER).digest()
+
+
+def reservation(name: str = "gw.example.org", serial: int = 1, **changes: object) -> Reservation:
+    whole = Reservation(
+        serial=f"{serial:040x}",
+        profile="gateway",
+        name=name,
+        identities=(identity(name), identity("192.0.2.1")),
+        subject=f"/O=Test/CN={name}",
+        subject_der=b"0\0",
+        not_before=NOW,
+        not_after=NOW + 30 * DAY,
+        key_file="1.pem",
+        temporary_file=".1.new",
+    )
+    return replace(whole, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "registry.sqlite"
+
+
+@pytest.fixture
+def there(path: Path) -> tuple[Registry, int]:
+    """A registry with one authority, and the authority's id."""
+    made = Registry.create(path)
+    authority = made.reserve_authority(reservation("ca.example.org", 99, profile="ca"))
+    made.confirm(authority, f"{99:040x}", b"an authority's")
+    made.settle(authority, f"{99:040x}")
+    return made, authority
+
+
+def sql(path: Path, statement: str) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute(statement)
+    connection.close()
+
+
+def test_the_way_of_a_certificate(there: tuple[Registry, int]) -> None:
+    made, authority = there
+    wanted = reservation()
+    made.reserve(authority, wanted, NOW)
+    assert made.status(SHA256) is Status.UNKNOWN
+    assert made.find("gw.example.org") == ()
+    (unfinished,) = made.unfinished()
+    assert (unfinished.serial, unfinished.issued, unfinished.temporary_file) == (wanted.serial, False, ".1.new")
+
+    made.confirm(authority, wanted.serial, DER)
+    assert made.status(SHA256) is Status.ISSUED
+    (unfinished,) = made.unfinished()
+    assert unfinished.issued
+
+    made.settle(authority, wanted.serial)
+    assert made.unfinished() == ()
+    (record,) = made.find("gw.example.org")
+    assert record.identities == wanted.identities
+    assert (record.not_before, record.not_after) == (wanted.not_before, wanted.not_after)
+    assert (record.sha256, record.der) == (SHA256.hex(), DER)
+
+
+def issue(there: tuple[Registry, int], name: str = "gw.example.org", serial: int = 1, der: bytes = DER) -> str:
+    made, authority = there
+    wanted = reservation(name, serial)
+    made.reserve(authority, wanted, NOW)
+    made.confirm(authority, wanted.serial, der)
+    made.settle(authority, wanted.serial)
+    return wanted.serial
+
+
+def test_statuses_of_a_chain(there: tuple[Registry, int], path: Path) -> None:
+    issue(there)
+    issue(there, "other", 2, b"other")
+    sql(path, f"UPDATE certificate SET revoked_at = '2026-11-02 00:00:00.000000' WHERE serial = '{2:040x}'")
+    other, nobody = hashlib.sha256(b"other").digest(), hashlib.sha256(b"nobody").digest()
+    reader = Registry.open_read_only(path)
+    assert reader.statuses((SHA256, nobody, other, SHA256)) == (
+        Status.ISSUED,
+        Status.UNKNOWN,
+        Status.REVOKED,
+        Status.ISSUED,
+    )
+    assert reader.status(other) is Status.REVOKED
+    assert reader.statuses(()) == ()
+
+
+def test_what_is_no_fingerprint(there: tuple[Registry, int]) -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        there[0].status(b"short")
+
+
+def test_a_reader_sees_what_was_done_since(there: tuple[Registry, int], path: Path) -> None:
+    reader = Registry.open_read_only(path)
+    assert reader.status(SHA256) is Status.UNKNOWN
+    serial = issue(there)
+    assert reader.status(SHA256) is Status.ISSUED
+    sql(path, f"UPDATE certificate SET revoked_at = '2026-11-02 00:00:00.000000' WHERE serial = '{serial}'")
+    assert reader.status(SHA256) is Status.REVOKED
+
+
+def test_a_reader_sees_a_file_that_took_the_others_place(there: tuple[Registry, int], path: Path) -> None:
+    reader = Registry.open_read_only(path)
+    backup = path.with_name("backup")
+    shutil.copy(path, backup)
+    issue(there)
+    assert reader.status(SHA256) is Status.ISSUED
+    backup.replace(path)
+    assert reader.status(SHA256) is Status.UNKNOWN
+
+
+def test_a_reader_cannot_write(there: tuple[Registry, int], path: Path) -> None:
+    with pytest.raises(RegistryUnreachable, match="readonly database"):
+        Registry.open_read_only(path).reserve(there[1], reservation(), NOW)
+
+
+@pytest.fixture
+def open_directory() -> Iterator[Path]:
+    """One that everybody can look into, unlike pytest's."""
+    path = Path(tempfile.mkdtemp())
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_the_right_to_read_is_enough(open_directory: Path) -> None:
+    path = open_directory / "registry.sqlite"
+    made = Registry.create(path)
+    authority = made.reserve_authority(reservation("ca.example.org", 99))
+    issue((made, authority))
+
+    def as_nobody() -> None:
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        assert not os.access(open_directory, os.W_OK)
+        assert Registry.open_read_only(path).status(SHA256) is Status.ISSUED
+
+    assert faults.in_child(as_nobody) == 0
+
+
+def test_no_file(path: Path) -> None:
+    for use in (Registry.open, Registry.open_read_only):
+        with pytest.raises(RegistryUnreachable, match="unable to open"):
+            use(path)
+    assert not path.exists()
+
+
+def test_a_file_that_went_away(there: tuple[Registry, int], path: Path) -> None:
+    reader = Registry.open_read_only(path)
+    path.unlink()
+    with pytest.raises(RegistryUnreachable):
+        reader.status(SHA256)
+
+
+def test_a_file_that_is_no_database(path: Path) -> None:
+    path.write_bytes(b"x" * 5000)
+    with pytest.raises(RegistryUnreachable, match="not a database"):
+        Registry.open_read_only(path)
+
+
+@pytest.mark.parametrize("contents", ["CREATE TABLE other (id INTEGER)", "SELECT 1"])
+def test_a_database_that_is_no_registry(path: Path, contents: str) -> None:
+    sql(path, contents)
+    with pytest.raises(SchemaUnknown, match="is no registry"):
+        Registry.open_read_only(path)
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("UPDATE alembic_version SET version_num = '9999'", "9999"),
+        ("DELETE FROM alembic_version", "none"),
+        ("INSERT INTO alembic_version VALUES ('0000')", "0000"),
+    ],
+)
+def test_a_schema_of_another_version(there: tuple[Registry, int], path: Path, statement: str, found: str) -> None:
+    reader = Registry.open_read_only(path)
+    sql(path, statement)
+    asks: list[Callable[[], object]] = [
+        lambda: Registry.open(path),
+        lambda: Registry.open_read_only(path),
+        lambda: Registry.create(path),
+        lambda: reader.status(SHA256),
+    ]
+    for ask in asks:
+        with pytest.raises(SchemaUnknown, match=rf"{found}.*knows {registry.SCHEMA} only"):
+            ask()
+
+
+def test_opening_never_migrates(path: Path) -> None:
+    sql(path, "CREATE TABLE other (id INTEGER)")
+    before = path.read_bytes()
+    for use in (Registry.open, Registry.open_read_only):
+        with pytest.raises(SchemaUnknown):
+            use(path)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("other",)]
+    connection.close()
+    assert len(path.read_bytes()) == len(before)
+
+
+def test_the_migrations_make_what_the_models_say(there: tuple[Registry, int], path: Path) -> None:
+    scripts = ScriptDirectory(str(Path(registry.__file__).parent / "migrations"))
+    assert scripts.get_heads() == [registry.SCHEMA]
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, models.Base.metadata) == []
+    engine.dispose()
+
+
+def test_pragmas(there: tuple[Registry, int], path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
+    with pytest.raises(RegistryError, match="FOREIGN KEY"):
+        there[0].reserve(4711, reservation(), NOW)
+
+
+def test_a_serial_number_is_taken_once(there: tuple[Registry, int]) -> None:
+    made, authority = there
+    made.reserve(authority, reservation("one"), NOW)
+    with pytest.raises(RegistryError, match="UNIQUE"):
+        made.reserve(authority, reservation("other"), NOW)
+    assert [it.name for it in made.unfinished()] == ["one"]
+
+
+def test_a_serial_number_has_forty_digits(there: tuple[Registry, int]) -> None:
+    with pytest.raises(RegistryError, match="serial_width"):
+        there[0].reserve(there[1], replace(reservation(), serial="1"), NOW)
+
+
+def test_the_largest_serial_number(there: tuple[Registry, int]) -> None:
+    serial = issue(there, serial=(1 << 159) - 1)
+    assert there[0].find(serial)[0].serial == "7" + "f" * 39
+
+
+def test_a_name_that_has_a_good_certificate_is_refused(there: tuple[Registry, int], path: Path) -> None:
+    made, authority = there
+    serial = issue(there)
+    again = reservation(serial=2)
+    with pytest.raises(RegistryError, match=f"valid until 2026-12-01 .serial {serial}"):
+        made.reserve(authority, again, NOW)
+    sql(path, f"UPDATE certificate SET revoked_at = '2026-11-02 00:00:00.000000' WHERE serial = '{serial}'")
+    made.reserve(authority, again, NOW)
+
+
+def test_confirming_what_is_not_reserved(there: tuple[Registry, int]) -> None:
+    made, authority = there
+    serial = issue(there)
+    for unreserved in (serial, f"{7:040x}"):
+        with pytest.raises(RegistryError, match="is not reserved"):
+            made.confirm(authority, unreserved, b"x")
+    assert made.find(serial)[0].der == DER
+
+
+def test_cancelling_leaves_what_is_issued(there: tuple[Registry, int]) -> None:
+    made, authority = there
+    serial = issue(there)
+    made.cancel(authority, serial)
+    made.cancel(authority, f"{7:040x}")
+    assert made.status(SHA256) is Status.ISSUED
+
+
+def test_cancelling_an_authority_leaves_nothing(path: Path) -> None:
+    made = Registry.create(path)
+    authority = made.reserve_authority(reservation("ca.example.org", 99))
+    assert made.authorities() == ()
+    made.cancel(authority, f"{99:040x}")
+    assert made.unfinished() == ()
+    made.reserve_authority(reservation("ca.example.org", 100))
+
+
+def test_an_authority_of_a_name_that_is_taken(there: tuple[Registry, int]) -> None:
+    with pytest.raises(RegistryError, match=r"authority `ca\.example\.org` exists already"):
+        there[0].reserve_authority(reservation("ca.example.org", 5))
+
+
+def test_finding(there: tuple[Registry, int]) -> None:
+    made, _ = there
+    issue(there, "gw.example.org", 0xABCDEF12 << 128, b"one")
+    issue(there, "other.example.org", 0xABCDEF34 << 128, b"two")
+    one, two = hashlib.sha256(b"one").hexdigest(), hashlib.sha256(b"two").hexdigest()
+
+    def found(text: str) -> list[str]:
+        return [record.sha256 for record in made.find(text)]
+
+    assert found("gw.example.org") == [one]
+    assert found("192.0.2.1") == [hashlib.sha256(b"an authority's").hexdigest(), one, two]
+    assert found("/O=Test/CN=gw.example.org") == found("DN:/O=Test/CN=gw.example.org") == [one]
+    assert found(f"{0xABCDEF12 << 128:040x}") == found("abcdef12") == found("ABCDEF120") == [one]
+    assert found(one) == found(one.upper()) == found(one[:8]) == [one]
+    assert found(":".join(one[at : at + 2] for at in range(0, 64, 2))) == [one]
+    assert found(one[:7]) == []
+    assert found("gw") == found("") == found("%") == found("gw.example.or_") == []
+
+
+def test_two_writers_wait_for_each_other(there: tuple[Registry, int], path: Path) -> None:
+    made, authority = there
+    failures: list[BaseException] = []
+
+    def work(worker: int) -> None:
+        own = Registry.open(path)
+        try:
+            for number in range(5):
+                issue(
+                    (own, authority), f"gw{worker}-{number}", 10 * worker + number + 1, f"{worker} {number}".encode()
+                )
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert len(made.certificates()) == 21
+    assert made.unfinished() == ()
+
+
+def test_validity_of_a_record(there: tuple[Registry, int]) -> None:
+    serial = issue(there)
+    (record,) = there[0].find(serial)
+    assert record.validity(NOW) == record.validity(NOW + 30 * DAY) == "valid"
+    assert record.validity(NOW + 31 * DAY) == "expired"
+    assert record.validity(NOW - DAY) == "not yet valid"
+    assert replace(record, revoked_at=NOW).validity(NOW + 31 * DAY) == "revoked"
+
+
+@pytest.mark.parametrize("url", ["nonsense://", "postgresql+nodriver://user:secret@host/db"])
+def test_urls_that_cannot_be_used(url: str) -> None:
+    with pytest.raises(RegistryUnreachable) as caught:
+        Registry.open_read_only(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_path_with_odd_characters(tmp_path: Path) -> None:
+    odd = tmp_path / "50% off? #1 ü"
+    odd.mkdir()
+    Registry.create(odd / "registry.sqlite")
+    assert Registry.open_read_only(odd / "registry.sqlite").authorities() == ()
+    assert Registry.open_read_only(f"sqlite:///{odd / 'registry.sqlite'}").authorities() == ()
