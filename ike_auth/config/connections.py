@@ -16,8 +16,8 @@ from ike_auth.config.source import Source
 from ike_auth.wire.numbers import Group
 
 LISTS = {"Connections": True, "Passive-Connections": False}
-FLAGS = ("active-only", "__ondemand")
-FLAGS_NOT_YET = ("ikecfg",)
+FLAGS = ("allow-overlap",)
+FLAGS_NOT_YET = ("active-only", "ikecfg")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ike_auth.config.model import Location
 from ike_auth.config.reader import Reader
 from ike_auth.config.schema import Kind
 
-MOST_HINTS = 50  # names are compared with thousands of others: a file with no right one must not take minutes
+MOST_HINTS = 20  # names are compared with thousands of others: a file with no right one must not take minutes
 
 
 @dataclass(frozen=True, slots=True)

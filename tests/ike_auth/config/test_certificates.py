@@ -304,7 +304,7 @@ def revocation_list(authority: Issued) -> bytes:
     builder = x509.CertificateRevocationListBuilder(
         authority.certificate.subject, factory.NOT_BEFORE, factory.NOT_AFTER
     )
-    return builder.sign(authority.key, hashes.SHA256()).public_bytes(Encoding.PEM)  # type: ignore[arg-type]
+    return builder.sign(authority.key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def test_revocation_lists_are_read_and_said_to_be_unused(filled: Folder, authority: Issued) -> None:

@@ -51,7 +51,7 @@ def of_user(status: os.stat_result, user: int) -> os.stat_result:
 
 def test_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = file(tmp_path, 0o600)
-    monkeypatch.setattr(files.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     for user in (0, 1000):
         assert check_file_secrecy(path, of_user(path.stat(), user), Problems())
     for check in (check_file_secrecy, check_file_integrity):

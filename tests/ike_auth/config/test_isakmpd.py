@@ -274,21 +274,10 @@ def test_peers_without_a_port_have_the_one_that_load_is_told(tmp_path: Path) -> 
 NAMES = ("General", "Phase 1", "Phase 2", "X509-certificates", "east", "west-east", "quick-mode", "east-net")
 GENERATED = ("AES-256-SHA2-256-GRP14", "QM-ESP-AESGCM-128-PFS-GRP31-SUITE", "Default-phase-1", "LIFE_MAIN_MODE")
 TAGS = sorted({tag for tags in schema.TAGS.values() for tag in tags} | {"Default", "192.0.2.3", "2001:db8::1"})
-VALUES = (
-    "1",
-    "2",
-    "no",
-    "0x12",
-    "::1",
-    "10.0.0.0",
-    "FQDN",
-    "gw.example.org",
-    "/CN=x",
-    "ANY",
-    "128,96:192",
-    "3DES-SHA",
-)
-VALUES += ("ID_PROT", "IPSEC_AH", "AES", "HMAC_SHA", "MODP_1024", "3DES,SHA1,MODP_1024", "l2tp", "udp", "")
+VALUES = [
+    *("1", "2", "no", "0x12", "::1", "10.0.0.0", "FQDN", "gw.example.org", "/CN=x", "ANY", "128,96:192", "3DES-SHA"),
+    *("ID_PROT", "IPSEC_AH", "AES", "HMAC_SHA", "MODP_1024", "3DES,SHA1,MODP_1024", "l2tp", "udp", ""),
+]
 values = st.sampled_from((*VALUES, *NAMES, *GENERATED)) | st.text(max_size=6)
 lines = st.one_of(
     st.sampled_from([f"[{name}]" for name in (*NAMES, *GENERATED)]),

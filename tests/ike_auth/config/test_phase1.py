@@ -9,6 +9,7 @@ from ike_auth.config.errors import Problems
 from ike_auth.config.ini import parse
 from ike_auth.config.model import Accept, Phase1Transform
 from ike_auth.config.reader import Reader
+from ike_auth.config.source import MOST_HINTS
 from ike_auth.crypto.ciphers import PHASE1_CIPHERS
 from ike_auth.wire.numbers import AuthenticationMethod, EncryptionAlgorithm, Group, HashAlgorithm
 from tests.ike_auth.config.reading import TUNNEL, Complaints, complaints, configuration
@@ -164,6 +165,25 @@ def test_a_lifetime_that_is_not_there() -> None:
     assert complaints(with_line("Life= an-hour", "Life= an-huor")).errors == [
         f"vpn:{FIRST + 7}: there is no section `[an-huor]` (did you mean `an-hour`?)"
     ]
+
+
+def test_a_configuration_that_is_not_there() -> None:
+    assert complaints(HEAD.replace("[main-mode]", "[main-mood]")).errors == [
+        "vpn:8: there is no section `[main-mode]` (did you mean `main-mood`?)"
+    ]
+
+
+def test_a_transform_that_is_not_there() -> None:
+    assert complaints(HEAD + "Transforms= AES-265-SHA2-256-GRP14\n").errors == [
+        f"vpn:{FIRST}: there is no section `[AES-265-SHA2-256-GRP14]` (did you mean `AES-256-SHA2-256-GRP14`?)"
+    ]
+
+
+def test_suggestions_end_before_they_take_minutes() -> None:
+    names = [f"AES-256-SHA2-256-GRP{number}" for number in range(100, 1100)]
+    found = complaints(HEAD + f"Transforms= {','.join(names)}\n").errors
+    assert len(found) == 1000
+    assert sum("did you mean" in error for error in found) == MOST_HINTS
 
 
 # --- what cannot be had here

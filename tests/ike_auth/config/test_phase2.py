@@ -262,10 +262,11 @@ def test_suites_by_default() -> None:
 
 
 def test_flags() -> None:
-    text = TUNNEL.replace("[quick-mode]", "Flags= Active-Only\n[quick-mode]")
-    assert configuration(text).connections["west-east"].flags == {"active-only"}
-    assert warnings(text.replace("Active-Only", "active-onyl,ikecfg")) == [
-        "vpn:14: unknown flag `active-onyl` (did you mean `active-only`?)",
+    text = TUNNEL.replace("[quick-mode]", "Flags= Allow-Overlap\n[quick-mode]")
+    assert configuration(text).connections["west-east"].flags == {"allow-overlap"}
+    assert warnings(text.replace("Allow-Overlap", "allow-overlpa, active-only,ikecfg")) == [
+        "vpn:14: unknown flag `allow-overlpa` (did you mean `allow-overlap`?)",
+        "vpn:14: flag `active-only` is not supported yet and has no effect",
         "vpn:14: flag `ikecfg` is not supported yet and has no effect",
     ]
 

@@ -8,6 +8,8 @@ import pytest
 
 from ike_auth.config import schema
 from ike_auth.config.schema import FIXED, TAGS, Kind
+from ike_auth.wire.numbers import AuthenticationMethod
+from tests.ike_auth.config.reading import configuration
 
 ROOT = Path(__file__).parents[3]
 SOURCES = "".join(path.read_text() for path in (ROOT / "ike_auth" / "config").glob("*.py") if path.stem != "schema")
@@ -42,6 +44,16 @@ def test_every_tag_is_explained(kind: Kind) -> None:
 @pytest.mark.parametrize("name", FIXED)
 def test_every_fixed_section_is_explained(name: str) -> None:
     assert f"[{name}]" in PAGE
+
+
+def test_examples_of_the_page_need_no_comment() -> None:
+    hosts, networks, certificates = re.findall(r"```ini\n(.*?)```", PAGE, re.DOTALL)
+    assert len(hosts.splitlines()) == 10
+    for text in (hosts, hosts + networks, certificates):
+        (connection,) = configuration(text).connections.values()
+        assert (connection.local is not None) == (networks in text)
+    methods = [transform.authentication for transform in configuration(certificates).peers["east"].transforms]
+    assert methods == [AuthenticationMethod.RSA_SIG]
 
 
 def test_marks_are_tags_of_what_they_mark() -> None:
