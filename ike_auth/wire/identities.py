@@ -15,9 +15,10 @@ from struct import Struct
 from typing import ClassVar
 
 from ike_auth.errors import InvalidIdInformation
-from ike_auth.wire import distinguished_names
 from ike_auth.wire.codec import Reader
 from ike_auth.wire.numbers import IdType, PayloadType
+from pki import names
+from pki.errors import DerInvalid
 
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
@@ -124,7 +125,7 @@ class Identity:
             case IdType.USER_FQDN:
                 _check_user_fqdn(self.data)
             case IdType.DER_ASN1_DN:
-                distinguished_names.check(self.data)
+                _check_dn(self.data)
             case IdType.KEY_ID:
                 if not self.data:
                     raise InvalidIdInformation("empty key id")
@@ -152,7 +153,7 @@ class Identity:
             network = _network(data) if self.type in _SUBNETS else None
             return str(network or f"{low}{separator}{high}")
         if self.type == IdType.DER_ASN1_DN:
-            return distinguished_names.text(data)
+            return _dn_text(data)
         return _printable(data)
 
     def __str__(self) -> str:
@@ -290,6 +291,23 @@ def _service(protocol: int, port: int) -> str:
         return ""
     name = _PROTOCOL_NAMES.get(protocol, str(protocol))
     return f" {name}/{port}" if port else f" {name}"
+
+
+def _dn_text(der: bytes) -> str:
+    """As policies name it (KeyNote `DN:`), hex for what is no name."""
+    try:
+        return names.dn_keynote(der)
+    except DerInvalid:
+        return der.hex()
+
+
+def _check_dn(der: bytes) -> None:
+    try:
+        empty = not names.dn_keynote(der)
+    except DerInvalid as error:
+        raise InvalidIdInformation(f"DER_ASN1_DN is no name: {error}") from None
+    if empty:
+        raise InvalidIdInformation("empty DER_ASN1_DN")
 
 
 def _check_user_fqdn(data: bytes) -> None:
