@@ -109,9 +109,9 @@ def _authorizer(configuration: Configuration, found: Findings) -> Authorizer | N
         return load_authorizer(configuration)
     except keynote.PolicyError as error:
         found.errors += map(str, error.problems)
-    except OSError as error:
-        name = error.filename or configuration.general.policy_file
-        found.errors.append(f"policy `{name}`: {error.strerror}; give one by --policy or `Policy-file` in [General]")
+    except ConfigError as error:
+        found.errors += map(str, error.problems)
+        found.errors.append("the policy is named by --policy, or by `Policy-file` in [General]")
     except LocalError as error:
         found.errors.append(str(error))
     except Exception as error:  # an authorizer is somebody else's code

@@ -24,6 +24,7 @@ from ike_auth.authorization.requests import (
     TunnelRequest,
 )
 from ike_auth.config.model import Configuration
+from ike_auth.config.policy import load_policy
 from ike_auth.crypto.secrets import Secret
 from pki.chain import ChainCertificate, ValidatedChain
 
@@ -41,8 +42,8 @@ class KeyNoteAuthorizer:
 
     @classmethod
     def from_configuration(cls, configuration: Configuration) -> "KeyNoteAuthorizer":
-        """With the policy in its `Policy-file`. Raises keynote.PolicyError and OSError."""
-        return cls(keynote.Session(keynote.load_policy(configuration.general.policy_file)))
+        """With the policy in its `Policy-file`. Raises ConfigError and keynote.PolicyError."""
+        return cls(keynote.Session(load_policy(configuration.general.policy_file)))
 
     def identity(self, request: IdentityRequest, now: datetime) -> Decision:
         """The interval query: could any tunnel be allowed to this identity?"""

@@ -71,6 +71,8 @@ def is_shared(configuration: Configuration, peer: Peer) -> bool:
     """Whether the peer's pre-shared key proves no single name: others have it, or it is anybody's."""
     if peer.is_default or peer.address is None:
         return True
+    if list(configuration.peer_by_address.values()).count(peer.name) > 1:
+        return True
     return any(
         other.preshared_key == peer.preshared_key and other.name != peer.name
         for other in configuration.peers.values()

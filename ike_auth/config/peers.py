@@ -39,10 +39,12 @@ class Listing:
 
 
 def read_listing(source: Source) -> Listing:
-    """Without a line `Default=`, isakmpd's generated peer takes whoever has no line; with an empty one, nobody."""
+    """Without a line `Default=`, nobody else is taken; but where no peer is named at all, isakmpd's generated one takes
+    everybody (docs/decisions/0401-defaults.md)."""
     section = source.fixed("Phase 1")
     by_address: dict[IPAddress, Entry] = {}
-    default: Entry | None = Entry("Default", defaults.PEER, section.where)
+    generated = Entry("Default", defaults.PEER, section.where)
+    default: Entry | None = None
     written = section.has("Default") or defaults.PEER.lower() in source.sections
     for entry in section.section.entries.values():
         if entry.tag.lower() == "default":
@@ -56,6 +58,8 @@ def read_listing(source: Source) -> Listing:
             source.problems.error(entry.where, f"the peer at {quoted(entry.tag)} is already named in {earlier}")
         else:
             by_address[address] = entry
+    if not section.has("Default") and (written or not by_address):
+        default = generated
     return Listing(by_address, default, written)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ike_auth.config.model import Accept, Peer, Phase1Transform
+from ike_auth.crypto.legacy import legacy_names
 from ike_auth.errors import LocalError, NoProposalChosen
 from ike_auth.negotiation.attributes import attribute_map, lifetimes
 from ike_auth.suites import Phase1Suite
@@ -58,7 +59,7 @@ def choose(sa: SecurityAssociation, peer: Peer) -> tuple[SecurityAssociation, Ph
             refusals.append(f"proposal {proposal.number} is for {proposal.protocol}")
             continue
         for transform in proposal.transforms:
-            refusal = _refusal(transform, peer.transforms)
+            refusal = _refusal(transform, peer.transforms) or _legacy_refusal(transform, peer)
             if refusal is None:
                 chosen = replace(proposal, transforms=(transform,))
                 return SecurityAssociation((chosen,)), suite_of(transform)
@@ -126,6 +127,15 @@ def _refusal(transform: Transform, configured: tuple[Phase1Transform, ...]) -> s
             return None
         nearest = max(nearest, (matched, f"{difference} ({ours.name})"), key=lambda pair: pair[0])
     return f"`{_text(transform)}`: {nearest[1]}"
+
+
+def _legacy_refusal(transform: Transform, peer: Peer) -> str | None:
+    """`ANY` in the configuration must not let in what the peer's section does not allow by name."""
+    suite = suite_of(transform)
+    missing = sorted(legacy_names(suite.cipher, suite.hash, suite.group) - peer.allow_legacy)
+    if not missing:
+        return None
+    return f"`{_text(transform)}` needs `Allow-Legacy= {','.join(missing)}` in [{peer.name}] ({peer.where})"
 
 
 def _compare(values: Mapping[int, int], life: Mapping[int, int], ours: Phase1Transform) -> tuple[int, str | None]:

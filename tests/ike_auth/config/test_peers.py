@@ -186,12 +186,19 @@ def test_an_empty_default_is_nobody() -> None:
 
 def test_a_generated_default_has_the_transforms_that_need_no_key() -> None:
     own = "[Default-phase-1-configuration]\nTransforms= {}\n"
-    found = configuration(own.format("AES-128-SHA2-256-GRP19-RSA_SIG,AES-128-SHA2-256-GRP19") + TUNNEL)
+    found = configuration(own.format("AES-128-SHA2-256-GRP19-RSA_SIG,AES-128-SHA2-256-GRP19"))
     assert [t.name for t in found.peers["Default-phase-1"].transforms] == ["AES-128-SHA2-256-GRP19-RSA_SIG"]
 
 
+def test_where_a_peer_is_named_strangers_are_refused_unless_the_file_says_so() -> None:
+    assert configuration(TUNNEL).default_peer is None
+    named = TUNNEL.replace("[Phase 1]", "[Phase 1]\nDefault= Default-phase-1", 1)
+    assert configuration(named).default_peer == "Default-phase-1"
+    assert configuration(TUNNEL + "[Default-phase-1]\nPhase= 1\n").default_peer == "Default-phase-1"
+
+
 def test_a_generated_default_without_transforms_is_nobody() -> None:
-    text = TUNNEL + "[Default-phase-1-configuration]\nTransforms= AES-256-SHA2-256-GRP14\n"
+    text = "[Default-phase-1-configuration]\nTransforms= AES-256-SHA2-256-GRP14\n"
     assert warnings(text) == [
         "vpn:1: `[Phase 1]` has no `Default=`: peers that have no line there are refused "
         "(`[Default-phase-1-configuration]` has no transform with RSA_SIG and without legacy for them)"
