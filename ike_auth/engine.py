@@ -13,7 +13,16 @@ from ike_auth.authorization.requests import Answer, Decision, TunnelAuthorized
 from ike_auth.config.model import Configuration, Peer
 from ike_auth.effects import Ask, Effect, QuestionId, RemoveSa, Report, SendDatagram, SendKeepalive
 from ike_auth.errors import IkeError, InvalidCookie, InvalidMajorVersion, InvalidMessageId, PeerError
-from ike_auth.events import ExchangeFailed, IkeSaDown, MessageDropped, PeerHint, TunnelDown
+from ike_auth.events import (
+    Event,
+    ExchangeFailed,
+    IkeSaDown,
+    MessageDropped,
+    PeerHint,
+    PeerNotified,
+    PeerRefused,
+    TunnelDown,
+)
 from ike_auth.exchanges.steps import (
     AddIkeSa,
     AddTunnel,
@@ -41,6 +50,7 @@ from ike_auth.wire.numbers import PayloadType
 from ike_auth.wire.payloads import Fragment
 
 _LOWEST_SPI = 0x1000  # below are reserved ones (RFC 4303 2.1) and those that people type by hand
+_REMARKS = 4  # kept of one exchange, and reported at once
 _SHARE_OF_ONE_HOST = 4  # a single address may hold a fourth of the half-open exchanges
 
 
@@ -99,8 +109,7 @@ class Engine:
         try:
             return self._receive(datagram, now)
         except IkeError as error:
-            self.counters[type(error).__name__] += 1
-            return [Report(MessageDropped(datagram.remote, type(error).__name__, str(error)))]
+            return self._drop(datagram, error)
 
     def answer(self, question: QuestionId, answer: Answer, now: Now) -> list[Effect]:
         """The answer to an `Ask`. One that comes too late, or twice, is passed over."""
@@ -235,7 +244,10 @@ class Engine:
         if datagram.remote.host != exchange.remote.host:
             raise InvalidCookie(f"cookies of an exchange with {exchange.remote.host}")
         local = self._local(datagram.local, datagram.remote, now)
-        outcome = exchange.version.advance(exchange.state, header, datagram.data, local)
+        try:
+            outcome = exchange.version.advance(exchange.state, header, datagram.data, local)
+        except PeerError as error:
+            return self._drop(datagram, error, self._remark(exchange, str(error)))
         moved = replace(exchange, local=datagram.local, remote=datagram.remote, received=seen)
         return self._commit(moved, outcome, now)
 
@@ -260,6 +272,8 @@ class Engine:
             raise InvalidCookie(f"notification with unknown cookies {cookies}")
         peer = exchange.peer.name if exchange is not None else ike.peer.name if ike is not None else ""
         found = version.hints(None if exchange is None else exchange.state, header, datagram.data)
+        if exchange is not None:
+            found = tuple(hint for hint in found if self._remark(exchange, f"somebody there said {hint}"))
         return [Report(PeerHint(peer, datagram.remote, hint)) for hint in found]
 
     # --- commit
@@ -276,7 +290,8 @@ class Engine:
         if outcome.send is not None:
             awaited = outcome.send if outcome.state.awaits_message else None
             retransmission = retransmission.awaiting(awaited)
-        exchange = replace(exchange, state=outcome.state, retransmission=retransmission)
+        refused = exchange.refused or PeerRefused in map(_kind, outcome.after)
+        exchange = replace(exchange, state=outcome.state, retransmission=retransmission, refused=refused)
         self.table.put(exchange)
         if outcome.send is not None or before is not outcome.state:
             self._arm_resend(exchange, now)
@@ -307,11 +322,13 @@ class Engine:
                 found = [self.table.tunnel_with(spi, inbound=False) for spi in spis]
                 theirs = [t for t in found if t is not None and self._belongs(t, ike)]
                 return self._remove_tunnels(theirs, "deleted by the peer", tell=False, now=now)
-            case FailPhase2(ike, spi, why):
+            case FailPhase2(ike, spi, notify):
                 unfinished = self.table.open_under(ike.cookies)
                 named = [e for e in unfinished if spi in e.state.spis]
                 refused = named or (unfinished if len(unfinished) == 1 else [])
-                return [effect for e in refused for effect in self._fail(e, why)]
+                if not refused:
+                    return [Report(PeerNotified(ike.peer.name, exchange.remote, notify))]
+                return [effect for e in refused for effect in self._fail(e, f"the peer says {notify}")]
 
     def _add_ike(self, sa: IkeSa, exchange: Exchange, now: Now) -> list[Effect]:
         self.table.add_ike(sa)
@@ -382,8 +399,24 @@ class Engine:
         """An exchange came to nothing."""
         effects = list(exchange.state.abandoned())
         self._forget(exchange)
-        what = " ".join((exchange.version.name(exchange.state), *exchange.connections))
-        return [*effects, Report(ExchangeFailed(what, exchange.peer.name, exchange.remote, why))]
+        if exchange.refused:
+            return effects
+        version, state = exchange.version, exchange.state
+        what = " ".join((version.name(state), *exchange.connections))
+        offered = version.offered(state)
+        reasons = "; ".join((why, *((f"offered was {offered}",) if offered else ()), *exchange.remarks))
+        return [*effects, Report(ExchangeFailed(what, exchange.peer.name, exchange.remote, reasons))]
+
+    def _drop(self, datagram: Datagram, error: IkeError, during: str = "") -> list[Effect]:
+        self.counters[type(error).__name__] += 1
+        return [Report(MessageDropped(datagram.remote, type(error).__name__, str(error), during))]
+
+    def _remark(self, exchange: Exchange, remark: str) -> str:
+        """Keep what may explain it if nothing comes of the exchange. Its name, if that is news; else nothing."""
+        if remark in exchange.remarks or len(exchange.remarks) == _REMARKS:
+            return ""
+        self.table.put(replace(exchange, remarks=(*exchange.remarks, remark)))
+        return f"{exchange.version.name(exchange.state)} with {exchange.peer.name}"
 
     def _forget(self, exchange: Exchange) -> None:
         self.table.forget(exchange)
@@ -422,14 +455,16 @@ class Engine:
         if not exchange.state.open:
             self._forget(exchange)
             return []
-        return self._fail(exchange, "not completed in time")
+        seconds = self._configuration.general.exchange_max_time
+        return self._fail(exchange, f"no {exchange.version.awaited(exchange.state)} within {seconds} s")
 
     def _resend(self, id: object, now: Now) -> list[Effect]:
         exchange: Exchange | None = self.table.exchanges.get(id)  # type: ignore[call-overload]
         if exchange is None or not exchange.state.awaits_message or exchange.retransmission.message is None:
             return []
         if exchange.retransmission.sent > self._configuration.general.retransmits:
-            return self._fail(exchange, "no acceptable answer; gave up")
+            attempts = exchange.retransmission.sent
+            return self._fail(exchange, f"no {exchange.version.awaited(exchange.state)} after {attempts} attempts")
         message = exchange.retransmission.message
         exchange = replace(exchange, retransmission=exchange.retransmission.again())
         self.table.put(exchange)
@@ -533,3 +568,7 @@ class Engine:
         why = f"{request.remote} overlaps the tunnel of {claimed.identity} ({claimed.name})"
         refused = Decision(False, answer.decisions[answer.chosen].value, why)
         return TunnelAuthorized(None, (*answer.decisions[: answer.chosen], refused))
+
+
+def _kind(effect: Effect) -> type[Event] | None:
+    return type(effect.event) if isinstance(effect, Report) else None

@@ -119,14 +119,17 @@ class PeerNotified:
 
 @dataclass(frozen=True, slots=True)
 class MessageDropped:
-    """A datagram changed nothing. `counter` names the reason in a few fixed words."""
+    """A datagram changed nothing. `counter` names the reason in a few fixed words; `during` is the exchange that it
+    was to advance, the first time that this reason comes up there."""
 
     remote: Endpoint
     counter: str
     why: str
+    during: str = ""
 
     def __str__(self) -> str:
-        return f"dropped message from {self.remote}: {self.why}"
+        during = f" in {self.during}" if self.during else ""
+        return f"dropped message from {self.remote}{during}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class Exchange:
     connections: tuple[str, ...] = ()  # what waits for it
     retransmission: Retransmission = field(default_factory=Retransmission)
     received: bytes = b""  # digest of the message that is being worked on
+    remarks: tuple[str, ...] = ()  # what may explain it if nothing comes of the exchange
+    refused: bool = False  # the peer proved itself and was refused, and that was reported
 
 
 class SaTable:

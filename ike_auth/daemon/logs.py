@@ -46,6 +46,8 @@ class Journal:
 
     def event(self, event: Event) -> None:
         level = _LEVELS.get(type(event), "warning")
+        if isinstance(event, events.MessageDropped) and event.during:
+            level = "warning"
         fields = {"kind": type(event).__name__, **_fields(event)} if self._as_json else {}
         getattr(self._log, level)(str(event), **fields)
 
@@ -88,8 +90,8 @@ def _fields(event: Event) -> dict[str, Any]:
             return {"what": what, "peer": peer, "remote": str(remote), "why": why}
         case events.PeerHint(peer, remote, notify) | events.PeerNotified(peer, remote, notify):
             return {"peer": peer, "remote": str(remote), "notify": notify}
-        case events.MessageDropped(remote, counter, why):
-            return {"remote": str(remote), "reason": counter, "why": why}
+        case events.MessageDropped(remote, counter, why, during):
+            return {"remote": str(remote), "reason": counter, "why": why, "during": during}
         case events.LegacyInUse(peer, algorithms):
             return {"peer": peer, "algorithms": list(algorithms)}
 

@@ -94,7 +94,7 @@ class FailPhase2:
 
     ike: IkeSa
     spi: bytes
-    why: str
+    notify: str
 
 
 Change = AddIkeSa | AddTunnel | DeleteIkeSa | DeleteTunnels | FailPhase2

@@ -70,4 +70,10 @@ class Version(Protocol):
         """The message that tells the peer that tunnels are gone."""
 
     def name(self, state: State) -> str:
-        """`main mode`, `quick mode office`: for reports."""
+        """`main mode`, `quick mode`: for reports."""
+
+    def awaited(self, state: State) -> str:
+        """`main mode 2`: what would lead on from this state, for reports that it did not come."""
+
+    def offered(self, state: State) -> str:
+        """By its names in the configuration, what the peer has yet to choose from; empty if it has chosen."""

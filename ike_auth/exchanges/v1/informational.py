@@ -129,9 +129,10 @@ def _take(state: Listening, message: Message, _: Protection, local: Local) -> Ou
                 payload.doi, payload.protocol, NotifyType.R_U_THERE_ACK, payload.spi, payload.data
             )
             replies.append(notify(ike, acknowledged, local.random))
-        if payload.type not in _QUIET:
+        consequence = _consequence(ike, payload)
+        if not consequence and payload.type not in _QUIET:
             reports.append(Report(PeerNotified(ike.peer.name, local.remote, str(payload.type))))
-        changes.extend(_consequence(ike, payload))
+        changes.extend(consequence)
     for delete in message.all(Delete):
         if delete.protocol == ProtocolId.ISAKMP:
             if Channel.of(ike).spi in delete.spis:
@@ -147,7 +148,7 @@ def _consequence(ike: IkeSa, payload: Notification) -> tuple[Change, ...]:
         return ()
     if payload.type == NotifyType.AUTHENTICATION_FAILED:
         return (DeleteIkeSa(ike.cookies, "the peer does not accept our identity"),)
-    return (FailPhase2(ike, payload.spi, f"the peer refuses: {payload.type}"),)
+    return (FailPhase2(ike, payload.spi, str(payload.type)),)
 
 
 def _check_hash(keys: Skeyid, message: Message) -> None:

@@ -37,9 +37,11 @@ from ike_auth.suites import Phase1Suite
 from ike_auth.wire.header import NO_COOKIE, Header
 from ike_auth.wire.legality import Step
 from ike_auth.wire.messages import Message
-from ike_auth.wire.numbers import AuthenticationMethod, ExchangeType, NotifyType
+from ike_auth.wire.numbers import ExchangeType, NotifyType
 from ike_auth.wire.payloads import KeyExchange, Nonce, Payload
 from ike_auth.wire.proposals import SecurityAssociation
+
+KEYS_DIFFER = "which most often means that the pre-shared keys differ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +198,7 @@ def _agree(state: KeysOffered, message: Message, local: Local) -> Outcome:
     )
     identity = phase1.own_identity(state.peer, local.local)
     digest = phase1.own_hash(agreed, identity)
-    if _signs(agreed):
+    if agreed.signs:
         return Outcome(SigningFirst(agreed), ask=Sign(identity, digest), to_nat_port=nat.detected)
     return _send_first_proof(agreed, phase1.preshared_proof(digest, identity))
 
@@ -226,7 +228,7 @@ def _identified(state: Identifying, answer: PeerIdentified, local: Local) -> Out
         return _established(agreed, state.following, answer, None, local)
     identity = phase1.own_identity(agreed.peer, local.local)
     digest = phase1.own_hash(agreed, identity)
-    if _signs(agreed):
+    if agreed.signs:
         return Outcome(SigningLast(agreed, state.following, answer), ask=Sign(identity, digest))
     proof = phase1.preshared_proof(digest, identity)
     return _established(agreed, state.following, answer, proof, local)
@@ -288,10 +290,6 @@ def _keys(
     return (KeyExchange(share.public), Nonce(nonce), *requests, *nat)
 
 
-def _signs(agreed: Agreed) -> bool:
-    return agreed.suite.authentication == AuthenticationMethod.RSA_SIG
-
-
 def _header(cookies: Cookies) -> Header:
     return Header(cookies.initiator, cookies.responder, exchange=ExchangeType.MAIN)
 
@@ -302,8 +300,12 @@ def _clear(cookies: Cookies, payloads: tuple[Payload, ...]) -> bytes:
 
 def _proof_expected(state: ProofAwaited) -> Step:
     if state.agreed.initiator:
-        return Step.MAIN_6_SIG if _signs(state.agreed) else Step.MAIN_6_PSK
-    return Step.MAIN_5_SIG if _signs(state.agreed) else Step.MAIN_5_PSK
+        return Step.MAIN_6_SIG if state.agreed.signs else Step.MAIN_6_PSK
+    return Step.MAIN_5_SIG if state.agreed.signs else Step.MAIN_5_PSK
+
+
+def _why_unreadable(state: ProofAwaited) -> str:
+    return "" if state.agreed.signs else KEYS_DIFFER
 
 
 MESSAGES: Table = {
@@ -311,7 +313,7 @@ MESSAGES: Table = {
     Offered: Row(Step.MAIN_2, _offer_keys),
     Chosen: Row(Step.MAIN_3, _answer_keys),
     KeysOffered: Row(Step.MAIN_4, _agree),
-    ProofAwaited: ProtectedRow(_proof_expected, _identify),
+    ProofAwaited: ProtectedRow(_proof_expected, _identify, _why_unreadable),
 }
 ANSWERS: Answers = {
     SigningFirst: _signed_first,

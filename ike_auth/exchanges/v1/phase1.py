@@ -57,6 +57,11 @@ class Agreed:
     protection: Protection
     nat: Nat
 
+    @property
+    def signs(self) -> bool:
+        """Whether both ends sign; else they share a key."""
+        return self.suite.authentication == AuthenticationMethod.RSA_SIG
+
 
 @dataclass(frozen=True, slots=True)
 class Halves:

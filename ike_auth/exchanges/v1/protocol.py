@@ -8,9 +8,8 @@ from ike_auth.config.model import Connection, Peer
 from ike_auth.errors import IkeError, InvalidExchangeType, InvalidMessageId, PeerError
 from ike_auth.exchanges import steps
 from ike_auth.exchanges.steps import Local, Outcome, Random, State
-from ike_auth.exchanges.v1 import informational, main_mode, quick_mode
+from ike_auth.exchanges.v1 import informational, main_mode, quick_mode, table
 from ike_auth.exchanges.v1.informational import Channel
-from ike_auth.exchanges.v1.table import advance
 from ike_auth.exchanges.version import Route
 from ike_auth.sa import Cookies, IkeSa, Tunnel
 from ike_auth.wire.header import Header
@@ -48,7 +47,7 @@ class IkeV1:
         return quick_mode.initiate(ike, connection, local)
 
     def advance(self, state: State, header: Header, data: bytes, local: Local) -> Outcome:
-        return advance(_MESSAGES, state, header, data, local)
+        return table.advance(_MESSAGES, state, header, data, local)
 
     def answer(self, state: State, answer: Answer, local: Local) -> Outcome:
         return steps.answer(state, answer, local, _ANSWERS)
@@ -74,10 +73,8 @@ class IkeV1:
 
     def hints(self, state: State | None, header: Header, data: bytes) -> tuple[str, ...]:
         if header.encrypted and isinstance(state, main_mode.ProofAwaited):
-            found = informational.protected_hints(main_mode.channel(state.agreed, state.protection), header, data)
-        else:
-            found = informational.hints(header, data)
-        return tuple(str(kind) for kind in found)
+            return _protected_hints(state, header, data)
+        return tuple(str(kind) for kind in informational.hints(header, data))
 
     def refusal(self, header: Header, error: IkeError, random: Random) -> bytes | None:
         if not isinstance(error, PeerError) or error.notify not in _TOLD:
@@ -93,3 +90,27 @@ class IkeV1:
 
     def name(self, state: State) -> str:
         return "main mode" if isinstance(state, main_mode.STATES) else "quick mode"
+
+    def awaited(self, state: State) -> str:
+        return table.expected(_MESSAGES, state) or "answer from the authorization layer"
+
+    def offered(self, state: State) -> str:
+        match state:
+            case main_mode.Offered():
+                return ", ".join(transform.name for transform in state.peer.transforms)
+            case quick_mode.Offered():
+                suites = ", ".join(suite.name for suite in state.connection.suites)
+                return f"{suites} for {state.local} ↔ {state.remote}"
+            case _:
+                return ""
+
+
+def _protected_hints(state: main_mode.ProofAwaited, header: Header, data: bytes) -> tuple[str, ...]:
+    """A peer with another pre-shared key complains under keys that we do not have."""
+    channel = main_mode.channel(state.agreed, state.protection)
+    try:
+        return tuple(str(kind) for kind in informational.protected_hints(channel, header, data))
+    except PeerError:
+        if state.agreed.signs:
+            raise
+        return (f"a notification that cannot be read, {main_mode.KEYS_DIFFER}",)

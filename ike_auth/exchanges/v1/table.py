@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from ike_auth.errors import UnexpectedMessage
+from ike_auth.errors import PeerError, UnexpectedMessage
 from ike_auth.exchanges.steps import Local, Outcome, State
 from ike_auth.exchanges.v1.protection import Protection, open_clear
 from ike_auth.wire.header import Header
@@ -41,20 +41,40 @@ class Row:
 class ProtectedRow:
     """For encrypted messages: the state has the protection, the step is given the one that follows.
 
-    What must be in the message may depend on the state, namely on the authentication method.
+    What must be in the message may depend on the state, namely on the authentication method. So may the usual reason
+    for a message that makes no sense once it is decrypted.
     """
 
     expects: Callable[[Any], Step]
     run: Callable[[Any, Message, Protection, Local], Outcome]
+    why_unreadable: Callable[[Any], str] = lambda _: ""
 
     def take(self, state: State, header: Header, data: bytes, local: Local) -> Outcome:
         assert isinstance(state, Protected)
-        message, following = state.protection.open(header, data)
-        check(LEGAL[self.expects(state)], message.payloads)
+        step = self.expects(state)
+        try:
+            message, following = state.protection.open(header, data)
+            check(LEGAL[step], message.payloads)
+        except PeerError as error:
+            why = self.why_unreadable(state)
+            if not why:
+                raise
+            raise type(error)(f"{step} cannot be read, {why} ({error})") from None
         return self.run(state, message, following, local)
 
 
 Table = Mapping[type[State], Row | ProtectedRow]
+
+
+def expected(table: Table, state: State) -> str:
+    """The message that leads on from this state; empty if none does."""
+    match table.get(type(state)):
+        case Row(step):
+            return step
+        case ProtectedRow(of_state):
+            return of_state(state)
+        case _:
+            return ""
 
 
 def advance(table: Table, state: State, header: Header, data: bytes, local: Local) -> Outcome:
