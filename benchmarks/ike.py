@@ -24,7 +24,7 @@ from ike_auth.crypto import authenticators, groups
 from ike_auth.wire.identities import Identity
 from ike_auth.wire.messages import Message, decode_payloads, encode_payloads
 from ike_auth.wire.numbers import Group
-from tests.ike_auth.configurations import A, B, NAME, gateway
+from tests.ike_auth.configurations import NAME, A, B, gateway
 from tests.ike_auth.simulation import AllowAll, Credential, Host, Network
 from tests.pki import factory
 

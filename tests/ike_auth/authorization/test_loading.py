@@ -42,12 +42,15 @@ Conditions: remote_id == "b.example.org" -> "true";
 UNBOUND = BOUND.replace('remote_id == "b.example.org"', 'esp_present == "yes"')
 
 
-def configuration(tmp_path: Path, text: str = BOUND, *, rsa: bool = True, **more: str) -> Configuration:
+def configuration(
+    tmp_path: Path, text: str = BOUND, *, rsa: bool = True, general: str = "", peer: str = ""
+) -> Configuration:
     policy = tmp_path / "policy.kn"
     policy.touch(0o600)
     policy.write_text(text)
-    general = f"Policy-file= {policy}\n" + more.pop("general", "")
-    return isakmpd.parse(gateway(A, authentication="rsa" if rsa else "psk", general=general, **more))
+    authentication = "rsa" if rsa else "psk"
+    general = f"Policy-file= {policy}\n{general}"
+    return isakmpd.parse(gateway(A, authentication=authentication, general=general, peer=peer))
 
 
 def test_the_keynote_authorizer_is_the_default(tmp_path: Path) -> None:
