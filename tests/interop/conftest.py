@@ -64,5 +64,5 @@ def gateways(machine: None) -> Iterator[Gateways]:
 
 
 @pytest.fixture(scope="session")
-def authority() -> Authority:
-    return Authority.create("Interop CA")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.create(tmp_path_factory.mktemp("ca") / "interop", "Interop CA")

@@ -58,20 +58,13 @@ class IkeAuth(Service):
     def _write_files(self) -> tuple[Path, Path]:
         self._directory.mkdir()
         if self._settings.credential:
-            self._write_certificates(self._settings.credential)
+            assert self._settings.authority
+            self._settings.authority.export(self._settings.credential, self._directory)
         configuration = self._write("isakmpd.conf", self._configuration().encode())
         return configuration, self._write("policy", self._policy().encode())
 
-    def _write_certificates(self, own: Credential) -> None:
-        assert self._settings.authority
-        self._write("ca/ca.crt", self._settings.authority.credential.certificate_pem)
-        self._write(f"certs/{self._settings.own_id}.crt", own.certificate_pem)
-        self._write(f"private/{self._settings.own_id}", own.key_pem)
-        (self._directory / "crls").mkdir()
-
     def _write(self, name: str, data: bytes) -> Path:
         path = self._directory / name
-        path.parent.mkdir(exist_ok=True)
         path.touch(mode=0o600)  # the daemon reads neither keys nor policy that others may read
         path.write_bytes(data)
         return path

@@ -122,7 +122,7 @@ def main(directory: Path) -> None:
 
 def record(scenario: Scenario, gateways: Gateways, scratch: Path) -> dict[str, Any]:
     """The exchange of `scenario`, as it stands in a vector file."""
-    authority = Authority.create("Interop CA") if scenario.rsa else None
+    authority = Authority.create(scratch / "ca", "Interop CA") if scenario.rsa else None
     recorded = datetime.now(UTC).strftime("%Y%m%d%H%M%SZ")
     responder = _settings(scenario, gateways.b, gateways.a, authority)
     initiator = replace(_settings(scenario, gateways.a, gateways.b, authority), **scenario.initiator)
@@ -157,7 +157,7 @@ def _settings(scenario: Scenario, own: Gateway, peer: Gateway, authority: Author
         _fqdn(peer),
         auth="pubkey",
         credential=authority.issue(_fqdn(own)),
-        authority=authority.credential.certificate,
+        authority=authority.certificate,
         **common,
     )
 

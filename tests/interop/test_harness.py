@@ -27,7 +27,7 @@ def with_rsa(authority: Authority) -> Settings:
         "b.interop.test",
         auth="pubkey",
         credential=authority.issue("a.interop.test"),
-        authority=authority.credential.certificate,
+        authority=authority.certificate,
     )
 
 
