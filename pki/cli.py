@@ -35,13 +35,19 @@ in_directory = click.option(
     default=Path("."),
     help="The CA's directory. Default: $KEYNOTE_PKI_DIR, else the current directory.",
 )
-days = click.option("--days", type=click.IntRange(1, 36500), help="How long it is valid, instead of the usual.")
+_USUAL = ", ".join(f"{profile.name} {profile.lifetime.days}" for profile in profiles.PROFILES.values())
+days = click.option(
+    "--days", type=click.IntRange(1, 36500), metavar="N", help=f"How long it is valid. Usual: {_USUAL}."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run, and exit: 0 done, 1 refused or failed, 2 wrong usage."""
     try:
         status = cli.main(arguments, prog_name="keynote-pki", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        sys.exit(2)
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx is not None else "keynote-pki"
         _fail(error.format_message(), f"{path} --help")
@@ -56,6 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has enough
+        sys.exit(1)
+    except OSError as error:
+        _fail(f"cannot write: {error.strerror}")
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
 

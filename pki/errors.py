@@ -36,6 +36,10 @@ class RegistryError(PkiError):
     """The registry refuses: what was asked does not exist, exists already, or would break its rules."""
 
 
+class NotRecorded(RegistryError):
+    """A certificate under an authority of the registry is not recorded there, or is revoked."""
+
+
 class RegistryUnreachable(RegistryError):
     """The registry cannot be read or written now."""
 

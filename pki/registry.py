@@ -17,11 +17,13 @@ from typing import Literal
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from cryptography import x509
 from sqlalchemy import event, exc
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from pki.errors import RegistryError, RegistryUnreachable, SchemaUnknown
+from pki.chain_certificates import ChainCertificate
+from pki.errors import NotRecorded, RegistryError, RegistryUnreachable, SchemaUnknown
 from pki.models import ISSUED, PENDING, Authority, Certificate, SubjectAltName
 from pki.names import Identity
 from pki.records import AuthorityRecord, Record, Reservation, Status, Unfinished
@@ -85,8 +87,30 @@ class Registry:
         wanted = [sha256.hex() for sha256 in sha256s]
         with _clear_errors(), self._engine.connect() as connection:
             _check_schema(connection)
-            known = dict(connection.execute(_STATUS, {"sha256s": wanted}).all())
+            known = _known(connection, wanted)
         return tuple(_status(known, sha256) for sha256 in wanted)
+
+    def check_chain(self, chain: Sequence[ChainCertificate]) -> None:
+        """Whether a chain (leaf first) that leads to an authority of this registry is recorded here, link by link up
+        to that authority, and nothing of it revoked. A chain that leads elsewhere is none of its business.
+
+        An authority is known by its key: its certificate may have been signed anew. Raises NotRecorded,
+        RegistryUnreachable, SchemaUnknown."""
+        with _clear_errors(), self._engine.connect() as connection:
+            _check_schema(connection)
+            ders = connection.scalars(_AUTHORITIES).all()
+            keys = [x509.load_der_x509_certificate(der).public_key() for der in ders if der is not None]
+            ours = max((at for at, link in enumerate(chain) if link.public_key in keys), default=-1)
+            links = chain[: ours + 1]
+            known = _known(connection, [link.sha256.hex() for link in links])
+        for link in links:
+            if (status := _status(known, link.sha256.hex())) is not Status.ISSUED:
+                raise NotRecorded(
+                    f"certificate `{link.subject}` is {status} to the registry of authority `{links[-1].subject}`",
+                    "have a new one issued"
+                    if status is Status.REVOKED
+                    else "only what the registry holds is trusted",
+                )
 
     def authorities(self) -> tuple[AuthorityRecord, ...]:
         """Those whose certificate is issued, oldest first."""
@@ -226,6 +250,17 @@ class Registry:
 _STATUS = sa.select(Certificate.sha256, Certificate.revoked_at).where(
     Certificate.sha256.in_(sa.bindparam("sha256s", expanding=True)), Certificate.state == ISSUED
 )
+
+
+_AUTHORITIES = (
+    sa.select(Certificate.der)
+    .join(Authority, (Certificate.authority_id == Authority.id) & (Certificate.serial == Authority.serial))
+    .where(Certificate.state == ISSUED)
+)
+
+
+def _known(connection: sa.Connection, sha256s: Sequence[str]) -> Mapping[str | None, datetime.datetime | None]:
+    return dict(connection.execute(_STATUS, {"sha256s": sha256s}).all())
 
 
 def _status(known: Mapping[str | None, datetime.datetime | None], sha256: str) -> Status:

@@ -15,12 +15,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from pki import models, registry
-from pki.errors import RegistryError, RegistryUnreachable, SchemaUnknown
+from pki import chain_certificates, models, registry
+from pki.chain_certificates import ChainCertificate
+from pki.errors import NotRecorded, RegistryError, RegistryUnreachable, SchemaUnknown
 from pki.names import identity
 from pki.records import Reservation, Status
 from pki.registry import Registry
-from tests.pki import faults
+from tests.pki import factory, faults
 from tests.pki.factory import DAY, NOW
 
 DER = b"stands for a certificate"
@@ -109,6 +110,69 @@ def test_statuses_of_a_chain(there: tuple[Registry, int], path: Path) -> None:
     )
     assert reader.status(other) is Status.REVOKED
     assert reader.statuses(()) == ()
+
+
+def record(there: tuple[Registry, int], issued: factory.Issued, serial: int) -> None:
+    issue(there, f"gw{serial}.example.org", serial, issued.der)
+
+
+@pytest.fixture
+def with_chain(path: Path) -> tuple[Registry, int]:
+    """A registry whose authority is OUR_CA."""
+    made = Registry.create(path)
+    authority = made.reserve_authority(reservation("ca.example.org", 99, profile="ca"))
+    made.confirm(authority, f"{99:040x}", OUR_CA.der)
+    return made, authority
+
+
+OUR_CA = factory.authority()
+BETWEEN = factory.authority("Between", OUR_CA, key="between")
+
+
+def links(*issued: factory.Issued) -> list[ChainCertificate]:
+    return [chain_certificates.load(it.der) for it in issued]
+
+
+def test_a_chain_is_recorded_link_by_link(with_chain: tuple[Registry, int], path: Path) -> None:
+    leaf, below = factory.leaf(OUR_CA, "gw.example.org"), factory.leaf(BETWEEN, "gw.example.org")
+    reader = Registry.open_read_only(path)
+    with pytest.raises(NotRecorded, match=r"gw\.example\.org` is unknown to the registry of authority .*Test CA`"):
+        reader.check_chain(links(leaf, OUR_CA))
+    record(with_chain, leaf, 1)
+    reader.check_chain(links(leaf, OUR_CA))
+
+    record(with_chain, below, 2)
+    with pytest.raises(NotRecorded, match="CN=Between` is unknown"):
+        reader.check_chain(links(below, BETWEEN, OUR_CA))
+    record(with_chain, BETWEEN, 3)
+    reader.check_chain(links(below, BETWEEN, OUR_CA))
+
+    sql(path, f"UPDATE certificate SET revoked_at = '2026-11-02 00:00:00.000000' WHERE serial = '{3:040x}'")
+    with pytest.raises(NotRecorded, match="CN=Between` is revoked"):
+        reader.check_chain(links(below, BETWEEN, OUR_CA))
+
+
+def test_a_certificate_signed_again_under_its_serial_number_is_unknown(
+    with_chain: tuple[Registry, int], path: Path
+) -> None:
+    leaf = factory.leaf(OUR_CA, "gw1.example.org")
+    record(with_chain, leaf, 1)
+    again = factory.resigned(leaf, OUR_CA, b"gw1.example.org", b"gw2.example.org")
+    with pytest.raises(NotRecorded, match="is unknown"):
+        Registry.open_read_only(path).check_chain([chain_certificates.load(again), *links(OUR_CA)])
+
+
+def test_an_authority_is_known_by_its_key(with_chain: tuple[Registry, int], path: Path) -> None:
+    """Else a certificate of the authority that is signed anew would lead around the registry."""
+    anew = factory.authority(not_after=NOW + DAY)
+    with pytest.raises(NotRecorded):
+        Registry.open_read_only(path).check_chain(links(factory.leaf(OUR_CA, "gw.example.org"), anew))
+
+
+def test_a_foreign_chain_is_not_asked_about(with_chain: tuple[Registry, int], path: Path) -> None:
+    foreign = factory.authority("Foreign", key="foreign")
+    Registry.open_read_only(path).check_chain(links(factory.leaf(foreign, "gw.example.org"), foreign))
+    Registry.open_read_only(path).check_chain([])
 
 
 def test_what_is_no_fingerprint(there: tuple[Registry, int]) -> None:
@@ -209,6 +273,7 @@ def test_a_schema_of_another_version(there: tuple[Registry, int], path: Path, st
         lambda: Registry.open_read_only(path),
         lambda: Registry.create(path),
         lambda: reader.status(SHA256),
+        lambda: reader.check_chain([]),
     ]
     for ask in asks:
         with pytest.raises(SchemaUnknown, match=rf"{found}.*knows {registry.SCHEMA} only"):
