@@ -7,6 +7,7 @@ from keynote.evidence import Evidence
 from keynote.files import SetAside
 from keynote.proof import Step, one_line, steps
 from keynote.reasons import Reason, reasons
+from keynote.survey import Line, survey
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +64,12 @@ class Decision:
         """Why the value is not higher, nearest miss first: empty if it is the highest there is."""
         goal = self._highest + 1
         return () if self._highest >= self._evidence.scale.top else reasons(self._evidence, goal)
+
+    @property
+    def survey(self) -> tuple[Line, ...]:
+        """Who delegates to whom, and what each assertion said: a tree, line by line."""
+        top = self._evidence.scale.top
+        return survey(self._evidence, self._highest if self._highest > 0 else min(1, top))
 
     @property
     def because(self) -> str:

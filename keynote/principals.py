@@ -77,4 +77,5 @@ def shown_principal(principal: str) -> str:
     match = _KEY.fullmatch(principal)
     if match is None or len(match["bits"]) <= _SHOWN_DIGITS * 2:
         return shown(principal)
-    return shown(f"{match['algorithm']}-{match['encoding']}:{match['bits'][:8]}…{match['bits'][-_SHOWN_DIGITS:]}")
+    head = f"{match['algorithm']}-{match['encoding']}:{match['bits'][:_SHOWN_DIGITS]}"
+    return f"{shown(head)}…{shown(match['bits'][-_SHOWN_DIGITS:])}"

@@ -6,18 +6,19 @@ way: for each of those assertions, the fewest relations are found that would hav
 delegation is missing, and the reasons are the Licensees fields at which the ways down from POLICY end.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from keynote.conditions import conditions_interval
-from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation
+from keynote.evaluator import Delegation
 from keynote.evidence import Evidence
 from keynote.licensees import Values, cheapest_way
 from keynote.loading import licensee_names
 from keynote.locations import Location
 from keynote.misses import nearest_miss
-from keynote.principals import POLICY, shown_principal
+from keynote.principals import shown_principal
+from keynote.reach import Reach, below_policy, reach
 from keynote.redaction import quoted
 from keynote.syntax import leftmost
 from keynote.wording import described, one_of
@@ -41,60 +42,20 @@ MAXIMUM: Final = 100
 
 def reasons(evidence: Evidence, goal: int) -> tuple[Reason, ...]:
     """What stood in the way of the value `goal`."""
-    values, reached = _reached(evidence)
-    path = _on_the_way(reached, values)
-    if path:
-        found = [reason for delegation in path if (reason := _condition(evidence, delegation, goal))]
+    found = reach(evidence)
+    if found.way:
+        lacking = [reason for delegation in found.way if (reason := condition_reason(evidence, delegation, goal))]
     else:
-        found = [Reason(item.where, f"set aside: {item.reason}", 0) for item in evidence.set_aside]
-        found += [*_dead_ends(evidence, values), *_dangling(evidence, reached)]
-    return tuple(sorted(found, key=lambda reason: reason.distance)[:MAXIMUM])
-
-
-def _reached(evidence: Evidence) -> tuple[Values, list[Delegation]]:
-    """Who would have a value if all Conditions held, and the delegations by which."""
-    values: Values = dict.fromkeys([*evidence.requesters, UNKNOWN_LICENSEE], 1)
-    reached: dict[Delegation, None] = {}
-    agenda = [*evidence.delegations.open]
-    for principal in list(values):
-        agenda += evidence.delegations.licensed(principal) or ()
-    for delegation in agenda:  # grows while it runs
-        if delegation in reached or (delegation.licensees is not None and not delegation.licensees.value(values)):
-            continue
-        reached[delegation] = None
-        if delegation.authorizer not in values:
-            values[delegation.authorizer] = 1
-            agenda += evidence.delegations.licensed(delegation.authorizer) or ()
-    return values, list(reached)
-
-
-def _on_the_way(reached: Sequence[Delegation], values: Values) -> list[Delegation]:
-    """Those of the delegations that lead down from POLICY, nearest to it first."""
-    return _downwards(reached, lambda principal: principal in values)
-
-
-def _downwards(delegations: Iterable[Delegation], follow: Callable[[str], bool]) -> list[Delegation]:
-    by_authorizer: dict[str, list[Delegation]] = {}
-    for delegation in delegations:
-        by_authorizer.setdefault(delegation.authorizer, []).append(delegation)
-    found: list[Delegation] = []
-    seen = {POLICY, UNKNOWN_AUTHORIZER}
-    agenda = [POLICY, UNKNOWN_AUTHORIZER]
-    for principal in agenda:  # grows while it runs
-        for delegation in by_authorizer.get(principal, ()):
-            found.append(delegation)
-            for licensee in delegation.licensees.principals if delegation.licensees else ():
-                if licensee not in seen and follow(licensee):
-                    seen.add(licensee)
-                    agenda.append(licensee)
-    return found
+        lacking = [Reason(item.where, f"set aside: {item.reason}", 0) for item in evidence.set_aside]
+        lacking += [*_dead_ends(evidence, found.values), *_dangling(evidence, found)]
+    return tuple(sorted(lacking, key=lambda reason: reason.distance)[:MAXIMUM])
 
 
 # -- the path exists -------------------------------------------------------------------------------------------------
 
 
-def _condition(evidence: Evidence, delegation: Delegation, goal: int) -> Reason | None:
-    """What the Conditions of a delegation lack, or None if nothing."""
+def condition_reason(evidence: Evidence, delegation: Delegation, goal: int) -> Reason | None:
+    """What the Conditions of a delegation lack for the value `goal`, or None if nothing."""
     program, field = delegation.conditions, delegation.assertion.conditions
     if program is None or field is None:
         return None
@@ -116,17 +77,21 @@ def _condition(evidence: Evidence, delegation: Delegation, goal: int) -> Reason 
 
 
 def _dead_ends(evidence: Evidence, values: Values) -> list[Reason]:
-    """The Licensees fields at which the ways down from POLICY end."""
+    """The Licensees fields at which the ways down from POLICY end; first those that have part of what they need."""
     found = []
-    for delegation in _downwards(evidence.delegations, lambda principal: True):
-        if delegation.licensees is not None and not delegation.licensees.value(values):
-            found.append(_dead_end(evidence, delegation, values))
-    return found or [Reason(None, "no assertion has POLICY as its authorizer", 1)]
+    for delegation in below_policy(evidence.delegations, lambda principal: True):
+        licensees = delegation.licensees
+        if licensees is not None and not licensees.value(values):
+            has_part = any(principal in values for principal in licensees.principals)
+            found.append((not has_part, licensee_reason(evidence, delegation, values)))
+    found.sort(key=lambda item: item[0])
+    return [reason for _, reason in found] or [Reason(None, "no assertion has POLICY as its authorizer", 1)]
 
 
-def _dead_end(evidence: Evidence, delegation: Delegation, values: Values) -> Reason:
+def licensee_reason(evidence: Evidence, delegation: Delegation, values: Values) -> Reason:
+    """Who lacks in a Licensees field, given the principals who have a value."""
     field = delegation.assertion.licensees
-    assert field is not None
+    assert field is not None, "a missing Licensees field lacks nobody"
     names = licensee_names(delegation.assertion, evidence.environment)
     where = field.where(leftmost(field.tree))
     if not names:
@@ -139,15 +104,15 @@ def _dead_end(evidence: Evidence, delegation: Delegation, values: Values) -> Rea
     return Reason(where, f"licenses {licensed}, not {_list(map(shown_principal, evidence.requesters))}", len(missing))
 
 
-def _dangling(evidence: Evidence, reached: Sequence[Delegation]) -> list[Reason]:
+def _dangling(evidence: Evidence, found: Reach) -> list[Reason]:
     """Delegations to the requesters by somebody whom nobody licenses."""
-    found = []
-    for delegation in reached:
+    dangling = []
+    for delegation in found.reached:
         if not evidence.delegations.licensed(delegation.authorizer):
             field = delegation.assertion.authorizer
             who = quoted(shown_principal(delegation.authorizer))
-            found.append(Reason(field.where(field.tree), f"no assertion licenses {who}, who delegates here", 1))
-    return found
+            dangling.append(Reason(field.where(field.tree), f"no assertion licenses {who}, who delegates here", 1))
+    return dangling
 
 
 def _list(names: Iterable[str]) -> str:

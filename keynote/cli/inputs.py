@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: ISC
+"""What the command line gives to a query: files, principals, attributes.
+
+Everything is bytes taken as Latin-1, arguments as well, so that a name typed in a UTF-8 terminal equals the same name
+in a UTF-8 policy file.
+"""
+
+import os
+import re
+from collections.abc import Callable, Container, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from keynote import literals
+from keynote.assertions import Assertion
+from keynote.environment import Unknown
+from keynote.errors import KeynoteError
+from keynote.explanation import Decision
+from keynote.files import EXPOSED, SetAside, is_exposed, load_policy, parse_credentials
+from keynote.redaction import quoted
+from keynote.session import Session
+
+
+class InputError(KeynoteError):
+    """An argument or an input file that cannot be used."""
+
+
+def latin_1(argument: str) -> str:
+    return os.fsencode(argument).decode("latin-1")
+
+
+def query_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that `eval` and `why` share."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_FILE_TYPE: Final = click.Path(dir_okay=False, path_type=Path)
+_OPTIONS: Final = (
+    click.option("-p", "--policy", "policies", multiple=True, type=_FILE_TYPE, help="File of trusted assertions."),
+    click.option("-c", "--credential", "credentials", multiple=True, type=_FILE_TYPE, help="File of credentials."),
+    click.option(
+        "-k",
+        "--authorizer",
+        "authorizers",
+        multiple=True,
+        metavar="PRINCIPAL|@FILE",
+        help="Who requests the action; @FILE reads principals from a file, as keynote(1) writes them or one a line.",
+    ),
+    click.option(
+        "-a", "--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="An attribute of the action."
+    ),
+    click.option(
+        "--action",
+        "action_files",
+        multiple=True,
+        type=_FILE_TYPE,
+        help='File of attributes, `name=value` or `name = "value"` a line.',
+    ),
+    click.option("--values", default="false,true", show_default=True, help="Compliance values, lowest first."),
+    click.option(
+        "--unknown",
+        multiple=True,
+        metavar="NAME",
+        help="An attribute whose value is not known; '*' stands for all that are not given.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+)
+
+
+def decide(
+    policies: Sequence[Path],
+    credentials: Sequence[Path],
+    authorizers: Sequence[str],
+    attributes: Sequence[str],
+    action_files: Sequence[Path],
+    values: str,
+    unknown: Sequence[str],
+) -> Decision:
+    """Load everything and ask. Raises KeynoteError."""
+    if not policies:
+        raise InputError("no policy; give one or more with -p")
+    trusted = [assertion for path in policies for assertion in _policy(path)]
+    untrusted: list[Assertion] = []
+    set_aside: list[SetAside] = []
+    for path in credentials:
+        usable, refused = parse_credentials(_read(path), name=str(path))
+        untrusted += usable
+        set_aside += refused
+    action: dict[str, str] = {}
+    for path in action_files:
+        action |= action_file(_read(path).decode("latin-1"), str(path))
+    given = dict(_attribute(argument) for argument in attributes)
+    session = Session(trusted, untrusted, set_aside=set_aside)
+    return session.query(
+        action | given,
+        [principal for argument in authorizers for principal in _principals(argument)],
+        latin_1(values).split(","),
+        _unknown(unknown, action | given),
+    )
+
+
+def _policy(path: Path) -> tuple[Assertion, ...]:
+    try:
+        if is_exposed(path, _read(path).decode("latin-1")):
+            click.echo(f"keynote: warning: {path}: {EXPOSED}; chmod 600 {path}", err=True)
+        return load_policy(path, allow_exposed=True)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+
+
+def _attribute(argument: str) -> tuple[str, str]:
+    name, equals, value = latin_1(argument).partition("=")
+    if not equals:
+        raise InputError(f"{quoted(name)} is no attribute; write `name=value`")
+    return name, value
+
+
+def _unknown(names: Sequence[str], given: Container[str]) -> Container[str]:
+    if "*" in names:
+        return Unknown.except_(())
+    for name in names:
+        if name in given:
+            raise InputError(f"attribute `{name}` is given and unknown at the same time")
+    return frozenset(map(latin_1, names))
+
+
+# -- principals ------------------------------------------------------------------------------------------------------
+
+_BLANKS = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
+_LITERAL = re.compile(literals.PATTERN)
+
+
+def _principals(argument: str) -> list[str]:
+    if not argument.startswith("@"):
+        return [latin_1(argument)]
+    path = Path(argument[1:])
+    return principals_file(_read(path).decode("latin-1"), str(path))
+
+
+def principals_file(text: str, name: str) -> list[str]:
+    """String literals with comments, as keynote(1) reads and writes keys; or plain principals, one a line."""
+    position = _end_of_blanks(text, 0)
+    if not text.startswith('"', position):
+        found = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    else:
+        found = []
+        while position < len(text):
+            literal = _LITERAL.match(text, position)
+            if literal is None:
+                line = text.count("\n", 0, position) + 1
+                raise InputError(f"{name}:{line}: expected a quoted principal")
+            found.append(literals.decode(literal[0]))
+            position = _end_of_blanks(text, literal.end())
+    if not found:
+        raise InputError(f"{name}: no principal in this file")
+    return found
+
+
+def _end_of_blanks(text: str, position: int) -> int:
+    match = _BLANKS.match(text, position)
+    return position if match is None else match.end()
+
+
+# -- action files ----------------------------------------------------------------------------------------------------
+
+_QUOTED = re.compile(rf"[ \t]*([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*({literals.PATTERN})[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+_PLAIN = re.compile(r"([^=\n]*)=([^\n]*)(?:\n|\Z)")
+_EMPTY = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+
+
+def action_file(text: str, name: str) -> dict[str, str]:
+    """Attributes, one a line: `name=value`, where the value is all of the rest, or keynote(1)'s `name = "value"`,
+    whose string may go on over lines. Empty lines and `#` lines mean nothing."""
+    action: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        if empty := _EMPTY.match(text, position):
+            position = empty.end()
+        elif match := _QUOTED.match(text, position):
+            action[match[1]] = literals.decode(match[2])
+            position = match.end()
+        elif match := _PLAIN.match(text, position):
+            action[match[1].strip()] = match[2]
+            position = match.end()
+        else:
+            line = text.count("\n", 0, position) + 1
+            raise InputError(f"{name}:{line}: no attribute; write `name=value`")
+    return action

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: ISC
+"""The commands. Every error, a wrong use of the command line among them, ends with status 1: 2 means denied."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import click
+
+from keynote import report, test
+from keynote.cli.inputs import decide, query_options
+from keynote.cli.tree import print_tree
+from keynote.errors import KeynoteError, PolicyError
+from keynote.explanation import Decision
+from keynote.reasons import MAXIMUM
+from keynote.redaction import shown
+
+ALLOWED: Final = 0
+ERROR: Final = 1
+DENIED: Final = 2
+MAY_BE: Final = 3
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(version("keynote-ike"), prog_name="keynote")
+def commands() -> None:
+    """KeyNote trust management (RFC 2704): evaluate policies, and say why."""
+
+
+@commands.command("eval")
+@query_options
+def evaluate(as_json: bool, **question: Any) -> int:
+    """Ask whether an action is allowed.
+
+    The first line is the compliance value, or low..high where attributes are unknown. The exit status is 0 if that is
+    above the minimum, 2 if not, 3 if it depends on unknown attributes, and 1 for every error.
+
+    \b
+    Example:
+      keynote eval -p policy.kn -k 'DN:/O=Example/CN=gw' \\
+          -a app_domain='IPsec policy' -a esp_present=yes -a esp_enc_alg=aes
+    """
+    decision = decide(**question)
+    if as_json:
+        _print_json(report.decision_data(decision))
+    else:
+        _print_verdict(decision)
+        click.echo(decision.because)
+        _print_set_aside(decision)
+    return _status(decision)
+
+
+@commands.command()
+@query_options
+def why(as_json: bool, **question: Any) -> int:
+    """Ask, and show who delegates to whom, which tests held, and which failed with what values.
+
+    Options, first line and exit status are those of `keynote eval`.
+
+    \b
+    Example:
+      keynote why -p policy.kn -k 'DN:/O=Example/CN=gw' --action proposal.txt
+      keynote why -p policy.kn -k 'DN:/O=Example/CN=gw' --unknown '*'
+    """
+    decision = decide(**question)
+    if as_json:
+        lines = [{"depth": line.depth, "text": line.text, "good": line.good} for line in decision.survey]
+        _print_json({**report.decision_data(decision), "tree": lines})
+        return _status(decision)
+    _print_verdict(decision)
+    click.echo(decision.because)
+    print_tree(decision.survey)
+    if decision.reasons and not decision.allowed:
+        click.echo("nearest first:")
+        for reason in decision.reasons:
+            click.echo(f"  {reason}{_distance(reason.distance)}")
+    _print_set_aside(decision)
+    return _status(decision)
+
+
+@commands.command("test")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def run_tests(paths: Sequence[Path], as_json: bool) -> int:
+    """Run tables of queries: queries.toml files, *.jsonl collections, or folders that hold them.
+
+    The last line is `N passed, N failed`; the exit status is 0 if none failed, and else 1.
+
+    \b
+    Example:
+      keynote test policies
+    """
+    results = [test.run(query) for path in paths for query in test.queries(path)]
+    failed = [result for result in results if not result.passed]
+    passed = len(results) - len(failed)
+    if as_json:
+        cases = [report.result_data(result) for result in results]
+        _print_json({"passed": passed, "failed": len(failed), "cases": cases})
+    else:
+        for result in failed:
+            click.echo(f"FAILED {shown(result.name)}: {result.problem}")
+        click.echo(f"{passed} passed, {len(failed)} failed")
+    return ERROR if failed else ALLOWED
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command and exit with its status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # reasons have arrows, and not every terminal does
+    try:
+        status = commands.main(args=arguments, prog_name="keynote", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        status = ERROR
+    except click.Abort:
+        status = ERROR
+    except PolicyError as error:
+        for problem in error.problems:
+            click.echo(f"keynote: error: {problem}", err=True)
+        status = ERROR
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # lest the interpreter's last flush complain
+        status = ERROR
+    except (KeynoteError, OSError) as error:
+        click.echo(f"keynote: error: {error}", err=True)
+        status = ERROR
+    sys.exit(status if isinstance(status, int) else ALLOWED)
+
+
+def _status(decision: Decision) -> int:
+    if decision.allowed:
+        return ALLOWED
+    return MAY_BE if decision.possible else DENIED
+
+
+def _print_verdict(decision: Decision) -> None:
+    click.echo(shown(str(decision)))
+
+
+def _print_set_aside(decision: Decision) -> None:
+    for item in decision.set_aside:
+        click.echo(f"set aside: {item}")
+
+
+def _distance(distance: int) -> str:
+    if not 0 < distance < MAXIMUM:
+        return ""
+    return "  (one change away)" if distance == 1 else f"  ({distance} changes away)"
+
+
+def _print_json(data: object) -> None:
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))

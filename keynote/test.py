@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: ISC
+"""Tables of queries with the answers they must have: `queries.toml` beside a policy, and `*.jsonl` collections.
+
+policies/README.md documents the form of queries.toml. A line of a collection is an object: id, policies, credentials,
+action, authorizers, values and expect; its policies and credentials are texts of one assertion each, in Latin-1, and
+one that is unusable is left out, as a query would.
+"""
+
+import json
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from keynote.assertions import Assertion
+from keynote.environment import Unknown
+from keynote.errors import KeynoteError, PolicyError
+from keynote.explanation import Decision
+from keynote.files import SetAside, parse_assertion, parse_credentials, parse_policy
+from keynote.session import BOOLEAN, Session
+
+
+class TableError(KeynoteError):
+    """A table of queries that is not in the form it must have."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedError:
+    """What is expected where the query itself is wrong: any error meets it."""
+
+    def __str__(self) -> str:
+        return "an error"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One row. `expect` is a value, or `low..high`; each text of `because` must occur in the reason."""
+
+    name: str
+    session: Callable[[], Session]
+    action: Mapping[str, str]
+    authorizers: tuple[str, ...]
+    values: tuple[str, ...]
+    unknown: frozenset[str] | Unknown
+    expect: str | ExpectedError
+    because: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a query turned out. `problem` is empty if it passed; `because` is the decision's reason, if any."""
+
+    name: str
+    expected: str
+    actual: str
+    because: str
+    problem: str
+
+    @property
+    def passed(self) -> bool:
+        return not self.problem
+
+
+def queries(path: Path) -> Iterator[Query]:
+    """The queries of a table, or of all tables in a folder and below. Raises TableError and OSError."""
+    if path.is_dir():
+        tables = sorted([*path.rglob("queries.toml"), *path.rglob("*.jsonl")])
+        if not tables:
+            raise TableError(f"{path}: no queries.toml and no *.jsonl in this folder")
+        for table in tables:
+            yield from queries(table)
+    elif path.suffix == ".jsonl":
+        yield from _collection(path)
+    elif path.suffix == ".toml":
+        yield from _table(path)
+    else:
+        raise TableError(f"{path}: neither *.toml nor *.jsonl")
+
+
+def run(query: Query) -> Result:
+    """Ask the query and compare. Any KeynoteError is an answer too."""
+    expected = str(query.expect)
+    try:
+        decision = query.session().query(query.action, query.authorizers, query.values, query.unknown)
+    except KeynoteError as error:
+        message = str(error).splitlines()[0]
+        problem = "" if isinstance(query.expect, ExpectedError) else f"expected {expected}, got an error: {message}"
+        return Result(query.name, expected, f"error: {message}", "", problem)
+    return Result(query.name, expected, str(decision), decision.because, _problem(query, decision))
+
+
+def _problem(query: Query, decision: Decision) -> str:
+    if str(decision) != query.expect:
+        return f"expected {query.expect}, got {decision} because {decision.because}"
+    missing = [text for text in query.because if text not in decision.because]
+    return f"{decision} as expected, but not because `{missing[0]}`: {decision.because}" if missing else ""
+
+
+# -- collections -----------------------------------------------------------------------------------------------------
+
+
+def _collection(path: Path) -> Iterator[Query]:
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            case = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise TableError(f"{path}:{number}: not JSON: {error}") from error
+        yield _Row(case, f"{path}:{number}").case()
+
+
+class _Row:
+    """Reads the members of one query, and says which is wrong."""
+
+    def __init__(self, members: object, where: str) -> None:
+        if not isinstance(members, dict):
+            raise TableError(f"{where}: a query is an object with named members")
+        self._members: dict[str, Any] = members
+        self._where = where
+
+    def case(self) -> Query:
+        name = self.text("id")
+        policies, credentials = self.texts("policies"), self.texts("credentials")
+        return Query(
+            name=name,
+            session=lambda: _session_of_texts(name, policies, credentials),
+            action=self.table("action"),
+            authorizers=self.texts("authorizers"),
+            values=self.texts("values", BOOLEAN),
+            unknown=frozenset(self.texts("unknown")),
+            expect=self.expectation(),
+        )
+
+    def text(self, key: str) -> str:
+        value = self._members.get(key)
+        if not isinstance(value, str):
+            raise TableError(f"{self._where}: `{key}` must be a string")
+        return value
+
+    def texts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """A list of strings; one string stands for a list of one."""
+        value = self._members.get(key, list(default))
+        value = [value] if isinstance(value, str) else value
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise TableError(f"{self._where}: `{key}` must be a list of strings")
+        return tuple(value)
+
+    def table(self, key: str) -> dict[str, str]:
+        value = self._members.get(key, {})
+        if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
+            raise TableError(f"{self._where}: `{key}` must be a table of strings")
+        return value
+
+    def expectation(self) -> str | ExpectedError:
+        value = self._members.get("expect")
+        if isinstance(value, dict) and set(value) == {"error"}:
+            return ExpectedError()
+        if not isinstance(value, str):
+            raise TableError(f"{self._where}: `expect` must be a value, `low..high`, or a table with `error`")
+        return value
+
+    def only(self, allowed: frozenset[str]) -> None:
+        for key in self._members:
+            if key not in allowed:
+                raise TableError(f"{self._where}: unknown key `{key}`")
+
+
+def _session_of_texts(name: str, policies: tuple[str, ...], credentials: tuple[str, ...]) -> Session:
+    set_aside: list[SetAside] = []
+
+    def read(kind: str, texts: tuple[str, ...]) -> Iterator[Assertion]:
+        for number, text in enumerate(texts, 1):
+            try:
+                yield parse_assertion(text, name=f"{name} {kind} {number}")
+            except PolicyError as error:
+                set_aside.append(SetAside(error.problems[0].where, error.problems[0].message))
+
+    trusted, untrusted = list(read("policy", policies)), list(read("credential", credentials))
+    return Session(trusted, untrusted, set_aside=set_aside)
+
+
+# -- queries.toml ----------------------------------------------------------------------------------------------------
+
+_SHARED: Final = frozenset({"action", "authorizers", "values", "unknown", "unknown_except"})
+_FILE: Final = frozenset({"policies", "credentials", "defaults", "query"})
+_QUERY: Final = _SHARED | {"name", "expect", "because"}
+
+
+def _table(path: Path) -> Iterator[Query]:
+    try:
+        content = tomllib.loads(path.read_bytes().decode())
+    except (tomllib.TOMLDecodeError, UnicodeError) as error:
+        raise TableError(f"{path}: {error}") from error
+    file = _Row(_as_bytes(content), str(path))
+    file.only(_FILE)
+    defaults = _Row(_as_bytes(content.get("defaults", {})), f"{path}: defaults")
+    defaults.only(_SHARED)
+    rows = content.get("query", [])
+    if not isinstance(rows, list):
+        raise TableError(f"{path}: queries are written `[[query]]`")
+    session = _loaded_once(path, file.texts("policies", ("policy.kn",)), file.texts("credentials"))
+    for number, row in enumerate(rows, 1):
+        yield _query(path, number, _Row(_as_bytes(row), f"{path}: query {number}"), defaults, session)
+
+
+def _query(path: Path, number: int, row: _Row, defaults: _Row, session: Callable[[], Session]) -> Query:
+    row.only(_QUERY)
+    action = {**defaults.table("action"), **row.table("action")}
+    return Query(
+        name=f"{path.parent.name}: {row.text('name')}",
+        session=session,
+        action=action,
+        authorizers=row.texts("authorizers", defaults.texts("authorizers")),
+        values=row.texts("values", defaults.texts("values", BOOLEAN)),
+        unknown=_unknown(row) or _unknown(defaults) or frozenset(),
+        expect=row.expectation(),
+        because=row.texts("because"),
+    )
+
+
+def _unknown(row: _Row) -> frozenset[str] | Unknown | None:
+    known = row.texts("unknown_except")
+    return Unknown.except_(known) if known else frozenset(row.texts("unknown")) or None
+
+
+def _loaded_once(path: Path, policies: tuple[str, ...], credentials: tuple[str, ...]) -> Callable[[], Session]:
+    """Loads the files of a table at its first query; each query of a table that cannot be loaded fails."""
+    loaded: list[Session] = []
+
+    def session() -> Session:
+        if not loaded:
+            loaded.append(_load(path.parent, policies, credentials))
+        return loaded[0]
+
+    return session
+
+
+def _load(folder: Path, policies: tuple[str, ...], credentials: tuple[str, ...]) -> Session:
+    trusted: list[Assertion] = []
+    untrusted: list[Assertion] = []
+    set_aside: list[SetAside] = []
+    for name in policies:
+        trusted += parse_policy(_read(folder / name), name=name)
+    for name in credentials:
+        usable, refused = parse_credentials(_read(folder / name), name=name)
+        untrusted += usable
+        set_aside += refused
+    return Session(trusted, untrusted, set_aside=set_aside)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TableError(f"{path}: {error.strerror}") from error
+
+
+def _as_bytes(value: Any) -> Any:
+    """TOML is UTF-8, policies are bytes: each string becomes the Latin-1 text of its bytes."""
+    if isinstance(value, str):
+        return value.encode().decode("latin-1")
+    if isinstance(value, list):
+        return [_as_bytes(item) for item in value]
+    return {_as_bytes(key): _as_bytes(item) for key, item in value.items()} if isinstance(value, dict) else value
