@@ -6,73 +6,57 @@ lies between is `issuance`'s. Gateways open it read-only and ask for the status 
 signed again under the same serial number has another, and is unknown.
 """
 
-import contextlib
 import datetime
 import hashlib
-import os
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
-from urllib.parse import quote
 
 import sqlalchemy as sa
 from cryptography import x509
-from sqlalchemy import event, exc
-from sqlalchemy.orm import Session
-from sqlalchemy.pool import NullPool
 
 from pki.chain_certificates import ChainCertificate
-from pki.errors import NotRecorded, RegistryError, RegistryUnreachable, SchemaUnknown
+from pki.errors import NotRecorded, RegistryError
 from pki.models import ISSUED, PENDING, Authority, Certificate, SubjectAltName
 from pki.names import Identity
 from pki.records import AuthorityRecord, Record, Reservation, Status, Unfinished
+from pki.registry_database import Database, check_schema, make_schema
 
-SCHEMA = "0001"  # the newest revision in migrations/, and the only one that this version reads and writes
-_BUSY_SECONDS = 30
 _FINGERPRINT_BYTES = 32
 
 
 class Registry:
-    """One registry. Connections are opened for each use: a file restored from a backup is seen at once, and a
-    process that forks shares none."""
+    """One registry. Opened to read only it needs no more than that right."""
 
-    def __init__(self, engine: sa.Engine, file: Path | None = None) -> None:
-        self._engine = engine
-        self._file = file  # of a database that we may write; None: it has none, or we only read
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     @classmethod
     def create(cls, url: str | Path) -> "Registry":
         """Make the tables of a registry that is not there yet; all of them or, interrupted, none.
 
         Raises RegistryUnreachable, SchemaUnknown."""
-        registry = cls(_engine(url, "rwc"), _file(url))
-        with registry._transaction() as session:
-            if not sa.inspect(session.connection()).has_table("alembic_version"):
-                _migrate(session.connection())
-        registry.check_schema()
-        return registry
+        database = Database(url, "rwc")
+        with database.transaction() as session:
+            make_schema(session.connection())
+        return cls._checked(database)
 
     @classmethod
     def open(cls, url: str | Path) -> "Registry":
         """Open a registry to read and write. Raises RegistryUnreachable, SchemaUnknown."""
-        registry = cls(_engine(url, "rw"), _file(url))
-        registry.check_schema()
-        return registry
+        return cls._checked(Database(url, "rw"))
 
     @classmethod
     def open_read_only(cls, url: str | Path) -> "Registry":
-        """Open a registry with no more than the right to read: for daemons.
+        """Open a registry with no more than the right to read: for daemons. Never migrates.
 
         Raises RegistryUnreachable, SchemaUnknown."""
-        registry = cls(_engine(url, "ro"))
-        registry.check_schema()
-        return registry
+        return cls._checked(Database(url, "ro"))
 
-    def check_schema(self) -> None:
-        """Raises SchemaUnknown for any revision but ours, RegistryUnreachable."""
-        with _clear_errors(), self._engine.connect() as connection:
-            _check_schema(connection)
+    @classmethod
+    def _checked(cls, database: Database) -> "Registry":
+        with database.connection() as connection:
+            check_schema(connection)
+        return cls(database)
 
     def status(self, sha256: bytes) -> Status:
         """What is known of the certificate with this SHA-256. Raises as `statuses` does."""
@@ -85,8 +69,8 @@ class Registry:
         if any(len(sha256) != _FINGERPRINT_BYTES for sha256 in sha256s):
             raise ValueError(f"a SHA-256 has {_FINGERPRINT_BYTES} bytes")
         wanted = [sha256.hex() for sha256 in sha256s]
-        with _clear_errors(), self._engine.connect() as connection:
-            _check_schema(connection)
+        with self._database.connection() as connection:
+            check_schema(connection)
             known = _known(connection, wanted)
         return tuple(_status(known, sha256) for sha256 in wanted)
 
@@ -96,8 +80,8 @@ class Registry:
 
         An authority is known by its key: its certificate may have been signed anew. Raises NotRecorded,
         RegistryUnreachable, SchemaUnknown."""
-        with _clear_errors(), self._engine.connect() as connection:
-            _check_schema(connection)
+        with self._database.connection() as connection:
+            check_schema(connection)
             ders = connection.scalars(_AUTHORITIES).all()
             keys = [x509.load_der_x509_certificate(der).public_key() for der in ders if der is not None]
             ours = max((at for at, link in enumerate(chain) if link.public_key in keys), default=-1)
@@ -120,7 +104,7 @@ class Registry:
             .where(Certificate.state == ISSUED)
             .order_by(Authority.id)
         )
-        with self._reading() as session:
+        with self._database.reading() as session:
             return tuple(
                 AuthorityRecord(authority.id, authority.name, _record(certificate))
                 for authority, certificate in session.execute(query)
@@ -150,12 +134,12 @@ class Registry:
             .where(condition, Certificate.state == ISSUED)
             .order_by(Certificate.name, Certificate.not_before.desc(), Certificate.serial)
         )
-        with self._reading() as session:
+        with self._database.reading() as session:
             return tuple(_record(certificate) for certificate in session.scalars(query))
 
     def reserve_authority(self, reservation: Reservation) -> int:
         """Take the name of a new authority and the serial number of its own certificate; the authority's id."""
-        with self._transaction() as session:
+        with self._database.transaction() as session:
             if session.scalar(sa.select(Authority.id).where(Authority.name == reservation.name)):
                 raise RegistryError(f"authority `{reservation.name}` exists already")
             authority = Authority(
@@ -174,7 +158,7 @@ class Registry:
             Certificate.revoked_at.is_(None),
             Certificate.not_after >= now,
         )
-        with self._transaction() as session:
+        with self._database.transaction() as session:
             if (valid := session.scalars(query).first()) is not None:
                 raise RegistryError(
                     f"`{reservation.name}` has a certificate already, valid until {valid.not_after:%Y-%m-%d} "
@@ -185,7 +169,7 @@ class Registry:
 
     def confirm(self, authority_id: int, serial: str, der: bytes) -> None:
         """Make a reserved certificate an issued one. Raises RegistryError where nothing is reserved."""
-        with self._transaction() as session:
+        with self._database.transaction() as session:
             certificate = session.get(Certificate, (authority_id, serial))
             if certificate is None or certificate.state != PENDING:
                 raise RegistryError(f"serial number {serial} is not reserved")
@@ -195,14 +179,14 @@ class Registry:
 
     def settle(self, authority_id: int, serial: str) -> None:
         """Record that the key file has its name."""
-        with self._transaction() as session:
+        with self._database.transaction() as session:
             certificate = session.get(Certificate, (authority_id, serial))
             if certificate is not None:
                 certificate.temporary_file = None
 
     def cancel(self, authority_id: int, serial: str) -> None:
         """Forget a reservation, and the authority whose own certificate it was to be."""
-        with self._transaction() as session:
+        with self._database.transaction() as session:
             certificate = session.get(Certificate, (authority_id, serial))
             if certificate is None or certificate.state != PENDING:
                 return
@@ -215,36 +199,11 @@ class Registry:
     def unfinished(self) -> tuple[Unfinished, ...]:
         """What interrupted issues left, oldest first."""
         query = sa.select(Certificate).where((Certificate.state == PENDING) | Certificate.temporary_file.is_not(None))
-        with self._reading() as session:
+        with self._database.reading() as session:
             return tuple(
                 Unfinished(it.authority_id, it.serial, it.name, it.state == ISSUED, it.key_file, it.temporary_file)
                 for it in session.scalars(query.order_by(Certificate.authority_id, Certificate.serial))
             )
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[Session]:
-        with _clear_errors(), self._left_readable(), Session(self._engine) as session:
-            yield session
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Session]:
-        """Holds the right to write from its first statement on: writers wait for each other, none fails halfway."""
-        engine = self._engine.execution_options(immediate=True)
-        with _clear_errors(), self._left_readable(), Session(engine) as session, session.begin():
-            yield session
-
-    @contextlib.contextmanager
-    def _left_readable(self) -> Iterator[None]:
-        """The last writer's connection removes the files beside a WAL database when it closes, and who may not write
-        to the directory could not read until somebody makes them again: so they are made again at once, empty."""
-        try:
-            yield
-        finally:
-            if self._file is not None:
-                with contextlib.suppress(OSError):  # a directory that we cannot write either
-                    mode = self._file.stat().st_mode & 0o777
-                    for suffix in ("-wal", "-shm"):
-                        os.close(os.open(f"{self._file}{suffix}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode))
 
 
 _STATUS = sa.select(Certificate.sha256, Certificate.revoked_at).where(
@@ -267,81 +226,6 @@ def _status(known: Mapping[str | None, datetime.datetime | None], sha256: str) -
     if sha256 not in known:
         return Status.UNKNOWN
     return Status.ISSUED if known[sha256] is None else Status.REVOKED
-
-
-def _check_schema(connection: sa.Connection) -> None:
-    try:
-        found = connection.scalars(sa.text("SELECT version_num FROM alembic_version")).all()
-    except (exc.OperationalError, exc.ProgrammingError) as error:
-        if "alembic_version" not in str(error.orig):
-            raise
-        raise SchemaUnknown("this database is no registry", "make one with `keynote-pki init DIR`") from error
-    if found != [SCHEMA]:
-        raise SchemaUnknown(
-            f"the registry has schema {', '.join(found) or 'none'}, this version knows {SCHEMA} only",
-            "use the version that wrote it",
-        )
-
-
-def _engine(url: str | Path, mode: Literal["ro", "rw", "rwc"]) -> sa.Engine:
-    path = _file(url)
-    if path is None:
-        options = {"postgresql_readonly": True} if mode == "ro" else {}
-        try:
-            return sa.create_engine(str(url), poolclass=NullPool, execution_options=options)
-        except (exc.ArgumentError, ImportError) as error:
-            raise RegistryUnreachable(f"registry URL cannot be used: {error}") from error
-    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
-
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
-        connection.execute("PRAGMA foreign_keys = ON")
-        if mode != "ro":
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-        return connection
-
-    engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _file(url: str | Path) -> Path | None:
-    """The file of an SQLite database, which may be named by its path or by a URL."""
-    if isinstance(url, Path):
-        return url
-    if url.startswith("sqlite:///"):
-        return Path(url.removeprefix("sqlite:///"))
-    return None if "://" in url else Path(url)
-
-
-def _begin(connection: sa.Connection) -> None:
-    # The driver's own transactions begin late and leave DDL outside; these are ours from BEGIN to COMMIT.
-    immediate = connection.get_execution_options().get("immediate", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-def _migrate(connection: sa.Connection) -> None:
-    from alembic import command  # slow to import, and needed once in the life of a registry
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
-
-
-@contextlib.contextmanager
-def _clear_errors() -> Iterator[None]:
-    try:
-        yield
-    except exc.IntegrityError as error:
-        raise RegistryError(f"the registry refuses this: {error.orig}") from error
-    except exc.DBAPIError as error:
-        raise RegistryUnreachable(
-            f"the registry cannot be used: {error.orig}",
-            "is it there, readable with the -wal and -shm files beside it, and the disk not full?",
-        ) from error
 
 
 def _pending(authority_id: int, reservation: Reservation) -> Certificate:

@@ -15,7 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from pki import chain_certificates, models, registry
+from pki import chain_certificates, models, registry_database
 from pki.chain_certificates import ChainCertificate
 from pki.errors import NotRecorded, RegistryError, RegistryUnreachable, SchemaUnknown
 from pki.names import identity
@@ -276,7 +276,7 @@ def test_a_schema_of_another_version(there: tuple[Registry, int], path: Path, st
         lambda: reader.check_chain([]),
     ]
     for ask in asks:
-        with pytest.raises(SchemaUnknown, match=rf"{found}.*knows {registry.SCHEMA} only"):
+        with pytest.raises(SchemaUnknown, match=rf"{found}.*knows {registry_database.SCHEMA} only"):
             ask()
 
 
@@ -293,8 +293,8 @@ def test_opening_never_migrates(path: Path) -> None:
 
 
 def test_the_migrations_make_what_the_models_say(there: tuple[Registry, int], path: Path) -> None:
-    scripts = ScriptDirectory(str(Path(registry.__file__).parent / "migrations"))
-    assert scripts.get_heads() == [registry.SCHEMA]
+    scripts = ScriptDirectory(str(Path(registry_database.__file__).parent / "migrations"))
+    assert scripts.get_heads() == [registry_database.SCHEMA]
     engine = sa.create_engine(f"sqlite:///{path}")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
