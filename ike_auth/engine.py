@@ -22,6 +22,7 @@ from ike_auth.events import (
     PeerNotified,
     PeerRefused,
     TunnelDown,
+    said,
 )
 from ike_auth.exchanges.steps import (
     AddIkeSa,
@@ -273,7 +274,7 @@ class Engine:
         peer = exchange.peer.name if exchange is not None else ike.peer.name if ike is not None else ""
         found = version.hints(None if exchange is None else exchange.state, header, datagram.data)
         if exchange is not None:
-            found = tuple(hint for hint in found if self._remark(exchange, f"somebody there said {hint}"))
+            found = tuple(hint for hint in found if self._remark(exchange, f"somebody there said {said(hint)}"))
         return [Report(PeerHint(peer, datagram.remote, hint)) for hint in found]
 
     # --- commit
@@ -328,7 +329,7 @@ class Engine:
                 refused = named or (unfinished if len(unfinished) == 1 else [])
                 if not refused:
                     return [Report(PeerNotified(ike.peer.name, exchange.remote, notify))]
-                return [effect for e in refused for effect in self._fail(e, f"the peer says {notify}")]
+                return [effect for e in refused for effect in self._fail(e, f"the peer says {said(notify)}")]
 
     def _add_ike(self, sa: IkeSa, exchange: Exchange, now: Now) -> list[Effect]:
         self.table.add_ike(sa)

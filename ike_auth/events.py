@@ -15,10 +15,13 @@ class IkeSaUp:
     sa: IkeSa
 
     def __str__(self) -> str:
-        sa, role = self.sa, "initiator" if self.sa.initiator else "responder"
+        sa = self.sa
         nat = " behind NAT" if sa.nat.remote else ""
+        ours = ", we are behind NAT" if sa.nat.local else ""
+        begun = "begun by us" if sa.initiator else "begun by the peer"
         return (
-            f"phase 1 up with {sa.peer.name} at {sa.remote}{nat} as {role}: {sa.identity}, {sa.suite} ({sa.because})"
+            f"phase 1 up with {sa.peer.name} at {sa.remote}{nat}{ours}: {sa.identity}, {sa.suite}, {begun}"
+            f" ({sa.because})"
         )
 
 
@@ -41,7 +44,10 @@ class PeerRefused:
     decision: Decision
 
     def __str__(self) -> str:
-        return f"phase 1 refused to {self.peer} at {self.remote}: {self.identity}: {self.decision.because}"
+        because = self.decision.because
+        named = because.startswith(str(self.identity))
+        claim = "" if named else f" as {self.identity}"
+        return f"phase 1 refused to {self.peer} at {self.remote}{claim}: {because}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +57,12 @@ class TunnelUp:
     def __str__(self) -> str:
         t = self.tunnel
         protocols = " + ".join(describe(sa.parameters) for sa in t.outbound)
-        spis = " ".join(f"{sa.spi.hex()}" for sa in t.sas)
-        return f"tunnel up {t.name}: {t.local} ↔ {t.remote} with {t.identity}: {protocols}, SPIs {spis} ({t.because})"
+        spis_in, spis_out = (" ".join(sa.spi.hex() for sa in sas) for sas in (t.inbound, t.outbound))
+        at = t.outbound[0].destination
+        return (
+            f"{_named('tunnel up', t)} at {at}: {t.local} ↔ {t.remote}, {t.identity}, {protocols},"
+            f" SPI in {spis_in} out {spis_out} ({t.because})"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ class TunnelDown:
     why: str
 
     def __str__(self) -> str:
-        return f"tunnel down {self.tunnel.name}: {self.tunnel.local} ↔ {self.tunnel.remote}: {self.why}"
+        return f"{_named('tunnel down', self.tunnel)}: {self.tunnel.local} ↔ {self.tunnel.remote}: {self.why}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +87,8 @@ class TunnelRefused:
             f"{' + '.join(describe(p) for p in request.protocols)}: {decision.because}"
             for request, decision in zip(self.requests, self.decisions, strict=True)
         )
-        return f"phase 2 refused to {first.identity.identity}: {first.local} ↔ {first.remote}: {reasons}"
+        peer, at = first.identity.peer.name, first.identity.negotiation.remote
+        return f"phase 2 refused to {peer} at {at} as {first.identity.identity}: {first.local} ↔ {first.remote}: {reasons}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +113,7 @@ class PeerHint:
     notify: str
 
     def __str__(self) -> str:
-        return f"hint, not authenticated, from {self.remote} ({self.peer}): {self.notify}"
+        return f"{self.peer} at {self.remote} says, not authenticated: {said(self.notify)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +125,7 @@ class PeerNotified:
     notify: str
 
     def __str__(self) -> str:
-        return f"{self.peer} at {self.remote} notifies: {self.notify}"
+        return f"{self.peer} at {self.remote} notifies: {said(self.notify)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +165,21 @@ Event = (
     | MessageDropped
     | LegacyInUse
 )
+
+_MEANING = {
+    "NO_PROPOSAL_CHOSEN": "it takes nothing of what was offered",
+    "AUTHENTICATION_FAILED": "it does not accept our identity, or what proves it",
+    "INVALID_ID_INFORMATION": "it knows no tunnel between these networks, or not our identity",
+    "PAYLOAD_MALFORMED": "it cannot read our message",
+    "INVALID_COOKIE": "it has forgotten this IKE SA",
+}
+
+
+def said(notify: str) -> str:
+    """What a peer's notification is called, and what it most often means."""
+    meaning = _MEANING.get(notify)
+    return f"{notify} ({meaning})" if meaning else notify
+
+
+def _named(what: str, tunnel: Tunnel) -> str:
+    return " ".join((what, *((tunnel.connection,) if tunnel.connection else ()), "with", tunnel.peer))

@@ -36,7 +36,7 @@ SUITES = {
 
 PHASE_1_UP = rf"phase 1 up with {PEER} at "
 PHASE_1_REFUSED = rf"phase 1 refused to {PEER} at "
-TUNNEL_UP = rf"tunnel up {CONNECTION}: "
+TUNNEL_UP = rf"tunnel up {CONNECTION} with {PEER} at "
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ def test_tunnel_is_deleted_at_the_peers_end(meet: Meet, auth: Auth, we_initiate:
         meeting.charon.initiate()
     meeting.wait_until_up()
     meeting.charon.terminate()
-    meeting.ours.wait_for_log(rf"tunnel down {CONNECTION}: ")
+    meeting.ours.wait_for_log(rf"tunnel down {CONNECTION} with {PEER}: ")
     meeting.ours.wait_for_log(rf"phase 1 down with {PEER} at ")
 
 
@@ -260,7 +260,7 @@ def test_peer_that_does_not_know_our_identity_refuses_us(meet: Meet) -> None:
 @both_roles
 def test_no_common_phase_1_proposal(meet: Meet, we_initiate: bool) -> None:
     meeting = meet("psk", we_initiate=we_initiate, our={"gives_up_after": 5}, their={"ike": "aes128-sha256-modp3072"})
-    reason = r"hint, .*NO.PROPOSAL.CHOSEN" if we_initiate else r"no common phase 1 transform: .*(KEY_LENGTH|GROUP)"
+    reason = r"says, not authenticated: NO_PROPOSAL_CHOSEN" if we_initiate else r"no common phase 1 transform: .*(KEY_LENGTH|GROUP)"
     refused(meeting, reason, we_initiate=we_initiate)
 
 

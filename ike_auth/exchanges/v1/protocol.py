@@ -113,4 +113,4 @@ def _protected_hints(state: main_mode.ProofAwaited, header: Header, data: bytes)
     except PeerError:
         if state.agreed.signs:
             raise
-        return (f"a notification that cannot be read, {main_mode.KEYS_DIFFER}",)
+        return (f"what we cannot read, {main_mode.KEYS_DIFFER}",)

@@ -59,7 +59,7 @@ class ProtectedRow:
             why = self.why_unreadable(state)
             if not why:
                 raise
-            raise type(error)(f"{step} cannot be read, {why} ({error})") from None
+            raise type(error)(f"{_numbered(step)} cannot be read, {why} ({error})") from None
         return self.run(state, message, following, local)
 
 
@@ -70,11 +70,15 @@ def expected(table: Table, state: State) -> str:
     """The message that leads on from this state; empty if none does."""
     match table.get(type(state)):
         case Row(step):
-            return step
+            return _numbered(step)
         case ProtectedRow(of_state):
-            return of_state(state)
+            return _numbered(of_state(state))
         case _:
             return ""
+
+
+def _numbered(step: Step) -> str:
+    return step.partition(",")[0]
 
 
 def advance(table: Table, state: State, header: Header, data: bytes, local: Local) -> Outcome:
