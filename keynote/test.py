@@ -92,9 +92,9 @@ def run(query: Query) -> Result:
 
 def _problem(query: Query, decision: Decision) -> str:
     if str(decision) != query.expect:
-        return f"expected {query.expect}, got {decision} because {decision.because}"
+        return f"expected {query.expect}, got {decision}: {decision.because}"
     missing = [text for text in query.because if text not in decision.because]
-    return f"{decision} as expected, but not because `{missing[0]}`: {decision.because}" if missing else ""
+    return f"{decision} as expected, but because `{decision.because}`, not `{missing[0]}`" if missing else ""
 
 
 # -- collections -----------------------------------------------------------------------------------------------------
@@ -191,31 +191,35 @@ _QUERY: Final = _SHARED | {"name", "expect", "because"}
 def _table(path: Path) -> Iterator[Query]:
     try:
         content = tomllib.loads(path.read_bytes().decode())
-    except (tomllib.TOMLDecodeError, UnicodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeError, RecursionError) as error:
         raise TableError(f"{path}: {error}") from error
-    file = _Row(_as_bytes(content), str(path))
+    file = _Row(content, str(path))
     file.only(_FILE)
-    defaults = _Row(_as_bytes(content.get("defaults", {})), f"{path}: defaults")
+    defaults = _Row(content.get("defaults", {}), f"{path}: defaults")
     defaults.only(_SHARED)
     rows = content.get("query", [])
     if not isinstance(rows, list):
         raise TableError(f"{path}: queries are written `[[query]]`")
     session = _loaded_once(path, file.texts("policies", ("policy.kn",)), file.texts("credentials"))
     for number, row in enumerate(rows, 1):
-        yield _query(path, number, _Row(_as_bytes(row), f"{path}: query {number}"), defaults, session)
+        yield _query(path, _Row(row, f"{path}: query {number}"), defaults, session)
 
 
-def _query(path: Path, number: int, row: _Row, defaults: _Row, session: Callable[[], Session]) -> Query:
+def _query(path: Path, row: _Row, defaults: _Row, session: Callable[[], Session]) -> Query:
     row.only(_QUERY)
-    action = {**defaults.table("action"), **row.table("action")}
+    own_unknown = _unknown(row)
+    # What a query calls unknown, the defaults do not give.
+    given = {name: value for name, value in defaults.table("action").items() if name not in (own_unknown or ())}
+    action = given | row.table("action")
+    expect = row.expectation()
     return Query(
         name=f"{path.parent.name}: {row.text('name')}",
         session=session,
-        action=action,
-        authorizers=row.texts("authorizers", defaults.texts("authorizers")),
-        values=row.texts("values", defaults.texts("values", BOOLEAN)),
-        unknown=_unknown(row) or _unknown(defaults) or frozenset(),
-        expect=row.expectation(),
+        action={_as_bytes(name): _as_bytes(value) for name, value in action.items()},
+        authorizers=_all_as_bytes(row.texts("authorizers", defaults.texts("authorizers"))),
+        values=_all_as_bytes(row.texts("values", defaults.texts("values", BOOLEAN))),
+        unknown=own_unknown or _unknown(defaults) or frozenset(),
+        expect=_as_bytes(expect) if isinstance(expect, str) else expect,
         because=row.texts("because"),
     )
 
@@ -223,6 +227,15 @@ def _query(path: Path, number: int, row: _Row, defaults: _Row, session: Callable
 def _unknown(row: _Row) -> frozenset[str] | Unknown | None:
     known = row.texts("unknown_except")
     return Unknown.except_(known) if known else frozenset(row.texts("unknown")) or None
+
+
+def _as_bytes(text: str) -> str:
+    """TOML is UTF-8, policies are bytes: the Latin-1 text of the bytes of `text`."""
+    return text.encode().decode("latin-1")
+
+
+def _all_as_bytes(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(_as_bytes, texts))
 
 
 def _loaded_once(path: Path, policies: tuple[str, ...], credentials: tuple[str, ...]) -> Callable[[], Session]:
@@ -255,12 +268,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise TableError(f"{path}: {error.strerror}") from error
-
-
-def _as_bytes(value: Any) -> Any:
-    """TOML is UTF-8, policies are bytes: each string becomes the Latin-1 text of its bytes."""
-    if isinstance(value, str):
-        return value.encode().decode("latin-1")
-    if isinstance(value, list):
-        return [_as_bytes(item) for item in value]
-    return {_as_bytes(key): _as_bytes(item) for key, item in value.items()} if isinstance(value, dict) else value

@@ -49,7 +49,7 @@ def _need(change: Change, assertion: Assertion) -> tuple[str, str] | None:
     if name is None or callable(constant):
         return None
     operator = operator if change.wanted else _OPPOSITE[operator]
-    text = quoted(constant) if isinstance(constant, str) else str(constant)
+    text = (quoted(constant) if constant else '`""`') if isinstance(constant, str) else str(constant)
     if operator == "==":
         return name, f"needs {text}"
     return name, f"must not be {text}" if operator == "!=" else f"needs {operator} {text}"
