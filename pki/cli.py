@@ -7,7 +7,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 @click.group(context_settings=_CONTEXT)
-@click.version_option(metadata.version("keynote-ike"), prog_name="keynote-pki")
+@click.version_option(package_name="keynote-ike", prog_name="keynote-pki")
 def cli() -> None:
     """A certification authority for IPsec: issues what IKE peers accept, and remembers it.
 
