@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from pki.chain_rules import IPSEC_IKE
-from pki.errors import PkiError
 from pki.names import IdentityKind
 
 # Clocks differ: a certificate is valid a little before it was issued.
@@ -59,11 +58,3 @@ ROAD_WARRIOR = Profile(
 )
 
 PROFILES = {profile.name: profile for profile in (CA, GATEWAY, ROAD_WARRIOR)}
-
-
-def named(name: str) -> Profile:
-    """The profile of this name. Raises PkiError."""
-    try:
-        return PROFILES[name]
-    except KeyError as error:
-        raise PkiError(f"unknown profile `{name}`", f"known are {', '.join(PROFILES)}") from error

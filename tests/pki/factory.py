@@ -186,14 +186,22 @@ def certificate(
     return Issued(builder.sign(signer, digest), own)
 
 
-def resigned(issued: Issued, issuer: Issued, replace: bytes = b"", by: bytes = b"", *, sha1: bool = False) -> bytes:
+SHA256 = hashes.SHA256()
+SHA256_WITH_RSA = bytes.fromhex("2a864886f70d01010b")
+SHA1_WITH_RSA = bytes.fromhex("2a864886f70d010105")
+UNKNOWN_WITH_RSA = bytes.fromhex("2a864886f70d01017f")
+
+
+def resigned(
+    issued: Issued, issuer: Issued, replace: bytes = b"", by: bytes = b"", algorithm: bytes = SHA256_WITH_RSA
+) -> bytes:
     """The DER of a certificate with some bytes of what is signed replaced by as many others, signed anew: for what no
-    library writes. With `sha1` it is signed with that, and says so."""
+    library writes. It says that it is signed with `algorithm`."""
     assert len(replace) == len(by)
-    parts = der.slices(issued.der)
-    assert replace in parts.tbs
-    tbs = parts.tbs.replace(replace, by) if replace else parts.tbs
-    return signed(tbs.replace(_SHA256_WITH_RSA, _SHA1_WITH_RSA) if sha1 else tbs, issuer, sha1=sha1)
+    whole = tbs(issued.der)
+    assert replace in whole
+    changed = whole.replace(replace, by) if replace else whole
+    return signed(changed.replace(SHA256_WITH_RSA, algorithm), issuer, algorithm)
 
 
 def without_extensions(issued: Issued, issuer: Issued) -> bytes:
@@ -212,15 +220,10 @@ def tbs(certificate_der: bytes) -> bytes:
     return der.slices(certificate_der).tbs
 
 
-def signed(to_be_signed: bytes, issuer: Issued, *, sha1: bool = False) -> bytes:
+def signed(to_be_signed: bytes, issuer: Issued, algorithm: bytes = SHA256_WITH_RSA) -> bytes:
     """Any bytes, signed as if they were a certificate."""
     assert isinstance(issuer.key, rsa.RSAPrivateKey)
-    signature = issuer.key.sign(to_be_signed, padding.PKCS1v15(), hashes.SHA1() if sha1 else hashes.SHA256())
-    oid = der.encode(der.OBJECT_IDENTIFIER, _SHA1_WITH_RSA if sha1 else _SHA256_WITH_RSA)
-    algorithm = der.encode(der.SEQUENCE, oid + b"\x05\x00")
-    return der.encode(der.SEQUENCE, to_be_signed + algorithm + der.encode(der.BIT_STRING, b"\0" + signature))
-
-
-_SHA256_WITH_RSA = bytes.fromhex("2a864886f70d01010b")
-_SHA1_WITH_RSA = bytes.fromhex("2a864886f70d010105")
-SHA256 = hashes.SHA256()
+    digest = hashes.SHA1() if algorithm == SHA1_WITH_RSA else hashes.SHA256()
+    signature = issuer.key.sign(to_be_signed, padding.PKCS1v15(), digest)
+    identifier = der.encode(der.SEQUENCE, der.encode(der.OBJECT_IDENTIFIER, algorithm) + b"\x05\x00")
+    return der.encode(der.SEQUENCE, to_be_signed + identifier + der.encode(der.BIT_STRING, b"\0" + signature))

@@ -225,6 +225,10 @@ def spoil(**changes: object) -> lints.Rehearsal:
         ({"identities": ()}, "no subjectAltName"),
         ({"identities": (Identity("FQDN", "other"),)}, "not the identities that were asked for"),
         ({"issuer": chain_certificates.load(factory.authority().der)}, "is not the authority's subject"),
+        (
+            {"issuer": chain_certificates.load(factory.authority(CA.subject).der)},
+            "authorityKeyIdentifier is missing or not its authority's",
+        ),
         ({"profile": profiles.CA}, "no authority's"),
         ({"profile": replace(profiles.GATEWAY, extended_key_usages=())}, "extended key usages are not those"),
         ({"profile": replace(profiles.GATEWAY, path_length=1)}, "basic constraints are not those"),
@@ -233,6 +237,15 @@ def spoil(**changes: object) -> lints.Rehearsal:
 def test_a_rehearsal_that_is_not_what_was_meant(changes: dict[str, object], message: str) -> None:
     with pytest.raises(LintFailed, match=message):
         lints.check(spoil(**changes))
+
+
+def test_a_subject_key_identifier_of_another_key() -> None:
+    ca = factory.authority()
+    leaf = factory.leaf(ca, "gw")
+    digest = x509.SubjectKeyIdentifier.from_public_key(leaf.key.public_key()).digest
+    loaded = chain_certificates.load(factory.resigned(leaf, ca, digest, bytes(20)))
+    with pytest.raises(LintFailed, match="subjectKeyIdentifier is missing or not its key's"):
+        lints.check(lints.Rehearsal(loaded, profiles.GATEWAY, loaded.names, chain_certificates.load(ca.der)))
 
 
 @pytest.mark.parametrize(

@@ -312,6 +312,12 @@ REFUSED: list[tuple[str, Callable[[], Chain], Reason, str]] = [
         "secp224r1",
     ),
     ("SHA-1", lambda: Chain(_signed_with_sha1()), Reason.UNSUPPORTED_ALGORITHM, "sha1"),
+    (
+        "unknown signature algorithm",
+        lambda: Chain(factory.resigned(factory.leaf(CA, "gw"), CA, algorithm=factory.UNKNOWN_WITH_RSA)),
+        Reason.UNSUPPORTED_ALGORITHM,
+        "1.2.840.113549.1.1.127",
+    ),
     ("version 1", lambda: Chain(_of_version_1()), Reason.MALFORMED, "version 1"),
     (
         "unknown critical extension",
@@ -332,7 +338,7 @@ def _below_with_1024_bits() -> Issued:
 
 
 def _signed_with_sha1() -> bytes:
-    return factory.resigned(factory.leaf(CA, "gw"), CA, sha1=True)
+    return factory.resigned(factory.leaf(CA, "gw"), CA, algorithm=factory.SHA1_WITH_RSA)
 
 
 def _of_version_1() -> bytes:

@@ -215,6 +215,13 @@ def test_wrong_usage(ca: Run, tmp_path: Path, line: str, message: str) -> None:
     assert snapshot(tmp_path) == before
 
 
+@pytest.mark.parametrize("line", ["keynote-pki", "keynote-pki issue", "keynote-pki export"])
+def test_a_command_without_its_command_shows_help(run: Run, line: str) -> None:
+    done = run(line)
+    assert (done.status, done.out) == (2, "")
+    assert done.err.startswith(f"Usage: {line} [OPTIONS] COMMAND")
+
+
 def test_hints(ca: Run) -> None:
     ca("keynote-pki issue gateway gw.example.org")
     assert "hint: did you mean `gw.example.org`?" in ca("keynote-pki show gw.exmple.org").err
@@ -286,6 +293,18 @@ def test_terminals_are_not_written_to_by_names(ca: Run) -> None:
     assert done.err.replace("\n", "").isprintable()
     done = ca("keynote-pki issue gateway '\x1b[31m\x07'")
     assert done.err.replace("\n", "").isprintable()
+
+
+def test_output_that_cannot_be_written(ca: Run, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from pki import cli; cli.main()", "list", "--dir", str(tmp_path / "ca")]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "keynote-pki: error: cannot write: No space left on device\n")
+    with subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as piped:
+        assert piped.stdout is not None
+        assert piped.stderr is not None
+        piped.stdout.close()
+        assert (piped.stderr.read(), piped.wait()) == (b"", 1)
 
 
 def test_the_installed_command(tmp_path: Path) -> None:

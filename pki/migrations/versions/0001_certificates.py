@@ -65,9 +65,3 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_subject_alt_name_value", "subject_alt_name", ["value"])
-
-
-def downgrade() -> None:
-    op.drop_table("subject_alt_name")
-    op.drop_table("certificate")
-    op.drop_table("authority")
