@@ -107,7 +107,7 @@ def check(config: str, policy: str | None, as_json: bool) -> None:
     "--dir",
     "directory",
     metavar="DIR",
-    help="Where to write what it uses; kept for reading.  [default: a new ./demo-N]",
+    help="Where to write what it uses; kept for reading, and replaced by the next demo.  [default: demo]",
 )
 def demo(directory: str | None) -> None:
     """Show it: two gateways meet under a KeyNote policy, an impostor with a valid certificate does not.
