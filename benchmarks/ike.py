@@ -145,12 +145,13 @@ def _rsa_hosts() -> Callable[[], tuple[Host, Host]]:
     }
     session = keynote.Session(keynote.parse_policy(POLICY, name="bench.policy"))
     anchors = [x509.load_der_x509_certificate(ca.der)]
+    authorizers = {at: KeyNoteAuthorizer(session) for at in (A, B)}  # a daemon has one for all its handshakes
 
     def make() -> tuple[Host, Host]:
         hosts = []
         for at in (A, B):
             credential = Credential(Identity.fqdn(NAME[at]), (issued[at].der,), issued[at].key)
-            authorizer = KeyNoteAuthorizer(session)
+            authorizer = authorizers[at]
             hosts.append(Host(ip_address(at), configurations[at], authorizer, anchors, [credential], seed=len(hosts)))
         return hosts[0], hosts[1]
 

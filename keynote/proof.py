@@ -18,7 +18,7 @@ from keynote.loading import licensee_names
 from keynote.locations import Location
 from keynote.principals import POLICY, shown_principal
 from keynote.printing import printed
-from keynote.syntax import StringExpression, leftmost
+from keynote.syntax import Node, StringExpression, leftmost
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +28,7 @@ class Step:
     Principals are written for people, passphrases hidden; `next` has for each licensee the index of its own step in
     the path, or None for a requester. Without licensees the assertion licenses everybody.
 
-    `clause` is the clause of its Conditions that held, or "" if there is no such field, and `where` the place of that
+    `held` is the clause of its Conditions that held, None if there is no such field, and `where` the place of that
     clause, or of the authorizer. `certain` is False if the clause depends on unknown attributes.
     """
 
@@ -36,10 +36,15 @@ class Step:
     value: str
     assertion: Assertion
     where: Location
-    clause: str
+    held: Node | None
     certain: bool
     licensees: tuple[str, ...]
     next: tuple[int | None, ...]
+
+    @property
+    def clause(self) -> str:
+        """The text of `held`, or ""."""
+        return "" if self.held is None else printed(self.held, 300)
 
 
 def steps(evidence: Evidence, raises: Sequence[Raise], goal: int) -> tuple[Step, ...]:
@@ -98,20 +103,21 @@ def _step(
     evidence: Evidence, delegation: Delegation, supporters: tuple[str, ...], places: Mapping[str, int], goal: int
 ) -> Step:
     assertion, scale = delegation.assertion, evidence.scale
-    where, clause, certain = assertion.authorizer.where(assertion.authorizer.tree), "", True
+    where, certain = assertion.authorizer.where(assertion.authorizer.tree), True
+    clause = None
     program = delegation.conditions
     if program is not None and assertion.conditions is not None:
         held = [o for o in outcomes(program, evidence.partial_environment(), scale) if o.highest >= goal]
         outcome = next((o for o in held if o.certain and o.lowest >= goal), held[0])
-        node = program.clauses[outcome.number].node
-        where = assertion.conditions.where(leftmost(node.test))
-        clause, certain = printed(node, 300), outcome.certain and outcome.lowest >= goal
+        clause = program.clauses[outcome.number].node
+        where = assertion.conditions.where(leftmost(clause.test))
+        certain = outcome.certain and outcome.lowest >= goal
     return Step(
         authorizer=shown_principal(delegation.authorizer),
         value=scale.values[goal],
         assertion=assertion,
         where=where,
-        clause=clause,
+        held=clause,
         certain=certain,
         licensees=tuple(map(shown_principal, supporters)),
         next=tuple(places.get(supporter) for supporter in supporters),

@@ -22,6 +22,7 @@ from pki.chain_rules import IKE_USAGES
 __all__ = ["ChainCertificate", "ChainError", "IKE_USAGES", "Reason", "TrustAnchors", "ValidatedChain", "validate"]
 
 MAX_INTERMEDIATES = 8  # beside the peer's own: a bound on the work that somebody unknown can ask for
+_MAX_REMEMBERED = 4096  # chains that held
 _MAX_DEPTH = 5  # authorities between leaf and anchor
 
 _CA_POLICY = verification.ExtensionPolicy.permit_all().require_present(
@@ -41,20 +42,29 @@ class ValidatedChain:
     def leaf(self) -> ChainCertificate:
         return self.certificates[0]
 
+    @property
+    def begins(self) -> datetime.datetime:
+        """The latest not_before."""
+        return max(certificate.not_before for certificate in self.certificates)
+
+
+Asked = tuple[bytes, tuple[bytes, ...], frozenset[x509.ObjectIdentifier]]  # what `validate` was asked about
+
 
 class TrustAnchors:
-    """The configured authorities, read once; nothing in it changes.
+    """The configured authorities, read once; they do not change. What was validated against them is remembered.
 
     Raises ChainError for a certificate that is no authority's and for two authorities of one name (look-alikes by
     RFC 5280 7.1 included): a policy that trusts the name could not tell them apart. Two certificates of one
     authority, same name and same key, are fine, and the same certificate twice is one.
     """
 
-    __slots__ = ("_by_certificate", "_by_folded_subject", "_by_subject", "_store", "certificates")
+    __slots__ = ("_by_certificate", "_by_folded_subject", "_by_subject", "_remembered", "_store", "certificates")
 
     def __init__(self, certificates: Sequence[x509.Certificate]) -> None:
         self._by_certificate = {certificate: _read_anchor(certificate) for certificate in certificates}
         self.certificates = tuple(self._by_certificate.values())
+        self._remembered: dict[Asked, ValidatedChain] = {}
         self._by_subject: dict[bytes, list[ChainCertificate]] = {}
         self._by_folded_subject: dict[object, ChainCertificate] = {}
         for anchor in self.certificates:
@@ -71,6 +81,20 @@ class TrustAnchors:
     def namesake(self, certificate: ChainCertificate) -> ChainCertificate | None:
         """The configured authority whose subject is, or looks like, this certificate's."""
         return self._by_folded_subject.get(certificate.folded_subject)
+
+    def remembered(self, asked: Asked, now: datetime.datetime) -> ValidatedChain | None:
+        """The chain that these certificates gave before, if all of it is valid at `now`: nothing else in the answer
+        depends on time. A peer that comes again, to rekey or after a break, costs next to nothing."""
+        chain = self._remembered.get(asked)
+        if chain is None or not chain.begins <= now <= chain.expires:
+            return None
+        return chain
+
+    def remember(self, asked: Asked, chain: ValidatedChain) -> None:
+        """Refusals are not kept: strangers could fill the memory with them."""
+        if len(self._remembered) >= _MAX_REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+        self._remembered[asked] = chain
 
     def path(
         self, leaf: ChainCertificate, intermediates: Sequence[ChainCertificate], now: datetime.datetime
@@ -106,6 +130,22 @@ def validate(
 
     Raises ChainError: `reason`, a message that names the certificate by its subject, and `hint`, what to do.
     """
+    asked = (leaf_der, tuple(intermediates_der), usages)
+    remembered = anchors.remembered(asked, now)
+    if remembered is not None:
+        return remembered
+    chain = _validated(leaf_der, intermediates_der, anchors, now, usages)
+    anchors.remember(asked, chain)
+    return chain
+
+
+def _validated(
+    leaf_der: bytes,
+    intermediates_der: Sequence[bytes],
+    anchors: TrustAnchors,
+    now: datetime.datetime,
+    usages: frozenset[x509.ObjectIdentifier],
+) -> ValidatedChain:
     leaf = chain_certificates.load(leaf_der)
     chain_rules.check_leaf(leaf, now, usages)
     if namesake := anchors.namesake(leaf):

@@ -16,8 +16,7 @@ from ike_auth.config.model import Configuration, Peer
 from ike_auth.errors import LocalError
 from ike_auth.wire.numbers import AuthenticationMethod
 from pki.chain import ChainCertificate, TrustAnchors
-from pki.errors import PkiError
-from pki.records import Status
+from pki.errors import NotRecorded, PkiError
 from pki.registry import Registry
 
 GROUP = "ike_auth.authorizers"
@@ -110,12 +109,8 @@ class _Recorded:
 
     def __call__(self, certificates: tuple[ChainCertificate, ...]) -> None:
         try:
-            ours = {authority.certificate.sha256 for authority in self.registry.authorities()}
-            if not any(certificate.sha256.hex() in ours for certificate in certificates):
-                return
-            for certificate in certificates:
-                status = self.registry.status(certificate.sha256)
-                if status is not Status.ISSUED:
-                    raise Refused(f"the registry of its authority knows `{certificate.subject}` as {status}")
+            self.registry.check_chain(certificates)
+        except NotRecorded as error:
+            raise Refused(f"{error} ({error.hint})") from None
         except PkiError as error:
             raise Refused(f"the registry cannot be asked: {error}") from None

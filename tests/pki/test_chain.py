@@ -534,3 +534,29 @@ def test_mutated_intermediates(changes: list[tuple[int, int, str]]) -> None:
     if mutated != BELOW_DER:
         with pytest.raises(ChainError):
             chain.validate(LEAF_BELOW, [mutated], TRUST, NOW)
+
+
+# --- a chain that held is remembered, for as long as it holds
+
+
+def test_a_chain_is_remembered_while_all_of_it_is_valid() -> None:
+    ca = factory.authority()
+    soon = NOW + datetime.timedelta(days=1)
+    leaf = factory.leaf(ca, "gw.example.org", not_before=NOW - datetime.timedelta(days=1), not_after=soon)
+    anchors = TrustAnchors([ca.certificate])
+    first = chain.validate(leaf.der, (), anchors, NOW)
+    assert chain.validate(leaf.der, (), anchors, NOW) is first
+    for moment in (soon + datetime.timedelta(seconds=1), NOW - datetime.timedelta(days=2)):
+        with pytest.raises(ChainError):
+            chain.validate(leaf.der, (), anchors, moment)
+    assert chain.validate(leaf.der, (), TrustAnchors([ca.certificate]), NOW) is not first
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "_MAX_REMEMBERED", 2)
+    ca = factory.authority()
+    leaves = [factory.leaf(ca, f"gw{number}.example.org") for number in range(3)]
+    anchors = TrustAnchors([ca.certificate])
+    held = [chain.validate(leaf.der, (), anchors, NOW) for leaf in leaves]
+    assert chain.validate(leaves[2].der, (), anchors, NOW) is held[2]
+    assert chain.validate(leaves[0].der, (), anchors, NOW) is not held[0]
