@@ -4,7 +4,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ike_auth.demo.hosts import GATEWAY_A, GATEWAY_B, IMPOSTOR, Host
+from ike_auth.demo.hosts import GATEWAY_A, GATEWAY_B, Host
 
 SUITE = "QM-ESP-AES-256-SHA2-256-PFS-GRP14-SUITE"
 NULL_SUITE = "QM-ESP-NULL-SHA2-256-PFS-GRP14-SUITE"
@@ -28,7 +28,7 @@ def gateway(
     peer_lines: str = "",
 ) -> str:
     """`proof` is what it authenticates by, certificates or a pre-shared key; `calls` whether it is the initiator."""
-    peer = GATEWAY_B if own in (GATEWAY_A, IMPOSTOR) else GATEWAY_A
+    peer = GATEWAY_B if own.address == GATEWAY_A.address else GATEWAY_A
     certified = isinstance(proof, Certificates)
     key = "" if isinstance(proof, Certificates) else f"Authentication= {proof}\n"
     return f"""\

@@ -2,7 +2,7 @@
 """Step 5: an impostor with a valid certificate, at the gateway's address."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ike_auth.demo import configurations, policies
 from ike_auth.demo.failures import check
@@ -73,9 +73,17 @@ def _under_the_name_of_the_gateway(stage: Stage) -> None:
     answer = ask(stage, "eval", IMPOSTOR.fqdn, GENUINE, ALLOWED)
     check(answer.startswith("true\n"), "policy was to believe the false name")
     stage.narrator.say("""
-        That is why the daemon compares name and certificate before it asks policy. It checks its own name as well,
-        and would refuse to run with a false one. So the impostor has changed its daemon; ike_auth/demo/attacker.py is
-        the whole change:
+        That is why the daemon compares name and certificate before it asks policy. Its own name, too:
+    """)
+    false = configurations.gateway(
+        replace(IMPOSTOR, fqdn=GATEWAY_A.fqdn), certificates_of(stage, IMPOSTOR), calls=True
+    )
+    configuration = stage.write(f"{FOLDER}/false-name.conf", false)
+    said = stage.command("ike-auth", "check", "-c", configuration, "--policy", stage.path(POLICY_A), status=1)
+    check("no certificate that bears" in said, "`ike-auth check` did not say that no certificate bears the name")
+    stage.narrator.say("""
+        So the impostor has changed its daemon, and it goes on without that: ike_auth/demo/attacker.py is the whole
+        change. Gateway B waits, and the impostor calls:
     """)
     attempt = Attempt("false-name", _refused_by_certificate, claim=GATEWAY_A.fqdn)
     _impostor_calls(stage, attempt)
@@ -91,7 +99,7 @@ def _without_the_check(stage: Stage) -> None:
         "c) What a) was for: the same impostor, its own name, and the strict check switched off"
     )
     stage.narrator.say("""
-        Somebody writes a shorter policy for gateway B. It works as well, and does not ask for a name:
+        Somebody writes a shorter policy for gateway B. It does not ask for a name:
     """)
     trusting = stage.write(TRUSTING, policies.trusting(GATEWAY_A))
     stage.command("cat", trusting)

@@ -6,19 +6,23 @@ from ike_auth.demo.configurations import NULL_SUITE, SUITE
 from ike_auth.demo.failures import check
 from ike_auth.demo.hosts import GATEWAY_A, GATEWAY_B
 from ike_auth.demo.meeting import certificates_of, show_phase_1
-from ike_auth.demo.questions import POLICY_B
+from ike_auth.demo.questions import POLICY_A, POLICY_B
 from ike_auth.demo.stage import Stage
 
 TITLE = "a genuine peer with a weak offer"
 FOLDER = "6-null-encryption"
-_ALLOW = "# So that policy is asked at all: NULL is off otherwise.\nAllow-Legacy= NULL\n"
+_ALLOW = "Allow-Legacy= NULL\n"
 
 
 def tell(stage: Stage) -> None:
     stage.narrator.say("""
-        Gateway A is back. Somebody there has configured ESP with NULL encryption, to look into the packets, and
-        forgotten it. Gateway B's configuration would take that too (`Allow-Legacy= NULL` in the peer's section;
-        without such a line it is never accepted), so that policy decides alone. It is the policy of step 2.
+        Gateway A is back. Somebody there wants to look into the packets, and configures ESP with NULL encryption: a
+        tunnel that hides nothing. The daemon has that, for old peers, but it is off:
+    """)
+    _check_is_off(stage)
+    stage.narrator.say("""
+        So that line is added, gateway A's own policy is widened, and gateway B has the line as well, for otherwise it
+        would refuse by itself. Now policy decides alone; gateway B's is the one of step 2.
     """)
     for host, calls, suites in ((GATEWAY_B, False, (SUITE, NULL_SUITE)), (GATEWAY_A, True, (NULL_SUITE,))):
         text = configurations.gateway(
@@ -45,3 +49,10 @@ def tell(stage: Stage) -> None:
     stage.narrator.verdict(f"""
         Refused in Phase 2, and the clause that failed is named: {refused.because}.
     """)
+
+
+def _check_is_off(stage: Stage) -> None:
+    text = configurations.gateway(GATEWAY_A, certificates_of(stage, GATEWAY_A), calls=True, suites=(NULL_SUITE,))
+    configuration = stage.write(f"{FOLDER}/gw-a-without-switch.conf", text)
+    said = stage.command("ike-auth", "check", "-c", configuration, "--policy", stage.path(POLICY_A), status=1)
+    check("Allow-Legacy= NULL" in said, "`ike-auth check` did not say which line allows NULL")

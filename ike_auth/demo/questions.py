@@ -42,7 +42,8 @@ def ask(stage: Stage, how: str, who: str, question: str, status: int) -> str:
 def _ask_for_gateway(stage: Stage) -> None:
     stage.narrator.say(f"""
         Who asks is the holder of gateway A's certificate (-k). What is asked for is in a file: a tunnel for the
-        network {GATEWAY_A.network}, by ESP (the protocol that protects IP packets), encrypted with AES.
+        network {GATEWAY_A.network}, by ESP (the protocol that protects IP packets), encrypted with AES. The second
+        file of assertions is what a daemon makes of certificates that it has checked: the CA speaks for each holder.
     """)
     answer = ask(stage, "eval", GATEWAY_A.fqdn, GENUINE, ALLOWED)
     check(answer.startswith("true\n"), "policy did not say `true` to the gateway")

@@ -48,11 +48,15 @@ def test_six_steps_and_no_process_left(tmp_path: Path) -> None:
     own, false, off = re.split(r"^[abc]\) .*$", impostor, flags=re.M)[1:]
     assert len(re.findall(r"gw-b │ phase 1 refused .*printer.example.org is not the configured Remote-ID", own)) == 2
     assert len(re.findall(r"gw-b │ phase 1 refused .*FQDN gw-a.example.org is not certified", false)) == 2
+    assert re.search(
+        r"error: .*no certificate that bears `FQDN gw-a.example.org`, our identity for `\[gw-b\]`", false
+    )
     assert re.search(r"error: policy does not bind remote_id for .*trusting.kn:\d+", off)
     assert len(re.findall(r"gw-b │ tunnel up .*FQDN printer.example.org", off)) == 2
     for part in (own, false):
         assert "tunnel up" not in part
     # 6
+    assert re.search(r"ike-auth: error: .*Allow-Legacy= NULL", weak)
     assert re.search(r"gw-b │ phase 2 refused .*gw-b.kn:11: esp_enc_alg is `null`, needs `aes`", weak)
     assert "tunnel up" not in weak
     _try_next_commands(tmp_path / "demo", end)
