@@ -24,6 +24,7 @@ from ike_auth.crypto import authenticators, groups
 from ike_auth.wire.identities import Identity
 from ike_auth.wire.messages import Message, decode_payloads, encode_payloads
 from ike_auth.wire.numbers import Group
+from pki.chain import TrustAnchors
 from tests.ike_auth.configurations import NAME, A, B, gateway
 from tests.ike_auth.simulation import AllowAll, Credential, Host, Network
 from tests.pki import factory
@@ -144,7 +145,7 @@ def _rsa_hosts() -> Callable[[], tuple[Host, Host]]:
         at: isakmpd.parse(gateway(at, authentication="rsa", active=at == A), f"{at}.conf") for at in (A, B)
     }
     session = keynote.Session(keynote.parse_policy(POLICY, name="bench.policy"))
-    anchors = [x509.load_der_x509_certificate(ca.der)]
+    anchors = TrustAnchors([x509.load_der_x509_certificate(ca.der)])
     authorizers = {at: KeyNoteAuthorizer(session) for at in (A, B)}  # a daemon has one for all its handshakes
 
     def make() -> tuple[Host, Host]:

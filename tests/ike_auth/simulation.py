@@ -79,7 +79,7 @@ class Host:
     address: IPAddress
     configuration: Configuration
     authorizer: Authorizer = field(default_factory=AllowAll)
-    authorities: Sequence[x509.Certificate] = ()
+    authorities: Sequence[x509.Certificate] | TrustAnchors = ()
     credentials: Sequence[Credential] = ()
     recorded: CheckRecorded = lambda _: None
     seed: int = 0
@@ -87,7 +87,8 @@ class Host:
     fail_install: Callable[[IpsecSa], bool] = lambda _: False
 
     def __post_init__(self) -> None:
-        anchors = TrustAnchors(self.authorities)
+        known = self.authorities
+        anchors = known if isinstance(known, TrustAnchors) else TrustAnchors(known)
         self.gate = Gate(self.authorizer, anchors, lambda peer: peer.is_default, self.recorded)
         subjects = tuple(anchor.subject_der for anchor in anchors.certificates)
         self.events: list[Event] = []
