@@ -133,7 +133,7 @@ class _Block:
             self._problem(self.start, "no Authorizer field", _NO_AUTHORIZER)
         if self.problems or authorizer is None:
             raise PolicyError(sorted(self.problems, key=lambda problem: (problem.where.line, problem.where.column)))
-        end = spans["Signature"][0] if signature else self.end
+        end = spans["Signature"][0] - len("Signature:") if signature else self.end
         return Assertion(self.reader.source, self.start, end, authorizer, licensees, conditions, constants, signature)
 
     # -- the text as a whole -----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ _WIDTH: Final = 100
 _INDENT: Final = "    "
 
 # A comment; a string literal; or a literal that is never closed, up to where its line ends.
-_TOKEN = re.compile(rf'#[^\n]*|({literals.PATTERN})|("(?:[^"\\\n]|\\[\s\S])*)')
+_TOKEN = re.compile(rf'#[^\n]*|({literals.PATTERN})|("(?:[^"\\\n]|\\(?:\n[ \t\n]*+|.|\Z))*+)')
 _BARE_SECRET = re.compile(r"passphrase[a-z0-9-]*:[^\n]*", re.IGNORECASE)
 
 

@@ -22,6 +22,7 @@ from keynote.redaction import is_secret
 from keynote.syntax import (
     Assignment,
     Broken,
+    Clause,
     Licensees,
     Literal,
     Name,
@@ -312,6 +313,7 @@ _FIELD_NAMES = {
     "SIGNATURE": "Signature",
     "VERSION": "KeyNote-Version",
 }
+_BEFORE_A_CLAUSE = ("CONDITIONS", "LBRACE", "SEMICOLON", "clauses")
 _HINTS = {
     "ASSIGN": "string comparison is `==`",
     "AMPERSAND": "and is written `&&`",
@@ -337,14 +339,14 @@ def _syntax_error(parser: Any, lexer: FieldLexer, text: str, token: lex.LexToken
 
 
 def _hint(parser: Any, lexer: FieldLexer, token: lex.LexToken) -> str:
-    before = parser.symstack[-1].type if parser.symstack else ""
+    before = parser.symstack[-1]
     if lexer.field == "CONSTANTS":
         return 'a constant is written `name = "text"`, without commas or expressions'
-    if lexer.field == "CONDITIONS" and before == "RBRACE":
+    if before.type == "clause" and isinstance(before.value, Clause) and isinstance(before.value.value, Program):
         return "a `}` is followed by `;`"
     if lexer.field == "CONDITIONS" and token.type == "RBRACE":
         return "a clause ends with `;`, also the last one before `}`"
-    if lexer.field == "CONDITIONS" and token.type == "SEMICOLON" and before == "clauses":
+    if lexer.field == "CONDITIONS" and token.type == "SEMICOLON" and before.type in _BEFORE_A_CLAUSE:
         return "an empty clause is not allowed"
     if token.type == "INTEGER" and lexer.field == "LICENSEES":
         return "a threshold is written `2-of(…)`, in one word and from 1 upwards"

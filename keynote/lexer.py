@@ -62,7 +62,7 @@ t_ignore = " \t\n"
 t_ignore_COMMENT = r"\#[^\n]*"
 
 t_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
-t_STRING = STRING_LITERAL
+t_STRING = STRING_LITERAL.replace(" ", r"\ ")  # PLY compiles verbose patterns
 t_AND = r"&&"
 t_OR = r"\|\|"
 t_NE = r"!="

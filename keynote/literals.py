@@ -8,8 +8,9 @@ import re
 _ESCAPE = re.compile(r"\\(?:(\n[ \t\n]*)|([0-7]{3}|0[0-7])|(.))", re.DOTALL)
 _CONTROL = {"n": "\n", "r": "\r", "t": "\t", "f": "\f"}
 
-#: A whole literal with its quotes. A raw newline or return is illegal in one, and so is NUL.
-PATTERN = r'"[^"\\\r\n\0]*(?:\\[^\r\0][^"\\\r\n\0]*)*"'
+#: A whole literal with its quotes. A raw newline or return is illegal in one, and so is NUL; a newline after a
+#: backslash is not, nor are those in the white space that follows it.
+PATTERN = r'"[^"\\\r\n\0]*+(?:\\(?:\n[ \t\n]*+|[^\r\n\0])[^"\\\r\n\0]*+)*+"'
 
 
 def _unescaped(match: re.Match[str]) -> str:
