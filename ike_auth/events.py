@@ -87,8 +87,9 @@ class TunnelRefused:
             f"{' + '.join(describe(p) for p in request.protocols)}: {decision.because}"
             for request, decision in zip(self.requests, self.decisions, strict=True)
         )
-        peer, at = first.identity.peer.name, first.identity.negotiation.remote
-        return f"phase 2 refused to {peer} at {at} as {first.identity.identity}: {first.local} ↔ {first.remote}: {reasons}"
+        who = first.identity
+        peer = f"{who.peer.name} at {who.negotiation.remote} as {who.identity}"
+        return f"phase 2 refused to {peer}: {first.local} ↔ {first.remote}: {reasons}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,16 +38,17 @@ charon {{
   retransmit_timeout = 1
   retransmit_base = 1.5
   retransmit_tries = 2
+  half_open_timeout = 3
   fragment_size = {fragment_size}
   filelog {{
     log {{
-      path = {directory}/charon.log
+      path = {directory}/charon-{life}.log
       flush_line = yes
       append = no
       default = 1
       ike = {log_level}
       enc = {log_level}
-      chd = {log_level}
+      chd = {keys_log_level}
     }}
   }}
   plugins {{
@@ -61,7 +62,8 @@ charon {{
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a charon is told about its one peer. Proposals are strongSwan's words; a group in `esp` is PFS."""
+    """What a charon is told about its one peer. Proposals are strongSwan's words, with commas between them; a group
+    in `esp` is PFS."""
 
     own_id: str
     peer_id: str
@@ -76,6 +78,7 @@ class Settings:
     userspace_esp: bool = True  # kernel-libipsec: claims a NAT, so all goes to port 4500. False: phase 1 only
     fragment_size: int = 1280  # octets of an IP packet; longer IKE messages go in fragments
     log_level: int = 1  # of what concerns the protocol; 4 writes keys and plaintext
+    log_keys: bool = False  # of tunnels, at any log level
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ class Charon(Service):
         self.settings = settings
         self._directory = directory
         self._socket = directory / "vici.sock"
+        self._lives = 0
 
     def initiate(self, seconds: float = 10.0) -> None:
         """Bring the tunnel up; ViciError, with the end of the log, if it is not up within `seconds`."""
@@ -137,6 +141,18 @@ class Charon(Service):
         """Delete the SAs with this peer and tell the peer."""
         with self._vici(COMMAND_SECONDS) as vici:
             vici.request("terminate", {"ike": CONNECTION, "timeout": "5000"})
+
+    def rekey_child(self) -> None:
+        """Begin another quick mode for the tunnel; the old one goes when the new one is there."""
+        self._rekey({"child": CHILD})
+
+    def reauthenticate(self) -> None:
+        """Begin another main mode; the old IKE SA goes when the new one is there."""
+        self._rekey({"ike": CONNECTION, "reauth": "yes"})
+
+    def _rekey(self, what: dict[str, str]) -> None:
+        with self._vici(COMMAND_SECONDS) as vici:
+            vici.request("rekey", what)
 
     def list_sas(self) -> list[IkeSa]:
         with self._vici(COMMAND_SECONDS) as vici:
@@ -175,21 +191,24 @@ class Charon(Service):
     def _launch(self) -> Daemon:
         directory, settings = self._directory, self.settings
         run = directory / "run"
-        run.mkdir(parents=True)
+        run.mkdir(parents=True, exist_ok=True)
+        self._lives += 1
         configuration = directory / "strongswan.conf"
         configuration.write_text(
             _STRONGSWAN_CONF.format(
                 plugins=_PLUGINS.format(libipsec="kernel-libipsec" if settings.userspace_esp else ""),
                 directory=directory,
+                life=self._lives,
                 fragment_size=settings.fragment_size,
                 log_level=settings.log_level,
+                keys_log_level=4 if settings.log_keys else settings.log_level,
             )
         )
         return Daemon(
             self.gateway,
             ["sh", "-c", 'mount --bind "$1" /run && exec "$2"', "sh", str(run), str(CHARON)],
-            output=directory / "charon.out",
-            log=directory / "charon.log",
+            output=directory / f"charon-{self._lives}.out",
+            log=directory / f"charon-{self._lives}.log",
             environment={"STRONGSWAN_CONF": str(configuration)},
         )
 
@@ -218,8 +237,8 @@ class Charon(Service):
         return {
             "version": str(settings.version),
             "local_addrs": [self.gateway.address],
-            "remote_addrs": [self.peer.address],
-            "proposals": [settings.ike],
+            "remote_addrs": [self.peer.reached_at],
+            "proposals": settings.ike.split(","),
             "mobike": "no",
             "dpd_delay": f"{settings.dpd_delay}s",
             "local": {"auth": settings.auth, "id": settings.own_id, "certs": certificates},
@@ -228,7 +247,7 @@ class Charon(Service):
                 CHILD: {
                     "local_ts": [self.gateway.network],
                     "remote_ts": [self.peer.network],
-                    "esp_proposals": [settings.esp],
+                    "esp_proposals": settings.esp.split(","),
                     "dpd_action": "clear",
                 }
             },

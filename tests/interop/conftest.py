@@ -7,17 +7,22 @@ They are skipped where the machine cannot run them; with INTEROP_REQUIRED=1 in t
 import os
 import shutil
 import subprocess
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.interop.certificates import Authority
 from tests.interop.charon import CHARON, PLUGINS
+from tests.interop.meeting import Meeting, Stage
 from tests.interop.namespaces import Gateways, two_gateways
 
 REQUIRED = os.environ.get("INTEROP_REQUIRED") == "1"
 INSTALL = "bash tests/interop/install.sh as root installs it"
+
+Meet = Callable[..., Meeting]  # `Stage.meet` without its gateways
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -25,6 +30,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.interop)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `we_initiate` or `auth` runs in both roles, or with both methods."""
+    if "we_initiate" in metafunc.fixturenames:
+        metafunc.parametrize("we_initiate", [True, False], ids=["initiator", "responder"])
+    if "auth" in metafunc.fixturenames:
+        metafunc.parametrize("auth", ["psk", "rsa"])
 
 
 @pytest.hookimpl(wrapper=True)
@@ -57,6 +70,18 @@ def machine() -> None:
         pytest.skip(f"cannot make network namespaces: {e.stderr.strip()}")
 
 
+@pytest.fixture(scope="session")
+def netfilter(machine: None) -> None:
+    """Skips where datagrams cannot be lost or translated."""
+    if not shutil.which("nft"):
+        pytest.skip(f"nft(8) is missing; {INSTALL}")
+    try:
+        with two_gateways() as both:
+            both.a.filter("udp dport 500 numgen inc mod 2 == 0 counter name seen drop")
+    except subprocess.CalledProcessError as e:
+        pytest.skip(f"the kernel has no nftables: {e.stderr.strip()}")
+
+
 @pytest.fixture
 def gateways(machine: None) -> Iterator[Gateways]:
     with two_gateways() as both:
@@ -66,3 +91,21 @@ def gateways(machine: None) -> Iterator[Gateways]:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority.create(tmp_path_factory.mktemp("ca") / "interop", "Interop CA")
+
+
+@pytest.fixture(scope="session")
+def other_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.create(tmp_path_factory.mktemp("ca") / "other", "Other CA")
+
+
+@pytest.fixture
+def stage(authority: Authority, tmp_path: Path) -> Iterator[Stage]:
+    with ExitStack() as running:
+        stage = Stage(running, authority, tmp_path)
+        running.callback(stage.print_logs)
+        yield stage
+
+
+@pytest.fixture
+def meet(stage: Stage, gateways: Gateways) -> Meet:
+    return partial(stage.meet, gateways)

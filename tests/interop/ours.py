@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Our own daemon in a gateway's namespace: `ike-auth run` with isakmpd.conf and policy made for the test."""
 
+import json
 import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -27,9 +28,17 @@ class Settings:
     authority: Authority | None = None
     transform: str = "AES-256-SHA2-256-GRP14"  # the authentication method is added
     suite: str = "QM-ESP-AES-256-SHA2-256-PFS-GRP14-SUITE"
+    allow_legacy: str = ""
+    cipher: str = "aes"  # that the policy wants, KeyNote's `esp_enc_alg`
+    remote_network: str = ""  # of the connection; empty for the peer's
     condition: str = "true"  # a KeyNote test that the policy makes besides those of the identity
     trusted_id: str = ""  # what the policy wants remote_id to be; empty for `peer_id`
     gives_up_after: int = 120  # seconds, of an exchange
+    keepalive: int = 20  # seconds between two, when we are behind a NAT
+    wildcard: bool = False  # listens on all addresses
+    registry: bool = False  # asks the registry of `authority` about certificates
+    user: str = ""  # to become once the ports are open
+    as_json: bool = False  # its log; the text of each line is the same
 
 
 class IkeAuth(Service):
@@ -40,13 +49,34 @@ class IkeAuth(Service):
         self._peer = peer
         self._settings = settings
         self._directory = directory
+        self._lives = 0
+
+    def fingerprints(self) -> dict[str, str]:
+        """Of the keys of every tunnel that came up, by SPI; `as_json` has to be set."""
+        lines = [json.loads(line) for line in self.log.splitlines(keepends=True) if line.endswith("\n")]
+        found = [line["fingerprints"] for line in lines if line.get("kind") == "TunnelUp"]
+        return {spi: fingerprint for of_tunnel in found for spi, fingerprint in of_tunnel.items()}
 
     def _launch(self) -> Daemon:
         configuration, policy = self._write_files()
+        self._lives += 1
+        user = ["--user", self._settings.user] if self._settings.user else []
+        as_json = ["--json"] if self._settings.as_json else []
         return Daemon(
             self._gateway,
-            [str(IKE_AUTH), "run", "-c", str(configuration), "--policy", str(policy), "--no-kernel"],
-            output=self._directory / "ike-auth.log",
+            [
+                str(IKE_AUTH),
+                "run",
+                "-c",
+                str(configuration),
+                "--policy",
+                str(policy),
+                "--no-kernel",
+                "-v",
+                *as_json,
+                *user,
+            ],
+            output=self._directory / f"ike-auth-{self._lives}.log",
         )
 
     def _is_ready(self) -> bool:
@@ -56,10 +86,11 @@ class IkeAuth(Service):
         """Its files have said everything."""
 
     def _write_files(self) -> tuple[Path, Path]:
-        self._directory.mkdir()
-        if self._settings.credential:
-            assert self._settings.authority
-            self._settings.authority.export(self._settings.credential, self._directory)
+        if not self._lives:
+            self._directory.mkdir()
+            if self._settings.credential:
+                assert self._settings.authority
+                self._settings.authority.export(self._settings.credential, self._directory)
         configuration = self._write("isakmpd.conf", self._configuration().encode())
         return configuration, self._write("policy", self._policy().encode())
 
@@ -75,17 +106,23 @@ class IkeAuth(Service):
         identity = {"ID": "own-id"} if settings.own_id else {}
         secret = {"Authentication": settings.secret} if settings.secret else {}
         kind = "Connections" if settings.initiates else "Passive-Connections"
+        listen_on = {} if settings.wildcard else {"Listen-on": own.address}
+        local_address = {} if settings.wildcard else {"Local-address": own.address}
+        legacy = {"Allow-Legacy": settings.allow_legacy} if settings.allow_legacy else {}
+        registry = {"Registry": settings.authority.registry_url} if settings.registry and settings.authority else {}
         sections = {
             "General": {
-                "Listen-on": own.address,
+                **listen_on,
                 "Exchange-max-time": str(settings.gives_up_after),
+                "NAT-T-Keepalive": str(settings.keepalive),
             },
-            "Phase 1": {peer.address: PEER},
+            "Phase 1": {peer.reached_at: PEER},
             "Phase 2": {kind: CONNECTION},
             PEER: {
                 "Phase": "1",
-                "Address": peer.address,
-                "Local-address": own.address,
+                "Address": peer.reached_at,
+                **local_address,
+                **legacy,
                 "Configuration": "main-mode",
                 **identity,
                 "Remote-ID": "peer-id",
@@ -103,12 +140,13 @@ class IkeAuth(Service):
             },
             "quick-mode": {"EXCHANGE_TYPE": "QUICK_MODE", "Suites": settings.suite},
             "own-network": _network(own.network),
-            "peer-network": _network(peer.network),
+            "peer-network": _network(settings.remote_network or peer.network),
             "X509-certificates": {
                 "CA-directory": str(self._directory / "ca"),
                 "Cert-directory": str(self._directory / "certs"),
                 "CRL-directory": str(self._directory / "crls"),
                 "Private-key-directory": str(self._directory / "private"),
+                **registry,
             },
         }
         if not settings.own_id:
@@ -130,7 +168,7 @@ Authorizer: "POLICY"
 Licensees: "{licensee}"
 Conditions: app_domain == "IPsec policy" && doi == "ipsec" &&
             remote_id_type == "{kind}" && remote_id == "{name if _is_fqdn(name) else _padded(name)}" &&
-            esp_present == "yes" && esp_enc_alg == "aes" && ({settings.condition}) -> "true";
+            esp_present == "yes" && esp_enc_alg == "{settings.cipher}" && ({settings.condition}) -> "true";
 """
 
 

@@ -44,13 +44,21 @@ class Daemon:
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
     @property
+    def user(self) -> int:
+        """As whom it runs."""
+        found = re.search(r"^Uid:\s+\d+\s+(\d+)", Path(f"/proc/{self._process.pid}/status").read_text(), re.MULTILINE)
+        assert found
+        return int(found[1])
+
+    @property
     def running(self) -> bool:
         return self._process.poll() is None
 
     def udp_ports(self) -> set[int]:
         """On which local ports anybody in its namespace listens."""
-        table = Path(f"/proc/{self._process.pid}/net/udp").read_text()
-        return {int(port, 16) for port in re.findall(r"^ *\d+: [0-9A-F]{8}:([0-9A-F]{4}) ", table, re.MULTILINE)}
+        tables = [Path(f"/proc/{self._process.pid}/net/{name}") for name in ("udp", "udp6")]
+        table = "".join(path.read_text() for path in tables if path.exists())
+        return {int(port, 16) for port in re.findall(r"^ *\d+: [0-9A-F]+:([0-9A-F]{4}) ", table, re.MULTILINE)}
 
     def wait_for_log(self, pattern: str, seconds: float) -> re.Match[str]:
         """The first match of `pattern` in the log; TimeoutError with the log's end when there is none in time."""
@@ -77,6 +85,11 @@ class Daemon:
             self._process.kill()
             self._process.wait()
             raise TimeoutError(f"SIGTERM did not end it within {seconds} s: {self.describe()}") from None
+
+    def kill(self) -> None:
+        """End it without a chance to say goodbye to anybody."""
+        self._process.kill()
+        self._process.wait()
 
     def describe(self, lines: int = 40) -> str:
         """The command and the last `lines` of what it wrote, for a failed test's message."""
@@ -120,6 +133,10 @@ class Service(ABC):
     def stop(self) -> int:
         """SIGTERM, so that it says goodbye to its peer; the exit status."""
         return self.daemon.stop()
+
+    def crash(self) -> None:
+        """End it so that its peer learns nothing; it can be started again."""
+        self.daemon.kill()
 
     def __enter__(self) -> Self:
         self.start()

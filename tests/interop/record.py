@@ -10,7 +10,7 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tests.interop import capture
 from tests.interop.certificates import Authority
 from tests.interop.charon import Charon, Settings
+from tests.interop.key_log import ipsec_keys, values_in
 from tests.interop.namespaces import INTERFACE, Gateway, Gateways, two_gateways
 from tests.interop.processes import Daemon
 from tests.interop.vici import ViciError
@@ -30,7 +31,6 @@ from tests.interop.waiting import until
 SECRET = "secret of a recorded exchange"
 
 Datagram = dict[str, str]
-Trace = list[tuple[str, str]]  # label, hexadecimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,49 +216,6 @@ def _datagrams_in(log: str) -> int:
     """How many charon sent and received; it logs a message that came in fragments once more as a whole."""
     mentioned = len(re.findall(r"\[NET\] (?:sending|received) packet: .*bytes\)", log))
     return mentioned - log.count("reassembled fragmented IKE message")
-
-
-LABEL = re.compile(r"\d\d\[(IKE|ENC|CHD)\] (\S.*) => \d+ bytes @ \S+")
-DUMP = re.compile(r"\d\d\[...\] +\d+: ((?:[0-9A-F]{2} )+) ")
-NOISE = re.compile("parsing payload from|generated data|generating ")  # charon's way through its own codec
-
-
-def values_in(log: str) -> Iterator[tuple[str, str]]:
-    """Each labelled octet string in a log of level 4, in order."""
-    label, value = "", bytearray()
-    for line in log.splitlines():
-        if dump := DUMP.match(line):
-            value += bytes.fromhex(dump[1])
-            continue
-        if label:
-            yield label, value.hex()
-        found = LABEL.match(line)
-        label, value = (found[2] if found and not NOISE.search(line) else ""), bytearray()
-    if label:
-        yield label, value.hex()
-
-
-NONCE_SIZE = 32  # charon's
-
-
-def ipsec_keys(trace: Trace) -> list[dict[str, str]]:
-    """KEYMAT of the tunnel's SAs as the responder sees them; charon names them after who sends."""
-    values = dict(trace)
-    return [
-        {
-            "protocol": "esp",
-            "spi": _spi(values[f"{sender} SA seed"]),
-            "direction": direction,
-            "keymat": values[f"encryption {sender} key"] + values.get(f"integrity {sender} key", ""),
-        }
-        for sender, direction in (("responder", "out"), ("initiator", "in"))
-        if f"{sender} SA seed" in values
-    ]
-
-
-def _spi(seed: str) -> str:
-    """RFC 2409 5.5: [ g(qm)^xy | ] protocol | SPI | Ni_b | Nr_b."""
-    return bytes.fromhex(seed)[: -2 * NONCE_SIZE][-4:].hex()
 
 
 if __name__ == "__main__":
