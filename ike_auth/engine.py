@@ -51,7 +51,6 @@ from ike_auth.wire.numbers import PayloadType
 from ike_auth.wire.payloads import Fragment
 
 _LOWEST_SPI = 0x1000  # below are reserved ones (RFC 4303 2.1) and those that people type by hand
-_AT_ONCE = 1.0  # seconds; a responder's message 6 is answered by nothing, or by a delete if it is not believed
 _REMARKS = 4  # kept of one exchange, and reported at once
 _SHARE_OF_ONE_HOST = 4  # a single address may hold a fourth of the half-open exchanges
 
@@ -321,8 +320,8 @@ class Engine:
                 ike = self.table.ike_sas.get(cookies)
                 if ike is None:
                     return []
-                if not ike.initiator and now.monotonic - ike.established < _AT_ONCE:
-                    why += f", at once: perhaps it does not accept our identity {ike.own_identity}"
+                if not ike.initiator and self.table.exchanges_under(cookies) == 1:  # this one
+                    why += f" before anything else; perhaps it does not accept our identity {ike.own_identity}"
                 return self._remove_ike(ike, why, tell=False)
             case DeleteTunnels(ike, _, spis):
                 found = [self.table.tunnel_with(spi, inbound=False) for spi in spis]

@@ -138,6 +138,10 @@ class SaTable:
     def is_used(self, cookies: Cookies, message_id: int) -> bool:
         return message_id in self._message_ids.get(cookies, ())
 
+    def exchanges_under(self, cookies: Cookies) -> int:
+        """How many there have been under this IKE SA."""
+        return len(self._message_ids.get(cookies, ()))
+
     def use(self, cookies: Cookies, message_id: int) -> None:
         """This message id had its exchange: under this IKE SA there will not be another one."""
         self._message_ids.setdefault(cookies, set()).add(message_id)
