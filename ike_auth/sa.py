@@ -61,10 +61,16 @@ class IkeSa:
     established: float
     expires: float
     authorization_ends: datetime | None  # when what authorized the peer runs out
+    heard: float  # when the peer last proved that it has this SA too
 
     @property
     def identity(self) -> Identity:
         return self.authenticated.identity
+
+    @property
+    def fades(self) -> float:
+        """From when on nothing new is begun under it: the last tenth of its life is for what is under way."""
+        return self.expires - (self.expires - self.established) / 10
 
     def __str__(self) -> str:
         return f"IKE SA {self.cookies.initiator.hex()[:8]} with {self.peer.name} at {self.remote} as {self.identity}"

@@ -28,6 +28,10 @@ class Timers(Generic[Key]):
     def cancel(self, key: Key) -> None:
         self._deadlines.pop(key, None)
 
+    def clear(self) -> None:
+        self._deadlines.clear()
+        self._heap.clear()
+
     def due(self, now: float) -> list[Key]:
         """The keys whose deadline has come, earliest first; they are forgotten."""
         found = []

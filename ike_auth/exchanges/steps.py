@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ike_auth.authorization.requests import Answer, Question
 from ike_auth.config.model import Connection, Peer
 from ike_auth.effects import Effect
+from ike_auth.errors import LocalError
 from ike_auth.network import Endpoint, Now
 from ike_auth.sa import Cookies, IkeSa, Tunnel
 from ike_auth.wire.identities import Identity
@@ -37,8 +38,18 @@ class State:
         return True
 
     @property
-    def spis(self) -> tuple[bytes, ...]:
-        """SPIs that the exchange would set up: by them, a peer may refuse it."""
+    def port_may_change(self) -> bool:
+        """Whether the peer's next message may come from another port of its host than the last one."""
+        return True
+
+    @property
+    def own_spis(self) -> tuple[bytes, ...]:
+        """Inbound SPIs that the exchange sets up."""
+        return ()
+
+    @property
+    def peer_spis(self) -> tuple[bytes, ...]:
+        """Outbound ones, as far as they are known."""
         return ()
 
     @property
@@ -65,6 +76,8 @@ class Closed(State):
 
 @dataclass(frozen=True, slots=True)
 class AddIkeSa:
+    """The peer is authenticated. Once more with another last block: see `v1/chaining`."""
+
     sa: IkeSa
 
 
@@ -90,10 +103,11 @@ class DeleteTunnels:
 
 @dataclass(frozen=True, slots=True)
 class FailPhase2:
-    """The authenticated peer refuses the quick mode that we began with this SPI (or the only one, if empty)."""
+    """The authenticated peer refuses the tunnel with this SPI, its own or ours. None: it names no SPI that means
+    anything, so it can only mean what we asked for, if that is one tunnel."""
 
     ike: IkeSa
-    spi: bytes
+    spi: bytes | None
     notify: str
 
 
@@ -147,9 +161,21 @@ class Local:
     settings: Settings
 
 
-Answers = Mapping[type[State], Callable[..., Outcome]]
+@dataclass(frozen=True, slots=True)
+class AnswerRow:
+    """For a state that asked: which kind of answer it waits for, what about, and the step that it leads to."""
+
+    expects: type[Answer]
+    about: str
+    run: Callable[..., Outcome]
+
+
+Answers = Mapping[type[State], AnswerRow]
 
 
 def answer(state: State, given: Answer, local: Local, answers: Answers) -> Outcome:
-    """The row for an answer. A state without one did not ask: KeyError, a fault of ours."""
-    return answers[type(state)](state, given, local)
+    """What the answer leads to. Raises LocalError for an answer to some other question."""
+    row = answers[type(state)]
+    if not isinstance(given, row.expects):
+        raise LocalError(f"asked about {row.about}, and was answered by {type(given).__name__}")
+    return row.run(state, given, local)

@@ -43,16 +43,13 @@ class Version(Protocol):
         """Take the answer to the question that this state asked. Raises as `advance`."""
 
     def cookies_of(self, state: State) -> Cookies | None:
-        """Under which cookies an exchange for an IKE SA goes on, once both are known."""
+        """What an exchange for an IKE SA goes by; the responder's cookie is zeros until it has answered."""
 
     def message_id(self, state: State) -> int:
         """Of an exchange under an IKE SA that we began."""
 
-    def tunnel_request(self, state: State, chosen: int) -> TunnelRequest:
-        """The request that a state, which asked for tunnels, has at this index."""
-
-    def initiator_cookie(self, state: State) -> bytes:
-        """By which an exchange of ours is found before its responder has answered."""
+    def tunnel_requests(self, state: State) -> tuple[TunnelRequest, ...]:
+        """What the state has asked to be authorized."""
 
     def route(self, header: Header, under_ike: bool) -> Route:
         """Where a message belongs; `under_ike`: its cookies are those of an IKE SA."""

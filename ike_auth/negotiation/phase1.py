@@ -5,9 +5,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ike_auth.config.model import Accept, Peer, Phase1Transform
+from ike_auth.crypto.ciphers import phase1_cipher
+from ike_auth.crypto.groups import public_size
 from ike_auth.crypto.legacy import legacy_names
-from ike_auth.errors import LocalError, NoProposalChosen
+from ike_auth.crypto.prf import digest_size
+from ike_auth.errors import LocalError, NoProposalChosen, UnsupportedAlgorithm
 from ike_auth.negotiation.attributes import attribute_map, lifetimes
+from ike_auth.negotiation.refusals import listed
 from ike_auth.suites import Phase1Suite
 from ike_auth.wire.attributes import Attribute
 from ike_auth.wire.numbers import (
@@ -59,12 +63,12 @@ def choose(sa: SecurityAssociation, peer: Peer) -> tuple[SecurityAssociation, Ph
             refusals.append(f"proposal {proposal.number} is for {proposal.protocol}")
             continue
         for transform in proposal.transforms:
-            refusal = _refusal(transform, peer.transforms) or _legacy_refusal(transform, peer)
+            refusal = _refusal(transform, peer.transforms) or _unusable(transform, peer)
             if refusal is None:
                 chosen = replace(proposal, transforms=(transform,))
                 return SecurityAssociation((chosen,)), suite_of(transform)
             refusals.append(refusal)
-    raise NoProposalChosen("no common phase 1 transform: " + "; ".join(refusals))
+    raise NoProposalChosen("no common phase 1 transform: " + listed(refusals))
 
 
 def accept_choice(offered: SecurityAssociation, answer: SecurityAssociation) -> Phase1Suite:
@@ -129,13 +133,23 @@ def _refusal(transform: Transform, configured: tuple[Phase1Transform, ...]) -> s
     return f"`{_text(transform)}`: {nearest[1]}"
 
 
-def _legacy_refusal(transform: Transform, peer: Peer) -> str | None:
-    """`ANY` in the configuration must not let in what the peer's section does not allow by name."""
-    suite = suite_of(transform)
+def _unusable(transform: Transform, peer: Peer) -> str | None:
+    """`ANY` in the configuration must not let in what we cannot do, or the peer's section does not allow by name."""
+    suite, text = suite_of(transform), f"`{_text(transform)}`"
     missing = sorted(legacy_names(suite.cipher, suite.hash, suite.group) - peer.allow_legacy)
-    if not missing:
-        return None
-    return f"`{_text(transform)}` needs `Allow-Legacy= {','.join(missing)}` in [{peer.name}] ({peer.where})"
+    if missing:
+        return f"{text} needs `Allow-Legacy= {','.join(missing)}` in [{peer.name}] ({peer.where})"
+    try:
+        phase1_cipher(suite.cipher, suite.key_length)
+        digest_size(suite.hash)
+        public_size(suite.group)
+    except UnsupportedAlgorithm as error:
+        return f"{text}: {error}"
+    if suite.authentication not in (AuthenticationMethod.PRE_SHARED, AuthenticationMethod.RSA_SIG):
+        return f"{text}: authentication by {suite.authentication} is not supported"
+    if suite.authentication == AuthenticationMethod.PRE_SHARED and peer.preshared_key is None:
+        return f"{text}: there is no pre-shared key in [{peer.name}] ({peer.where}), add `Authentication=`"
+    return None
 
 
 def _compare(values: Mapping[int, int], life: Mapping[int, int], ours: Phase1Transform) -> tuple[int, str | None]:

@@ -10,6 +10,7 @@ from ike_auth.config.model import Phase2Transform, ProtocolOffer, Suite
 from ike_auth.crypto.legacy import legacy_names
 from ike_auth.errors import NoProposalChosen, PeerError, UnsupportedAlgorithm
 from ike_auth.negotiation.attributes import attribute_map, lifetimes
+from ike_auth.negotiation.refusals import listed
 from ike_auth.suites import describe, key_sizes
 from ike_auth.wire.attributes import Attribute
 from ike_auth.wire.numbers import (
@@ -104,7 +105,7 @@ def candidates(sa: SecurityAssociation, terms: Terms) -> tuple[Candidate, ...]:
         else:
             found.append(candidate)
     if not found:
-        raise NoProposalChosen("no acceptable phase 2 proposal: " + "; ".join(refusals))
+        raise NoProposalChosen("no acceptable phase 2 proposal: " + listed(refusals))
     return tuple(found)
 
 

@@ -116,7 +116,7 @@ class Host:
                     self.keepalives.append(keepalive)
                 case InstallSa(sa):
                     if self.fail_install(sa):
-                        waiting = self.engine.sa_gone(sa.spi, "the kernel refuses", now)
+                        waiting = self.engine.sa_gone(sa.spi, "the kernel refuses", now, inbound=sa.inbound)
                     else:
                         self.installed[sa.inbound, sa.spi] = sa
                 case RemoveSa(sa):

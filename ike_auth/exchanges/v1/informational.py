@@ -136,7 +136,7 @@ def _take(state: Listening, message: Message, _: Protection, local: Local) -> Ou
     for delete in message.all(Delete):
         if delete.protocol == ProtocolId.ISAKMP:
             if Channel.of(ike).spi in delete.spis:
-                changes.append(DeleteIkeSa(ike.cookies, "deleted by the peer"))
+                changes.append(DeleteIkeSa(ike.cookies, _why_deleted(ike)))
         else:
             changes.append(DeleteTunnels(ike, delete.protocol, delete.spis))
     return Outcome(Closed(), notify=tuple(replies), after=tuple(reports), changes=tuple(changes))
@@ -148,7 +148,16 @@ def _consequence(ike: IkeSa, payload: Notification) -> tuple[Change, ...]:
         return ()
     if payload.type == NotifyType.AUTHENTICATION_FAILED:
         return (DeleteIkeSa(ike.cookies, "the peer does not accept our identity"),)
-    return (FailPhase2(ike, payload.spi, str(payload.type)),)
+    # Of what it refuses, a peer gives the SPI, or zeros, or nothing, or the cookies: all of them were seen.
+    nameless = not any(payload.spi) or payload.spi == Channel.of(ike).spi
+    return (FailPhase2(ike, None if nameless else payload.spi, str(payload.type)),)
+
+
+def _why_deleted(ike: IkeSa) -> str:
+    """Some peers refuse our identity only after they have let the SA come up."""
+    if ike.heard > ike.established:
+        return "deleted by the peer"
+    return f"deleted by the peer before anything else; perhaps it does not accept our identity {ike.own_identity}"
 
 
 def _check_hash(keys: Skeyid, message: Message) -> None:
@@ -171,4 +180,4 @@ def _message_id(random: Random) -> int:
     return int.from_bytes(random(4), "big") or 1
 
 
-MESSAGES: Table = {Listening: ProtectedRow(lambda _: Step.INFORMATIONAL, _take)}
+MESSAGES: Table = {Listening: (ProtectedRow(lambda _: Step.INFORMATIONAL, _take),)}

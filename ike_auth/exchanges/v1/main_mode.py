@@ -12,32 +12,33 @@
                                         ←       6  HDR*, IDir, [CERT,] SIG_R
 
 The responder asks who the peer is between 5 and 6, the initiator after 6; with signatures, each asks for its own
-before it sends it. A peer that is refused learns it by a notification, and the exchange stays where it was: the message may
-have been tampered with on its way, and the genuine one may still come.
+before it sends it. A peer that is refused learns it by a notification, and the exchange stays where it was: the
+message may have been tampered with on its way, and the genuine one may still come.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ike_auth.authorization.requests import IdentifyPeer, PeerIdentified, Sign, Signed
 from ike_auth.config.model import Peer
 from ike_auth.crypto import groups
 from ike_auth.crypto.groups import KeyShare
 from ike_auth.effects import Report
-from ike_auth.errors import LocalError
+from ike_auth.errors import InvalidCookie, InvalidKeyInformation, LocalError
 from ike_auth.events import IkeSaUp, LegacyInUse, PeerRefused
-from ike_auth.exchanges.steps import AddIkeSa, Answers, Closed, Local, Outcome, State
+from ike_auth.exchanges.steps import AddIkeSa, AnswerRow, Answers, Local, Outcome, State
 from ike_auth.exchanges.v1 import informational, phase1
+from ike_auth.exchanges.v1.chaining import Taken
 from ike_auth.exchanges.v1.informational import Channel
 from ike_auth.exchanges.v1.phase1 import Agreed, Halves
 from ike_auth.exchanges.v1.protection import Protection
 from ike_auth.exchanges.v1.table import ProtectedRow, Row, Table
 from ike_auth.negotiation import phase1 as negotiation
-from ike_auth.sa import Cookies, Nat
+from ike_auth.sa import Cookies, IkeSa, Nat
 from ike_auth.suites import Phase1Suite
 from ike_auth.wire.header import NO_COOKIE, Header
 from ike_auth.wire.legality import Step
 from ike_auth.wire.messages import Message
-from ike_auth.wire.numbers import ExchangeType, NotifyType
+from ike_auth.wire.numbers import AuthenticationMethod, ExchangeType, NotifyType
 from ike_auth.wire.payloads import KeyExchange, Nonce, Payload
 from ike_auth.wire.proposals import SecurityAssociation
 
@@ -111,12 +112,18 @@ class ProofAwaited(State):
     def awaits_message(self) -> bool:
         return self.agreed.initiator
 
+    @property
+    def port_may_change(self) -> bool:
+        # The initiator moves to the port for NAT traversal with message 5 (RFC 3947 4).
+        return self.agreed.nat.detected and not self.agreed.initiator
+
 
 @dataclass(frozen=True, slots=True)
 class Identifying(State):
     """The peer holds the key that it should; who it is, is being asked. `before` is where a refusal leads back."""
 
     before: ProofAwaited
+    taken: Taken
     following: Protection
     question: IdentifyPeer
 
@@ -126,8 +133,26 @@ class SigningLast(State):
     """Responder, before message 6: the peer is allowed, our signature is asked for."""
 
     agreed: Agreed
+    taken: Taken
     following: Protection
     allowed: PeerIdentified
+
+
+@dataclass(frozen=True, slots=True)
+class Established(State):
+    """Both proofs have crossed. What is kept answers the peer's last message in another ciphertext (`chaining`)."""
+
+    sa: IkeSa
+    taken: Taken
+    answer: tuple[Payload, ...]  # message 6, if it is ours
+
+    @property
+    def open(self) -> bool:
+        return False
+
+    @property
+    def protection(self) -> Protection:
+        return self.taken.protection
 
 
 def initiate(peer: Peer, local: Local) -> Outcome:
@@ -150,8 +175,10 @@ def _choose(state: Listening, message: Message, local: Local) -> Outcome:
 
 def _offer_keys(state: Offered, message: Message, local: Local) -> Outcome:
     """Message 2 → 3."""
-    suite = negotiation.accept_choice(state.offer, message.one(SecurityAssociation))
     cookies = Cookies(state.initiator_cookie, message.header.responder_cookie)
+    if cookies.responder in (NO_COOKIE, cookies.initiator):
+        raise InvalidCookie("main mode 2: the responder's cookie is none, or ours")
+    suite = negotiation.accept_choice(state.offer, message.one(SecurityAssociation))
     nat_traversal = phase1.supports_nat_traversal(message)
     share = groups.generate(suite.group, local.random)
     nonce = local.random(phase1.NONCE_SIZE)
@@ -184,6 +211,8 @@ def _answer_keys(state: Chosen, message: Message, local: Local) -> Outcome:
 def _agree(state: KeysOffered, message: Message, local: Local) -> Outcome:
     """Message 4 → 5, or the question for our signature."""
     public, nonce_r = message.one(KeyExchange).data, message.one(Nonce).data
+    if public == state.share.public:
+        raise InvalidKeyInformation("main mode 4: our own public value came back")
     nat = phase1.nat_found(state.suite, state.cookies, message, local) if state.nat_traversal else Nat()
     agreed = phase1.agree(
         state.peer,
@@ -216,46 +245,59 @@ def _send_first_proof(agreed: Agreed, payloads: tuple[Payload, ...]) -> Outcome:
 def _identify(state: ProofAwaited, message: Message, following: Protection, local: Local) -> Outcome:
     """Message 5 at the responder, 6 at the initiator → the question who the peer is."""
     question = phase1.check_proof(state.agreed, message, local)
-    return Outcome(Identifying(state, following, question), ask=question)
+    taken = Taken(state.protection, phase1.proof_of(message))
+    return Outcome(Identifying(state, taken, following, question), ask=question)
 
 
 def _identified(state: Identifying, answer: PeerIdentified, local: Local) -> Outcome:
     """The answer → established, or our signature for message 6, or a refusal."""
-    agreed = state.before.agreed
+    agreed, taken, following = state.before.agreed, state.taken, state.following
     if not answer.decision.allowed:
         return _refused(state, answer, local)
     if agreed.initiator:
-        return _established(agreed, state.following, answer, None, local)
+        return _established(agreed, taken, following, answer, (), local)
     identity = phase1.own_identity(agreed.peer, local.local)
     digest = phase1.own_hash(agreed, identity)
     if agreed.signs:
-        return Outcome(SigningLast(agreed, state.following, answer), ask=Sign(identity, digest))
-    proof = phase1.preshared_proof(digest, identity)
-    return _established(agreed, state.following, answer, proof, local)
+        return Outcome(SigningLast(agreed, taken, following, answer), ask=Sign(identity, digest))
+    return _established(agreed, taken, following, answer, phase1.preshared_proof(digest, identity), local)
 
 
 def _signed_last(state: SigningLast, answer: Signed, local: Local) -> Outcome:
     """Our signature → message 6."""
     proof = _signature_proof(state.agreed, answer, local)
-    return _established(state.agreed, state.following, state.allowed, proof, local)
+    return _established(state.agreed, state.taken, state.following, state.allowed, proof, local)
 
 
 def _established(
     agreed: Agreed,
-    protection: Protection,
-    answer: PeerIdentified,
-    proof: tuple[Payload, ...] | None,
+    taken: Taken,
+    following: Protection,
+    allowed: PeerIdentified,
+    proof: tuple[Payload, ...],
     local: Local,
 ) -> Outcome:
-    sealed = None
-    if proof is not None:
-        sealed, protection = protection.seal(_header(agreed.cookies), proof)
-    sa = phase1.establish(agreed, answer, protection.iv, local)
+    """The IKE SA, and with a proof of ours, message 6."""
+    sealed, last = _answered(agreed.cookies, proof, following)
+    sa = phase1.establish(agreed, allowed, last.iv, local)
     reports = [Report(IkeSaUp(sa))]
     legacy = phase1.legacy_in_use(agreed.suite)
     if legacy:
         reports.append(Report(LegacyInUse(agreed.peer.name, legacy)))
-    return Outcome(Closed(), send=sealed, after=tuple(reports), changes=(AddIkeSa(sa),))
+    return Outcome(Established(sa, taken, proof), send=sealed, after=tuple(reports), changes=(AddIkeSa(sa),))
+
+
+def _proved_again(state: Established, message: Message, following: Protection, local: Local) -> Outcome:
+    """The peer's last message in another ciphertext → message 6 chained from it, and the SA that goes with that."""
+    state.taken.check_same(phase1.proof_of(message))
+    sealed, last = _answered(state.sa.cookies, state.answer, following)
+    return Outcome(state, send=sealed, changes=(AddIkeSa(replace(state.sa, last_block=last.iv)),))
+
+
+def _answered(
+    cookies: Cookies, proof: tuple[Payload, ...], protection: Protection
+) -> tuple[bytes | None, Protection]:
+    return protection.seal(_header(cookies), proof) if proof else (None, protection)
 
 
 def _refused(state: Identifying, answer: PeerIdentified, local: Local) -> Outcome:
@@ -298,10 +340,19 @@ def _clear(cookies: Cookies, payloads: tuple[Payload, ...]) -> bytes:
     return Message(_header(cookies), payloads).encode()
 
 
+def _proof_of(initiator: bool, signs: bool) -> Step:
+    """The message with which an end proves who it is."""
+    if initiator:
+        return Step.MAIN_5_SIG if signs else Step.MAIN_5_PSK
+    return Step.MAIN_6_SIG if signs else Step.MAIN_6_PSK
+
+
 def _proof_expected(state: ProofAwaited) -> Step:
-    if state.agreed.initiator:
-        return Step.MAIN_6_SIG if state.agreed.signs else Step.MAIN_6_PSK
-    return Step.MAIN_5_SIG if state.agreed.signs else Step.MAIN_5_PSK
+    return _proof_of(not state.agreed.initiator, state.agreed.signs)
+
+
+def _proof_repeated(state: Established) -> Step:
+    return _proof_of(not state.sa.initiator, state.sa.suite.authentication == AuthenticationMethod.RSA_SIG)
 
 
 def _why_unreadable(state: ProofAwaited) -> str:
@@ -309,36 +360,35 @@ def _why_unreadable(state: ProofAwaited) -> str:
 
 
 MESSAGES: Table = {
-    Listening: Row(Step.MAIN_1, _choose),
-    Offered: Row(Step.MAIN_2, _offer_keys),
-    Chosen: Row(Step.MAIN_3, _answer_keys),
-    KeysOffered: Row(Step.MAIN_4, _agree),
-    ProofAwaited: ProtectedRow(_proof_expected, _identify, _why_unreadable),
+    Listening: (Row(Step.MAIN_1, _choose),),
+    Offered: (Row(Step.MAIN_2, _offer_keys),),
+    Chosen: (Row(Step.MAIN_3, _answer_keys),),
+    KeysOffered: (Row(Step.MAIN_4, _agree),),
+    ProofAwaited: (ProtectedRow(_proof_expected, _identify, _why_unreadable),),
+    Established: (ProtectedRow(_proof_repeated, _proved_again),),
 }
 ANSWERS: Answers = {
-    SigningFirst: _signed_first,
-    Identifying: _identified,
-    SigningLast: _signed_last,
+    SigningFirst: AnswerRow(Signed, "our signature", _signed_first),
+    Identifying: AnswerRow(PeerIdentified, "the peer's identity", _identified),
+    SigningLast: AnswerRow(Signed, "our signature", _signed_last),
 }
 
 
-STATES = (Listening, Offered, Chosen, KeysOffered, SigningFirst, ProofAwaited, Identifying, SigningLast)
-
-
-def initiator_cookie(state: State) -> bytes:
-    """By which our exchange is found while the responder's cookie is not known."""
-    assert isinstance(state, Offered)
-    return state.initiator_cookie
+STATES = (Listening, Offered, Chosen, KeysOffered, SigningFirst, ProofAwaited, Identifying, SigningLast, Established)
 
 
 def cookies_of(state: State) -> Cookies | None:
-    """Under which cookies the exchange goes on; None while the responder's is not known."""
+    """What the exchange goes by. As long as the responder has not answered, its cookie is zeros."""
     match state:
+        case Offered():
+            return Cookies(state.initiator_cookie, NO_COOKIE)
         case Chosen() | KeysOffered():
             return state.cookies
         case SigningFirst() | ProofAwaited() | SigningLast():
             return state.agreed.cookies
         case Identifying():
             return state.before.agreed.cookies
+        case Established():
+            return state.sa.cookies
         case _:
             return None

@@ -154,6 +154,11 @@ def check_proof(agreed: Agreed, message: Message, local: Local) -> IdentifyPeer:
     return IdentifyPeer(agreed.peer, name, credential, negotiation)
 
 
+def proof_of(message: Message) -> bytes:
+    """Of a message that `check_proof` has passed, what nobody but the peer can have written."""
+    return b"".join([p.encode() for p in message.payloads if isinstance(p, Identity | Hash | Signature)])
+
+
 def establish(agreed: Agreed, answer: PeerIdentified, last_block: bytes, local: Local) -> IkeSa:
     """The SA of an allowed peer. It ends with its agreed lifetime or with what authorized it, whichever is first."""
     assert answer.request is not None
@@ -178,6 +183,7 @@ def establish(agreed: Agreed, answer: PeerIdentified, last_block: bytes, local: 
         established=local.now.monotonic,
         expires=local.now.monotonic + life,
         authorization_ends=answer.expires,
+        heard=local.now.monotonic,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ike_auth.authorization.requests import Decision, ProtocolParameters, TunnelRequest
 from ike_auth.config.model import Connection
 from ike_auth.crypto.secrets import Secret
+from ike_auth.errors import LocalError
 from ike_auth.exchanges.steps import Local
 from ike_auth.negotiation.phase2 import Candidate
 from ike_auth.network import IPAddress
@@ -69,11 +70,13 @@ def tunnel(
 ) -> Tunnel:
     """The SAs of both directions with their keys. None outlives what authorized the peer.
 
-    Raises NoProposalChosen and UnsupportedAlgorithm as `key_sizes` does.
+    Raises NoProposalChosen and UnsupportedAlgorithm as `key_sizes` does, and LocalError if the authorization is over.
     """
     life = candidate.life_seconds
     if ike.authorization_ends is not None:
         life = min(life, int((ike.authorization_ends - local.now.utc).total_seconds()))
+    if life < 1:  # which kernels read as no limit
+        raise LocalError(f"what authorized {ike.identity} has ended, at {ike.authorization_ends}")
     inbound, outbound = [], []
     for proposal, parameters in zip(candidate.proposals, candidate.parameters, strict=True):
         own_spi = own_spis[proposal.protocol]

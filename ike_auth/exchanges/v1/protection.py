@@ -28,7 +28,7 @@ class Protection:
         return Message.decrypted(header, text), replace(self, iv=following)
 
     def seal(
-        self, header: Header, payloads: tuple[Payload, ...], then: Encoded = NOTHING
+        self, header: Header, payloads: tuple[Payload, ...] = (), then: Encoded = NOTHING
     ) -> "tuple[bytes, Protection]":
         """The datagram of a message, padded with zeros, and the protection of the one after it.
 

@@ -47,6 +47,8 @@ class IkeV1:
         return quick_mode.initiate(ike, connection, local)
 
     def advance(self, state: State, header: Header, data: bytes, local: Local) -> Outcome:
+        if type(state) in _MESSAGES and header.exchange != _exchange_of(state):
+            raise InvalidExchangeType(f"{header.exchange} in {_exchange_of(state)}")
         return table.advance(_MESSAGES, state, header, data, local)
 
     def answer(self, state: State, answer: Answer, local: Local) -> Outcome:
@@ -59,12 +61,8 @@ class IkeV1:
         assert isinstance(state, quick_mode.Offered)
         return state.message_id
 
-    def tunnel_request(self, state: State, chosen: int) -> TunnelRequest:
-        assert isinstance(state, quick_mode.OfferAsked | quick_mode.ChoiceAsked)
-        return state.question.requests[chosen]
-
-    def initiator_cookie(self, state: State) -> bytes:
-        return main_mode.initiator_cookie(state)
+    def tunnel_requests(self, state: State) -> tuple[TunnelRequest, ...]:
+        return state.question.requests if isinstance(state, quick_mode.OfferAsked | quick_mode.ChoiceAsked) else ()
 
     def route(self, header: Header, under_ike: bool) -> Route:
         if header.exchange == ExchangeType.INFORMATIONAL and not (under_ike and header.encrypted):
@@ -92,7 +90,7 @@ class IkeV1:
         return "main mode" if isinstance(state, main_mode.STATES) else "quick mode"
 
     def awaited(self, state: State) -> str:
-        return table.expected(_MESSAGES, state) or "answer from the authorization layer"
+        return table.expected(_MESSAGES, state) or f"answer about {_ANSWERS[type(state)].about}"
 
     def offered(self, state: State) -> str:
         match state:
@@ -103,6 +101,12 @@ class IkeV1:
                 return f"{suites} for {state.local} ↔ {state.remote}"
             case _:
                 return ""
+
+
+def _exchange_of(state: State) -> ExchangeType:
+    if isinstance(state, main_mode.STATES):
+        return ExchangeType.MAIN
+    return ExchangeType.INFORMATIONAL if isinstance(state, informational.Listening) else ExchangeType.QUICK
 
 
 def _protected_hints(state: main_mode.ProofAwaited, header: Header, data: bytes) -> tuple[str, ...]:

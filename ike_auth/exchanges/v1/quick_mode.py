@@ -6,13 +6,13 @@
                                     ←     2  HDR*, HASH(2), SA, Nr, [KE,] [IDci, IDcr]
     3  HDR*, HASH(3)                                 →
 
-Each side asks policy before it spends a Diffie-Hellman value or an SPI: the responder after 1, for every proposal that
-the connection allows, the initiator after 2, for the one that was chosen. The responder's inbound SA is there before
+The responder asks policy before it spends a Diffie-Hellman value and an SPI, for every proposal that the connection
+allows; the initiator asks after message 2, for the one that was chosen. The responder's inbound SA is there before
 message 2 leaves, its outbound SA comes with message 3; the initiator has both before message 3 leaves.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hmac import compare_digest
 
 from ike_auth.authorization.requests import AuthorizeTunnel, TunnelAuthorized, TunnelRequest
@@ -23,8 +23,9 @@ from ike_auth.crypto.key_material import phase2_iv
 from ike_auth.effects import Effect, InstallSa, RemoveSa, Report
 from ike_auth.errors import InvalidHash, InvalidIdInformation, NoProposalChosen
 from ike_auth.events import ExchangeFailed, TunnelRefused, TunnelUp
-from ike_auth.exchanges.steps import AddTunnel, Answers, Closed, Local, Outcome, State
+from ike_auth.exchanges.steps import AddTunnel, AnswerRow, Answers, Closed, Local, Outcome, State
 from ike_auth.exchanges.v1 import informational
+from ike_auth.exchanges.v1.chaining import MAX_CHAINS, Taken
 from ike_auth.exchanges.v1.phase2 import Keying, client_selectors, connection_for, selectors_of, tunnel
 from ike_auth.exchanges.v1.protection import Protection
 from ike_auth.exchanges.v1.table import ProtectedRow, Table
@@ -34,7 +35,7 @@ from ike_auth.sa import IkeSa, Tunnel
 from ike_auth.wire.header import Header
 from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.legality import Step
-from ike_auth.wire.messages import Message, encode_payloads
+from ike_auth.wire.messages import Encoded, Message, encode_payloads
 from ike_auth.wire.numbers import Doi, ExchangeType, NotifyType, ProtocolId
 from ike_auth.wire.payloads import Hash, KeyExchange, Nonce, Notification, Payload
 from ike_auth.wire.proposals import Proposal, SecurityAssociation
@@ -71,7 +72,7 @@ class Offered(State):
         return True
 
     @property
-    def spis(self) -> tuple[bytes, ...]:
+    def own_spis(self) -> tuple[bytes, ...]:
         return tuple(self.spi_of.values())
 
 
@@ -80,11 +81,16 @@ class ChoiceAsked(State):
     """Initiator, message 2 checked: policy is asked about what the responder chose."""
 
     offered: Offered
+    taken: Taken
     following: Protection
     choice: Candidate
     public: bytes | None
     nonce: bytes
     question: AuthorizeTunnel
+
+    @property
+    def own_spis(self) -> tuple[bytes, ...]:
+        return self.offered.own_spis
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,7 @@ class OfferAsked(State):
 
     ike: IkeSa
     message_id: int
+    taken: Taken
     following: Protection
     connection: Connection | None
     candidates: tuple[Candidate, ...]
@@ -104,22 +111,31 @@ class OfferAsked(State):
 
 @dataclass(frozen=True, slots=True)
 class Answered(State):
-    """Responder, message 2 sent: the tunnel waits for the proof that the initiator is alive."""
+    """Responder, message 2 sent: the tunnel waits for the proof that the initiator is alive.
+
+    `protections` has one for each message 2 that went out: several if message 1 came in several ciphertexts.
+    """
 
     ike: IkeSa
     message_id: int
-    protection: Protection
+    protections: tuple[Protection, ...]
     tunnel: Tunnel
     nonce_i: bytes
     nonce_r: bytes
+    taken: Taken
+    answer: Encoded  # message 2
 
     @property
     def awaits_message(self) -> bool:
         return True
 
     @property
-    def spis(self) -> tuple[bytes, ...]:
-        return tuple(sa.spi for sa in self.tunnel.sas)
+    def own_spis(self) -> tuple[bytes, ...]:
+        return tuple(sa.spi for sa in self.tunnel.inbound)
+
+    @property
+    def peer_spis(self) -> tuple[bytes, ...]:
+        return tuple(sa.spi for sa in self.tunnel.outbound)
 
     @property
     def pending_tunnel(self) -> Tunnel:
@@ -127,6 +143,29 @@ class Answered(State):
 
     def abandoned(self) -> tuple[Effect, ...]:
         return tuple(RemoveSa(sa) for sa in self.tunnel.inbound)
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed(State):
+    """Initiator, message 3 sent. What is kept answers message 2 in another ciphertext (`chaining`)."""
+
+    ike: IkeSa
+    message_id: int
+    taken: Taken
+    answer: tuple[Payload, ...]  # message 3
+    spis: tuple[bytes, ...]
+
+    @property
+    def open(self) -> bool:
+        return False
+
+    @property
+    def own_spis(self) -> tuple[bytes, ...]:
+        return self.spis
+
+    @property
+    def protection(self) -> Protection:
+        return self.taken.protection
 
 
 def listen(ike: IkeSa, message_id: int) -> Listening:
@@ -176,6 +215,7 @@ def _consider_offer(state: Listening, message: Message, following: Protection, l
     asked = OfferAsked(
         ike,
         id,
+        Taken(state.protection, _proof_of(message)),
         following,
         connection,
         candidates,
@@ -205,12 +245,21 @@ def _answer_offer(state: OfferAsked, answer: TunnelAuthorized, local: Local) -> 
         payloads += (KeyExchange(share.public),)
     chain = encode_payloads(payloads + state.identities)
     proof = ike.keys.hash_2(state.message_id, state.nonce, chain[1])
-    sealed, following = state.following.seal(_header(ike, state.message_id), (Hash(proof),), then=chain)
+    message_2 = encode_payloads((Hash(proof),), then=chain)
+    sealed, following = state.following.seal(_header(ike, state.message_id), then=message_2)
     return Outcome(
-        Answered(ike, state.message_id, following, made, state.nonce, nonce),
+        Answered(ike, state.message_id, (following,), made, state.nonce, nonce, state.taken, message_2),
         send=sealed,
         before=tuple(InstallSa(sa) for sa in made.inbound),
     )
+
+
+def _offered_again(state: Answered, message: Message, following: Protection, local: Local) -> Outcome:
+    """Message 1 in another ciphertext → message 2 chained from it."""
+    state.taken.check_same(_proof_of(message))
+    sealed, last = following.seal(_header(state.ike, state.message_id), then=state.answer)
+    protections = (last, *(known for known in state.protections if known != last))
+    return Outcome(replace(state, protections=protections[:MAX_CHAINS]), send=sealed)
 
 
 def _consider_choice(state: Offered, message: Message, following: Protection, local: Local) -> Outcome:
@@ -232,7 +281,9 @@ def _consider_choice(state: Offered, message: Message, following: Protection, lo
     client_ids = bool(identities)
     question = AuthorizeTunnel((_request(ike, choice, state.local, state.remote, True, name, client_ids),))
     public = None if key is None else key.data
-    return Outcome(ChoiceAsked(state, following, choice, public, message.one(Nonce).data, question), ask=question)
+    taken = Taken(state.protection, _proof_of(message))
+    asked = ChoiceAsked(state, taken, following, choice, public, message.one(Nonce).data, question)
+    return Outcome(asked, ask=question)
 
 
 def _answer_choice(state: ChoiceAsked, answer: TunnelAuthorized, local: Local) -> Outcome:
@@ -245,15 +296,22 @@ def _answer_choice(state: ChoiceAsked, answer: TunnelAuthorized, local: Local) -
     keying = Keying(offered.nonce, state.nonce, shared)
     request, decision = state.question.requests[0], answer.decisions[0]
     made = tunnel(ike, state.choice, offered.spi_of, request, decision, keying, local)
-    proof = ike.keys.hash_3(offered.message_id, offered.nonce, state.nonce)
-    sealed, _ = state.following.seal(_header(ike, offered.message_id), (Hash(proof),))
+    message_3 = (Hash(ike.keys.hash_3(offered.message_id, offered.nonce, state.nonce)),)
+    sealed, _ = state.following.seal(_header(ike, offered.message_id), message_3)
     return Outcome(
-        Closed(),
+        Confirmed(ike, offered.message_id, state.taken, message_3, offered.own_spis),
         send=sealed,
         before=tuple(InstallSa(sa) for sa in made.sas),
         after=(Report(TunnelUp(made)),),
         changes=(AddTunnel(made),),
     )
+
+
+def _chosen_again(state: Confirmed, message: Message, following: Protection, local: Local) -> Outcome:
+    """Message 2 in another ciphertext → message 3 chained from it."""
+    state.taken.check_same(_proof_of(message))
+    sealed, _ = following.seal(_header(state.ike, state.message_id), state.answer)
+    return Outcome(state, send=sealed)
 
 
 def _confirm(state: Answered, message: Message, _: Protection, local: Local) -> Outcome:
@@ -315,6 +373,11 @@ def _request(
     )
 
 
+def _proof_of(message: Message) -> bytes:
+    """HASH(1) or HASH(2), which was checked, and what it covers: all of the message but its padding."""
+    return message.one(Hash).data + message.after_first
+
+
 def _protection(ike: IkeSa, message_id: int) -> Protection:
     return Protection(ike.cipher, phase2_iv(ike.suite.hash, ike.last_block, message_id))
 
@@ -324,11 +387,15 @@ def _header(ike: IkeSa, message_id: int) -> Header:
 
 
 MESSAGES: Table = {
-    Listening: ProtectedRow(lambda _: Step.QUICK_1, _consider_offer),
-    Offered: ProtectedRow(lambda _: Step.QUICK_2, _consider_choice),
-    Answered: ProtectedRow(lambda _: Step.QUICK_3, _confirm),
+    Listening: (ProtectedRow(lambda _: Step.QUICK_1, _consider_offer),),
+    Offered: (ProtectedRow(lambda _: Step.QUICK_2, _consider_choice),),
+    Answered: (
+        ProtectedRow(lambda _: Step.QUICK_3, _confirm, under=lambda state: state.protections),
+        ProtectedRow(lambda _: Step.QUICK_1, _offered_again, under=lambda state: (state.taken.protection,)),
+    ),
+    Confirmed: (ProtectedRow(lambda _: Step.QUICK_2, _chosen_again),),
 }
 ANSWERS: Answers = {
-    OfferAsked: _answer_offer,
-    ChoiceAsked: _answer_choice,
+    OfferAsked: AnswerRow(TunnelAuthorized, "the tunnel", _answer_offer),
+    ChoiceAsked: AnswerRow(TunnelAuthorized, "the tunnel", _answer_choice),
 }

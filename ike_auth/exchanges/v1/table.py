@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: ISC
 """How a row of an IKEv1 table takes its message: decrypt, decode, check which payloads are there, run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from functools import partial
+from typing import Any
 
 from ike_auth.errors import PeerError, UnexpectedMessage
 from ike_auth.exchanges.steps import Local, Outcome, State
@@ -13,17 +14,6 @@ from ike_auth.wire.legality import LEGAL, Step, check
 from ike_auth.wire.messages import Message
 
 
-@runtime_checkable
-class Protected(Protocol):
-    """A state whose next message comes encrypted."""
-
-    @property
-    def protection(self) -> Protection: ...
-
-
-Run = Callable[[Any, Message, Protection, Local], Outcome] | Callable[[Any, Message, Local], Outcome]
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """For messages in the clear: what must be in it, and the step that it leads to."""
@@ -31,7 +21,13 @@ class Row:
     expects: Step
     run: Callable[[Any, Message, Local], Outcome]
 
-    def take(self, state: State, header: Header, data: bytes, local: Local) -> Outcome:
+    def step(self, _: State) -> Step:
+        return self.expects
+
+    def ways(self, state: State, header: Header, data: bytes, local: Local) -> Iterator[Callable[[], Outcome]]:
+        yield partial(self._take, state, header, data, local)
+
+    def _take(self, state: State, header: Header, data: bytes, local: Local) -> Outcome:
         message = open_clear(header, data)
         check(LEGAL[self.expects], message.payloads)
         return self.run(state, message, local)
@@ -42,18 +38,25 @@ class ProtectedRow:
     """For encrypted messages: the state has the protection, the step is given the one that follows.
 
     What must be in the message may depend on the state, namely on the authentication method. So may the usual reason
-    for a message that makes no sense once it is decrypted.
+    for a message that makes no sense once it is decrypted. `under` gives the protections that the message may have.
     """
 
     expects: Callable[[Any], Step]
     run: Callable[[Any, Message, Protection, Local], Outcome]
     why_unreadable: Callable[[Any], str] = lambda _: ""
+    under: Callable[[Any], tuple[Protection, ...]] = lambda state: (state.protection,)
 
-    def take(self, state: State, header: Header, data: bytes, local: Local) -> Outcome:
-        assert isinstance(state, Protected)
+    def step(self, state: State) -> Step:
+        return self.expects(state)
+
+    def ways(self, state: State, header: Header, data: bytes, local: Local) -> Iterator[Callable[[], Outcome]]:
+        for protection in self.under(state):
+            yield partial(self._take, protection, state, header, data, local)
+
+    def _take(self, protection: Protection, state: State, header: Header, data: bytes, local: Local) -> Outcome:
         step = self.expects(state)
         try:
-            message, following = state.protection.open(header, data)
+            message, following = protection.open(header, data)
             check(LEGAL[step], message.payloads)
         except PeerError as error:
             why = self.why_unreadable(state)
@@ -63,18 +66,14 @@ class ProtectedRow:
         return self.run(state, message, following, local)
 
 
-Table = Mapping[type[State], Row | ProtectedRow]
+# The rows of a state are tried in turn: the first that takes the message has it.
+Table = Mapping[type[State], tuple[Row | ProtectedRow, ...]]
 
 
 def expected(table: Table, state: State) -> str:
     """The message that leads on from this state; empty if none does."""
-    match table.get(type(state)):
-        case Row(step):
-            return _numbered(step)
-        case ProtectedRow(of_state):
-            return _numbered(of_state(state))
-        case _:
-            return ""
+    rows = table.get(type(state))
+    return _numbered(rows[0].step(state)) if rows and state.open else ""
 
 
 def _numbered(step: Step) -> str:
@@ -86,7 +85,11 @@ def advance(table: Table, state: State, header: Header, data: bytes, local: Loca
 
     Raises PeerError if the message does not belong here or fails a check; then nothing has changed.
     """
-    row = table.get(type(state))
-    if row is None:
-        raise UnexpectedMessage(f"no message is expected now ({type(state).__name__})")
-    return row.take(state, header, data, local)
+    first: PeerError | None = None
+    for row in table.get(type(state), ()):
+        for take in row.ways(state, header, data, local):
+            try:
+                return take()
+            except PeerError as error:
+                first = first or error
+    raise first or UnexpectedMessage(f"no message is expected now ({type(state).__name__})")

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: ISC
+"""What is done when a timer rings."""
+
+from dataclasses import replace
+
+from ike_auth.effects import Effect, SendDatagram, SendKeepalive
+from ike_auth.engine import connections, fragments, removal
+from ike_auth.engine.commit import arm_resend
+from ike_auth.engine.core import (
+    Alarm,
+    Check,
+    Core,
+    Deadline,
+    FragmentsStale,
+    IkeExpires,
+    Keepalive,
+    Resend,
+    TunnelExpires,
+)
+from ike_auth.exchange_table import Exchange
+from ike_auth.network import Now
+
+
+def ring(core: Core, alarm: Alarm, now: Now) -> list[Effect]:
+    """What an alarm is about may be gone by now."""
+    match alarm:
+        case Deadline(id):
+            exchange = core.exchanges.get(id)
+            return [] if exchange is None else _deadline(core, exchange)
+        case Resend(id):
+            exchange = core.exchanges.get(id)
+            return [] if exchange is None else _resend(core, exchange, now)
+        case IkeExpires(cookies):
+            ike = core.sas.ike_sas.get(cookies)
+            return [] if ike is None else removal.remove_ike(core, ike, "expired", tell=True)
+        case TunnelExpires(spi):
+            tunnel = core.sas.tunnel_into(spi)
+            return [] if tunnel is None else removal.remove_tunnels(core, [tunnel], "expired", tell=True)
+        case Keepalive():
+            return _keepalive(core, alarm, now)
+        case FragmentsStale(cookies):
+            fragments.forget(core, cookies)
+            return []
+        case Check():
+            return connections.check(core, now)
+
+
+def _deadline(core: Core, exchange: Exchange) -> list[Effect]:
+    if not exchange.state.open:
+        removal.forget(core, exchange)
+        return []
+    seconds = core.configuration.general.exchange_max_time
+    return _give_up(core, exchange, f"within {seconds} s")
+
+
+def _resend(core: Core, exchange: Exchange, now: Now) -> list[Effect]:
+    message, attempts = exchange.retransmission.message, exchange.retransmission.sent
+    if message is None:
+        return []
+    if attempts > core.configuration.general.retransmits:
+        return _give_up(core, exchange, f"after {attempts} attempts")
+    exchange = replace(exchange, retransmission=exchange.retransmission.again())
+    core.exchanges.put(exchange)
+    arm_resend(core, exchange, now)
+    return [SendDatagram(message, exchange.local, exchange.remote)]
+
+
+def _give_up(core: Core, exchange: Exchange, when: str) -> list[Effect]:
+    """If the peer has been silent since we began, it may have lost the IKE SA: the next attempt makes a new one."""
+    effects = removal.fail(core, exchange, f"no {exchange.version.awaited(exchange.state)} {when}")
+    ike = core.sas.ike_sas.get(exchange.cookies)
+    if ike is not None and exchange.initiator and ike.heard <= exchange.began:
+        effects += removal.remove_ike(core, ike, "the peer does not answer under it", tell=True)
+    return effects
+
+
+def _keepalive(core: Core, alarm: Keepalive, now: Now) -> list[Effect]:
+    ike = core.sas.ike_sas.get(alarm.cookies)
+    if ike is None:
+        return []
+    core.timers.set(alarm, now.monotonic + core.configuration.general.nat_keepalive)
+    return [SendKeepalive(ike.local, ike.remote)]

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: ISC
+"""What a step led to becomes true: tables, timers and, in their order, effects. Exchanges of our own begin here too.
+
+From `commit` on nothing raises.
+"""
+
+from dataclasses import replace
+
+from ike_auth.config.model import Peer
+from ike_auth.effects import Ask, Effect, QuestionId, Report, SendDatagram
+from ike_auth.engine import removal
+from ike_auth.engine.core import Core, Deadline, IkeExpires, Keepalive, Resend, TunnelExpires
+from ike_auth.errors import IkeError
+from ike_auth.events import ExchangeFailed, PeerNotified, PeerRefused, said
+from ike_auth.exchange_table import Exchange
+from ike_auth.exchanges.steps import (
+    AddIkeSa,
+    AddTunnel,
+    Change,
+    DeleteIkeSa,
+    DeleteTunnels,
+    FailPhase2,
+    Outcome,
+)
+from ike_auth.network import Endpoint, IPAddress, Now
+from ike_auth.sa import IkeSa, Tunnel
+
+MAX_LIKE_TUNNELS = 4  # for the same traffic: crossing exchanges make two, renegotiation makes more for a while
+
+
+def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now) -> list[Effect]:
+    """Make the outcome of a step of this exchange true."""
+    before = exchange.state
+    if outcome.to_nat_port:
+        exchange = _to_nat_port(core, exchange)
+    exchange = replace(
+        exchange,
+        state=outcome.state,
+        cookies=exchange.version.cookies_of(outcome.state) or exchange.cookies,
+        question=_new_question(core, exchange, outcome),
+        refused=exchange.refused or any(_is_refusal(effect) for effect in outcome.after),
+    )
+    sent = (*outcome.notify, *(() if outcome.send is None else (outcome.send,)))
+    exchange = _remember(exchange, outcome, sent)
+    core.exchanges.put(exchange)
+    for data in sent:
+        core.note_sent(exchange.cookies, data)
+    if outcome.send is not None or before is not outcome.state:
+        arm_resend(core, exchange, now)
+    effects = [*outcome.before, *(SendDatagram(data, exchange.local, exchange.remote) for data in sent)]
+    effects += outcome.after
+    for change in outcome.changes:
+        effects += _apply(core, change, exchange, now)
+    if outcome.ask is not None and exchange.question is not None:
+        effects.append(Ask(exchange.question, outcome.ask))
+    return effects
+
+
+def begin_ike(core: Core, peer: Peer, address: IPAddress, connections: tuple[str, ...], now: Now) -> list[Effect]:
+    """Make an IKE SA with a peer, and under it these connections."""
+    remote = Endpoint(address, peer.port)
+    local = Endpoint(peer.local_address or core.source_address(address), core.ports.ike)
+    try:
+        outcome = core.version.initiate_ike(peer, core.local(local, remote, now))
+    except IkeError as error:
+        return [Report(ExchangeFailed("main mode", peer.name, remote, str(error)))]
+    exchange = new_exchange(core, outcome, peer, local, remote, None, now)
+    return commit(core, replace(exchange, initiator=True, connections=connections), outcome, now)
+
+
+def begin_child(core: Core, ike: IkeSa, connection: str, now: Now) -> list[Effect]:
+    """Make a tunnel under an IKE SA."""
+    wanted = core.configuration.connections[connection]
+    try:
+        outcome = core.version.initiate_child(ike, wanted, core.local(ike.local, ike.remote, now))
+    except IkeError as error:
+        return [Report(ExchangeFailed(f"quick mode {connection}", ike.peer.name, ike.remote, str(error)))]
+    exchange = new_exchange(core, outcome, ike.peer, ike.local, ike.remote, ike, now)
+    message_id = core.version.message_id(outcome.state)
+    begun = replace(exchange, initiator=True, message_id=message_id, connections=(connection,))
+    return commit(core, begun, outcome, now)
+
+
+def new_exchange(
+    core: Core, outcome: Outcome, peer: Peer, local: Endpoint, remote: Endpoint, ike: IkeSa | None, now: Now
+) -> Exchange:
+    """An exchange that one step has been taken of. It is in no table yet."""
+    id = core.exchanges.new_id()
+    core.timers.set(Deadline(id), now.monotonic + core.configuration.general.exchange_max_time)
+    cookies = ike.cookies if ike is not None else core.version.cookies_of(outcome.state)
+    assert cookies is not None
+    return Exchange(id, core.version, outcome.state, peer, local, remote, False, now.monotonic, cookies, ike)
+
+
+def arm_resend(core: Core, exchange: Exchange, now: Now) -> None:
+    """Wake when what was sent last has to be sent again."""
+    if exchange.state.awaits_message and exchange.retransmission.message is not None:
+        core.timers.set(Resend(exchange.id), now.monotonic + exchange.retransmission.delay)
+    else:
+        core.timers.cancel(Resend(exchange.id))
+
+
+def _remember(exchange: Exchange, outcome: Outcome, sent: tuple[bytes, ...]) -> Exchange:
+    """For the same bytes the same reply; and what is sent once more if nothing comes."""
+    retransmission = exchange.retransmission
+    if exchange.received and (sent or outcome.ask is None):
+        retransmission = retransmission.answered(exchange.received, sent)
+    if outcome.send is not None:
+        retransmission = retransmission.awaiting(outcome.send if outcome.state.awaits_message else None)
+    return replace(exchange, retransmission=retransmission)
+
+
+def _new_question(core: Core, exchange: Exchange, outcome: Outcome) -> QuestionId | None:
+    if outcome.ask is None:
+        return None
+    core.last_question += 1
+    id = QuestionId(core.last_question)
+    core.questions[id] = exchange.id
+    return id
+
+
+def _apply(core: Core, change: Change, exchange: Exchange, now: Now) -> list[Effect]:
+    match change:
+        case AddIkeSa(sa):
+            return _add_ike(core, sa, exchange, now)
+        case AddTunnel(tunnel):
+            return _add_tunnel(core, tunnel)
+        case DeleteIkeSa(cookies, why):
+            ike = core.sas.ike_sas.get(cookies)
+            return [] if ike is None else removal.remove_ike(core, ike, why, tell=False)
+        case DeleteTunnels():
+            return _delete_tunnels(core, change)
+        case FailPhase2():
+            return _fail_phase_2(core, change, exchange)
+
+
+def _add_ike(core: Core, sa: IkeSa, exchange: Exchange, now: Now) -> list[Effect]:
+    """A new IKE SA or, as long as the peer has not used it, a variant: what waits for it begins under either."""
+    known = core.sas.ike_sas.get(sa.cookies)
+    if not core.sas.add_ike(sa if known is None else replace(known, last_block=sa.last_block)):
+        return []
+    if known is None:
+        core.timers.set(IkeExpires(sa.cookies), sa.expires)
+        if sa.nat.local:
+            keepalive = core.configuration.general.nat_keepalive
+            core.timers.set(Keepalive(sa.cookies), now.monotonic + keepalive)
+    effects: list[Effect] = []
+    for connection in exchange.connections:
+        effects += begin_child(core, core.sas.ike_sas[sa.cookies], connection, now)
+    return effects
+
+
+def _add_tunnel(core: Core, tunnel: Tunnel) -> list[Effect]:
+    core.sas.add_tunnel(tunnel)
+    core.timers.set(TunnelExpires(tunnel.inbound[0].spi), tunnel.expires)
+    surplus = core.sas.tunnels_like(tunnel)[:-MAX_LIKE_TUNNELS]
+    return removal.remove_tunnels(core, surplus, "replaced by newer ones", tell=True)
+
+
+def _delete_tunnels(core: Core, change: DeleteTunnels) -> list[Effect]:
+    """The SPIs are the peer's own, so another peer may have the same ones."""
+    ike, effects = change.ike, list[Effect]()
+    for spi in change.spis:
+        theirs = [t for t in core.sas.tunnels_out(change.protocol, spi) if _belongs(t, ike)]
+        effects += removal.remove_tunnels(core, theirs, "deleted by the peer", tell=False)
+        for exchange in _unfinished(core, ike):
+            if spi in exchange.state.peer_spis:
+                effects += removal.fail(core, exchange, "deleted by the peer")
+    return effects
+
+
+def _fail_phase_2(core: Core, change: FailPhase2, exchange: Exchange) -> list[Effect]:
+    unfinished = _unfinished(core, change.ike)
+    if change.spi is None:
+        ours = [e for e in unfinished if e.initiator]
+        refused = ours if len(ours) == 1 else []
+    else:
+        refused = [e for e in unfinished if change.spi in e.state.own_spis + e.state.peer_spis]
+    if not refused:
+        for waiting in unfinished:
+            removal.remark(core, waiting, f"the peer said {said(change.notify)}")
+        return [Report(PeerNotified(change.ike.peer.name, exchange.remote, change.notify))]
+    return [effect for e in refused for effect in removal.fail(core, e, f"the peer says {said(change.notify)}")]
+
+
+def _unfinished(core: Core, ike: IkeSa) -> list[Exchange]:
+    return [e for e in core.exchanges.under(ike.cookies) if e.ike is not None and e.state.open]
+
+
+def _belongs(tunnel: Tunnel, ike: IkeSa) -> bool:
+    return tunnel.peer == ike.peer.name and tunnel.identity == ike.identity
+
+
+def _to_nat_port(core: Core, exchange: Exchange) -> Exchange:
+    """RFC 3947 4. A peer that speaks from another port than its configured one has moved already."""
+    local = Endpoint(exchange.local.host, core.ports.nat)
+    moved = exchange.remote.port not in (exchange.peer.port, core.ports.ike)
+    remote = exchange.remote if moved else Endpoint(exchange.remote.host, core.ports.nat)
+    return replace(exchange, local=local, remote=remote)
+
+
+def _is_refusal(effect: Effect) -> bool:
+    return isinstance(effect, Report) and isinstance(effect.event, PeerRefused)

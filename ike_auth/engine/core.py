@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: ISC
+"""What the parts of the engine share: configuration, tables, timers, and the way to the world outside."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ike_auth.config.model import Configuration
+from ike_auth.effects import QuestionId
+from ike_auth.exchange_table import ExchangeTable
+from ike_auth.exchanges.steps import Local, OwnCertificate, Random, Settings
+from ike_auth.exchanges.v1.protocol import IkeV1
+from ike_auth.exchanges.version import Version
+from ike_auth.half_open import ExchangeId
+from ike_auth.network import Endpoint, IPAddress, Now
+from ike_auth.sa import Cookies
+from ike_auth.sa_table import SaTable
+from ike_auth.timers import Timers
+from ike_auth.wire.fragments import Reassembly
+from ike_auth.wire.header import Header
+from ike_auth.wire.identities import Identity
+
+_LOWEST_SPI = 0x1000  # below are reserved ones (RFC 4303 2.1) and those that people type by hand
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where IKE is spoken: our own ports, and those of peers whose section names none."""
+
+    ike: int = 500
+    nat: int = 4500
+
+
+STANDARD_PORTS = Ports()
+
+
+@dataclass(frozen=True, slots=True)
+class Identities:
+    """What we can prove ourselves with."""
+
+    certificate_of: Callable[[Identity], OwnCertificate | None] = lambda _: None
+    authorities: tuple[bytes, ...] = ()  # DER subjects of the CAs whose certificates we take
+
+
+# --- what timers ring for
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """An exchange has had its time."""
+
+    exchange: ExchangeId
+
+
+@dataclass(frozen=True, slots=True)
+class Resend:
+    """The peer has not answered."""
+
+    exchange: ExchangeId
+
+
+@dataclass(frozen=True, slots=True)
+class IkeExpires:
+    cookies: Cookies
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelExpires:
+    spi: bytes  # of the first inbound SA
+
+
+@dataclass(frozen=True, slots=True)
+class Keepalive:
+    """RFC 3948 4: a NAT forgets who is silent."""
+
+    cookies: Cookies
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentsStale:
+    cookies: Cookies
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Whether what is configured to be up is up."""
+
+
+Alarm = Deadline | Resend | IkeExpires | TunnelExpires | Keepalive | FragmentsStale | Check
+
+
+@dataclass(slots=True)
+class Core:
+    """Mutable, and the only thing in the engine that is: values go in and out of these tables."""
+
+    configuration: Configuration
+    settings: Settings
+    random: Random
+    source_address: Callable[[IPAddress], IPAddress]
+    ports: Ports
+    versions: Mapping[int, Version] = field(default_factory=lambda: {1: IkeV1()})
+    sas: SaTable = field(default_factory=SaTable)
+    exchanges: ExchangeTable = field(default_factory=ExchangeTable)
+    timers: Timers[Alarm] = field(default_factory=Timers)
+    counters: Counter[str] = field(default_factory=Counter)
+    questions: dict[QuestionId, ExchangeId] = field(default_factory=dict)
+    fragments: dict[Cookies, Reassembly] = field(default_factory=dict)
+    last_question: int = 0
+
+    @property
+    def version(self) -> Version:
+        """Of what we begin."""
+        return self.versions[1]
+
+    def local(self, local: Endpoint, remote: Endpoint, now: Now) -> Local:
+        """Our side of one step."""
+        return Local(now, self.random, self._new_spi, local, remote, self.settings)
+
+    def note_sent(self, cookies: Cookies, data: bytes) -> None:
+        """Under an IKE SA both ends have the same keys: what comes back of ours must not pass for the peer's."""
+        message_id = Header.decode(data).message_id
+        if message_id and cookies in self.sas.ike_sas:
+            self.sas.use(cookies, message_id)
+
+    def _new_spi(self) -> bytes:
+        while True:
+            spi = self.random(4)
+            unused = self.sas.tunnel_into(spi) is None and self.exchanges.with_spi(spi) is None
+            if int.from_bytes(spi, "big") >= _LOWEST_SPI and unused:
+                return spi

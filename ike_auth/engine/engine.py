@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: ISC
+"""What comes in: datagrams, answers, wishes, the passing of time."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from ike_auth.authorization.requests import Answer, TunnelAuthorized
+from ike_auth.config.model import Configuration
+from ike_auth.effects import Effect, QuestionId
+from ike_auth.engine import connections, removal
+from ike_auth.engine.alarms import ring
+from ike_auth.engine.claims import unless_claimed
+from ike_auth.engine.commit import commit
+from ike_auth.engine.core import STANDARD_PORTS, Core, Identities, Ports
+from ike_auth.engine.receiving import receive
+from ike_auth.errors import IkeError
+from ike_auth.exchange_table import ExchangeTable
+from ike_auth.exchanges.steps import Random, Settings
+from ike_auth.network import Datagram, IPAddress, Now
+from ike_auth.sa_table import SaTable
+
+
+class Engine:
+    """IKE without sockets, clocks and randomness of its own.
+
+    `source_address` says from which address of ours a peer is reached. Every method returns effects, to be performed
+    in their order; nothing that comes from the network makes one raise.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        identities: Identities,
+        random: Random,
+        source_address: Callable[[IPAddress], IPAddress],
+        ports: Ports = STANDARD_PORTS,
+    ) -> None:
+        settings = Settings(identities.certificate_of, identities.authorities, configuration.connections_of)
+        self._core = Core(configuration, settings, random, source_address, ports)
+
+    @property
+    def table(self) -> SaTable:
+        """The SAs that there are."""
+        return self._core.sas
+
+    @property
+    def exchanges(self) -> ExchangeTable:
+        """What is under way, and what is remembered for a while because the peer may repeat itself."""
+        return self._core.exchanges
+
+    @property
+    def counters(self) -> Counter[str]:
+        """What was dropped, by reason."""
+        return self._core.counters
+
+    def start(self, now: Now) -> list[Effect]:
+        """Bring up the connections that are configured to be, and look after them from now on."""
+        return connections.check(self._core, now)
+
+    def receive(self, datagram: Datagram, now: Now) -> list[Effect]:
+        """A datagram came. It may be anything."""
+        return receive(self._core, datagram, now)
+
+    def answer(self, question: QuestionId, answer: Answer, now: Now) -> list[Effect]:
+        """The answer to an `Ask`. One that comes too late, or twice, is passed over; one that makes no sense ends the
+        exchange, as a missing one does when its time is over."""
+        core = self._core
+        id = core.questions.pop(question, None)
+        exchange = None if id is None else core.exchanges.get(id)
+        if exchange is None:
+            core.counters["late answer"] += 1
+            return []
+        local = core.local(exchange.local, exchange.remote, now)
+        try:
+            if isinstance(answer, TunnelAuthorized):
+                answer = unless_claimed(core, exchange, answer)
+            outcome = exchange.version.answer(exchange.state, answer, local)
+        except IkeError as error:
+            return removal.fail(core, exchange, str(error))
+        return commit(core, exchange, outcome, now)
+
+    def initiate(self, connection: str, now: Now) -> list[Effect]:
+        """Bring up a configured connection, with an IKE SA first if there is none; once more if it is up. Raises
+        KeyError for no such one."""
+        return connections.initiate(self._core, connection, now)
+
+    def sa_gone(self, spi: bytes, why: str, now: Now, *, inbound: bool = True) -> list[Effect]:
+        """An SA expired in the kernel, or could not be installed there: the tunnel goes, and the peer is told."""
+        core = self._core
+        found = core.sas.tunnel_into(spi) if inbound else core.sas.newest_tunnel_out(spi)
+        if found is not None:
+            return removal.remove_tunnels(core, [found], why, tell=True)
+        exchange = core.exchanges.with_spi(spi) if inbound else None
+        return [] if exchange is None else removal.fail_or_forget(core, exchange, why)
+
+    def stop(self, now: Now) -> list[Effect]:
+        """Tell peers that all SAs are gone, and forget everything."""
+        core = self._core
+        effects: list[Effect] = []
+        tell = core.configuration.general.delete_sas
+        for exchange in core.exchanges:
+            effects += exchange.state.abandoned()
+            removal.forget(core, exchange)
+        effects += removal.remove_tunnels(core, core.sas.tunnels, "shutting down", tell)
+        for ike in tuple(core.sas.ike_sas.values()):
+            effects += removal.remove_ike(core, ike, "shutting down", tell)
+        core.fragments.clear()
+        core.timers.clear()
+        return effects
+
+    # --- time
+
+    def next_wake(self) -> float | None:
+        """When `wake` wants to be called, in seconds of `Now.monotonic`."""
+        return self._core.timers.next()
+
+    def wake(self, now: Now) -> list[Effect]:
+        """Time has passed."""
+        effects: list[Effect] = []
+        for alarm in self._core.timers.due(now.monotonic):
+            effects += ring(self._core, alarm, now)
+        return effects

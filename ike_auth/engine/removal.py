@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: ISC
+"""Exchanges that come to nothing, IKE SAs and tunnels that end."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from math import inf
+
+from ike_auth.effects import Effect, RemoveSa, Report, SendDatagram
+from ike_auth.engine.core import Core, Deadline, IkeExpires, Keepalive, Resend, TunnelExpires
+from ike_auth.events import ExchangeFailed, IkeSaDown, TunnelDown
+from ike_auth.exchange_table import Exchange
+from ike_auth.sa import IkeSa, Tunnel
+
+_REMARKS = 4  # kept of one exchange
+
+
+def fail(core: Core, exchange: Exchange, why: str) -> list[Effect]:
+    """An exchange came to nothing."""
+    effects = list(exchange.state.abandoned())
+    forget(core, exchange)
+    if exchange.refused:
+        return effects
+    version, state = exchange.version, exchange.state
+    what = " ".join((version.name(state), *exchange.connections))
+    offered = version.offered(state)
+    reasons = "; ".join((why, *((f"offered was {offered}",) if offered else ()), *exchange.remarks))
+    return [*effects, Report(ExchangeFailed(what, exchange.peer.name, exchange.remote, reasons))]
+
+
+def fail_or_forget(core: Core, exchange: Exchange, why: str) -> list[Effect]:
+    """As `fail`, but an exchange that is finished is merely no longer remembered."""
+    if exchange.state.open:
+        return fail(core, exchange, why)
+    forget(core, exchange)
+    return []
+
+
+def forget(core: Core, exchange: Exchange) -> None:
+    """Drop an exchange without a word. The peer will get no repeated reply of it either."""
+    core.exchanges.forget(exchange.id)
+    core.timers.cancel(Deadline(exchange.id))
+    core.timers.cancel(Resend(exchange.id))
+    if exchange.question is not None:
+        core.questions.pop(exchange.question, None)
+
+
+def remark(core: Core, exchange: Exchange, text: str) -> bool:
+    """Keep what may explain it if nothing comes of the exchange. False if that is no news."""
+    if text in exchange.remarks or len(exchange.remarks) == _REMARKS:
+        return False
+    core.exchanges.put(replace(exchange, remarks=(*exchange.remarks, text)))
+    return True
+
+
+def remove_ike(core: Core, ike: IkeSa, why: str, tell: bool) -> list[Effect]:
+    """An IKE SA ends, and with it what is under way under it; its tunnels stay. `tell`: the peer may not know."""
+    effects: list[Effect] = []
+    for variant in core.sas.variants(ike.cookies) if tell else ():
+        told = core.version.delete_ike(variant, core.random)
+        effects.append(SendDatagram(told, ike.local, ike.remote))
+    core.sas.remove_ike(ike.cookies)
+    core.timers.cancel(IkeExpires(ike.cookies))
+    core.timers.cancel(Keepalive(ike.cookies))
+    for exchange in core.exchanges.under(ike.cookies):
+        effects += fail_or_forget(core, exchange, f"its phase 1 is gone: {why}")
+    return [*effects, Report(IkeSaDown(ike, why))]
+
+
+def remove_tunnels(core: Core, tunnels: Iterable[Tunnel], why: str, tell: bool) -> list[Effect]:
+    """Tunnels end. The peer can only be told if there is an IKE SA with it."""
+    effects: list[Effect] = []
+    for tunnel in tunnels:
+        ike = core.sas.ike_sas.get(tunnel.cookies) or core.sas.ike_with(tunnel.peer, -inf, tunnel.identity)
+        if tell and ike is not None:
+            told = core.version.delete_tunnels(ike, [tunnel], core.random)
+            core.note_sent(ike.cookies, told)
+            effects.append(SendDatagram(told, ike.local, ike.remote))
+        core.sas.remove_tunnel(tunnel)
+        core.timers.cancel(TunnelExpires(tunnel.inbound[0].spi))
+        exchange = core.exchanges.with_spi(tunnel.inbound[0].spi)
+        if exchange is not None:
+            forget(core, exchange)  # or a repeated message would have the peer bring up the tunnel again
+        effects += [RemoveSa(sa) for sa in tunnel.sas]
+        effects.append(Report(TunnelDown(tunnel, why)))
+    return effects

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: ISC
+"""Exchanges in progress, and how a message leads to one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ike_auth.config.model import Peer
+from ike_auth.effects import QuestionId
+from ike_auth.exchanges.steps import State
+from ike_auth.exchanges.version import Version
+from ike_auth.half_open import ExchangeId, HalfOpen
+from ike_auth.network import Endpoint
+from ike_auth.retransmission import Retransmission
+from ike_auth.sa import Cookies, IkeSa, Tunnel
+from ike_auth.wire.header import NO_COOKIE
+
+FirstMessage = tuple[Endpoint, bytes]  # who sent it, and its digest
+Key = Cookies | FirstMessage | tuple[Cookies, int] | bytes  # what an exchange is found by; bytes: an SPI of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One exchange, as it stands. A step makes the next one, and the table is told."""
+
+    id: ExchangeId
+    version: Version
+    state: State
+    peer: Peer
+    local: Endpoint
+    remote: Endpoint
+    initiator: bool
+    began: float
+    cookies: Cookies
+    ike: IkeSa | None = None  # the IKE SA that it runs under, as it was when it began; None: it makes one
+    message_id: int = 0
+    connections: tuple[str, ...] = ()  # what waits for it
+    first_message: FirstMessage | None = None  # of a peer's that makes an IKE SA
+    confirmed: bool = False  # the peer receives at the address that it names
+    question: QuestionId | None = None  # what it waits to be answered
+    retransmission: Retransmission = field(default_factory=Retransmission)
+    received: bytes = b""  # digest of the message that is being worked on
+    remarks: tuple[str, ...] = ()  # what may explain it if nothing comes of the exchange
+    refused: bool = False  # the peer proved itself and was refused, and that was reported
+
+    @property
+    def half_open(self) -> bool:
+        return self.ike is None and not self.initiator and self.state.open
+
+
+class ExchangeTable:
+    """Indexes only: it decides nothing and knows no time."""
+
+    def __init__(self) -> None:
+        self.half_open = HalfOpen()
+        self._exchanges: dict[ExchangeId, Exchange] = {}
+        self._found_by: dict[Key, ExchangeId] = {}
+        self._pending: dict[ExchangeId, Tunnel] = {}
+        self._last_id = 0
+
+    def __iter__(self) -> Iterator[Exchange]:
+        return iter(tuple(self._exchanges.values()))
+
+    def __len__(self) -> int:
+        return len(self._exchanges)
+
+    def new_id(self) -> ExchangeId:
+        self._last_id += 1
+        return ExchangeId(self._last_id)
+
+    def put(self, exchange: Exchange) -> None:
+        """Add an exchange, or the next state of one."""
+        id, before = exchange.id, self._exchanges.get(exchange.id)
+        self._exchanges[id] = exchange
+        keys = _keys(exchange)
+        if before is not None:
+            self._unlink(id, _keys(before) - keys)
+        for key in keys:
+            self._found_by[key] = id
+        if exchange.half_open:
+            self.half_open.add(id, exchange.remote.host, exchange.confirmed)
+        else:
+            self.half_open.discard(id)
+        tunnel = exchange.state.pending_tunnel
+        if tunnel is not None:
+            self._pending[id] = tunnel
+        else:
+            self._pending.pop(id, None)
+
+    def forget(self, id: ExchangeId) -> None:
+        """Drop an exchange and everything that leads to it."""
+        exchange = self._exchanges.pop(id)
+        self._unlink(id, _keys(exchange))
+        self.half_open.discard(id)
+        self._pending.pop(id, None)
+
+    def get(self, id: ExchangeId) -> Exchange | None:
+        return self._exchanges.get(id)
+
+    def making(self, cookies: Cookies) -> Exchange | None:
+        """The exchange for the IKE SA with these cookies, finished or not."""
+        return self._find(cookies)
+
+    def for_ike(self, cookies: Cookies, first_message: FirstMessage) -> Exchange | None:
+        """The exchange for an IKE SA that a message belongs to. Its responder may have answered, or not yet."""
+        return self._find(cookies) or self._find(first_message) or self._find(Cookies(cookies.initiator, NO_COOKIE))
+
+    def for_child(self, cookies: Cookies, message_id: int) -> Exchange | None:
+        """The exchange under an IKE SA that a message belongs to."""
+        return self._find((cookies, message_id))
+
+    def with_spi(self, spi: bytes) -> Exchange | None:
+        """The exchange that sets up, or has set up, the inbound SA with this SPI."""
+        return self._find(spi)
+
+    def under(self, cookies: Cookies) -> list[Exchange]:
+        """All that has to do with an IKE SA: what made it, and what runs under it."""
+        return [exchange for exchange in self._exchanges.values() if exchange.cookies == cookies]
+
+    def initiating(self, peer: str) -> Exchange | None:
+        """Our unfinished attempt to make an IKE SA with a peer."""
+        for exchange in self._exchanges.values():
+            if exchange.ike is None and exchange.initiator and exchange.peer.name == peer and exchange.state.open:
+                return exchange
+        return None
+
+    @property
+    def pending_tunnels(self) -> Iterator[Tunnel]:
+        """Tunnels that are all but there."""
+        return iter(self._pending.values())
+
+    def _find(self, key: Key) -> Exchange | None:
+        id = self._found_by.get(key)
+        return None if id is None else self._exchanges[id]
+
+    def _unlink(self, id: ExchangeId, keys: set[Key]) -> None:
+        for key in keys:
+            if self._found_by.get(key) == id:
+                del self._found_by[key]
+
+
+def _keys(exchange: Exchange) -> set[Key]:
+    keys: set[Key] = set(exchange.state.own_spis)
+    keys.add(exchange.cookies if exchange.ike is None else (exchange.cookies, exchange.message_id))
+    if exchange.first_message is not None:
+        keys.add(exchange.first_message)
+    return keys
