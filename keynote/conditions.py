@@ -15,7 +15,7 @@ from typing import Final
 from keynote.compiler import FAILS, HOLDS, CompiledClause, CompiledProgram
 from keynote.environment import Environment, PartialEnvironment, Scale, UnknownAttribute, get_groups, set_groups
 from keynote.errors import EvaluationError
-from keynote.generated import Predicate
+from keynote.syntax import Match
 
 Interval = tuple[int, int]
 Groups = tuple[str, ...] | None
@@ -24,7 +24,7 @@ Groups = tuple[str, ...] | None
 def conditions_value(program: CompiledProgram, environment: Environment, scale: Scale) -> int:
     """The highest value among the clauses whose test holds, as an index into the scale; 0 if there is none."""
     clauses = program.clauses
-    if len(clauses) == 1 and not program.reads_groups:
+    if len(clauses) == 1 and not clauses[0].holds_others and not program.reads_groups:
         return clause_value(clauses[0], environment, scale) if clause_holds(clauses[0], environment) else 0
     kept = _Groups(environment) if program.reads_groups else None
     best = number = 0
@@ -168,11 +168,11 @@ def _exits_with_groups(
 ) -> dict[int, GroupState]:
     """The same where relations may read `_1` and so on: with the groups at each exit."""
     reached: dict[int, GroupState] = {clause.start: groups}
-    for number, (predicate, holds, fails) in enumerate(clause.steps):
+    for number, (_, holds, fails) in enumerate(clause.steps):
         if number not in reached:
             continue
         before = reached.pop(number)
-        truth, after = truth_of(predicate, environment, before)
+        truth, after = truth_of(clause, number, environment, before)
         if truth is None:
             _reach(reached, holds, after)
             _reach(reached, fails, before)
@@ -183,15 +183,17 @@ def _exits_with_groups(
     return reached
 
 
-def truth_of(predicate: Predicate, environment: PartialEnvironment, groups: GroupState) -> tuple[Truth, GroupState]:
-    """The truth of one relation, and the groups after it if it holds."""
+def truth_of(
+    clause: CompiledClause, number: int, environment: PartialEnvironment, groups: GroupState
+) -> tuple[Truth, GroupState]:
+    """The truth of one step's relation, and the groups after it if it holds."""
     set_group_state(environment, groups)
     try:
-        truth = predicate(environment)
+        truth = clause.steps[number][0](environment)
     except EvaluationError as error:
         return error, groups
     except UnknownAttribute:
-        return None, UNKNOWN_GROUPS
+        return None, UNKNOWN_GROUPS if isinstance(clause.relations[number], Match) else groups
     after = get_groups(environment)
     return truth, UNKNOWN_GROUPS if environment.groups_unknown and after is None else after
 

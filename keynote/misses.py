@@ -83,11 +83,11 @@ def _truths(
     """The truth of each step, with the groups of the cheapest way to it; and the groups at the end."""
     costs: dict[int, tuple[int, GroupState]] = {clause.start: (0, groups)}
     truths: dict[int, Truth] = {}
-    for number, (predicate, holds, fails) in enumerate(clause.steps):
+    for number, (_, holds, fails) in enumerate(clause.steps):
         if number not in costs:
             continue
         cost, before = costs[number]
-        truth, after = truth_of(predicate, environment, before)
+        truth, after = truth_of(clause, number, environment, before)
         truths[number] = truth
         if not truth:
             after = UNKNOWN_GROUPS if isinstance(clause.relations[number], Match) else before
