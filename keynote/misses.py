@@ -17,11 +17,12 @@ from keynote.syntax import Match, Relation
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Change:
-    """A relation that would have to be `wanted`; `truth` is what it was."""
+    """A relation that would have to be `wanted`; `truth` is what it was, with these `groups` of the last match."""
 
     relation: Relation
     wanted: bool
     truth: Truth
+    groups: GroupState
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,18 +78,22 @@ def _nearest(clause: CompiledClause, environment: PartialEnvironment, groups: Gr
     return _Test(int(remaining[clause.start]), _first_changes(clause, truths, remaining), ends)
 
 
+# The truth of each step that can be reached, and the groups of the cheapest way to it.
+_Truths = dict[int, tuple[Truth, GroupState]]
+
+
 def _truths(
     clause: CompiledClause, environment: PartialEnvironment, groups: GroupState
-) -> tuple[dict[int, Truth], GroupState]:
-    """The truth of each step, with the groups of the cheapest way to it; and the groups at the end."""
+) -> tuple[_Truths, GroupState]:
+    """The steps' truths, and the groups at the end."""
     costs: dict[int, tuple[int, GroupState]] = {clause.start: (0, groups)}
-    truths: dict[int, Truth] = {}
+    truths: _Truths = {}
     for number, (_, holds, fails) in enumerate(clause.steps):
         if number not in costs:
             continue
         cost, before = costs[number]
         truth, after = truth_of(clause, number, environment, before)
-        truths[number] = truth
+        truths[number] = truth, before
         if not truth:
             after = UNKNOWN_GROUPS if isinstance(clause.relations[number], Match) else before
         for place, wanted, state in ((holds, True, after), (fails, False, before)):
@@ -102,19 +107,17 @@ def _cost(truth: Truth, wanted: bool) -> int:
     return 0 if truth is None or (not isinstance(truth, EvaluationError) and truth == wanted) else 1
 
 
-def _remaining(clause: CompiledClause, truths: dict[int, Truth]) -> dict[int, float]:
+def _remaining(clause: CompiledClause, truths: _Truths) -> dict[int, float]:
     """How many changes lie between each place and the end of the test."""
     remaining: dict[int, float] = {HOLDS: 0, FAILS: math.inf}
     for number in sorted(truths, reverse=True):
         _, holds, fails = clause.steps[number]
-        truth = truths[number]
+        truth, _ = truths[number]
         remaining[number] = min(_cost(truth, True) + remaining[holds], _cost(truth, False) + remaining[fails])
     return remaining
 
 
-def _first_changes(
-    clause: CompiledClause, truths: dict[int, Truth], remaining: dict[int, float]
-) -> tuple[Change, ...]:
+def _first_changes(clause: CompiledClause, truths: _Truths, remaining: dict[int, float]) -> tuple[Change, ...]:
     """The changes with which a shortest way can begin."""
     changes: list[Change] = []
     seen: set[int] = set()
@@ -126,11 +129,12 @@ def _first_changes(
         seen.add(number)
         _, holds, fails = clause.steps[number]
         for place, wanted in ((fails, False), (holds, True)):
-            cost = _cost(truths[number], wanted)
+            truth, groups = truths[number]
+            cost = _cost(truth, wanted)
             if cost + remaining[place] > remaining[number]:
                 continue
             if cost:
-                changes.append(Change(clause.relations[number], wanted, truths[number]))
+                changes.append(Change(clause.relations[number], wanted, truth, groups))
             else:
                 todo.append(place)
     return tuple(changes)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from keynote.conditions import conditions_interval
+from keynote.conditions import conditions_interval, set_group_state
 from keynote.evaluator import Delegation
 from keynote.evidence import Evidence
 from keynote.licensees import Values, cheapest_way
@@ -70,6 +70,7 @@ def condition_reason(evidence: Evidence, delegation: Delegation, goal: int) -> R
         text = f"its clause holds, but does not give {quoted(scale.values[goal])}"
         return Reason(field.where(leftmost(miss.clause.node)), text, 1)
     where = field.where(leftmost(miss.first[0].relation))
+    set_group_state(environment, miss.first[0].groups)
     return Reason(where, described(miss.first, delegation.assertion, environment), miss.distance)
 
 

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: ISC
+from pathlib import Path
+
+import pytest
+
+import keynote
+
+ONE = 'Authorizer: "POLICY"\nLicensees: "K"\n'
+TWO = 'Authorizer: "K"\nLicensees: "L"\nConditions: a == "b";\n'
+
+
+def lines(text: str | bytes) -> list[tuple[int, str]]:
+    with pytest.raises(keynote.PolicyError) as caught:
+        keynote.parse_policy(text, name="p.kn")
+    return [(problem.where.line, problem.message) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{ONE}\n{TWO}",
+        f"\n\n{ONE}\n\n\n{TWO}\n\n",
+        f"# a header\n# of comments\n\n{ONE}\n# in between\n\n  # indented\n\n{TWO}\n# at the end",
+        (ONE + "\n" + TWO).rstrip(),
+        f"{ONE}\n{TWO}".encode(),
+    ],
+)
+def test_blank_lines_separate_assertions(text: str | bytes) -> None:
+    policy = keynote.parse_policy(text, name="p.kn")
+    assert len(policy) == 2
+    assert keynote.Session(policy).query({"a": "b"}, ["L"]).allowed
+
+
+def test_an_empty_policy_has_no_assertions() -> None:
+    assert keynote.parse_policy("# nothing\n", name="p") == ()
+    assert keynote.parse_policy(b"", name="p") == ()
+
+
+def test_every_problem_of_a_file_is_told() -> None:
+    text = f"{ONE}Conditions: a = b;\n\n{TWO}\nAuthorizer: (\n\nLicenses: x\n"
+    assert lines(text) == [
+        (3, "unknown operator `=`"),
+        (9, "Authorizer ends too early"),
+        (11, "unknown field `Licenses`"),
+    ]
+
+
+def test_a_stray_blank_line_does_not_lose_conditions() -> None:
+    text = f"{TWO}\n{ONE}\nConditions: false;\n"
+    assert lines(text) == [(5, "cut in two by a blank line"), (8, "no Authorizer field")]
+    usable, refused = keynote.parse_credentials(text, name="c")
+    assert [assertion.where.line for assertion in usable] == [1]
+    assert [(item.where.line, item.reason) for item in refused] == [
+        (5, "cut in two by a blank line"),
+        (8, "no Authorizer field"),
+    ]
+
+
+def test_a_continuation_after_a_blank_line() -> None:
+    assert lines(f"{ONE}Conditions: true;\n\n  false;\n") == [
+        (1, "cut in two by a blank line"),
+        (5, "text before the first field"),
+    ]
+
+
+def test_crlf_is_told_once() -> None:
+    assert lines((ONE + TWO).replace("\n", "\r\n")) == [(1, "carriage return, which is no white space in KeyNote")]
+
+
+def test_credentials_are_used_one_by_one() -> None:
+    usable, refused = keynote.parse_credentials(f"{ONE}\nAuthorizer: ((\n\n{TWO}".encode(), name="c.kn")
+    assert len(usable) == 2
+    assert list(map(str, refused)) == ["c.kn:4:14: Authorizer ends too early"]
+
+
+def test_load_policy(tmp_path: Path) -> None:
+    path = tmp_path / "p.kn"
+    path.write_bytes(b'Authorizer: "POLICY"\nLicensees: "caf\xe9"\n')
+    assert keynote.Session(keynote.load_policy(path)).query({}, ["caf\xe9"]).allowed
+    with pytest.raises(FileNotFoundError):
+        keynote.load_policy(tmp_path / "none")
+
+
+@pytest.mark.parametrize("form", ["passphrase", "passphrase-md5-hex", "passphrase-sha1-hex"])
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o640, 0o660])
+def test_a_file_with_a_passphrase_belongs_to_its_owner(tmp_path: Path, form: str, mode: int) -> None:
+    path = tmp_path / "p.kn"
+    path.write_text(f'Authorizer: "POLICY"\nLicensees: "{form}:hush"\n')
+    path.chmod(mode)
+    with pytest.raises(keynote.PolicyError, match="chmod 600"):
+        keynote.load_policy(path)
+    assert keynote.load_policy(path, allow_exposed=True)
+    path.chmod(0o600)
+    assert keynote.load_policy(path)
