@@ -33,7 +33,9 @@ class _Queue:
     def add(self, id: ExchangeId, confirmed: bool) -> None:
         if confirmed:
             self.unconfirmed.pop(id, None)
-        (self.confirmed if confirmed else self.unconfirmed)[id] = None
+            self.confirmed[id] = None
+        elif id not in self.confirmed:
+            self.unconfirmed[id] = None
 
     def discard(self, id: ExchangeId) -> None:
         self.unconfirmed.pop(id, None)

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: ISC
 """isakmpd.conf texts for two simulated gateways, `a` at 10.99.0.1 and `b` at 10.99.0.2."""
 
+from collections.abc import Mapping
+
 A, B = "10.99.0.1", "10.99.0.2"
 NETWORK = {A: "10.1.0.0", B: "10.2.0.0"}
 NAME = {A: "a.example.org", B: "b.example.org"}
+# What quick mode is for: the sections of the client identities at either end.
+SUBNETS = {host: f"ID-type= IPV4_ADDR_SUBNET\nNetwork= {NETWORK[host]}\nNetmask= 255.255.0.0" for host in (A, B)}
+ADDRESSES = {A: "ID-type= IPV4_ADDR\nAddress= 10.1.0.7", B: "ID-type= IPV4_ADDR\nAddress= 10.2.0.7"}
 
 
 def gateway(
@@ -18,11 +23,16 @@ def gateway(
     peer: str = "",
     connection: str = "",
     remote_id: bool = True,
+    clients: Mapping[str, str] | None = SUBNETS,
+    sections: str = "",
 ) -> str:
-    """The configuration of the gateway at `own`; `peer` and `connection` are more lines for those sections."""
+    """The configuration of the gateway at `own`; `general`, `peer` and `connection` are more lines for those sections,
+    `sections` more sections. Without `clients` the tunnel is between the gateways themselves."""
     other = B if own == A else A
     rsa = authentication == "rsa"
     transforms = transforms or ("AES-256-SHA2-256-GRP14" + ("-RSA_SIG" if rsa else ""))
+    client_ids = "" if clients is None else "Local-ID= own-clients\nRemote-ID= peer-clients"
+    of_clients = "" if clients is None else f"[own-clients]\n{clients[own]}\n\n[peer-clients]\n{clients[other]}\n"
     who = "ID= own-id\nRemote-ID= peer-id" if rsa and remote_id else "ID= own-id" if rsa else f"Authentication= {key}"
     return f"""
 [General]
@@ -58,21 +68,13 @@ Transforms= {transforms}
 Phase= 2
 ISAKMP-peer= peer
 Configuration= quick-mode
-Local-ID= own-network
-Remote-ID= peer-network
+{client_ids}
 {connection}
 
 [quick-mode]
 EXCHANGE_TYPE= QUICK_MODE
 Suites= {suites}
 
-[own-network]
-ID-type= IPV4_ADDR_SUBNET
-Network= {NETWORK[own]}
-Netmask= 255.255.0.0
-
-[peer-network]
-ID-type= IPV4_ADDR_SUBNET
-Network= {NETWORK[other]}
-Netmask= 255.255.0.0
+{of_clients}
+{sections}
 """
