@@ -15,6 +15,8 @@ from time import perf_counter, process_time
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
 
 import keynote
 from benchmarks.table import Row
@@ -149,9 +151,9 @@ def _rsa_hosts() -> Callable[[], tuple[Host, Host]]:
     authorizers = {at: KeyNoteAuthorizer(session) for at in (A, B)}  # a daemon has one for all its handshakes
 
     def make() -> tuple[Host, Host]:
-        hosts = []
+        hosts: list[Host] = []
         for at in (A, B):
-            credential = Credential(Identity.fqdn(NAME[at]), (issued[at].der,), issued[at].key)
+            credential = Credential(Identity.fqdn(NAME[at]), (issued[at].der,), _rsa(issued[at]))
             authorizer = authorizers[at]
             hosts.append(Host(ip_address(at), configurations[at], authorizer, anchors, [credential], seed=len(hosts)))
         return hosts[0], hosts[1]
@@ -171,9 +173,8 @@ def _primitives() -> Callable[[], None]:
     signatures, two checks of them and of the certificates by which the keys are known."""
     ca = factory.authority("Bench CA")
     leaf = factory.leaf(ca, NAME[A], key=NAME[A])
-    key, random_bytes = leaf.key, random.Random(1).randbytes
-    certificate, authority = x509.load_der_x509_certificate(leaf.der), x509.load_der_x509_certificate(ca.der)
-    digest = bytes(32)
+    key, authority, random_bytes = _rsa(leaf), _rsa(ca).public_key(), random.Random(1).randbytes
+    certificate, digest = leaf.certificate, bytes(32)
 
     def step() -> None:
         for _ in range(2):
@@ -185,13 +186,14 @@ def _primitives() -> Callable[[], None]:
             other.shared(one.public)
             signature = authenticators.sign(key, digest)
             authenticators.verify(key.public_key(), digest, signature)
-            hash = certificate.signature_hash_algorithm
-            assert hash is not None
-            authority.public_key().verify(  # type: ignore[union-attr, call-arg]
-                certificate.signature, certificate.tbs_certificate_bytes, padding.PKCS1v15(), hash
-            )
+            authority.verify(certificate.signature, certificate.tbs_certificate_bytes, padding.PKCS1v15(), SHA256())
 
     return step
+
+
+def _rsa(issued: factory.Issued) -> RSAPrivateKey:
+    assert isinstance(issued.key, RSAPrivateKey)
+    return issued.key
 
 
 def _resident() -> int:
@@ -207,7 +209,7 @@ def _measure_memory() -> float:
     anchors = [x509.load_der_x509_certificate(ca.der)]
     session = keynote.Session(keynote.parse_policy(ANYBODY, name="bench.policy"))
     own = factory.leaf(ca, NAME[B], key=NAME[B])
-    credential = Credential(Identity.fqdn(NAME[B]), (own.der,), own.key)
+    credential = Credential(Identity.fqdn(NAME[B]), (own.der,), _rsa(own))
     responder = Host(
         ip_address(B), isakmpd.parse(DEFAULT_RESPONDER), KeyNoteAuthorizer(session), anchors, [credential]
     )
@@ -222,7 +224,7 @@ def _measure_memory() -> float:
         )
         text = text.replace("Netmask= 255.255.0.0", "Netmask= 255.255.255.0", 1)
         issued = factory.leaf(ca, name, key=NAME[A])
-        peer = Credential(Identity.fqdn(name), (issued.der,), issued.key)
+        peer = Credential(Identity.fqdn(name), (issued.der,), _rsa(issued))
         initiator = Host(ip_address(address), isakmpd.parse(text), AllowAll(), anchors, [peer], seed=number)
         network = Network(initiator, responder)
         network.start()

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from pki import chain_certificates, chain_rules, der, distinguished_names, lints, profiles
-from pki.chain_certificates import ChainCertificate
+from pki.chain_certificates import ReadCertificate
 from pki.errors import NameInvalid, PkiError, shown
 from pki.names import Identity, general_name
 from pki.profiles import Profile
@@ -66,10 +66,10 @@ class KeySigner:
 class Prepared:
     """A certificate that passed its rehearsal and awaits its signature."""
 
-    certificate: ChainCertificate  # all is final but the signature
+    certificate: ReadCertificate  # all is final but the signature
     profile: Profile
     identities: tuple[Identity, ...]
-    issuer: ChainCertificate | None  # None: signs itself
+    issuer: ReadCertificate | None  # None: signs itself
 
     def sign(self, signer: Signer) -> x509.Certificate:
         """The certificate. Raises PkiError where the signer's key is not the issuer's."""
@@ -168,7 +168,7 @@ def _rehearse(
     validity: tuple[datetime.datetime, datetime.datetime],
     profile: Profile,
     identities: tuple[Identity, ...],
-    issuer: ChainCertificate | None,
+    issuer: ReadCertificate | None,
 ) -> Prepared:
     try:
         builder = (
@@ -195,7 +195,7 @@ def _extensions(
     profile: Profile,
     identities: tuple[Identity, ...],
     public_key: CertificatePublicKeyTypes,
-    issuer: ChainCertificate | None,
+    issuer: ReadCertificate | None,
 ) -> list[x509.ExtensionType]:
     extensions: list[x509.ExtensionType] = [
         x509.BasicConstraints(ca=profile.is_authority, path_length=profile.path_length),

@@ -16,13 +16,13 @@ from cryptography import x509
 from cryptography.x509 import verification
 
 from pki import chain_certificates, chain_diagnosis, chain_rules
-from pki.chain_certificates import ChainCertificate, ChainError, Reason
+from pki.chain_certificates import ChainCertificate, ChainError, ReadCertificate, Reason
 from pki.chain_rules import IKE_USAGES
 
 __all__ = ["ChainCertificate", "ChainError", "IKE_USAGES", "Reason", "TrustAnchors", "ValidatedChain", "validate"]
 
 MAX_INTERMEDIATES = 8  # beside the peer's own: a bound on the work that somebody unknown can ask for
-_MAX_REMEMBERED = 4096  # chains that held
+_MAX_REMEMBERED = 1024  # chains that held
 _MAX_DEPTH = 5  # authorities between leaf and anchor
 
 _CA_POLICY = verification.ExtensionPolicy.permit_all().require_present(
@@ -65,8 +65,8 @@ class TrustAnchors:
         self._by_certificate = {certificate: _read_anchor(certificate) for certificate in certificates}
         self.certificates = tuple(self._by_certificate.values())
         self._remembered: dict[Asked, ValidatedChain] = {}
-        self._by_subject: dict[bytes, list[ChainCertificate]] = {}
-        self._by_folded_subject: dict[object, ChainCertificate] = {}
+        self._by_subject: dict[bytes, list[ReadCertificate]] = {}
+        self._by_folded_subject: dict[object, ReadCertificate] = {}
         for anchor in self.certificates:
             namesake = self._by_folded_subject.setdefault(anchor.folded_subject, anchor)
             if namesake.subject_der != anchor.subject_der or namesake.public_key != anchor.public_key:
@@ -74,11 +74,11 @@ class TrustAnchors:
             self._by_subject.setdefault(anchor.subject_der, []).append(anchor)
         self._store = verification.Store(list(self._by_certificate)) if self.certificates else None
 
-    def named(self, subject_der: bytes) -> Sequence[ChainCertificate]:
+    def named(self, subject_der: bytes) -> Sequence[ReadCertificate]:
         """The certificates of the authority with exactly this subject."""
         return self._by_subject.get(subject_der, ())
 
-    def namesake(self, certificate: ChainCertificate) -> ChainCertificate | None:
+    def namesake(self, certificate: ReadCertificate) -> ReadCertificate | None:
         """The configured authority whose subject is, or looks like, this certificate's."""
         return self._by_folded_subject.get(certificate.folded_subject)
 
@@ -97,8 +97,8 @@ class TrustAnchors:
         self._remembered[asked] = chain
 
     def path(
-        self, leaf: ChainCertificate, intermediates: Sequence[ChainCertificate], now: datetime.datetime
-    ) -> tuple[ChainCertificate, ...]:
+        self, leaf: ReadCertificate, intermediates: Sequence[ReadCertificate], now: datetime.datetime
+    ) -> tuple[ReadCertificate, ...]:
         """The path that the library finds, leaf first. Raises verification.VerificationError or ValueError."""
         if self._store is None:
             raise verification.VerificationError("no authority is configured")
@@ -161,16 +161,17 @@ def _validated(
         chain_rules.check_constraints(authority, leaf)
         if authority.folded_subject == leaf.folded_subject:
             raise _bears_subject(leaf, authority)
-    return ValidatedChain(path, min(certificate.not_after for certificate in path))
+    kept = tuple(certificate.kept() for certificate in path)
+    return ValidatedChain(kept, min(certificate.not_after for certificate in kept))
 
 
-def _read_anchor(certificate: x509.Certificate) -> ChainCertificate:
+def _read_anchor(certificate: x509.Certificate) -> ReadCertificate:
     anchor = chain_certificates.from_certificate(certificate)
     chain_rules.check_authority(anchor)
     return anchor
 
 
-def _useful(intermediates_der: Sequence[bytes], anchors: TrustAnchors) -> list[ChainCertificate]:
+def _useful(intermediates_der: Sequence[bytes], anchors: TrustAnchors) -> list[ReadCertificate]:
     """What may link a leaf to an anchor. A root is trusted because it is configured, never because a peer sent it."""
     if len(intermediates_der) > MAX_INTERMEDIATES:
         raise ChainError(
@@ -189,13 +190,13 @@ def _useful(intermediates_der: Sequence[bytes], anchors: TrustAnchors) -> list[C
     return list(useful.values())
 
 
-def _impostor(certificate: ChainCertificate, anchors: TrustAnchors) -> bool:
+def _impostor(certificate: ReadCertificate, anchors: TrustAnchors) -> bool:
     """Whether it bears a configured authority's name with another key: whoever trusts that name would believe it."""
     namesake = anchors.namesake(certificate)
     return namesake is not None and namesake.public_key != certificate.public_key
 
 
-def _bears_subject(certificate: ChainCertificate, authority: ChainCertificate) -> ChainError:
+def _bears_subject(certificate: ReadCertificate, authority: ReadCertificate) -> ChainError:
     return ChainError(
         Reason.AUTHORITY_SUBJECT,
         f"certificate `{certificate.subject}` bears the subject of the authority `{authority.subject}`",
@@ -203,7 +204,7 @@ def _bears_subject(certificate: ChainCertificate, authority: ChainCertificate) -
     )
 
 
-def _ambiguous(one: ChainCertificate, other: ChainCertificate) -> ChainError:
+def _ambiguous(one: ReadCertificate, other: ReadCertificate) -> ChainError:
     return ChainError(
         Reason.AMBIGUOUS_AUTHORITY,
         f"two authorities have one name: `{one.subject}` (sha256 {one.sha256.hex()[:16]}…) "

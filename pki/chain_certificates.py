@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes, PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
 from pki import der, distinguished_names
 from pki.errors import DerInvalid, NameInvalid, PkiError
@@ -50,20 +50,18 @@ class ChainError(PkiError):
 
 @dataclass(frozen=True, slots=True)
 class ChainCertificate:
-    """One certificate of a chain; equal when its DER is."""
+    """One certificate of a chain that held, as policy, registry and logs want it; equal when its DER is."""
 
     der: bytes = field(repr=False)
     sha256: bytes = field(compare=False)
     subject_der: bytes = field(compare=False, repr=False)
     subject: str = field(compare=False)  # as KeyNote names it, without `DN:`
-    folded_subject: object = field(compare=False, repr=False)  # equal where RFC 5280 7.1 calls two subjects the same
     issuer_der: bytes = field(compare=False, repr=False)
     issuer: str = field(compare=False)
-    public_key: CertificatePublicKeyTypes = field(compare=False, repr=False)
+    key_der: bytes = field(compare=False, repr=False)  # SubjectPublicKeyInfo
     not_before: datetime.datetime = field(compare=False)
     not_after: datetime.datetime = field(compare=False)
     names: tuple[Identity, ...] = field(compare=False)  # what its subjectAltNames certify, in their order
-    certificate: x509.Certificate = field(compare=False, repr=False)
 
     @property
     def principal(self) -> str:
@@ -74,8 +72,35 @@ class ChainCertificate:
     def self_issued(self) -> bool:
         return self.subject_der == self.issuer_der
 
+    def load_public_key(self) -> PublicKeyTypes:
+        return load_der_public_key(self.key_der)
 
-def load(certificate_der: bytes) -> ChainCertificate:
+
+@dataclass(frozen=True, slots=True)
+class ReadCertificate(ChainCertificate):
+    """A certificate with what the library made of it. That is larger than all the rest together, so whoever keeps
+    chains (each SA does) keeps `kept()`."""
+
+    folded_subject: object = field(compare=False, repr=False)  # equal where RFC 5280 7.1 calls two subjects the same
+    public_key: CertificatePublicKeyTypes = field(compare=False, repr=False)
+    certificate: x509.Certificate = field(compare=False, repr=False)
+
+    def kept(self) -> ChainCertificate:
+        return ChainCertificate(
+            der=self.der,
+            sha256=self.sha256,
+            subject_der=self.subject_der,
+            subject=self.subject,
+            issuer_der=self.issuer_der,
+            issuer=self.issuer,
+            key_der=self.key_der,
+            not_before=self.not_before,
+            not_after=self.not_after,
+            names=self.names,
+        )
+
+
+def load(certificate_der: bytes) -> ReadCertificate:
     """Read what a peer sent. Raises ChainError (malformed, unsupported algorithm)."""
     if len(certificate_der) > MAX_DER:
         raise ChainError(Reason.MALFORMED, f"certificate of {len(certificate_der)} bytes, more than {MAX_DER}")
@@ -88,7 +113,7 @@ def load(certificate_der: bytes) -> ChainCertificate:
         raise ChainError(Reason.MALFORMED, f"certificate cannot be read: {error}", "have it issued anew") from error
     try:
         # The library reads extensions when first asked: here, so that no rule meets one that cannot be read.
-        return ChainCertificate(
+        return ReadCertificate(
             der=certificate_der,
             sha256=hashlib.sha256(certificate_der).digest(),
             subject_der=slices.subject,
@@ -96,6 +121,7 @@ def load(certificate_der: bytes) -> ChainCertificate:
             folded_subject=distinguished_names.folded(slices.subject),
             issuer_der=slices.issuer,
             issuer=issuer,
+            key_der=slices.key,
             public_key=certificate.public_key(),
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
@@ -112,7 +138,7 @@ def load(certificate_der: bytes) -> ChainCertificate:
         ) from error
 
 
-def from_certificate(certificate: x509.Certificate) -> ChainCertificate:
+def from_certificate(certificate: x509.Certificate) -> ReadCertificate:
     """The same, of a certificate that was already read. Raises ChainError."""
     return load(certificate.public_bytes(Encoding.DER))
 

@@ -9,16 +9,16 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 
 from pki import chain_rules
-from pki.chain_certificates import ChainCertificate, ChainError, Reason
+from pki.chain_certificates import ChainError, ReadCertificate, Reason
 
 _MAX_STEPS = 8
 
-FindAnchors = Callable[[bytes], Sequence[ChainCertificate]]
+FindAnchors = Callable[[bytes], Sequence[ReadCertificate]]
 
 
 def explain(
-    leaf: ChainCertificate,
-    intermediates: Sequence[ChainCertificate],
+    leaf: ReadCertificate,
+    intermediates: Sequence[ReadCertificate],
     anchors: FindAnchors,
     now: datetime.datetime,
     words: str,
@@ -42,8 +42,8 @@ def explain(
 
 
 def _issuer(
-    child: ChainCertificate, intermediates: Sequence[ChainCertificate], anchors: FindAnchors, now: datetime.datetime
-) -> tuple[ChainCertificate, bool]:
+    child: ReadCertificate, intermediates: Sequence[ReadCertificate], anchors: FindAnchors, now: datetime.datetime
+) -> tuple[ReadCertificate, bool]:
     """The certificate that issued `child` and whether it is an anchor. Raises ChainError where none did, or what is
     wrong with the one that looks most like it."""
     trusted = anchors(child.issuer_der)
@@ -67,7 +67,7 @@ def _issuer(
     raise problem
 
 
-def _check_issued(child: ChainCertificate, issuer: ChainCertificate, now: datetime.datetime) -> None:
+def _check_issued(child: ReadCertificate, issuer: ReadCertificate, now: datetime.datetime) -> None:
     try:
         child.certificate.verify_directly_issued_by(issuer.certificate)
     except InvalidSignature as error:
@@ -86,7 +86,7 @@ def _check_issued(child: ChainCertificate, issuer: ChainCertificate, now: dateti
         chain_rules.check_signature_algorithm(issuer)
 
 
-def _check_lengths(path: Sequence[ChainCertificate]) -> None:
+def _check_lengths(path: Sequence[ReadCertificate]) -> None:
     for below, issuer in enumerate(path[1:]):
         constraints = chain_rules.extension(issuer, x509.BasicConstraints)
         if constraints is not None and constraints.path_length is not None and below > constraints.path_length:

@@ -13,7 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
-from pki.chain_certificates import ChainCertificate, ChainError, Reason
+from pki.chain_certificates import ChainError, ReadCertificate, Reason
 
 IPSEC_IKE = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.17")
 IKE_INTERMEDIATE = x509.ObjectIdentifier("1.3.6.1.5.5.8.2.2")
@@ -34,7 +34,7 @@ _CONSTRAINED = {
 E = TypeVar("E", bound=x509.ExtensionType)
 
 
-def check_leaf(leaf: ChainCertificate, now: datetime.datetime, usages: frozenset[x509.ObjectIdentifier]) -> None:
+def check_leaf(leaf: ReadCertificate, now: datetime.datetime, usages: frozenset[x509.ObjectIdentifier]) -> None:
     """Everything that a peer's own certificate must be, whoever issued it."""
     check_form(leaf)
     check_validity(leaf, now)
@@ -45,7 +45,7 @@ def check_leaf(leaf: ChainCertificate, now: datetime.datetime, usages: frozenset
     check_usages(leaf, usages)
 
 
-def check_form(certificate: ChainCertificate) -> None:
+def check_form(certificate: ReadCertificate) -> None:
     """Version 3, a subject and an issuer: an empty name would be one principal shared by everybody without a name."""
     if certificate.certificate.version is not x509.Version.v3:
         raise ChainError(
@@ -61,7 +61,7 @@ def check_form(certificate: ChainCertificate) -> None:
         )
 
 
-def check_validity(certificate: ChainCertificate, now: datetime.datetime) -> None:
+def check_validity(certificate: ReadCertificate, now: datetime.datetime) -> None:
     """RFC 5280 4.1.2.5: valid from not_before to not_after, both included."""
     if now < certificate.not_before:
         raise ChainError(
@@ -77,7 +77,7 @@ def check_validity(certificate: ChainCertificate, now: datetime.datetime) -> Non
         )
 
 
-def check_authority(certificate: ChainCertificate) -> None:
+def check_authority(certificate: ReadCertificate) -> None:
     """RFC 5280 4.2.1.9 and 4.2.1.3: basicConstraints must say CA, and keyUsage, where there is one, keyCertSign."""
     check_form(certificate)
     constraints = extension(certificate, x509.BasicConstraints)
@@ -97,7 +97,7 @@ def check_authority(certificate: ChainCertificate) -> None:
     check_key(certificate)
 
 
-def _check_no_authority(leaf: ChainCertificate) -> None:
+def _check_no_authority(leaf: ReadCertificate) -> None:
     constraints = extension(leaf, x509.BasicConstraints)
     if constraints is not None and constraints.ca:
         raise ChainError(
@@ -107,7 +107,7 @@ def _check_no_authority(leaf: ChainCertificate) -> None:
         )
 
 
-def _check_signs(leaf: ChainCertificate) -> None:
+def _check_signs(leaf: ReadCertificate) -> None:
     """RFC 4945 5.1.3.2: a peer signs with its key, so where there is a keyUsage it must allow that, and nothing
     that only authorities do (RFC 5280 4.2.1.3)."""
     usage = extension(leaf, x509.KeyUsage)
@@ -127,7 +127,7 @@ def _check_signs(leaf: ChainCertificate) -> None:
         )
 
 
-def check_usages(certificate: ChainCertificate, usages: frozenset[x509.ObjectIdentifier]) -> None:
+def check_usages(certificate: ReadCertificate, usages: frozenset[x509.ObjectIdentifier]) -> None:
     """RFC 4945 5.1.3.12: where there are extended key usages one of them must be for IKE; an authority that is
     limited to other uses cannot issue for this one."""
     found = extension(certificate, x509.ExtendedKeyUsage)
@@ -140,7 +140,7 @@ def check_usages(certificate: ChainCertificate, usages: frozenset[x509.ObjectIde
         )
 
 
-def check_key(certificate: ChainCertificate) -> None:
+def check_key(certificate: ReadCertificate) -> None:
     """The key-size policy, which the library has for authorities only."""
     key = certificate.public_key
     match key:
@@ -162,7 +162,7 @@ def check_key(certificate: ChainCertificate) -> None:
         )
 
 
-def check_signature_algorithm(certificate: ChainCertificate) -> None:
+def check_signature_algorithm(certificate: ReadCertificate) -> None:
     """MD5 and SHA-1 signatures can be forged."""
     try:
         digest = certificate.certificate.signature_hash_algorithm
@@ -181,7 +181,7 @@ def check_signature_algorithm(certificate: ChainCertificate) -> None:
         )
 
 
-def check_constraints(authority: ChainCertificate, leaf: ChainCertificate) -> None:
+def check_constraints(authority: ReadCertificate, leaf: ReadCertificate) -> None:
     """RFC 5280 4.2.1.10, stricter in two ways than the library, which passes over what it cannot compare.
 
     A constraint on names other than DNS, mail and IP cannot be checked: refused. And an authority that may issue for
@@ -208,7 +208,7 @@ def check_constraints(authority: ChainCertificate, leaf: ChainCertificate) -> No
             )
 
 
-def extension(certificate: ChainCertificate, kind: type[E]) -> E | None:
+def extension(certificate: ReadCertificate, kind: type[E]) -> E | None:
     """An extension's value, or None."""
     for found in certificate.certificate.extensions:
         if isinstance(found.value, kind):

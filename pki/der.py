@@ -65,6 +65,7 @@ class CertificateSlices:
     signature_algorithm: bytes
     issuer: bytes
     subject: bytes
+    key: bytes  # SubjectPublicKeyInfo
 
 
 def slices(der: bytes) -> CertificateSlices:
@@ -86,9 +87,11 @@ def slices(der: bytes) -> CertificateSlices:
     _, issuer_end = expect(der, issuer_start, tbs_end, SEQUENCE)
     _, subject_start = expect(der, issuer_end, tbs_end, SEQUENCE)
     _, subject_end = expect(der, subject_start, tbs_end, SEQUENCE)
+    _, key_end = expect(der, subject_end, tbs_end, SEQUENCE)
     return CertificateSlices(
         tbs=der[begin:tbs_end],
         signature_algorithm=der[tbs_end:algorithm_end],
         issuer=der[issuer_start:issuer_end],
         subject=der[subject_start:subject_end],
+        key=der[subject_end:key_end],
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from pki import chain_rules
-from pki.chain_certificates import ChainCertificate, ChainError
+from pki.chain_certificates import ChainError, ReadCertificate
 from pki.errors import LintFailed
 from pki.names import Identity
 from pki.profiles import Profile
@@ -22,10 +22,10 @@ from pki.profiles import Profile
 class Rehearsal:
     """A certificate as it would be, and what it ought to be. `issuer` is None for a self-signed authority."""
 
-    certificate: ChainCertificate
+    certificate: ReadCertificate
     profile: Profile
     identities: tuple[Identity, ...]
-    issuer: ChainCertificate | None
+    issuer: ReadCertificate | None
 
 
 Lint = Callable[[Rehearsal], Iterator[str]]

@@ -84,7 +84,7 @@ class Registry:
             check_schema(connection)
             ders = connection.scalars(_AUTHORITIES).all()
             keys = [x509.load_der_x509_certificate(der).public_key() for der in ders if der is not None]
-            ours = max((at for at, link in enumerate(chain) if link.public_key in keys), default=-1)
+            ours = max((at for at, link in enumerate(chain) if link.load_public_key() in keys), default=-1)
             links = chain[: ours + 1]
             known = _known(connection, [link.sha256.hex() for link in links])
         for link in links:

@@ -29,7 +29,7 @@ from ike_auth.crypto.secrets import Secret
 from pki.chain import ChainCertificate, ValidatedChain
 
 VALUES = ("false", "true")
-_CACHED_CHAINS = 4096
+_CACHED_CHAINS = 256  # some 5 kB each
 _DETAILS = 8  # reasons kept beside the first
 
 
@@ -82,10 +82,11 @@ class KeyNoteAuthorizer:
     ) -> keynote.Decision:
         if isinstance(proof, PresharedKey):
             return self._session.query(action, passphrase_principals(proof.key), VALUES, unknown)
-        session = self._with_chain(proof.chain)
-        return session.query(action, certificate_principals(proof.chain.leaf), VALUES, unknown)
+        session, principals = self._with_chain(proof.chain)
+        return session.query(action, principals, VALUES, unknown)
 
-    def _extended(self, chain: ValidatedChain) -> keynote.Session:
+    def _extended(self, chain: ValidatedChain) -> tuple[keynote.Session, tuple[str, ...]]:
+        """The session that has the chain's links too, and the principals of its leaf."""
         made = []
         for subject, issuer in zip(chain.certificates, chain.certificates[1:], strict=False):
             if subject.self_issued:
@@ -94,7 +95,7 @@ class KeyNoteAuthorizer:
             name = f"certificate of {subject.subject}"
             issuers, subjects = certificate_principals(issuer), certificate_principals(subject)
             made += [keynote.trusted(by, to, window, name=name) for by, to in zip(issuers, subjects, strict=True)]
-        return self._session.extended(made)
+        return self._session.extended(made), certificate_principals(chain.leaf)
 
 
 def passphrase_principals(key: Secret) -> tuple[str, ...]:
@@ -109,7 +110,7 @@ def passphrase_principals(key: Secret) -> tuple[str, ...]:
 
 def certificate_principals(certificate: ChainCertificate) -> tuple[str, ...]:
     """The key, as PKCS#1 (RFC 2792 as everybody has it), and the name."""
-    key = certificate.public_key
+    key = certificate.load_public_key()
     if not isinstance(key, RSAPublicKey):
         return (certificate.principal,)
     return f"rsa-hex:{key.public_bytes(Encoding.DER, PublicFormat.PKCS1).hex()}", certificate.principal

@@ -19,7 +19,8 @@ from ike_auth.config.private_keys import PrivateKeys
 from ike_auth.wire.identities import Identity
 from ike_auth.wire.numbers import AuthenticationMethod
 from pki import chain_certificates, names
-from pki.chain import ChainCertificate, TrustAnchors
+from pki.chain import TrustAnchors
+from pki.chain_certificates import ReadCertificate
 from pki.errors import PkiError
 
 BEGIN_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
@@ -85,9 +86,9 @@ def _authorities(certificates: Certificates, problems: Problems) -> TrustAnchors
         return TrustAnchors([])
 
 
-def _held_certificates(certificates: Certificates, problems: Problems) -> list[ChainCertificate]:
+def _held_certificates(certificates: Certificates, problems: Problems) -> list[ReadCertificate]:
     """Ours and those of peers alike, as isakmpd has them in one directory."""
-    found: list[ChainCertificate] = []
+    found: list[ReadCertificate] = []
     for path in _regular_files(certificates.cert_directory, Certificates().cert_directory, problems):
         for certificate in _certificates(path, problems, trusted=False):
             try:
@@ -99,7 +100,7 @@ def _held_certificates(certificates: Certificates, problems: Problems) -> list[C
 
 
 def _own_credentials(
-    certificates: Certificates, held: Sequence[ChainCertificate], authorities: TrustAnchors, problems: Problems
+    certificates: Certificates, held: Sequence[ReadCertificate], authorities: TrustAnchors, problems: Problems
 ) -> dict[Identity, OwnCredential]:
     keys = PrivateKeys(certificates.private_key_directory, certificates.private_key, problems)
     issuers = [*held, *authorities.certificates]
@@ -115,7 +116,7 @@ def _own_credentials(
     return own
 
 
-def identities_of(certificate: ChainCertificate) -> tuple[Identity, ...]:
+def identities_of(certificate: ReadCertificate) -> tuple[Identity, ...]:
     """The IKE identities that it certifies (RFC 4945 5.1.3.6): its subjectAltNames, and its whole subject."""
     return (*map(_identity, certificate.names), Identity.dn(certificate.subject_der))
 
@@ -130,7 +131,7 @@ def _identity(name: names.Identity) -> Identity:
             return Identity.address(ip_address(name.value))
 
 
-def _chain(leaf: ChainCertificate, issuers: Sequence[ChainCertificate]) -> list[ChainCertificate]:
+def _chain(leaf: ReadCertificate, issuers: Sequence[ReadCertificate]) -> list[ReadCertificate]:
     """Leaf first, up to the last certificate that is not a root: a peer has the root, or would not believe it."""
     chain = [leaf]
     while not chain[-1].self_issued and len(chain) < LONGEST_CHAIN:
@@ -141,7 +142,7 @@ def _chain(leaf: ChainCertificate, issuers: Sequence[ChainCertificate]) -> list[
     return chain
 
 
-def _issued(issuer: ChainCertificate, certificate: ChainCertificate) -> bool:
+def _issued(issuer: ReadCertificate, certificate: ReadCertificate) -> bool:
     if issuer.subject_der != certificate.issuer_der:
         return False
     try:
@@ -154,7 +155,7 @@ def _issued(issuer: ChainCertificate, certificate: ChainCertificate) -> bool:
 def _check_needs(
     configuration: Configuration,
     authorities: TrustAnchors,
-    held: Iterable[ChainCertificate],
+    held: Iterable[ReadCertificate],
     own: Mapping[Identity, OwnCredential],
     problems: Problems,
 ) -> None:

@@ -39,8 +39,8 @@ class Listing:
 
 
 def read_listing(source: Source) -> Listing:
-    """Without a line `Default=`, nobody else is taken; but where no peer is named at all, isakmpd's generated one takes
-    everybody (decision 0401)."""
+    """Without a line `Default=`, nobody else is taken; but where no peer is named at all, isakmpd's generated one
+    takes everybody (decision 0401)."""
     section = source.fixed("Phase 1")
     by_address: dict[IPAddress, Entry] = {}
     generated = Entry("Default", defaults.PEER, section.where)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from ike_auth.config import files
 from ike_auth.config.errors import Problems, quoted
-from pki.chain import ChainCertificate
+from pki.chain_certificates import ReadCertificate
 
 
 class PrivateKeys:
@@ -24,7 +24,7 @@ class PrivateKeys:
         self._unmatched: dict[Path, str] = {}  # and the name that it was looked for under
         self._matched: set[Path] = set()
 
-    def of(self, certificate: ChainCertificate) -> RSAPrivateKey | None:
+    def of(self, certificate: ReadCertificate) -> RSAPrivateKey | None:
         """The key of this certificate; None if it is not one of ours."""
         for name in certificate.names:
             path = self._directory / name.value

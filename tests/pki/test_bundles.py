@@ -52,7 +52,7 @@ def test_the_layout_of_isakmpd(directory: Directory, tmp_path: Path) -> None:
     anchors = chain.TrustAnchors([x509.load_pem_x509_certificate((out / "ca/example-ca.crt").read_bytes())])
     certificate = x509.load_pem_x509_certificate((out / "certs/gw.example.org.crt").read_bytes())
     leaf = chain.validate(certificate.public_bytes(Encoding.DER), [], anchors, NOW).leaf
-    assert leaf.public_key == keystore.load(out / "private/local.key").public_key()
+    assert leaf.load_public_key() == keystore.load(out / "private/local.key").public_key()
     assert (out / "private/gw.example.org").read_text().startswith("-----BEGIN RSA PRIVATE KEY-----")
 
 

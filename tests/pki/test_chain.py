@@ -53,7 +53,7 @@ def test_a_good_chain() -> None:
     assert leaf.der == gateway.der
     assert leaf.subject_der == gateway.certificate.subject.public_bytes()
     assert leaf.sha256.hex() == gateway.certificate.fingerprint(factory.SHA256).hex()
-    assert leaf.public_key == gateway.key.public_key()
+    assert leaf.load_public_key() == gateway.key.public_key()
     assert (leaf.not_before, leaf.not_after) == (factory.NOT_BEFORE, NOW + DAY)
     assert validated.expires == NOW + DAY
 
