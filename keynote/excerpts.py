@@ -61,16 +61,21 @@ def _hidden(text: str, start: int, end: int) -> list[tuple[int, int]]:
         hidden = spans
     else:
         hidden = [span for span, value in zip(spans, values, strict=True) if is_secret(value)]
-    return _with_bare_secrets(text, start, end, hidden)
+    return _merged([*hidden, *_bare_secrets(text, start, end, spans)])
 
 
-def _with_bare_secrets(text: str, start: int, end: int, hidden: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    # A quote too many or too few turns literals inside out, and then a passphrase stands between them.
+def _bare_secrets(text: str, start: int, end: int, literals_found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Passphrases outside of literals: a quote too many or too few turns literals inside out."""
+    inside = {position for span in literals_found for position in range(*span)}
     bare = [match.span() for match in _BARE_SECRET.finditer(text, start, end)]
+    return [span for span in bare if span[0] not in inside]
+
+
+def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     merged: list[tuple[int, int]] = []
-    for span_start, span_end in sorted([*hidden, *bare]):
-        if merged and span_start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(span_end, merged[-1][1]))
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
-            merged.append((span_start, span_end))
+            merged.append((start, end))
     return merged

@@ -26,6 +26,7 @@ def reach(evidence: Evidence) -> Reach:
     agenda = [*evidence.delegations.open]
     for principal in list(values):
         agenda += evidence.delegations.licensed(principal) or ()
+    agenda = list(dict.fromkeys(agenda))
     for delegation in agenda:  # grows while it runs
         if delegation in reached or (delegation.licensees is not None and not delegation.licensees.value(values)):
             continue

@@ -33,7 +33,7 @@ class ExpectedError:
         return "an error"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Query:
     """One row. `expect` is a value, or `low..high`; each text of `because` must occur in the reason."""
 
@@ -45,6 +45,9 @@ class Query:
     unknown: frozenset[str] | Unknown
     expect: str | ExpectedError
     because: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<query {self.name}>"  # its authorizers may be passphrases
 
 
 @dataclass(frozen=True, slots=True)

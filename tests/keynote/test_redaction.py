@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: ISC
+"""Passphrases are secrets: no message, no excerpt and no repr shows one."""
+
+import dataclasses
+import gc
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import keynote
+from keynote import parse_policy, report
+from keynote.redaction import is_secret, quoted, redacted, shown
+
+SECRET = "mekmitasdigoat"
+FORMS = ["passphrase:", "passphrase-md5-hex:", "passphrase-sha1-hex:", "Passphrase:", "passphrase-sha2-256-hex:"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_hidden(form: str) -> None:
+    assert is_secret(form + SECRET)
+    assert shown(form + SECRET) == "passphrase:(hidden)"
+    assert redacted(f"K,{form}{SECRET},L") == "K,passphrase:(hidden)"  # a passphrase may contain commas
+    assert quoted(form + SECRET) == "`passphrase:(hidden)`"
+
+
+@pytest.mark.parametrize(
+    ("text", "visible"),
+    [
+        ("plain", "plain"),
+        ("M\xc3\xbcller", "Müller"),  # the bytes of UTF-8
+        ("caf\xe9", "caf\\xe9"),
+        ("a\nb\x1b[0m", "a\\x0ab\\x1b[0m"),
+        ("\xc2\x85\xe2\x80\xae", "\\x85\\x202e"),
+        ("passphrase", "passphrase"),
+    ],
+)
+def test_control_characters_are_made_visible(text: str, visible: str) -> None:
+    assert shown(text) == visible
+
+
+BROKEN = [
+    f'Authorizer: "POLICY"\nLicensees: "passphrase:{SECRET}" ?\n',
+    f'Authorizer: "POLICY"\nLicensees: "passphrase:{SECRET}\nConditions: true;\n',
+    f'Authorizer: "POLICY"\nLicensees: "K && "passphrase:{SECRET}"\n',
+    f'Authorizer: "POLICY"\nLicensees: "K" "passphrase:{SECRET}"\n',
+    f'Authorizer: "POLICY"\nLicensees: "passphrase:" "{SECRET}"\n',
+    f'Authorizer: "POLICY"\nLicensees: "passphrase:" . "{SECRET}" . ?\n',
+    f'Authorizer: "POLICY"\nLicensees: "pass" . "phrase:" . "{SECRET}" ?\n',
+    f'Authorizer: "POLICY"\nLicensees: "pass" . "phrase:{SECRET}" ?\n',
+    f'Authorizer: "POLICY"\nLicensees: "\\160assphrase:{SECRET}" ?\n',
+    f'Authorizer: "POLICY"\nLicensees: "passphrase:" . KEY\nLocal-Constants: KEY = "{SECRET}" ?\n',
+    f'Authorizer: "POLICY"\nLicensees: KEY\nLocal-Constants: KEY = "passphrase:{SECRET}", X="y"\n',
+    f'Authorizer: "POLICY"\nLicensees: "passphrase:\\\n    {SECRET}" ?\n',
+    f'Authorizer: "POLICY"\nLicensees: "passphrase:\\\n    {SECRET} ?\n',
+    f'Authorizer: "POLICY"\nLicensees: "passphrase:{SECRET}"\nConditions: "passphrase:{SECRET}" = a;\n',
+    f'Authorizer: "POLICY"\nLicensees: passphrase:{SECRET}\n',
+    f'Authorizer: "POLICY"\nLicensees: "K" passphrase:{SECRET} {SECRET}\n',
+    f'Authorizer: "passphrase-md5-hex:{SECRET}\n',
+    f'Authorizer: "POLICY"\nLicenses: "passphrase:{SECRET}"\n',
+    f'Authorizer: "POLICY"\n\nLicensees: "passphrase:{SECRET}"\n',
+    f'Authorizer: "POLICY"\nLicensees: 2-of("passphrase:{SECRET}")\n',
+    f'Authorizer: "POLICY"\nLicensees: "passphrase:{SECRET}"\r\n',
+]
+
+
+@pytest.mark.parametrize("text", BROKEN, ids=range(len(BROKEN)))
+def test_errors_hide_passphrases(text: str) -> None:
+    with pytest.raises(keynote.PolicyError) as caught:
+        parse_policy(text, name="p.kn")
+    assert caught.value.problems
+    assert SECRET not in str(caught.value)
+    assert SECRET not in repr(caught.value.problems)
+    assert not any(piece in str(caught.value) for piece in (SECRET[:6], SECRET[-6:]))
+
+
+# Invariant: wherever a policy breaks, the excerpt does not show its key.
+@settings(max_examples=150)
+@given(st.integers(0, 120), st.integers(0, 4), st.sampled_from(["", '"', "?", "\\", "\n", "(", "#", "=", " "]))
+def test_excerpts_of_mutations_hide_passphrases(at: int, removed: int, inserted: str) -> None:
+    key = f'"passphrase:{SECRET}"'
+    text = f'Local-Constants: KEY = {key}\nAuthorizer: "POLICY"\nLicensees: KEY || {key}\n'
+    mutant = text[:at] + inserted + text[at + removed :]
+    if mutant.count(SECRET) < 2 or mutant.count("passphrase:") < 2:
+        return  # the mutation hit the secret or what tells that it is one
+    try:
+        parse_policy(mutant, name="p.kn")
+    except keynote.PolicyError as error:
+        message = str(error)
+        check_hidden(message)
+
+
+def check_hidden(message: str) -> None:
+    assert SECRET not in message
+
+
+def test_the_caret_stays_below_its_place() -> None:
+    with pytest.raises(keynote.PolicyError) as caught:
+        parse_policy(f'Authorizer: "POLICY"\nLicensees: "passphrase:{SECRET}" ?\n', name="p.kn")
+    line, caret = caught.value.problems[0].excerpt.splitlines()
+    assert line.strip() == 'Licensees: "passphrase:(hidden)" ?'
+    assert line.index("?") == caret.index("^")
+
+
+@pytest.mark.parametrize("size", [10, 90, 5_000])
+def test_long_lines_are_cut_around_the_caret(size: int) -> None:
+    with pytest.raises(keynote.PolicyError) as caught:
+        parse_policy(f'Authorizer: "POLICY"\nConditions: {"(" * size}a = b{")" * size};\n', name="p.kn")
+    line, caret = caught.value.problems[0].excerpt.splitlines()
+    assert line[caret.index("^")] == "="
+    assert len(line) < 110
+
+
+def test_answers_hide_passphrases() -> None:
+    policy = parse_policy(
+        f'Authorizer: "POLICY"\nLicensees: "passphrase:{SECRET}" && "K"\n'
+        f'Conditions: _ACTION_AUTHORIZERS == "passphrase:{SECRET}" || a == b;\n',
+        name="p.kn",
+    )
+    session = keynote.Session(policy)
+    for requesters in ([f"passphrase:{SECRET}"], [f"passphrase:{SECRET}", "K"], ["K"]):
+        for unknown in ((), {"a"}):
+            decision = session.query({"b": "x"}, requesters, unknown=unknown)
+            told = [decision.because, *map(str, decision.reasons), *map(str, decision.survey)]
+            told += [str(report.decision_data(decision)), repr(decision), repr(decision.path), repr(decision.reasons)]
+            check_hidden("\n".join(told))
+
+
+def test_no_repr_shows_a_passphrase() -> None:
+    key = f"passphrase:{SECRET} of its own"
+    made = keynote.trusted("POLICY", key, 'a == "b"', name="n")
+    variable = parse_policy(f'Authorizer: who\nLicensees: "{key}" || $b\n', name="p")
+    session = keynote.Session([made, *variable])
+    decision = session.query({"a": "b"}, [key], unknown={"c"})
+    seen = 0
+    for thing in gc.get_objects():
+        if type(thing).__module__.startswith("keynote.") and dataclasses.is_dataclass(thing):
+            assert "of its own" not in repr(thing)
+            seen += 1
+    assert seen > 10
+    assert decision.allowed
