@@ -127,7 +127,7 @@ def test_answers_hide_passphrases() -> None:
 
 
 def test_no_repr_shows_a_passphrase() -> None:
-    key = f"passphrase:{SECRET} of its own"
+    key = f"passphrase:{SECRET}-unrepeated"
     made = keynote.trusted("POLICY", key, 'a == "b"', name="n")
     variable = parse_policy(f'Authorizer: who\nLicensees: "{key}" || $b\n', name="p")
     session = keynote.Session([made, *variable])
@@ -135,7 +135,7 @@ def test_no_repr_shows_a_passphrase() -> None:
     seen = 0
     for thing in gc.get_objects():
         if type(thing).__module__.startswith("keynote.") and dataclasses.is_dataclass(thing):
-            assert "of its own" not in repr(thing)
+            assert "-unrepeated" not in repr(thing)
             seen += 1
     assert seen > 10
     assert decision.allowed

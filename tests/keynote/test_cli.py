@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: ISC
+"""The command as a user types it: output, and exit status."""
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from keynote.cli.inputs import InputError, action_file, principals_file
+from keynote.cli.main import main
+
+POLICY = r"""Authorizer: "POLICY"
+Licensees: "CA"
+Conditions: app_domain == "IPsec policy" -> { enc == "aes" -> "true"; enc == "3des" -> "maybe"; };
+
+Authorizer: "CA"
+Licensees: "gw" || "Zoë"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "policy.kn").write_text(POLICY)
+    (tmp_path / "action.txt").write_text("app_domain=IPsec policy\nenc=aes\n")
+    (tmp_path / "credential.kn").write_text('Authorizer: "CA"\nLicensees: "x"\n\nbroken\n')
+    (tmp_path / "broken.kn").write_text('Authorizer: "POLICY"\nConditions: a = b; c < 1;\n')
+    (tmp_path / "queries.toml").write_text(
+        'policies = "policy.kn"\n[[query]]\nname="yes"\nauthorizers="gw"\n'
+        'action={app_domain="IPsec policy", enc="aes"}\nexpect="true"\n'
+        '[[query]]\nname="no"\nauthorizers="gw"\nexpect="true"\n'
+    )
+    return tmp_path
+
+
+def run(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str], str]:
+    with pytest.raises(SystemExit) as exit:
+        main(shlex.split(command))
+    captured = capsys.readouterr()
+    assert isinstance(exit.value.code, int)
+    return exit.value.code, captured.out.splitlines(), captured.err
+
+
+@pytest.mark.usefixtures("folder")
+class TestEval:
+    @pytest.mark.parametrize(
+        ("options", "status", "lines"),
+        [
+            ("-k gw --action action.txt", 0, ["true", "POLICY → CA → gw, policy.kn:3"]),
+            ("-k gw -a 'app_domain=IPsec policy' -a enc=aes", 0, ["true", "POLICY → CA → gw, policy.kn:3"]),
+            ("-k gw --action action.txt -a enc=null", 2, ["false", "policy.kn:3: enc is `null`, needs `aes`"]),
+            ("-k gw -k other --action action.txt", 0, ["true", "POLICY → CA → gw, policy.kn:3"]),
+            ("-k Zoë --action action.txt", 0, ["true", "POLICY → CA → Zoë, policy.kn:3"]),
+            ("-k other --action action.txt", 2, ["false", "policy.kn:2: licenses `CA`, not `other`"]),
+            (
+                "-k gw -a 'app_domain=IPsec policy' --unknown enc",
+                3,
+                ["false..true", "POLICY → CA → gw, policy.kn:3, if unknown attributes allow it"],
+            ),
+            (
+                "-k gw -a 'app_domain=IPsec policy' --unknown '*'",
+                3,
+                ["false..true", "POLICY → CA → gw, policy.kn:3, if unknown attributes allow it"],
+            ),
+            (
+                "-k gw -a app_domain=x --unknown enc",
+                2,
+                ["false", "policy.kn:3: app_domain is `x`, needs `IPsec policy`"],
+            ),
+            (
+                "-k gw --action action.txt -a enc=3des --values false,maybe,true",
+                0,
+                ["maybe", "POLICY → CA → gw, policy.kn:3"],
+            ),
+            (
+                "-k gw --action action.txt -a enc=3des",
+                2,
+                ["false", "policy.kn:3: enc is `3des`, needs `aes`"],
+            ),
+        ],
+    )
+    def test_answers(self, options: str, status: int, lines: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+        assert run(f"eval -p policy.kn {options}", capsys) == (status, lines, "")
+
+    def test_an_interval_that_is_allowed_in_any_case(self, capsys: pytest.CaptureFixture[str]) -> None:
+        (Path.cwd() / "p.kn").write_text(
+            'Authorizer: "POLICY"\nLicensees: "K"\nConditions: true -> "low"; a == "b" -> "high";\n'
+        )
+        status, lines, _ = run("eval -p p.kn -k K --unknown a --values no,low,high", capsys)
+        assert (status, lines[0]) == (0, "low..high")
+
+    def test_what_was_set_aside_is_told(self, capsys: pytest.CaptureFixture[str]) -> None:
+        status, lines, _ = run("eval -p policy.kn -c credential.kn -k x --action action.txt", capsys)
+        assert status == 2
+        assert lines == [
+            "false",
+            "credential.kn:1: set aside: cut in two by a blank line",
+            "set aside: credential.kn:1:1: cut in two by a blank line",
+            "set aside: credential.kn:4:1: neither a field nor the continuation of one",
+        ]
+
+    def test_json(self, capsys: pytest.CaptureFixture[str]) -> None:
+        status, lines, _ = run("eval -p policy.kn -k gw --action action.txt --json", capsys)
+        data = json.loads("\n".join(lines))
+        assert status == 0
+        assert (data["value"], data["allowed"], data["because"]) == ("true", True, "POLICY → CA → gw, policy.kn:3")
+        assert [step["authorizer"] for step in data["path"]] == ["POLICY", "CA"]
+        assert data["path"][0]["where"] == {"file": "policy.kn", "line": 3, "column": 47}
+
+    @pytest.mark.parametrize(
+        ("command", "error"),
+        [
+            ("eval -k gw", "no policy"),
+            ("eval -p policy.kn", "nobody requests"),
+            ("eval -p none.kn -k gw", "none.kn: No such file"),
+            ("eval -p . -k gw", "directory"),
+            ("eval -p policy.kn -k gw -c none.kn", "none.kn: No such file"),
+            ("eval -p policy.kn -k gw --action none.txt", "none.txt: No such file"),
+            ("eval -p policy.kn -k @none.txt", "none.txt: No such file"),
+            ("eval -p policy.kn -k gw -a novalue", "`novalue` is no attribute; write `name=value`"),
+            ("eval -p policy.kn -k gw -a _x=1", "underscore"),
+            ("eval -p policy.kn -k gw -a a=1 --unknown a", "given and unknown"),
+            ("eval -p policy.kn -k gw --bogus", "No such option"),
+            ("eval -p", "requires an argument"),
+            ("bogus", "No such command"),
+            ("test", "Missing argument"),
+            ("test none.toml", "does not exist"),
+        ],
+    )
+    def test_every_error_has_status_1(self, command: str, error: str, capsys: pytest.CaptureFixture[str]) -> None:
+        status, lines, message = run(command, capsys)
+        assert (status, lines) == (1, [])
+        assert error in message
+
+    def test_all_errors_of_a_policy_with_their_lines(self, capsys: pytest.CaptureFixture[str]) -> None:
+        status, _, message = run("eval -p broken.kn -k gw", capsys)
+        assert status == 1
+        assert message.splitlines() == [
+            "keynote: error: broken.kn:2:15: unknown operator `=`",
+            "    Conditions: a = b; c < 1;",
+            "                  ^",
+            "hint: string comparison is `==`",
+            "keynote: error: broken.kn:2:22: a string compared with an integer",
+            "    Conditions: a = b; c < 1;",
+            "                         ^",
+            "hint: `@name` is a string's integer value",
+        ]
+
+    def test_an_exposed_passphrase_is_a_warning(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        path = folder / "psk.kn"
+        path.write_text('Authorizer: "POLICY"\nLicensees: "passphrase:hush"\n')
+        path.chmod(0o644)
+        status, lines, message = run("eval -p psk.kn -k passphrase:hush", capsys)
+        assert (status, lines) == (0, ["true", "POLICY → passphrase:(hidden), psk.kn:1"])
+        assert message == (
+            "keynote: warning: psk.kn: holds a passphrase, and others than its owner may read it; chmod 600 psk.kn\n"
+        )
+        path.chmod(0o600)
+        assert run("eval -p psk.kn -k passphrase:hush", capsys)[2] == ""
+
+
+@pytest.mark.usefixtures("folder")
+class TestWhy:
+    def test_allowed(self, capsys: pytest.CaptureFixture[str]) -> None:
+        status, lines, _ = run("why -p policy.kn -k gw --action action.txt", capsys)
+        assert status == 0
+        assert lines == [
+            "true",
+            "POLICY → CA → gw, policy.kn:3",
+            "  POLICY",
+            "  + policy.kn:1",
+            '    + policy.kn:3: holds: enc == "aes" -> "true";',
+            "      CA",
+            '      + policy.kn:5 licenses "gw" || "Zoë"',
+            "        + no conditions",
+            "        + gw requests it",
+            "        - Zoë does not request it",
+        ]
+
+    def test_denied(self, capsys: pytest.CaptureFixture[str]) -> None:
+        status, lines, _ = run("why -p policy.kn -k gw -a enc=null", capsys)
+        assert status == 2
+        assert lines[:2] == ["false", "policy.kn:3: app_domain is empty, needs `IPsec policy`"]
+        assert lines[-2:] == [
+            "nearest first:",
+            "  policy.kn:3: app_domain is empty, needs `IPsec policy`  (2 changes away)",
+        ]
+
+    def test_json(self, capsys: pytest.CaptureFixture[str]) -> None:
+        status, lines, _ = run("why -p policy.kn -k gw --json", capsys)
+        data = json.loads("\n".join(lines))
+        assert status == 2
+        assert data["tree"][0] == {"depth": 0, "text": "POLICY", "good": None}
+        assert data["reasons"][0]["distance"] == 2
+
+    def test_on_a_terminal_there_are_branches(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+        monkeypatch.setenv("COLUMNS", "200")
+        _, lines, _ = run("why -p policy.kn -k gw --action action.txt", capsys)
+        assert any("└── CA" in line for line in lines)
+
+
+@pytest.mark.usefixtures("folder")
+class TestTest:
+    def test_the_last_line_counts(self, capsys: pytest.CaptureFixture[str]) -> None:
+        status, lines, _ = run("test .", capsys)
+        assert status == 1
+        assert len(lines) == 2
+        assert lines[0].endswith(
+            "no: expected true, got false: policy.kn:3: app_domain is empty, needs `IPsec policy`"
+        )
+        assert lines[-1] == "1 passed, 1 failed"
+
+    def test_success(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        text = (folder / "queries.toml").read_text()
+        (folder / "queries.toml").write_text(text[: text.rindex("[[query]]")])
+        assert run("test queries.toml", capsys) == (0, ["1 passed, 0 failed"], "")
+
+    def test_json(self, capsys: pytest.CaptureFixture[str]) -> None:
+        status, lines, _ = run("test queries.toml --json", capsys)
+        data = json.loads("\n".join(lines))
+        assert status == 1
+        assert (data["passed"], data["failed"]) == (1, 1)
+        assert [case["passed"] for case in data["cases"]] == [True, False]
+
+    def test_a_table_that_is_none_is_an_error(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (folder / "bad.toml").write_text("query = 5")
+        assert run("test bad.toml", capsys)[0] == 1
+
+
+@pytest.mark.parametrize("command", ["--version", "--help", "eval --help", "why --help", "test --help"])
+def test_help_has_status_0_and_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, lines, _ = run(command, capsys)
+    assert status == 0
+    assert "Example:" in " ".join(lines) or command.startswith("--")
+
+
+def test_the_installed_command(folder: Path) -> None:
+    command = Path(sys.executable).parent / "keynote"
+    environment = {"LANG": "C", "PYTHONIOENCODING": "latin-1", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [command, "eval", "-p", "policy.kn", "-k", "gw", "--action", "action.txt"],
+        capture_output=True,
+        check=False,
+        cwd=folder,
+        env=environment,
+    )
+    assert (done.returncode, done.stdout) == (0, b"true\nPOLICY \\u2192 CA \\u2192 gw, policy.kn:3\n")
+
+
+# -- files of attributes and principals ------------------------------------------------------------------------------
+
+
+def test_action_files() -> None:
+    text = (
+        "# Comments are allowed\n"
+        "plain=a value, = and all \n"
+        "empty=\n"
+        "\n"
+        'quoted = "te\\\n    st\\"in\\g\\012"  # note\n'
+        "  indented = x\n"
+        'half="x" y\n'
+        "last=1"
+    )
+    assert action_file(text, "f") == {
+        "plain": "a value, = and all ",
+        "empty": "",
+        "quoted": 'test"ing\n',
+        "indented": " x",
+        "half": '"x" y',
+        "last": "1",
+    }
+    with pytest.raises(InputError, match="f:2: no attribute"):
+        action_file("a=b\nnothing\n", "f")
+
+
+def test_principal_files() -> None:
+    assert principals_file("K\n# comment\n\nDN:/CN=a b\n", "f") == ["K", "DN:/CN=a b"]
+    assert principals_file('"KeyC"  # Some key\n"dsa-hex:30\\\n   81"\n', "f") == ["KeyC", "dsa-hex:3081"]
+    assert principals_file(' # Comments first\n\t"K"', "f") == ["K"]
+    with pytest.raises(InputError, match="f:2: expected a quoted principal"):
+        principals_file('"K"\nL\n', "f")
+    with pytest.raises(InputError, match="no principal"):
+        principals_file("# nothing\n", "f")
