@@ -172,7 +172,7 @@ def _compare(values: Mapping[int, int], life: Mapping[int, int], ours: Phase1Tra
     if ours.key_length is None and got_length is not None:
         return 4, f"KEY_LENGTH is {got_length}, we want none"
     if ours.key_length is not None and (got_length is None or not ours.key_length.takes(got_length)):
-        return 4, f"KEY_LENGTH is {got_length}, we want {_range(ours.key_length)}"
+        return 4, f"KEY_LENGTH is {got_length or 'missing'}, we want {_range(ours.key_length)}"
     for unit, accept in ((LifeType.SECONDS, ours.life_seconds), (LifeType.KILOBYTES, ours.life_kilobytes)):
         if accept is not None and unit in life and not accept.takes(life[unit]):
             return 5, f"lifetime is {life[unit]} {unit.name.lower()}, we want {_range(accept)}"

@@ -26,7 +26,8 @@ from ike_auth.wire.numbers import (
 from ike_auth.wire.proposals import Proposal, SecurityAssociation, Transform
 
 DEFAULT_LIFE = 28800  # seconds, RFC 2407 4.5
-MAX_CANDIDATES = 64  # combinations looked at in one SA payload
+MAX_COMBINATIONS = 1024  # looked at in one SA payload: two protocols may have 255 transforms each
+MAX_CANDIDATES = 64  # put to policy
 SPI_SIZE = 4
 _LOWEST_SPI = 256  # RFC 4303 2.1: those below are reserved
 _LIFE = (int(IpsecAttribute.LIFE_TYPE), int(IpsecAttribute.LIFE_DURATION))
@@ -96,7 +97,9 @@ def candidates(sa: SecurityAssociation, terms: Terms) -> tuple[Candidate, ...]:
     """
     found: list[Candidate] = []
     refusals: list[str] = []
-    for combination in islice(_combinations(sa), MAX_CANDIDATES):
+    for combination in islice(_combinations(sa), MAX_COMBINATIONS):
+        if len(found) == MAX_CANDIDATES:
+            break
         try:
             candidate = _candidate(combination, terms)
             _check_suites(candidate, terms.suites)
