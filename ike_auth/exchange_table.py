@@ -2,7 +2,7 @@
 """Exchanges in progress, and how a message leads to one."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ike_auth.config.model import Peer
 from ike_auth.effects import QuestionId
@@ -18,9 +18,11 @@ FirstMessage = tuple[Endpoint, bytes]  # who sent it, and its digest
 Key = Cookies | FirstMessage | tuple[Cookies, int] | bytes  # what an exchange is found by; bytes: an SPI of ours
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One exchange, as it stands. A step makes the next one, and the table is told."""
+class Exchange(NamedTuple):
+    """One exchange, as it stands. A step makes the next one, and the table is told.
+
+    A tuple, because the next one differs in a few of many fields, and is made for every message.
+    """
 
     id: ExchangeId
     version: Version
@@ -37,7 +39,7 @@ class Exchange:
     first_message: FirstMessage | None = None  # of a peer's that makes an IKE SA
     confirmed: bool = False  # the peer receives at the address that it names
     question: QuestionId | None = None  # what it waits to be answered
-    retransmission: Retransmission = field(default_factory=Retransmission)
+    retransmission: Retransmission = Retransmission()
     received: bytes = b""  # digest of the message that is being worked on
     remarks: tuple[str, ...] = ()  # what may explain it if nothing comes of the exchange
     refused: bool = False  # the peer proved itself and was refused, and that was reported
@@ -71,11 +73,12 @@ class ExchangeTable:
         """Add an exchange, or the next state of one."""
         id, before = exchange.id, self._exchanges.get(exchange.id)
         self._exchanges[id] = exchange
-        keys = _keys(exchange)
-        if before is not None:
-            self._unlink(id, _keys(before) - keys)
-        for key in keys:
-            self._found_by[key] = id
+        if before is None or not _found_alike(before, exchange):
+            keys = _keys(exchange)
+            if before is not None:
+                self._unlink(id, _keys(before) - keys)
+            for key in keys:
+                self._found_by[key] = id
         if exchange.half_open:
             self.half_open.add(id, exchange.remote.host, exchange.confirmed)
         else:
@@ -136,6 +139,11 @@ class ExchangeTable:
         for key in keys:
             if self._found_by.get(key) == id:
                 del self._found_by[key]
+
+
+def _found_alike(before: Exchange, exchange: Exchange) -> bool:
+    """Whether both have the same keys: of what these are made of, only this changes."""
+    return before.cookies == exchange.cookies and before.state.own_spis == exchange.state.own_spis
 
 
 def _keys(exchange: Exchange) -> set[Key]:

@@ -5,8 +5,8 @@ The same bytes again get the same reply and nothing else runs (RFC 2408 5.1), fo
 remembered. What is kept are digests and our replies, a few of each.
 """
 
-from dataclasses import dataclass, replace
 from hashlib import blake2b
+from typing import NamedTuple
 
 KEPT = 3  # replies; a peer repeats its last message, and reordering may bring up the one before
 FIRST_DELAY = 7.0  # seconds, isakmpd's: 7, 9, 11, ...
@@ -17,8 +17,7 @@ def digest(data: bytes) -> bytes:
     return blake2b(data, digest_size=16).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Retransmission:
+class Retransmission(NamedTuple):
     """`replies` are (digest of what came, datagrams that answered it), newest last."""
 
     replies: tuple[tuple[bytes, tuple[bytes, ...]], ...] = ()
@@ -35,14 +34,14 @@ class Retransmission:
     def answered(self, received: bytes, answer: tuple[bytes, ...]) -> "Retransmission":
         """Remember how a datagram was answered, an answer of nothing too."""
         others = tuple(pair for pair in self.replies if pair[0] != received)
-        return replace(self, replies=(*others, (received, answer))[-KEPT:])
+        return self._replace(replies=(*others, (received, answer))[-KEPT:])
 
     def awaiting(self, message: bytes | None) -> "Retransmission":
         """From now on repeat this message, or with None, nothing."""
-        return replace(self, message=message, sent=0 if message is None else 1)
+        return self._replace(message=message, sent=0 if message is None else 1)
 
     def again(self) -> "Retransmission":
-        return replace(self, sent=self.sent + 1)
+        return self._replace(sent=self.sent + 1)
 
     @property
     def delay(self) -> float:

@@ -4,6 +4,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import NamedTuple
 
 from ike_auth.authorization.requests import IdentityRequest, ProtocolParameters
 from ike_auth.config.model import Peer
@@ -29,8 +30,7 @@ class Nat:
         return self.local or self.remote
 
 
-@dataclass(frozen=True, slots=True)
-class Cookies:
+class Cookies(NamedTuple):
     """The name of an IKE SA on the wire."""
 
     initiator: bytes

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: ISC
 """What is done when a timer rings."""
 
-from dataclasses import replace
-
 from ike_auth.effects import Effect, SendDatagram, SendKeepalive
 from ike_auth.engine import connections, fragments, removal
 from ike_auth.engine.commit import arm_resend
@@ -59,7 +57,7 @@ def _resend(core: Core, exchange: Exchange, now: Now) -> list[Effect]:
         return []
     if attempts > core.configuration.general.retransmits:
         return _give_up(core, exchange, f"after {attempts} attempts")
-    exchange = replace(exchange, retransmission=exchange.retransmission.again())
+    exchange = exchange._replace(retransmission=exchange.retransmission.again())
     core.exchanges.put(exchange)
     arm_resend(core, exchange, now)
     return [SendDatagram(message, exchange.local, exchange.remote)]

@@ -23,6 +23,7 @@ from ike_auth.exchanges.steps import (
     Outcome,
 )
 from ike_auth.network import Endpoint, IPAddress, Now
+from ike_auth.retransmission import Retransmission
 from ike_auth.sa import IkeSa, Tunnel
 
 MAX_LIKE_TUNNELS = 4  # for the same traffic: crossing exchanges make two, renegotiation makes more for a while
@@ -33,15 +34,14 @@ def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now) -> list[E
     before = exchange.state
     if outcome.to_nat_port:
         exchange = _to_nat_port(core, exchange)
-    exchange = replace(
-        exchange,
+    sent = (*outcome.notify, *(() if outcome.send is None else (outcome.send,)))
+    exchange = exchange._replace(
         state=outcome.state,
         cookies=exchange.version.cookies_of(outcome.state) or exchange.cookies,
         question=_new_question(core, exchange, outcome),
         refused=exchange.refused or any(_is_refusal(effect) for effect in outcome.after),
+        retransmission=_remembered(exchange, outcome, sent),
     )
-    sent = (*outcome.notify, *(() if outcome.send is None else (outcome.send,)))
-    exchange = _remember(exchange, outcome, sent)
     core.exchanges.put(exchange)
     for data in sent:
         core.note_sent(exchange.cookies, data)
@@ -65,7 +65,7 @@ def begin_ike(core: Core, peer: Peer, address: IPAddress, connections: tuple[str
     except IkeError as error:
         return [Report(ExchangeFailed("main mode", peer.name, remote, str(error)))]
     exchange = new_exchange(core, outcome, peer, local, remote, None, now)
-    return commit(core, replace(exchange, initiator=True, connections=connections), outcome, now)
+    return commit(core, exchange._replace(initiator=True, connections=connections), outcome, now)
 
 
 def begin_child(core: Core, ike: IkeSa, connection: str, now: Now) -> list[Effect]:
@@ -77,7 +77,7 @@ def begin_child(core: Core, ike: IkeSa, connection: str, now: Now) -> list[Effec
         return [Report(ExchangeFailed(f"quick mode {connection}", ike.peer.name, ike.remote, str(error)))]
     exchange = new_exchange(core, outcome, ike.peer, ike.local, ike.remote, ike, now)
     message_id = core.version.message_id(outcome.state)
-    begun = replace(exchange, initiator=True, message_id=message_id, connections=(connection,))
+    begun = exchange._replace(initiator=True, message_id=message_id, connections=(connection,))
     return commit(core, begun, outcome, now)
 
 
@@ -100,14 +100,14 @@ def arm_resend(core: Core, exchange: Exchange, now: Now) -> None:
         core.timers.cancel(Resend(exchange.id))
 
 
-def _remember(exchange: Exchange, outcome: Outcome, sent: tuple[bytes, ...]) -> Exchange:
+def _remembered(exchange: Exchange, outcome: Outcome, sent: tuple[bytes, ...]) -> Retransmission:
     """For the same bytes the same reply; and what is sent once more if nothing comes."""
     retransmission = exchange.retransmission
     if exchange.received and (sent or outcome.ask is None):
         retransmission = retransmission.answered(exchange.received, sent)
     if outcome.send is not None:
         retransmission = retransmission.awaiting(outcome.send if outcome.state.awaits_message else None)
-    return replace(exchange, retransmission=retransmission)
+    return retransmission
 
 
 def _new_question(core: Core, exchange: Exchange, outcome: Outcome) -> QuestionId | None:
@@ -196,7 +196,7 @@ def _to_nat_port(core: Core, exchange: Exchange) -> Exchange:
     local = Endpoint(exchange.local.host, core.ports.nat)
     moved = exchange.remote.port not in (exchange.peer.port, core.ports.ike)
     remote = exchange.remote if moved else Endpoint(exchange.remote.host, core.ports.nat)
-    return replace(exchange, local=local, remote=remote)
+    return exchange._replace(local=local, remote=remote)
 
 
 def _is_refusal(effect: Effect) -> bool:

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Bringing up what is configured to be up, and keeping it so."""
 
-from dataclasses import replace
-
 from ike_auth.config.model import Connection
 from ike_auth.effects import Effect
 from ike_auth.engine.commit import begin_child, begin_ike
@@ -36,7 +34,7 @@ def _begin(core: Core, connection: Connection, now: Now) -> list[Effect]:
         return begin_child(core, ike, connection.name, now)
     under_way = core.exchanges.initiating(peer.name)
     if under_way is not None:
-        core.exchanges.put(replace(under_way, connections=(*under_way.connections, connection.name)))
+        core.exchanges.put(under_way._replace(connections=(*under_way.connections, connection.name)))
         return []
     return begin_ike(core, peer, peer.address, (connection.name,), now)
 

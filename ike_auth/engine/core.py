@@ -17,7 +17,7 @@ from ike_auth.sa import Cookies
 from ike_auth.sa_table import SaTable
 from ike_auth.timers import Timers
 from ike_auth.wire.fragments import Reassembly
-from ike_auth.wire.header import Header
+from ike_auth.wire.header import message_id_of
 from ike_auth.wire.identities import Identity
 
 _LOWEST_SPI = 0x1000  # below are reserved ones (RFC 4303 2.1) and those that people type by hand
@@ -118,7 +118,7 @@ class Core:
 
     def note_sent(self, cookies: Cookies, data: bytes) -> None:
         """Under an IKE SA both ends have the same keys: what comes back of ours must not pass for the peer's."""
-        message_id = Header.decode(data).message_id
+        message_id = message_id_of(data)
         if message_id and cookies in self.sas.ike_sas:
             self.sas.use(cookies, message_id)
 

@@ -69,7 +69,7 @@ def _for_ike(
         return _refuse(core, version, header, peer.name, error, datagram)
     _make_room(core, datagram.remote.host)
     exchange = new_exchange(core, outcome, peer, datagram.local, datagram.remote, None, now)
-    return commit(core, replace(exchange, received=seen, first_message=(datagram.remote, seen)), outcome, now)
+    return commit(core, exchange._replace(received=seen, first_message=(datagram.remote, seen)), outcome, now)
 
 
 def _make_room(core: Core, host: IPAddress) -> None:
@@ -111,7 +111,7 @@ def _for_child(
     core.sas.use(cookies, header.message_id)
     _heard_from(core, ike, datagram, now)
     exchange = new_exchange(core, outcome, ike.peer, datagram.local, datagram.remote, ike, now)
-    received = replace(exchange, received=digest(datagram.data), message_id=header.message_id)
+    received = exchange._replace(received=digest(datagram.data), message_id=header.message_id)
     effects = commit(core, received, outcome, now)
     if core.sas.is_worn_out(cookies):
         effects += removal.remove_ike(
@@ -167,7 +167,7 @@ def _advance(core: Core, exchange: Exchange, header: Header, datagram: Datagram,
         return _drop(core, datagram, error, during if news else "")
     if exchange.ike is not None:
         _heard_from(core, exchange.ike, datagram, now)
-    moved = replace(exchange, local=datagram.local, remote=datagram.remote, received=seen, confirmed=True)
+    moved = exchange._replace(local=datagram.local, remote=datagram.remote, received=seen, confirmed=True)
     return commit(core, moved, outcome, now)
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from struct import Struct
 
 from ike_auth.errors import (
@@ -97,9 +97,24 @@ class Header:
             self.length,
         )
 
-    def datagram(self, first: PayloadType, body: bytes) -> bytes:
-        """The whole message: this header, made to fit, and `body` (payloads, or their ciphertext)."""
-        return replace(self, next_payload=first, length=HEADER_SIZE + len(body)).encode() + body
+    def datagram(self, first: PayloadType, body: bytes, *, encrypted: bool = False) -> bytes:
+        """The whole message: this header, made to fit, and `body` (payloads, or if `encrypted` their ciphertext)."""
+        head = _HEADER.pack(
+            self.initiator_cookie,
+            self.responder_cookie,
+            first,
+            self.version,
+            self.exchange,
+            int(self.flags) | encrypted,
+            self.message_id,
+            HEADER_SIZE + len(body),
+        )
+        return head + body
+
+
+def message_id_of(datagram: bytes) -> int:
+    """The message id of a datagram of ours, without decoding the rest."""
+    return int.from_bytes(datagram[20:24], "big")
 
 
 _EXCHANGES = frozenset(

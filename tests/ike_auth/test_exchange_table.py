@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: ISC
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -88,7 +87,7 @@ def test_by_an_spi_as_long_as_the_state_has_it() -> None:
     there = exchange(table, Open((b"spi1", b"spi2")), ike=ike_sa())
     table.put(there)
     assert table.with_spi(b"spi1") == table.with_spi(b"spi2") == there
-    table.put(replace(there, state=Open((b"spi2",))))
+    table.put(there._replace(state=Open((b"spi2",))))
     assert table.with_spi(b"spi1") is None
     assert table.with_spi(b"spi2") is not None
 
@@ -107,7 +106,7 @@ def test_pending_tunnels() -> None:
     there = exchange(table, Open(pending=True), ike=ike_sa())
     table.put(there)
     assert list(table.pending_tunnels) == [made()[1]]
-    table.put(replace(there, state=Closed()))
+    table.put(there._replace(state=Closed()))
     assert list(table.pending_tunnels) == []
     table.put(there)
     table.forget(there.id)
@@ -135,7 +134,7 @@ def test_an_exchange_that_is_finished_is_half_open_no_more() -> None:
     table = ExchangeTable()
     there = exchange(table)
     table.put(there)
-    table.put(replace(there, state=Closed()))
+    table.put(there._replace(state=Closed()))
     assert len(table.half_open) == 0
     assert table.making(COOKIES) is not None
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: ISC
 """IKEv1's encrypted messages: header in clear, payloads in CBC with a chained IV (RFC 2409 appendix B)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ike_auth.crypto.ciphers import Cbc
 from ike_auth.errors import InvalidFlags
 from ike_auth.wire.header import HEADER_SIZE, Header
 from ike_auth.wire.messages import Encoded, Message, encode_payloads
-from ike_auth.wire.numbers import Flags, PayloadType
+from ike_auth.wire.numbers import PayloadType
 from ike_auth.wire.payloads import Payload
 
 NOTHING: Encoded = (PayloadType.NONE, b"")
@@ -25,7 +25,7 @@ class Protection:
         if not header.encrypted:
             raise InvalidFlags("the message is not encrypted")
         text, following = self.cipher.decrypt(data[HEADER_SIZE:], self.iv)
-        return Message.decrypted(header, text), replace(self, iv=following)
+        return Message.decrypted(header, text), Protection(self.cipher, following)
 
     def seal(
         self, header: Header, payloads: tuple[Payload, ...] = (), then: Encoded = NOTHING
@@ -36,8 +36,7 @@ class Protection:
         """
         first, body = encode_payloads(payloads, then)
         ciphertext, following = self.cipher.encrypt(body, self.iv)
-        sealed = replace(header, flags=header.flags | Flags.ENCRYPTION)
-        return sealed.datagram(first, ciphertext), replace(self, iv=following)
+        return header.datagram(first, ciphertext, encrypted=True), Protection(self.cipher, following)
 
 
 def open_clear(header: Header, data: bytes) -> Message:
