@@ -49,7 +49,8 @@ class CompiledClause:
     """One clause. `start` is the index of the first step, or an exit if the test is constant.
 
     `decide` does in one go what the steps do; it is None for tests that are too large. `relations` are the steps'
-    nodes; `fallible` says which may end in a run-time error for some attributes.
+    nodes; `fallible` says which may end in a run-time error for some attributes, and `attributes` has the name of the
+    attribute for those that compare just one with a constant.
     `value` is the compliance value's text or what computes it; None is _MAX_TRUST. A clause that `holds_others` has
     no value of its own. `parent` is the index of the clause this one is nested in, or -1.
     """
@@ -60,6 +61,7 @@ class CompiledClause:
     decide: Decide | None
     relations: tuple[Relation, ...]
     fallible: tuple[bool, ...]
+    attributes: tuple[str | None, ...]
     value: str | Callable[[Environment], str] | None
     holds_others: bool
     parent: int
@@ -129,6 +131,7 @@ class _Compiler:
             decide=one_function(clause.test, relations),
             relations=tuple(relations),
             fallible=tuple(compiled.fallible for compiled in relations.values()),
+            attributes=tuple(compiled.attribute for compiled in relations.values()),
             value=value,
             holds_others=isinstance(clause.value, Program),
             parent=parent,

@@ -154,6 +154,10 @@ def _exits(clause: CompiledClause, environment: PartialEnvironment) -> set[int]:
     for number, (predicate, holds, fails) in enumerate(clause.steps):
         if number not in reached:
             continue
+        attribute = clause.attributes[number]
+        if attribute is not None and environment.is_unknown(attribute):  # far quicker than the exception
+            reached |= {holds, fails}
+            continue
         try:
             reached.add(holds if predicate(environment) else fails)
         except EvaluationError:

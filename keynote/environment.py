@@ -110,12 +110,18 @@ class PartialEnvironment(Environment):
         value = _read(self, name)
         if value is not None:
             return value
-        if name.startswith("_"):
-            if self.groups_unknown and _GROUP_NAME.fullmatch(name):
-                raise UnknownAttribute(name)
-        elif name in self.unknown and _ATTRIBUTE_NAME.fullmatch(name):
+        # What `$` computes need not be a name, and then it names nothing (RFC 2704 4.4).
+        if self.is_unknown(name) and (name.startswith("_") or _ATTRIBUTE_NAME.fullmatch(name)):
             raise UnknownAttribute(name)
         return default
+
+    def is_unknown(self, name: str) -> bool:
+        """Whether reading an attribute raises UnknownAttribute, if `name` can be an attribute's."""
+        if name in self:
+            return False
+        if name[:1] == "_":
+            return self.groups_unknown and is_group_name(name)
+        return name in self.unknown
 
 
 _read = dict.get
