@@ -64,8 +64,9 @@ class Stage:
         begin: bool = True,
     ) -> Meeting:
         """Start both, first the one that waits, and unless told not to `begin`, let charon initiate if we do not."""
-        defaults = self._certified() if auth == "rsa" else _with_secret(gateways)
-        ours, theirs = ({**settings, **(changes or {})} for settings, changes in zip(defaults, (our, their), strict=True))
+        ours, theirs = self._certified() if auth == "rsa" else _with_secret(gateways)
+        ours |= our or {}
+        theirs |= their or {}
         meeting = Meeting(
             IkeAuth(gateways.a, gateways.b, OurSettings(initiates=we_initiate, **ours), self.directory / "ours"),
             Charon(gateways.b, gateways.a, CharonSettings(**theirs), self.directory / "charon"),

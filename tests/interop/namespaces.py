@@ -37,6 +37,11 @@ class Gateway:
         """Its address as its peer sees it."""
         return self.translated or self.address
 
+    def with_address(self, address: str) -> "Gateway":
+        """The same gateway at another address, which its interface gets besides."""
+        _ip("-n", self.namespace, "address", "add", f"{address}/24", "dev", INTERFACE)
+        return replace(self, address=address)
+
     def filter(self, rules: str) -> None:
         """Let nft(8) apply `rules` to every UDP datagram that comes in; CalledProcessError if it refuses."""
         chain = f"chain input {{\n type filter hook input priority 0;\n {rules}\n}}"

@@ -4,7 +4,7 @@
 import json
 import sys
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 
 from tests.interop.certificates import Authority, Credential
@@ -160,7 +160,7 @@ class IkeAuth(Service):
         ca = settings.authority
         licensee = f"DN:{ca.subject_text}" if ca else f"passphrase:{settings.secret}"
         name = settings.trusted_id or settings.peer_id
-        kind = "FQDN" if _is_fqdn(name) else "IPv4 address"
+        kind = "FQDN" if _is_fqdn(name) else f"IPv{ip_address(name).version} address"
         return f"""\
 KeyNote-Version: 2
 Comment: the one peer of this test, by its identity, with a cipher
@@ -179,7 +179,7 @@ def _section(name: str, tags: dict[str, str]) -> str:
 def _identity(name: str) -> dict[str, str]:
     if _is_fqdn(name):
         return {"ID-type": "FQDN", "Name": name}
-    return {"ID-type": "IPV4_ADDR", "Address": name}
+    return {"ID-type": f"IPV{ip_address(name).version}_ADDR", "Address": name}
 
 
 def _network(text: str) -> dict[str, str]:
@@ -192,9 +192,10 @@ def _network(text: str) -> dict[str, str]:
 
 
 def _is_fqdn(name: str) -> bool:
-    return not name.replace(".", "").isdigit()
+    return ":" not in name and not name.replace(".", "").isdigit()
 
 
-def _padded(address: str) -> str:
-    """As KeyNote policies see IPv4 addresses, `010.099.000.001`, so that strings compare like addresses."""
-    return ".".join(f"{int(octet):03}" for octet in address.split("."))
+def _padded(name: str) -> str:
+    """As KeyNote policies see addresses, `010.099.000.001`, so that strings compare like addresses."""
+    address = ip_address(name)
+    return ".".join(f"{octet:03}" for octet in address.packed) if address.version == 4 else address.exploded

@@ -22,6 +22,7 @@ from tests.interop.meeting import (
 )
 from tests.interop.vici import ViciError
 
+SOON = {"half_open_timeout": 2}  # forgets an attempt that comes to nothing
 NO_PFS = {"our": {"suite": "QM-ESP-AES-256-SHA2-256-SUITE"}, "their": {"esp": "aes256-sha256"}}
 
 
@@ -52,7 +53,11 @@ def tunnel_refused(meeting: Meeting, reason: str, *, we_initiate: bool) -> None:
 def test_another_preshared_key(meet: Meet, we_initiate: bool) -> None:
     """Said at once, and again when nothing comes of it."""
     meeting = meet(
-        "psk", we_initiate=we_initiate, our={"gives_up_after": 3}, their={"secret": "another secret"}, begin=False
+        "psk",
+        we_initiate=we_initiate,
+        our={"gives_up_after": 3},
+        their={"secret": "another secret", **SOON},
+        begin=False,
     )
     at_once = "says, not authenticated: what we cannot read" if we_initiate else "dropped message .* main mode 5 "
     guess = "which most often means that the pre-shared keys differ"
@@ -108,7 +113,7 @@ def test_identity_that_policy_does_not_name(meet: Meet, auth: str, we_initiate: 
 def test_peer_that_does_not_accept_our_identity(meet: Meet, we_initiate: bool) -> None:
     """As initiator we are told by somebody unproved, as responder by a delete after our message 6."""
     meeting = meet(
-        "rsa", we_initiate=we_initiate, our={"gives_up_after": 3}, their={"peer_id": OTHER_NAME}, begin=False
+        "rsa", we_initiate=we_initiate, our={"gives_up_after": 3}, their={"peer_id": OTHER_NAME, **SOON}, begin=False
     )
     if we_initiate:
         refused(meeting, r"says, not authenticated: AUTHENTICATION_FAILED", we_initiate=True)
@@ -126,7 +131,7 @@ def test_peer_that_does_not_know_our_authority(meet: Meet, other_authority: Auth
         "rsa",
         we_initiate=we_initiate,
         our={"gives_up_after": 3},
-        their={"authority": other_authority.certificate},
+        their={"authority": other_authority.certificate, **SOON},
         begin=False,
     )
     if we_initiate:
