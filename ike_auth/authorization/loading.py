@@ -11,13 +11,10 @@ from ike_auth.authorization.gate import CheckRecorded, Gate
 from ike_auth.authorization.keynote import KeyNoteAuthorizer
 from ike_auth.authorization.no_policy import NoPolicy
 from ike_auth.authorization.requests import PresharedKey
-from ike_auth.authorization.strict import Refused
 from ike_auth.config.model import Configuration, Peer
 from ike_auth.errors import LocalError
 from ike_auth.wire.numbers import AuthenticationMethod
-from pki.chain import ChainCertificate, TrustAnchors
-from pki.errors import NotRecorded, PkiError
-from pki.registry import Registry
+from pki.chain import TrustAnchors
 
 GROUP = "ike_auth.authorizers"
 
@@ -61,8 +58,7 @@ def load_authorizer(configuration: Configuration) -> Authorizer:
 
 def make_gate(configuration: Configuration, anchors: TrustAnchors, authorizer: Authorizer) -> Gate:
     """Raises pki.errors.RegistryError if there is a registry and it cannot be read."""
-    url = configuration.certificates.registry
-    recorded: CheckRecorded = (lambda _: None) if url is None else _Recorded(Registry.open_read_only(url))
+    recorded = _check_recorded(configuration.certificates.registry)
     return Gate(authorizer, anchors, lambda peer: is_shared(configuration, peer), recorded)
 
 
@@ -97,20 +93,13 @@ def strictness_problems(
                 yield StrictnessProblem(f"the shared key of peer `{peer.name}` ({peer.where})", because)
 
 
+def _check_recorded(url: str | None) -> CheckRecorded:
+    if url is None:
+        return lambda _: None
+    from ike_auth.authorization.recorded import Recorded
+
+    return Recorded.at(url)
+
+
 def _uses(peer: Peer, method: AuthenticationMethod) -> bool:
     return any(transform.authentication in (method, None) for transform in peer.transforms)
-
-
-@dataclass(frozen=True, slots=True)
-class _Recorded:
-    """Strict rule 5: a chain to an authority of the registry consists of recorded certificates, none revoked."""
-
-    registry: Registry
-
-    def __call__(self, certificates: tuple[ChainCertificate, ...]) -> None:
-        try:
-            self.registry.check_chain(certificates)
-        except NotRecorded as error:
-            raise Refused(f"{error} ({error.hint})") from None
-        except PkiError as error:
-            raise Refused(f"the registry cannot be asked: {error}") from None
