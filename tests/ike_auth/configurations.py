@@ -26,8 +26,8 @@ def gateway(
     clients: Mapping[str, str] | None = SUBNETS,
     sections: str = "",
 ) -> str:
-    """The configuration of the gateway at `own`; `general`, `peer` and `connection` are more lines for those sections,
-    `sections` more sections. Without `clients` the tunnel is between the gateways themselves."""
+    """The configuration of the gateway at `own`. `general`, `peer` and `connection` add lines to those sections,
+    `sections` more sections. Without `clients`, the tunnel is between the gateways themselves."""
     other = B if own == A else A
     rsa = authentication == "rsa"
     transforms = transforms or ("AES-256-SHA2-256-GRP14" + ("-RSA_SIG" if rsa else ""))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Two gateways that meet: hosts made of the texts in `configurations`, and what has to hold when their tunnel is up."""
+"""Two gateways that meet: hosts made of the texts in `configurations`, and what holds when their tunnel is up."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -54,7 +54,7 @@ def pair(
     b: Options | None = None,
     seed: int = 0,
 ) -> tuple[Host, Host]:
-    """Gateway A, which begins, and gateway B. `of_a` and `of_b` go into one configuration, `a` and `b` into one host."""
+    """Gateway A, which begins, and B. `of_a` and `of_b` go into one configuration, `a` and `b` into one host."""
     one = gateway_host(A, {**options, **(of_a or {})}, 2 * seed + 1, **(a or {}))
     other = gateway_host(B, {**options, "active": False, **(of_b or {})}, 2 * seed + 2, **(b or {}))
     return one, other

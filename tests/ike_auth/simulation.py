@@ -94,6 +94,7 @@ class Host:
         self.events: list[Event] = []
         self.installed: dict[tuple[bool, bytes], IpsecSa] = {}
         self.keepalives: list[SendKeepalive] = []
+        self.performed: list[Effect] = []
         self.engine = Engine(
             self.configuration,
             Identities(self._certificate_of, subjects),
@@ -109,6 +110,7 @@ class Host:
         sent: list[Datagram] = []
         waiting = list(effects)
         while waiting:
+            self.performed.append(waiting[0])
             match waiting.pop(0):
                 case SendDatagram(data, local, remote):
                     sent.append(Datagram(data, local, remote))

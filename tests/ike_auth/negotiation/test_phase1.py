@@ -86,7 +86,7 @@ def test_one_proposal_with_our_transforms_in_their_order() -> None:
 def test_what_is_any_cannot_be_offered() -> None:
     exact = peer()
     assert offer(replace(exact, transforms=(ANY, *exact.transforms))) == offer(exact)
-    with pytest.raises(LocalError, match="peer `peer` has no transform that can be offered, only `ANY`"):
+    with pytest.raises(LocalError, match="peer `peer` has no transform that can be offered"):
         offer(replace(exact, transforms=(ANY,)))
 
 
@@ -241,6 +241,6 @@ def test_the_choice_may_be_any_of_ours_in_another_order_of_attributes() -> None:
     ],
 )
 def test_what_was_not_offered_is_not_accepted(answer: SecurityAssociation) -> None:
-    with pytest.raises(NoProposalChosen, match="which we did not offer|not one proposal with one transform"):
+    with pytest.raises(NoProposalChosen):
         accept_choice(offer(peer()), answer)
     assert accept_choice(offer(peer()), sa(transform(life=3600))).life_seconds == 3600
