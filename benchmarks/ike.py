@@ -22,13 +22,17 @@ import keynote
 from benchmarks.table import Row
 from ike_auth.authorization.keynote import KeyNoteAuthorizer
 from ike_auth.config import isakmpd
-from ike_auth.crypto import authenticators, groups
+from ike_auth.crypto import authenticators, groups, key_material, prf
+from ike_auth.crypto.ciphers import Cbc, phase1_cipher
+from ike_auth.crypto.key_material import Skeyid
+from ike_auth.crypto.secrets import Secret
+from ike_auth.network import Datagram, Now
 from ike_auth.wire.identities import Identity
 from ike_auth.wire.messages import Message, decode_payloads, encode_payloads
-from ike_auth.wire.numbers import Group
+from ike_auth.wire.numbers import EncryptionAlgorithm, Group, HashAlgorithm, ProtocolId
 from pki.chain import TrustAnchors
 from tests.ike_auth.configurations import NAME, A, B, gateway
-from tests.ike_auth.simulation import AllowAll, Credential, Host, Network
+from tests.ike_auth.simulation import START, AllowAll, Credential, Host, Network
 from tests.pki import factory
 
 ROUNDS, BATCH = 15, 4  # handshakes, and as many times the primitives, taken in turns
@@ -162,15 +166,20 @@ def _rsa_hosts() -> Callable[[], tuple[Host, Host]]:
 
 
 def _handshake(a: Host, b: Host) -> None:
-    network = Network(a, b)
-    network.start()
-    network.run(1)
+    """The daemons' part is as small as it can be: carry datagrams, answer questions, perform effects."""
+    now = Now(0.0, START)
+    on_the_way = a.perform(a.engine.start(now), now)
+    while on_the_way:
+        data, local, remote = on_the_way.pop(0)
+        host = b if remote.host == b.address else a
+        on_the_way += host.perform(host.engine.receive(Datagram(data, remote, local), now), now)
     assert len(a.installed) == len(b.installed) == 2, (a.events, b.events)
 
 
 def _primitives() -> Callable[[], None]:
-    """What no implementation can do without: four key pairs and four shared secrets (Phase 1 and PFS, both ends), two
-    signatures, two checks of them and of the certificates by which the keys are known."""
+    """What no implementation can do without, both ends: four key pairs and four shared secrets (Phase 1 and PFS), two
+    signatures, two checks of them and of the certificates by which the keys are known, and the symmetric part: prf,
+    hashes, and five messages encrypted and decrypted."""
     ca = factory.authority("Bench CA")
     leaf = factory.leaf(ca, NAME[A], key=NAME[A])
     key, authority, random_bytes = _rsa(leaf), _rsa(ca).public_key(), random.Random(1).randbytes
@@ -187,8 +196,30 @@ def _primitives() -> Callable[[], None]:
             signature = authenticators.sign(key, digest)
             authenticators.verify(key.public_key(), digest, signature)
             authority.verify(certificate.signature, certificate.tbs_certificate_bytes, padding.PKCS1v15(), SHA256())
+            _symmetric()
 
     return step
+
+
+def _symmetric() -> None:
+    """Of one end: SKEYID, HASH_I and HASH_R, NAT-D, HASH(1) to (3), KEYMAT of two SAs, IVs, and five messages."""
+    hash, nonce, cookie, public = HashAlgorithm.SHA2_256, bytes(32), bytes(8), bytes(256)
+    named = {"g_xi": public, "g_xr": public, "cky_i": cookie, "cky_r": cookie, "sa_i": bytes(48)}
+    keys = Skeyid.from_signature(hash, ni=nonce, nr=nonce, g_xy=Secret(public), cky_i=cookie, cky_r=cookie)
+    keys.hash_i(**named, id_i=nonce)
+    keys.hash_r(**named, id_r=nonce)
+    for _ in range(4):
+        prf.digest(hash, nonce)
+    iv = key_material.phase1_iv(hash, g_xi=public, g_xr=public, block_size=16)
+    key_material.phase2_iv(hash, iv, 1)
+    keys.hash_1(1, bytes(400))
+    keys.hash_2(1, nonce, bytes(400))
+    keys.hash_3(1, nonce, nonce)
+    for _ in range(2):
+        keys.keymat(ProtocolId.ESP, bytes(4), ni=nonce, nr=nonce, length=64, g_xy=Secret(public))
+    cipher = Cbc(phase1_cipher(EncryptionAlgorithm.AES_CBC, 256), Secret(bytes(32)))
+    for size in (1200, 1200, 448, 448, 48):
+        cipher.encrypt(bytes(size), iv)
 
 
 def _rsa(issued: factory.Issued) -> RSAPrivateKey:

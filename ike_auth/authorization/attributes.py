@@ -5,8 +5,8 @@ IPv4 addresses are written as four groups of three digits and IPv6 addresses as 
 strings orders addresses. Attributes that do not apply are not set: to policy they are the empty string.
 """
 
-from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 
 from ike_auth.authorization.requests import IdentityRequest, Negotiation, ProtocolParameters, TunnelRequest
 from ike_auth.network import IPAddress
@@ -84,8 +84,13 @@ _PROTOCOLS = {6: "tcp", 17: "udp", 97: "etherip"}
 
 def phase1(request: IdentityRequest, now: datetime) -> Attributes:
     """What is known before any tunnel is spoken of. All other attributes are unknown then, not empty."""
-    found = _times(now) | _negotiation(request.negotiation) | dict(_remote_id(request.identity))
-    return found | {"app_domain": "IPsec policy", "doi": "ipsec"}
+    return {
+        "app_domain": "IPsec policy",
+        "doi": "ipsec",
+        **_times(now.replace(microsecond=0)),
+        **_negotiation(request.negotiation),
+        **_remote_id(request.identity),
+    }
 
 
 def phase2(request: TunnelRequest, now: datetime) -> Attributes:
@@ -123,9 +128,10 @@ def padded(address: IPAddress) -> str:
     """`010.001.002.003`, or IPv6 as eight groups of four lower-case digits."""
     if address.version == 6:
         return address.exploded
-    return ".".join(f"{byte:03d}" for byte in address.packed)
+    return "%03d.%03d.%03d.%03d" % tuple(address.packed)
 
 
+@lru_cache(1)  # a handshake asks several times within one second
 def _times(now: datetime) -> Attributes:
     form = "%Y%m%d%H%M%S"
     return {"GMTTimeOfDay": now.strftime(form), "LocalTimeOfDay": now.astimezone().strftime(form)}
@@ -143,21 +149,23 @@ def _negotiation(negotiation: Negotiation) -> Attributes:
     }
 
 
-def _remote_id(identity: Identity) -> Iterator[tuple[str, str]]:
+def _remote_id(identity: Identity) -> Attributes:
     address = identity.ip_address
     bounds = "" if address is None else padded(address)
-    yield "remote_id", identity_text(identity)
-    yield "remote_id_type", _IDENTITY_TYPES.get(identity.type, "")
-    yield "remote_id_addr_lower", bounds
-    yield "remote_id_addr_upper", bounds
-    yield "remote_id_proto", _PROTOCOLS.get(identity.protocol, str(identity.protocol))
-    yield "remote_id_port", str(identity.port)
+    return {
+        "remote_id": identity_text(identity),
+        "remote_id_type": _IDENTITY_TYPES.get(identity.type, ""),
+        "remote_id_addr_lower": bounds,
+        "remote_id_addr_upper": bounds,
+        "remote_id_proto": _PROTOCOLS.get(identity.protocol, str(identity.protocol)),
+        "remote_id_port": str(identity.port),
+    }
 
 
 def _filter(name: str, selector: Selector, client_ids: bool) -> Attributes:
     lower, upper = padded(selector.low), padded(selector.high)
     family = f"IPv{selector.low.version}"
-    kind = "address" if selector.low == selector.high else "subnet" if selector.network is not None else "range"
+    kind = "address" if selector.low == selector.high else "subnet" if selector.is_network else "range"
     return {
         name: lower if kind == "address" else f"{lower}-{upper}",
         f"{name}_type": f"{family} {kind}",

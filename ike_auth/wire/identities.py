@@ -194,12 +194,13 @@ class Selector:
             raise InvalidIdInformation(f"port {port} without a protocol")
         if identity.type in _HOSTS:
             return cls.of(_address(data), protocol, port)
-        if identity.type in _SUBNETS:
-            network = _network(data)
-            if network is None:
-                raise InvalidIdInformation(f"`{identity.text}` is no subnet")
-            return cls.of(network, protocol, port)
         half = len(data) // 2
+        if identity.type in _SUBNETS:
+            host_bits = _host_bits(data)
+            if host_bits is None:
+                raise InvalidIdInformation(f"`{identity.text}` is no subnet")
+            last = int.from_bytes(data[:half], "big") + (1 << host_bits) - 1
+            return cls(_address(data[:half]), _address(last.to_bytes(half, "big")), protocol, port)
         if data[:half] > data[half:]:
             raise InvalidIdInformation(f"`{identity.text}` is no range")
         return cls(_address(data[:half]), _address(data[half:]), protocol, port)
@@ -216,11 +217,19 @@ class Selector:
     @property
     def network(self) -> IPNetwork | None:
         """The addresses as one network, where they are one."""
+        host_bits = self._host_bits
+        return None if host_bits is None else _subnet(self.low.packed, host_bits)
+
+    @property
+    def is_network(self) -> bool:
+        """Whether the addresses are one network, be it of a single address."""
+        return self._host_bits is not None
+
+    @property
+    def _host_bits(self) -> int | None:
         low, high = int(self.low), int(self.high)
         host_bits = (high - low).bit_length()
-        if high - low != (1 << host_bits) - 1 or low & (high - low):
-            return None
-        return _subnet(self.low.packed, host_bits)
+        return None if high - low != (1 << host_bits) - 1 or low & (high - low) else host_bits
 
     def contains(self, other: Selector) -> bool:
         """Whether all traffic that `other` means is meant by this one."""
@@ -258,14 +267,20 @@ def _address(data: bytes) -> IPAddress:
 
 
 def _network(data: bytes) -> IPNetwork | None:
-    """The subnet of an ID payload's address and mask; None if the mask has holes or the address host bits."""
+    """The subnet of an ID payload's address and mask; None if they are none."""
+    host_bits = _host_bits(data)
+    return None if host_bits is None else _subnet(data[: len(data) // 2], host_bits)
+
+
+def _host_bits(data: bytes) -> int | None:
+    """Of an address and mask; None if the mask has holes or the address host bits."""
     half = len(data) // 2
     address, mask = int.from_bytes(data[:half], "big"), int.from_bytes(data[half:], "big")
     ones = half * 8
     host_bits = (mask ^ ((1 << ones) - 1)).bit_length()
     if mask != ((1 << ones) - 1) >> host_bits << host_bits or address & ~mask:
         return None
-    return _subnet(data[:half], host_bits)
+    return host_bits
 
 
 def _subnet(address: bytes, host_bits: int) -> IPNetwork:

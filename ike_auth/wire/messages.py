@@ -140,27 +140,34 @@ def _describe_one(payload: Payload) -> str:
 
 
 def _decode_chain(first: int, data: bytes, padded: bool) -> tuple[tuple[Payload, ...], bytes]:
-    reader = Reader(data)
     found: list[Payload] = []
-    kind, second = first, 0
+    kind, start, second, size = first, 0, 0, len(data)
     while kind:
         if len(found) == MAX_PAYLOADS:
             raise MalformedMessage(f"more than {MAX_PAYLOADS} payloads")
         try:
-            following, reserved, length = reader.unpack("BBH")
+            if start + _GENERIC.size > size:
+                raise MalformedMessage(f"needs {_GENERIC.size} bytes where {size - start} are left")
+            following, reserved, length = _GENERIC.unpack_from(data, start)
             if reserved:
                 raise MalformedMessage(f"reserved byte {reserved:#04x}")
-            with reader.exactly(length - 4):
-                found.append(_decode_one(kind, reader))
+            body, end = start + _GENERIC.size, start + length
+            if end < body or end > size:
+                raise MalformedMessage(f"a body of {end - body} bytes where {size - body} are left")
+            # A reader of its own is the fence: nothing in the payload can reach beyond it.
+            reader = Reader(data[body:end])
+            payload = _decode_one(kind, reader)
+            if reader.remaining:
+                raise MalformedMessage(f"{reader.remaining} bytes left over")
+            found.append(payload)
         except MalformedMessage as error:
             raise type(error)(f"payload {len(found) + 1}, {PayloadType(kind)}: {error}") from None
-        if not second:
-            second = reader.position
+        start = end
+        second = second or end
         kind = following
-    end = reader.position
-    if reader.remaining and not padded:
-        raise MalformedMessage(f"{reader.remaining} bytes after the last payload")
-    return tuple(found), data[second:end]
+    if start < size and not padded:
+        raise MalformedMessage(f"{size - start} bytes after the last payload")
+    return tuple(found), data[second:start]
 
 
 def _decode_one(kind: int, reader: Reader) -> Payload:

@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from hmac import compare_digest
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -37,6 +38,7 @@ from ike_auth.wire.payloads import (
 
 NONCE_SIZE = 32  # bytes; RFC 2409 5 allows 8 to 256
 COOKIE_SIZE = 8
+_KEYS_KEPT = 64  # of certificates that peers proved themselves with
 MAX_CERTIFICATE_REQUESTS = 8  # above that one that names nobody: message 3 should not need IP fragments
 OUR_VENDOR_IDS = tuple(VendorId(data) for data in (vendor_ids.NAT_T_RFC, vendor_ids.DPD, vendor_ids.FRAGMENTATION))
 
@@ -248,8 +250,9 @@ def _known_certificate(name: Identity, local: Local) -> tuple[bytes, ...]:
     return known.chain
 
 
+@lru_cache(_KEYS_KEPT)
 def _public_key(der: bytes) -> object:
-    """The key of a certificate of which nothing is known yet."""
+    """The key of a certificate of which nothing is known yet. Peers come again, and the newest are remembered."""
     try:
         return load_der_x509_certificate(der).public_key()
     except (ValueError, UnsupportedAlgorithm):
