@@ -43,6 +43,8 @@ def scale(values: tuple[str, ...]) -> Scale:
     """Raises QueryError if there are no values, or what is no string among them."""
     if not values or not all(isinstance(value, str) for value in values):
         raise QueryError("compliance values are one or more strings, lowest first")
+    if not all(map(_is_latin_1, values)):
+        raise QueryError("a compliance value has a character that is NUL or beyond Latin-1")
     index: dict[str, int] = {}
     for position, value in enumerate(values):
         index.setdefault(value, position)  # of two equal values the lower one counts
@@ -56,11 +58,14 @@ def environment(action: Mapping[str, str], authorizers: Sequence[str], scale: Sc
         _check_names(action)
     try:
         text = "".join(action.values())
+        requesters = ",".join(authorizers)
     except TypeError as error:
-        raise QueryError("attribute values are strings; write numbers in decimal") from error
+        raise QueryError("attribute values and authorizers are strings; write numbers in decimal") from error
     if not text.isascii() or "\0" in text:
         _check_values(action)
-    return {**action, **scale.attributes, "_ACTION_AUTHORIZERS": ",".join(authorizers)}
+    if not _is_latin_1(requesters):
+        raise QueryError("an authorizer has a character that is NUL or beyond Latin-1")
+    return {**action, **scale.attributes, "_ACTION_AUTHORIZERS": requesters}
 
 
 def _check_names(action: Mapping[str, str]) -> None:
@@ -74,8 +79,12 @@ def _check_names(action: Mapping[str, str]) -> None:
 
 def _check_values(action: Mapping[str, str]) -> None:
     for name, value in action.items():
-        if "\0" in value or any(char > "\xff" for char in value):
+        if not _is_latin_1(value):
             raise QueryError(f"the value of `{name}` has a character that is NUL or beyond Latin-1")
+
+
+def _is_latin_1(text: str) -> bool:
+    return "\0" not in text and (text.isascii() or max(text) <= "\xff")
 
 
 # -- unknown attributes ----------------------------------------------------------------------------------------------

@@ -8,8 +8,7 @@ Conditions would vanish; so a piece without an Authorizer makes the one before i
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from os import PathLike, stat
-from pathlib import Path
+from os import PathLike, fstat
 from stat import S_IRWXG, S_IRWXO
 
 from keynote.assertions import CARRIAGE_RETURN, CARRIAGE_RETURN_HINT, Assertion, Reader
@@ -58,8 +57,8 @@ def load_policy(path: str | PathLike[str], *, allow_exposed: bool = False) -> tu
     Raises PolicyError as `parse_policy` does, and also if the file holds a passphrase and is not its owner's alone
     (isakmpd.policy(5) files hold pre-shared keys), unless `allow_exposed`; OSError if it cannot be read.
     """
-    text = Path(path).read_bytes().decode("latin-1")
-    if not allow_exposed and is_exposed(path, text):
+    text, exposed = read_policy(path)
+    if exposed and not allow_exposed:
         where = Source(str(path), text).location(0)
         raise PolicyError([Problem(where, EXPOSED, f"chmod 600 {path}")])
     return parse_policy(text, name=str(path))
@@ -68,9 +67,12 @@ def load_policy(path: str | PathLike[str], *, allow_exposed: bool = False) -> tu
 EXPOSED = "holds a passphrase, and others than its owner may read it"
 
 
-def is_exposed(path: str | PathLike[str], text: str) -> bool:
-    """Whether `text`, read from `path`, holds a passphrase that others than the file's owner may read."""
-    return is_secret(text) and bool(stat(path).st_mode & (S_IRWXG | S_IRWXO))
+def read_policy(path: str | PathLike[str]) -> tuple[str, bool]:
+    """A policy file's text, and whether it holds a passphrase that others than the file's owner may read."""
+    with open(path, "rb") as file:
+        text = file.read().decode("latin-1")
+        mode = fstat(file.fileno()).st_mode
+    return text, is_secret(text) and bool(mode & (S_IRWXG | S_IRWXO))
 
 
 def parse_credentials(text: str | bytes, *, name: str) -> tuple[tuple[Assertion, ...], tuple[SetAside, ...]]:
@@ -152,4 +154,9 @@ def _read(source: Source) -> Iterator[Assertion | _Unusable]:
 
 
 def _problem(source: Source, at: int, message: str, hint: str = "") -> Problem:
-    return Problem(source.location(at), message, hint, excerpt(source, at, 0, len(source.text)))
+    # A passphrase is put together within one assertion, so what is around it decides what has to be hidden.
+    start = source.text.rfind("\n\n", 0, at) + 1
+    end = source.text.find("\n\n", at)
+    return Problem(
+        source.location(at), message, hint, excerpt(source, at, start, len(source.text) if end < 0 else end)
+    )

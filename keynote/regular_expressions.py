@@ -175,6 +175,8 @@ class _Translation:
         members: set[int] = set()
         first = True
         while first or self._peek() != "]":
+            if not first and self._peek() == "-" and self._pattern[self._at + 1 : self._at + 2] != "]":
+                raise EvaluationError("a range in a regular expression that has no beginning")
             members |= self._bracket_member()
             first = False
         self._take()

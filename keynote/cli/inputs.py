@@ -18,7 +18,7 @@ from keynote.assertions import Assertion
 from keynote.environment import Unknown
 from keynote.errors import KeynoteError
 from keynote.explanation import Decision
-from keynote.files import EXPOSED, SetAside, is_exposed, load_policy, parse_credentials
+from keynote.files import EXPOSED, SetAside, parse_credentials, parse_policy, read_policy
 from keynote.redaction import quoted
 from keynote.session import Session
 
@@ -105,11 +105,12 @@ def decide(
 
 def _policy(path: Path) -> tuple[Assertion, ...]:
     try:
-        if is_exposed(path, _read(path).decode("latin-1")):
-            click.echo(f"keynote: warning: {path}: {EXPOSED}; chmod 600 {path}", err=True)
-        return load_policy(path, allow_exposed=True)
+        text, exposed = read_policy(path)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from error
+    if exposed:
+        click.echo(f"keynote: warning: {path}: {EXPOSED}; chmod 600 {path}", err=True)
+    return parse_policy(text, name=str(path))
 
 
 def _read(path: Path) -> bytes:

@@ -66,6 +66,11 @@ def test_special_attributes() -> None:
         ({"a": 1}, ["K"], ("f", "t"), "strings"),
         ({"a": "\0"}, ["K"], ("f", "t"), "NUL"),
         ({"a": "\u20ac"}, ["K"], ("f", "t"), "Latin-1"),
+        ({}, ["\u20ac"], ("f", "t"), "an authorizer has"),
+        ({}, ["\0licensee"], ("f", "t"), "an authorizer has"),
+        ({}, [1], ("f", "t"), "strings"),
+        ({}, ["K"], ("f", "\u20ac"), "compliance value has"),
+        ({}, ["K"], ("f", 1), "compliance values"),
     ],
 )
 def test_query_errors(action: object, authorizers: object, values: object, message: str) -> None:
