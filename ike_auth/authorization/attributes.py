@@ -128,7 +128,7 @@ def padded(address: IPAddress) -> str:
     """`010.001.002.003`, or IPv6 as eight groups of four lower-case digits."""
     if address.version == 6:
         return address.exploded
-    return "%03d.%03d.%03d.%03d" % tuple(address.packed)
+    return "{:03d}.{:03d}.{:03d}.{:03d}".format(*address.packed)
 
 
 @lru_cache(1)  # a handshake asks several times within one second

@@ -2,7 +2,6 @@
 """Phase 1: which ISAKMP transform (RFC 2409 5 and appendix A)."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from ike_auth.config.model import Accept, Peer, Phase1Transform
 from ike_auth.crypto.ciphers import phase1_cipher
@@ -63,11 +62,14 @@ def choose(sa: SecurityAssociation, peer: Peer) -> tuple[SecurityAssociation, Ph
             refusals.append(f"proposal {proposal.number} is for {proposal.protocol}")
             continue
         for transform in proposal.transforms:
-            refusal = _refusal(transform, peer.transforms) or _unusable(transform, peer)
+            refusal = _refusal(transform, peer.transforms)
             if refusal is None:
-                chosen = replace(proposal, transforms=(transform,))
-                return SecurityAssociation((chosen,)), suite_of(transform)
-            refusals.append(refusal)
+                suite = suite_of(transform)
+                refusal = _unusable(suite, peer)
+                if refusal is None:
+                    chosen = Proposal(proposal.number, proposal.protocol, proposal.spi, (transform,))
+                    return SecurityAssociation((chosen,)), suite
+            refusals.append(f"`{_text(transform)}`: {refusal}")
     raise NoProposalChosen("no common phase 1 transform: " + listed(refusals))
 
 
@@ -121,34 +123,34 @@ def _refusal(transform: Transform, configured: tuple[Phase1Transform, ...]) -> s
     values = attribute_map(transform.attributes, _LIFE)
     unknown = sorted(set(values) - _TAKEN)
     if unknown:
-        return f"`{_text(transform)}` has {Phase1Attribute(unknown[0])}, which is not negotiated here"
+        return f"has {Phase1Attribute(unknown[0])}, which is not negotiated here"
     if transform.id != TransformId.KEY_IKE:
         return f"transform {transform.number} is not KEY_IKE"
     nearest: tuple[int, str] = (-1, "none is configured")
+    life = _life(transform)
     for ours in configured:
-        matched, difference = _compare(values, _life(transform), ours)
+        matched, difference = _compare(values, life, ours)
         if difference is None:
             return None
         nearest = max(nearest, (matched, f"{difference} ({ours.name})"), key=lambda pair: pair[0])
-    return f"`{_text(transform)}`: {nearest[1]}"
+    return nearest[1]
 
 
-def _unusable(transform: Transform, peer: Peer) -> str | None:
+def _unusable(suite: Phase1Suite, peer: Peer) -> str | None:
     """`ANY` in the configuration must not let in what we cannot do, or the peer's section does not allow by name."""
-    suite, text = suite_of(transform), f"`{_text(transform)}`"
-    missing = sorted(legacy_names(suite.cipher, suite.hash, suite.group) - peer.allow_legacy)
+    missing = legacy_names(suite.cipher, suite.hash, suite.group) - peer.allow_legacy
     if missing:
-        return f"{text} needs `Allow-Legacy= {','.join(missing)}` in [{peer.name}] ({peer.where})"
+        return f"needs `Allow-Legacy= {','.join(sorted(missing))}` in [{peer.name}] ({peer.where})"
     try:
         phase1_cipher(suite.cipher, suite.key_length)
         digest_size(suite.hash)
         public_size(suite.group)
     except UnsupportedAlgorithm as error:
-        return f"{text}: {error}"
+        return str(error)
     if suite.authentication not in (AuthenticationMethod.PRE_SHARED, AuthenticationMethod.RSA_SIG):
-        return f"{text}: authentication by {suite.authentication} is not supported"
+        return f"authentication by {suite.authentication} is not supported"
     if suite.authentication == AuthenticationMethod.PRE_SHARED and peer.preshared_key is None:
-        return f"{text}: there is no pre-shared key in [{peer.name}] ({peer.where}), add `Authentication=`"
+        return f"there is no pre-shared key in [{peer.name}] ({peer.where}), add `Authentication=`"
     return None
 
 

@@ -166,21 +166,27 @@ def _same(theirs: tuple[Proposal, ...], ours: tuple[Proposal, ...]) -> bool:
 
 def _candidate(proposals: tuple[Proposal, ...], terms: Terms) -> Candidate:
     parameters = tuple(_parameters(proposal, terms) for proposal in proposals)
-    protocols = [p.protocol for p in parameters]
-    text = " + ".join(describe(p) for p in parameters)
-    if len(set(protocols)) != len(protocols):
-        raise NoProposalChosen(f"{text}: one protocol twice in one proposal")
-    if len({p.group for p in parameters}) != 1:
-        raise NoProposalChosen(f"{text}: protocols with different groups")
-    if (parameters[0].group is not None) != terms.key_exchange:
-        sent = "a" if terms.key_exchange else "no"
-        raise NoProposalChosen(f"{text}: {sent} key exchange was sent")
+    objection = _objection(parameters, terms)
+    if objection is not None:
+        raise NoProposalChosen(f"{' + '.join(map(describe, parameters))}: {objection}")
     for chosen in parameters:
-        missing = sorted(legacy_names(chosen.transform, chosen.authentication, chosen.group) - terms.allow_legacy)
-        if missing:
-            raise NoProposalChosen(f"{text}: needs `Allow-Legacy= {','.join(missing)}` in the peer's section")
         key_sizes(chosen)
     return Candidate(proposals, parameters)
+
+
+def _objection(parameters: tuple[ProtocolParameters, ...], terms: Terms) -> str | None:
+    """What is wrong with an alternative as a whole, or with an algorithm in it."""
+    if len({p.protocol for p in parameters}) != len(parameters):
+        return "one protocol twice in one proposal"
+    if len({p.group for p in parameters}) != 1:
+        return "protocols with different groups"
+    if (parameters[0].group is not None) != terms.key_exchange:
+        return f"{'a' if terms.key_exchange else 'no'} key exchange was sent"
+    for chosen in parameters:
+        missing = legacy_names(chosen.transform, chosen.authentication, chosen.group) - terms.allow_legacy
+        if missing:
+            return f"needs `Allow-Legacy= {','.join(sorted(missing))}` in the peer's section"
+    return None
 
 
 def _parameters(proposal: Proposal, terms: Terms) -> ProtocolParameters:

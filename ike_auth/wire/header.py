@@ -22,6 +22,10 @@ VERSION_1 = 0x10  # major 1, minor 0
 NO_COOKIE = bytes(8)
 
 _HEADER = Struct("!8s8sBBBBII")
+# What one byte can say; a look-up is several times faster than asking the enumeration.
+_PAYLOAD_TYPES = tuple(PayloadType(byte) for byte in range(256))
+_EXCHANGE_TYPES = tuple(ExchangeType(byte) for byte in range(256))
+_FLAGS = tuple(Flags(byte) for byte in range(256))
 _KNOWN_FLAGS = int(Flags.ENCRYPTION | Flags.COMMIT | Flags.AUTH_ONLY)
 
 
@@ -63,10 +67,10 @@ class Header:
         return cls(
             initiator,
             responder,
-            PayloadType(first),
+            _PAYLOAD_TYPES[first],
             version,
-            ExchangeType(exchange),
-            Flags(flags),
+            _EXCHANGE_TYPES[exchange],
+            _FLAGS[flags],
             message_id,
             length,
         )
