@@ -13,6 +13,8 @@ _INDENT: Final = "    "
 
 # A comment; a string literal; or a literal that is never closed, up to where its line ends.
 _TOKEN = re.compile(rf'#[^\n]*|({literals.PATTERN})|("(?:[^"\\\n]|\\(?:\n[ \t\n]*+|.|\Z))*+)')
+# What may follow a literal; or else the rest of the line.
+_AFTER_LITERAL = re.compile(r"[ \t]*(?:([)},;.#]|&&|\|\||->|[=!<>~]=|\Z|\n)|[^\n]*)")
 _BARE_SECRET = re.compile(r"passphrase[a-z0-9-]*:[^\n]*", re.IGNORECASE)
 
 
@@ -61,7 +63,15 @@ def _hidden(text: str, start: int, end: int) -> list[tuple[int, int]]:
         hidden = spans
     else:
         hidden = [span for span, value in zip(spans, values, strict=True) if is_secret(value)]
+    hidden = [_extended(text, span, end) for span in hidden]
     return _merged([*hidden, *_bare_secrets(text, start, end, spans)])
+
+
+def _extended(text: str, span: tuple[int, int], end: int) -> tuple[int, int]:
+    """The span, up to the end of the line if what follows is no operator: a quote may stand within a passphrase."""
+    following = _AFTER_LITERAL.match(text, span[1], end)
+    assert following is not None
+    return span if following[1] is not None else (span[0], following.end())
 
 
 def _bare_secrets(text: str, start: int, end: int, literals_found: list[tuple[int, int]]) -> list[tuple[int, int]]:
