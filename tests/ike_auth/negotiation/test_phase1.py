@@ -166,7 +166,7 @@ def test_a_missing_attribute_is_named() -> None:
 def test_what_is_not_negotiated_here_is_refused() -> None:
     prf = Attribute.number(Phase1Attribute.PRF, 1)
     assert refusal(sa(transform(more=(prf,))), peer()).endswith("has PRF, which is not negotiated here")
-    assert refusal(sa(transform(id=2)), peer()) == "transform 1 is not KEY_IKE"
+    assert refusal(sa(transform(id=2)), peer()).endswith("transform 1 is not KEY_IKE")
     assert refusal(sa(transform(), protocol=ProtocolId.ESP), peer()) == "proposal 1 is for ESP"
 
 
