@@ -13,9 +13,9 @@ _INDENT: Final = "    "
 
 # A comment; a string literal; or a literal that is never closed, up to where its line ends.
 _TOKEN = re.compile(rf'#[^\n]*|({literals.PATTERN})|("(?:[^"\\\n]|\\(?:\n[ \t\n]*+|.|\Z))*+)')
-# What may follow a literal; or else the rest of the line.
-_AFTER_LITERAL = re.compile(r"[ \t]*(?:([)},;.#]|&&|\|\||->|[=!<>~]=|\Z|\n)|[^\n]*)")
-_BARE_SECRET = re.compile(r"passphrase[a-z0-9-]*:[^\n]*", re.IGNORECASE)
+# What may follow a literal in its field, or the end of the field.
+_OPERATOR = re.compile(r"[ \t]*(?:[)},;.#]|&&|\|\||->|[=!<>~]=|\Z|\n)")
+_SECRET = re.compile(r"passphrase[a-z0-9-]*:", re.IGNORECASE)
 
 
 def excerpt(source: Source, at: int, start: int, end: int) -> str:
@@ -50,35 +50,30 @@ def _cropped(before: str, after: str) -> str:
 
 
 def _hidden(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    """The spans of an assertion's text that may hold a passphrase, in order, without overlap."""
-    spans, values = [], []
-    for match in _TOKEN.finditer(text, start, end):
-        literal = match[1] or match[2]
-        if literal is not None:
-            spans.append(match.span())
-            values.append(literals.decode(literal if match[1] else literal + '"'))
-    # A passphrase may be put together: "passphrase:" . KEY. Then any of the literals may be its rest.
-    together = any(value.rstrip().endswith(":") and is_secret(value) for value in values)
-    if together or (is_secret("".join(values)) and not any(map(is_secret, values))):
-        hidden = spans
-    else:
-        hidden = [span for span, value in zip(spans, values, strict=True) if is_secret(value)]
-    hidden = [_extended(text, span, end) for span in hidden]
-    return _merged([*hidden, *_bare_secrets(text, start, end, spans)])
+    """The spans of an assertion's text that may hold a passphrase, in order, without overlap.
+
+    A passphrase in a literal hides the literal. Where the literals themselves are in disorder (one is not closed, an
+    operator is missing after it, a passphrase stands outside of any: a quote too many or too few, perhaps within the
+    passphrase) nobody can tell where it ends, and all the rest of the assertion is hidden.
+    """
+    found = [match for match in _TOKEN.finditer(text, start, end) if match[1] or match[2]]
+    values = [literals.decode(match[1] or match[2] + '"') for match in found]
+    spans = []
+    together = _is_put_together(values)
+    for match, value in zip(found, values, strict=True):
+        if together or is_secret(value):
+            in_order = match[1] is not None and _OPERATOR.match(text, match.end(), end)
+            spans.append((match.start(), match.end() if in_order else end))
+    inside = {position for match in found for position in range(*match.span())}
+    bare = [match.start() for match in _SECRET.finditer(text, start, end) if match.start() not in inside]
+    return _merged([*spans, *((place, end) for place in bare[:1])])
 
 
-def _extended(text: str, span: tuple[int, int], end: int) -> tuple[int, int]:
-    """The span, up to the end of the line if what follows is no operator: a quote may stand within a passphrase."""
-    following = _AFTER_LITERAL.match(text, span[1], end)
-    assert following is not None
-    return span if following[1] is not None else (span[0], following.end())
-
-
-def _bare_secrets(text: str, start: int, end: int, literals_found: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Passphrases outside of literals: a quote too many or too few turns literals inside out."""
-    inside = {position for span in literals_found for position in range(*span)}
-    bare = [match.span() for match in _BARE_SECRET.finditer(text, start, end)]
-    return [span for span in bare if span[0] not in inside]
+def _is_put_together(values: list[str]) -> bool:
+    """Whether a passphrase may be made of several literals, as in "passphrase:" . KEY."""
+    if any(value.rstrip().endswith(":") and is_secret(value) for value in values):
+        return True
+    return is_secret("".join(values)) and not any(map(is_secret, values))
 
 
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

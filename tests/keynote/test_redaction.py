@@ -81,17 +81,21 @@ def test_errors_hide_passphrases(text: str) -> None:
     assert not any(piece in str(caught.value) for piece in (SECRET[:6], SECRET[-6:]))
 
 
-# Invariant: wherever a policy breaks, the excerpt does not show its key.
+INSERTED = st.sampled_from(["", '"', "?", "\\", "\n", "(", "#", "=", " ", '" ', ' "', '" "', '" . "', "&&", ";"])
+
+
+# Invariant: wherever a policy breaks, and however often, the excerpt does not show its key.
 @settings(max_examples=250)
-@given(st.integers(0, 120), st.integers(0, 4), st.sampled_from(["", '"', "?", "\\", "\n", "(", "#", "=", " "]))
-def test_excerpts_of_mutations_hide_passphrases(at: int, removed: int, inserted: str) -> None:
+@given(st.lists(st.tuples(st.integers(0, 160), st.integers(0, 4), INSERTED), min_size=1, max_size=3))
+def test_excerpts_of_mutations_hide_passphrases(mutations: list[tuple[int, int, str]]) -> None:
     key = f'"passphrase:{SECRET}"'
-    text = f'Local-Constants: KEY = {key}\nAuthorizer: "POLICY"\nLicensees: KEY || {key}\n'
-    mutant = text[:at] + inserted + text[at + removed :]
-    if mutant.count(SECRET) < 2 or mutant.count("passphrase:") < 2:
-        return  # the mutation hit the secret or what tells that it is one
+    text = f'Local-Constants: KEY = {key}\nAuthorizer: "POLICY"\nLicensees: KEY || {key}\nConditions: {key} == a;\n'
+    for at, removed, inserted in mutations:
+        text = text[:at] + inserted + text[at + removed :]
+    if text.count(SECRET) < 3 or text.count("passphrase:") < 3:
+        return  # a mutation hit the secret, or what tells that it is one
     try:
-        parse_policy(mutant, name="p.kn")
+        parse_policy(text, name="p.kn")
     except keynote.PolicyError as error:
         message = str(error)
         check_hidden(message)
