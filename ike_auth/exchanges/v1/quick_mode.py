@@ -185,7 +185,7 @@ def initiate(ike: IkeSa, connection: Connection, local: Local) -> Outcome:
     payloads: tuple[Payload, ...] = (offer, Nonce(nonce))
     if share is not None:
         payloads += (KeyExchange(share.public),)
-    if connection.local is not None or connection.remote is not None:
+    if _names_clients(connection):
         payloads += (ours.identity(), theirs.identity())
     chain = encode_payloads(payloads)
     proof = ike.keys.hash_1(message_id, chain[1])
@@ -273,12 +273,12 @@ def _consider_choice(state: Offered, message: Message, following: Protection, lo
         sides = client_selectors(identities, local.local.host, local.remote.host)
         if identities and sides != (state.local, state.remote):
             raise InvalidIdInformation("the peer answers with other client identities than ours")
-        terms = _terms(ike, state.connection, key is not None, bool(identities))
+        client_ids = _names_clients(state.connection)
+        terms = _terms(ike, state.connection, key is not None, client_ids)
         choice = negotiation.accept_choice(state.offer, message.one(SecurityAssociation), terms)
     except (NoProposalChosen, InvalidIdInformation) as refusal:
         return _refuse(ike, message, refusal, local)
     name = state.connection.name
-    client_ids = bool(identities)
     question = AuthorizeTunnel((_request(ike, choice, state.local, state.remote, True, name, client_ids),))
     public = None if key is None else key.data
     taken = Taken(state.protection, _proof_of(message))
@@ -327,24 +327,26 @@ def _refused(state: OfferAsked | ChoiceAsked, answer: TunnelAuthorized, local: L
     """Policy says no."""
     ike = state.ike if isinstance(state, OfferAsked) else state.offered.ike
     candidate = state.candidates[0] if isinstance(state, OfferAsked) else state.choice
-    proposal = candidate.proposals[0]
-    told = _no_proposal_chosen(ike, proposal.protocol, proposal.spi, local)
+    told = _no(ike, candidate.proposals[0], NotifyType.NO_PROPOSAL_CHOSEN, local)
     event = TunnelRefused(state.question.requests, answer.decisions)
     return Outcome(Closed(), notify=(told,), after=(Report(event),))
 
 
 def _refuse(ike: IkeSa, message: Message, refusal: NoProposalChosen | InvalidIdInformation, local: Local) -> Outcome:
     """The configuration, or the message itself, says no."""
-    proposal = message.one(SecurityAssociation).proposals[0]
-    payload = Notification(Doi.IPSEC, proposal.protocol, refusal.notify, proposal.spi)
-    told = informational.notify(ike, payload, local.random)
+    told = _no(ike, message.one(SecurityAssociation).proposals[0], refusal.notify, local)
     event = ExchangeFailed("quick mode", ike.peer.name, local.remote, str(refusal))
     return Outcome(Closed(), notify=(told,), after=(Report(event),))
 
 
-def _no_proposal_chosen(ike: IkeSa, protocol: ProtocolId, spi: bytes, local: Local) -> bytes:
-    payload = Notification(Doi.IPSEC, protocol, NotifyType.NO_PROPOSAL_CHOSEN, spi)
+def _no(ike: IkeSa, proposal: Proposal, type: NotifyType, local: Local) -> bytes:
+    """What tells the peer that its proposal is refused, by the SPI that it gave it."""
+    payload = Notification(Doi.IPSEC, proposal.protocol, type, proposal.spi)
     return informational.notify(ike, payload, local.random)
+
+
+def _names_clients(connection: Connection) -> bool:
+    return connection.local is not None or connection.remote is not None
 
 
 def _terms(ike: IkeSa, connection: Connection | None, key_exchange: bool, client_ids: bool) -> Terms:
