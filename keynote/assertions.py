@@ -129,6 +129,7 @@ class _Block:
         if not self.problems:
             self._check_principals(authorizer, constants)
             self._check_principals(licensees, constants)
+            self._check_signer(signature, authorizer, constants)
         if authorizer is None and "Authorizer" not in spans and not self.problems:
             self._problem(self.start, "no Authorizer field", _NO_AUTHORIZER)
         if self.problems or authorizer is None:
@@ -255,6 +256,19 @@ class _Block:
                     principals.canonical(text)
             except principals.UndecodableKey as error:
                 self._problem(start + node.at, str(error))
+
+    def _check_signer(
+        self,
+        signature: "Field[StringExpression] | None",
+        authorizer: "Field[StringExpression] | None",
+        constants: Mapping[str, str],
+    ) -> None:
+        """RFC 2704 4.6.7: the authorizer of a signed assertion is a key."""
+        if signature is None or authorizer is None:
+            return
+        text = expressions.string(authorizer.tree, constants)
+        if isinstance(text, str) and not principals.is_key(text):
+            self._problem(signature.start, "signed, but its authorizer is no key", "take the Signature field away")
 
     # -- Local-Constants ---------------------------------------------------------------------------------------------
 

@@ -94,6 +94,7 @@ def test_version(version: str) -> None:
         (MINIMAL + 'Licensees: "K" || "rsa-hex:zz"\n', [(2, 19, f"`rsa-hex:zz`… {NOT_HEX}")]),
         ('Authorizer: A\nLocal-Constants: A = "rsa-hex:abc"\n', [(1, 13, f"`rsa-hex:abc`… {NOT_HEX}")]),
         (MINIMAL + 'Signature: "abc"\n', [(2, 12, "not a signature")]),
+        (MINIMAL + 'Signature: "sig-rsa-sha1-hex:00"\n', [(2, 11, "signed, but its authorizer is no key")]),
         (
             MINIMAL + 'Signature: "sig-rsa-sha1-hex:00"\nConditions: true;\n',
             [(3, 1, "Conditions field after the Signature field")],
@@ -110,16 +111,16 @@ def test_version(version: str) -> None:
             ],
         ),
     ],
-    ids=range(29),
+    ids=range(30),
 )  # fmt: skip
 def test_problems(text: str, found: list[tuple[int, int, str]]) -> None:
     assert problems(text) == found
 
 
 def test_text_after_the_signature_is_not_part_of_the_assertion() -> None:
-    text = MINIMAL + 'Signature: "sig-rsa-sha1-hex:00"\nwhatever follows\n\nand more: of it\n'
-    assertion = read(text)
-    assert assertion.text == MINIMAL
+    body = 'Authorizer: "rsa-hex:00"\nLicensees: "K"\n'
+    assertion = read(body + 'Signature: "sig-rsa-sha1-hex:00"\nwhatever follows\n\nand more: of it\n')
+    assert assertion.text == body
     assert assertion.signature is not None
 
 

@@ -1,31 +1,38 @@
 # SPDX-License-Identifier: ISC
 """What depends on the Python that runs: docstrings, and how much time hostile text can take."""
 
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 import keynote
 from keynote import limits
 
+ROOT = Path(__file__).parent.parent.parent
+CODE = "import keynote; keynote.parse_policy('Authorizer: a . b\\n', name='p')"
 
-def test_without_docstrings_there_is_one_clear_error() -> None:
-    code = "import keynote; keynote.parse_policy('Authorizer: a . b\\n', name='p')"
-    done = subprocess.run([sys.executable, "-OO", "-c", code], capture_output=True, text=True, check=False)
+
+def run(options: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, *options, "-c", CODE]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=environment)
+
+
+def test_without_docstrings_there_is_one_clear_error(tmp_path: Path) -> None:
+    done = run(["-OO"], tmp_path)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert last.startswith("keynote.errors.Unsupported: the KeyNote parser needs docstrings")
 
 
-def test_nothing_is_written_beside_the_package(tmp_path: object) -> None:
-    code = "import keynote; keynote.parse_policy('Authorizer: a . b\\n', name='p')"
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=str(tmp_path)
-    )
+def test_nothing_is_written_and_nothing_warned_of(tmp_path: Path) -> None:
+    done = run(["-W", "error"], tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert not list(__import__("pathlib").Path(str(tmp_path)).iterdir())
+    assert list(tmp_path.iterdir()) == []
 
 
 SIZE = limits.ASSERTION_SIZE // 4
