@@ -40,6 +40,10 @@ class Retransmission(NamedTuple):
         """From now on repeat this message, or with None, nothing."""
         return self._replace(message=message, sent=0 if message is None else 1)
 
+    def final(self) -> "Retransmission":
+        """What is left of it once the exchange is over: the answer to the peer's last message."""
+        return Retransmission(self.replies[-1:])
+
     def again(self) -> "Retransmission":
         return self._replace(sent=self.sent + 1)
 

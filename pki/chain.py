@@ -59,11 +59,20 @@ class TrustAnchors:
     authority, same name and same key, are fine, and the same certificate twice is one.
     """
 
-    __slots__ = ("_by_certificate", "_by_folded_subject", "_by_subject", "_remembered", "_store", "certificates")
+    __slots__ = (
+        "_by_certificate",
+        "_by_folded_subject",
+        "_by_subject",
+        "_kept",
+        "_remembered",
+        "_store",
+        "certificates",
+    )
 
     def __init__(self, certificates: Sequence[x509.Certificate]) -> None:
         self._by_certificate = {certificate: _read_anchor(certificate) for certificate in certificates}
         self.certificates = tuple(self._by_certificate.values())
+        self._kept = {anchor: anchor.kept() for anchor in self.certificates}
         self._remembered: dict[Asked, ValidatedChain] = {}
         self._by_subject: dict[bytes, list[ReadCertificate]] = {}
         self._by_folded_subject: dict[object, ReadCertificate] = {}
@@ -81,6 +90,10 @@ class TrustAnchors:
     def namesake(self, certificate: ReadCertificate) -> ReadCertificate | None:
         """The configured authority whose subject is, or looks like, this certificate's."""
         return self._by_folded_subject.get(certificate.folded_subject)
+
+    def kept(self, certificate: ReadCertificate) -> ChainCertificate:
+        """As chains keep it; all chains share what they have of an authority."""
+        return self._kept.get(certificate) or certificate.kept()
 
     def remembered(self, asked: Asked, now: datetime.datetime) -> ValidatedChain | None:
         """The chain that these certificates gave before, if all of it is valid at `now`: nothing else in the answer
@@ -161,7 +174,7 @@ def _validated(
         chain_rules.check_constraints(authority, leaf)
         if authority.folded_subject == leaf.folded_subject:
             raise _bears_subject(leaf, authority)
-    kept = tuple(certificate.kept() for certificate in path)
+    kept = tuple(anchors.kept(certificate) for certificate in path)
     return ValidatedChain(kept, min(certificate.not_after for certificate in kept))
 
 

@@ -56,9 +56,7 @@ class ChainCertificate:
     sha256: bytes = field(compare=False)
     subject_der: bytes = field(compare=False, repr=False)
     subject: str = field(compare=False)  # as KeyNote names it, without `DN:`
-    issuer_der: bytes = field(compare=False, repr=False)
     issuer: str = field(compare=False)
-    key_der: bytes = field(compare=False, repr=False)  # SubjectPublicKeyInfo
     not_before: datetime.datetime = field(compare=False)
     not_after: datetime.datetime = field(compare=False)
     names: tuple[Identity, ...] = field(compare=False)  # what its subjectAltNames certify, in their order
@@ -70,10 +68,10 @@ class ChainCertificate:
 
     @property
     def self_issued(self) -> bool:
-        return self.subject_der == self.issuer_der
+        return self.subject == self.issuer  # no two names have one text
 
     def load_public_key(self) -> PublicKeyTypes:
-        return load_der_public_key(self.key_der)
+        return load_der_public_key(der.slices(self.der).key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +79,7 @@ class ReadCertificate(ChainCertificate):
     """A certificate with what the library made of it. That is larger than all the rest together, so whoever keeps
     chains (each SA does) keeps `kept()`."""
 
+    issuer_der: bytes = field(compare=False, repr=False)
     folded_subject: object = field(compare=False, repr=False)  # equal where RFC 5280 7.1 calls two subjects the same
     public_key: CertificatePublicKeyTypes = field(compare=False, repr=False)
     certificate: x509.Certificate = field(compare=False, repr=False)
@@ -91,9 +90,7 @@ class ReadCertificate(ChainCertificate):
             sha256=self.sha256,
             subject_der=self.subject_der,
             subject=self.subject,
-            issuer_der=self.issuer_der,
             issuer=self.issuer,
-            key_der=self.key_der,
             not_before=self.not_before,
             not_after=self.not_after,
             names=self.names,
@@ -121,7 +118,6 @@ def load(certificate_der: bytes) -> ReadCertificate:
             folded_subject=distinguished_names.folded(slices.subject),
             issuer_der=slices.issuer,
             issuer=issuer,
-            key_der=slices.key,
             public_key=certificate.public_key(),
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,

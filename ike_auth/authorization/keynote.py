@@ -29,7 +29,7 @@ from ike_auth.crypto.secrets import Secret
 from pki.chain import ChainCertificate, ValidatedChain
 
 VALUES = ("false", "true")
-_CACHED_CHAINS = 256  # some 5 kB each
+_CACHED_CHAINS = 64  # some 5 kB each; one is asked for twice within a handshake, and again at a rekey
 _DETAILS = 8  # reasons kept beside the first
 
 

@@ -107,7 +107,7 @@ def _remembered(exchange: Exchange, outcome: Outcome, sent: tuple[bytes, ...]) -
         retransmission = retransmission.answered(exchange.received, sent)
     if outcome.send is not None:
         retransmission = retransmission.awaiting(outcome.send if outcome.state.awaits_message else None)
-    return retransmission
+    return retransmission if outcome.state.open else retransmission.final()
 
 
 def _new_question(core: Core, exchange: Exchange, outcome: Outcome) -> QuestionId | None:
