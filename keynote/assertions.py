@@ -194,7 +194,7 @@ class _Block:
             at, f"unknown field `{label[:-1]}`", f"did you mean `{_FIELD_NAMES[close[0]]}`?" if close else ""
         )
 
-    def _field(self, span: tuple[int, int] | None, read: "Callable[[int, int], Tree]") -> Field[Tree] | None:
+    def _field(self, span: tuple[int, int] | None, read: Callable[[int, int], Tree]) -> Field[Tree] | None:
         if span is None:
             return None
         try:
@@ -244,7 +244,7 @@ class _Block:
             if version != "2":
                 self._problem(start, "unknown version of the language", "this is KeyNote-Version 2")
 
-    def _check_principals(self, field: "Field[Any] | None", constants: Mapping[str, str]) -> None:
+    def _check_principals(self, field: Field[Any] | None, constants: Mapping[str, str]) -> None:
         """A principal that is an undecodable key voids its field, and so the assertion."""
         if field is None:
             return
@@ -259,8 +259,8 @@ class _Block:
 
     def _check_signer(
         self,
-        signature: "Field[StringExpression] | None",
-        authorizer: "Field[StringExpression] | None",
+        signature: Field[StringExpression] | None,
+        authorizer: Field[StringExpression] | None,
         constants: Mapping[str, str],
     ) -> None:
         """RFC 2704 4.6.7: the authorizer of a signed assertion is a key."""
