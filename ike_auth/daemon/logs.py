@@ -9,6 +9,8 @@ from typing import Any
 import structlog
 
 from ike_auth import events
+from ike_auth.daemon import clock
+from ike_auth.daemon.allowance import Allowance
 from ike_auth.events import Event
 from ike_auth.sa import IkeSa, Tunnel
 from ike_auth.suites import describe
@@ -21,6 +23,8 @@ _LEVELS: Mapping[type[Event], str] = {
     events.PeerNotified: "info",
     events.MessageDropped: "debug",
 }
+# Anybody can cause these, so they must not fill the disk.
+_UNPROVED = (events.MessageDropped, events.PeerHint, events.ExchangeFailed)
 _NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -34,20 +38,29 @@ class Journal:
             else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
         )
         self._as_json = as_json
+        self._lowest = _NUMBERS["debug" if verbose else "info"]
+        self._allowance = Allowance()
         self._log = structlog.wrap_logger(
             structlog.WriteLogger(sys.stderr),
             processors=[
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
+                _on_one_line,
                 renderer,
             ],
-            wrapper_class=structlog.make_filtering_bound_logger(_NUMBERS["debug" if verbose else "info"]),
+            wrapper_class=structlog.make_filtering_bound_logger(self._lowest),
         )
 
     def event(self, event: Event) -> None:
         level = _LEVELS.get(type(event), "warning")
         if isinstance(event, events.MessageDropped) and event.during:
             level = "warning"
+        if _NUMBERS[level] < self._lowest:
+            return
+        if isinstance(event, _UNPROVED) and not self._allowance.take(clock.now().monotonic):
+            return
+        if left_out := self._allowance.refused():
+            self._log.warning(f"{left_out} lines about messages that nobody vouches for were left out")
         fields = {"kind": type(event).__name__, **_fields(event)} if self._as_json else {}
         getattr(self._log, level)(str(event), **fields)
 
@@ -62,6 +75,14 @@ class Journal:
         frames = traceback.extract_tb(error.__traceback__)[-6:]
         where = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames))
         self._log.error(f"internal error, please report it: {type(error).__name__} at {where}")
+
+
+def _on_one_line(_: object, __: str, entry: structlog.types.EventDict) -> structlog.types.EventDict:
+    """What peers call themselves must not look like a line of ours."""
+    text = entry["event"]
+    if not text.isprintable():
+        entry["event"] = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return entry
 
 
 def _fields(event: Event) -> dict[str, Any]:

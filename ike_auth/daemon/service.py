@@ -24,7 +24,8 @@ from ike_auth.daemon.logs import Journal
 from ike_auth.daemon.udp import Bound, Sockets
 from ike_auth.effects import Ask, Effect, InstallSa, RemoveSa, Report, SendDatagram, SendKeepalive
 from ike_auth.engine import Engine
-from ike_auth.network import Endpoint
+from ike_auth.network import Datagram
+from ike_auth.sa import IpsecSa
 
 
 class Service:
@@ -60,8 +61,14 @@ class Service:
         self._guarded(lambda: self._engine.stop(clock.now()))
 
     def _readable(self, bound: Bound) -> None:
-        for datagram in self._sockets.receive(bound):
-            self._feed(lambda datagram=datagram: self._engine.receive(datagram, clock.now()))  # type: ignore[misc]
+        try:
+            for datagram in self._sockets.receive(bound):
+                self._receive(datagram)
+        except OSError as error:
+            self._journal.warning(f"cannot receive on {bound}: {error.strerror}")
+
+    def _receive(self, datagram: Datagram) -> None:
+        self._feed(lambda: self._engine.receive(datagram, clock.now()))
 
     def _wake(self) -> None:
         self._timer = None
@@ -86,28 +93,37 @@ class Service:
         """In order; an SA that cannot be installed cancels what comes after it."""
         for effect in effects:
             match effect:
-                case SendDatagram(data, local, remote):
-                    self._send(data, local, remote)
-                case SendKeepalive(local, remote):
-                    self._sockets.send_keepalive(local, remote)
+                case SendDatagram() | SendKeepalive():
+                    self._send(effect)
                 case InstallSa(sa):
                     try:
                         self._kernel.install(sa)
                     except KernelError as error:
-                        self._perform(self._engine.sa_gone(sa.spi, str(error), clock.now()))
+                        gone = self._engine.sa_gone(sa.spi, str(error), clock.now(), inbound=sa.inbound)
+                        self._perform(gone)
                         return
                 case RemoveSa(sa):
-                    self._kernel.remove(sa)
+                    self._remove(sa)
                 case Ask(id, question):
                     self._perform(self._engine.answer(id, self._answer(question), clock.now()))
                 case Report(event):
                     self._journal.event(event)
 
-    def _send(self, data: bytes, local: Endpoint, remote: Endpoint) -> None:
+    def _send(self, effect: SendDatagram | SendKeepalive) -> None:
+        """What cannot be sent is lost, as a datagram may be; the others go out nevertheless."""
         try:
-            self._sockets.send(data, local, remote)
+            if isinstance(effect, SendKeepalive):
+                self._sockets.send_keepalive(effect.local, effect.remote)
+            else:
+                self._sockets.send(effect.data, effect.local, effect.remote)
         except OSError as error:
-            self._journal.warning(f"cannot send to {remote}: {error.strerror}")
+            self._journal.warning(f"cannot send from {effect.local} to {effect.remote}: {error.strerror}")
+
+    def _remove(self, sa: IpsecSa) -> None:
+        try:
+            self._kernel.remove(sa)
+        except KernelError as error:
+            self._journal.warning(f"cannot remove the SA with SPI {sa.spi.hex()}: {error}")
 
     def _answer(self, question: Question) -> Answer:
         """At once, in this process. Whatever fails is a denial."""
@@ -116,9 +132,18 @@ class Service:
                 return self._gate.identify(question, clock.now().utc)
             case AuthorizeTunnel():
                 return self._gate.authorize(question, clock.now().utc)
-            case Sign(identity, digest):
-                own = self._keystore.for_identity(identity)
-                return Signed(None if own is None else authenticators.sign(own.private_key, digest))
+            case Sign():
+                return self._sign(question)
+
+    def _sign(self, question: Sign) -> Signed:
+        own = self._keystore.for_identity(question.identity)
+        if own is None:
+            return Signed(None)
+        try:
+            return Signed(authenticators.sign(own.private_key, question.digest))
+        except Exception as error:
+            self._journal.fault(error)
+            return Signed(None)
 
 
 def drop_privileges(user: str) -> None:

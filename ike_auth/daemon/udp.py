@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from ike_auth.engine import Ports
+from ike_auth.errors import LocalError
 from ike_auth.network import Datagram, Endpoint, IPAddress
 
 MARKER = bytes(4)  # where ESP has its SPI, which is never zero
@@ -29,6 +30,10 @@ _LOST = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EAGAIN
 
 class CannotBind(Exception):
     """A port could not be opened; the text says which, why and what to do."""
+
+
+class Unreachable(LocalError):
+    """There is no way from here to a peer, at present."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,8 @@ class Sockets:
         try:
             for address in addresses or _wildcards():
                 for port, nat in ((ports.ike, False), (ports.nat, True)):
-                    self._bound.append(Bound(_open(address, port), address, port, nat))
+                    opened = _open(address, port)
+                    self._bound.append(Bound(opened, address, opened.getsockname()[1], nat))
         except BaseException:
             self.close()
             raise
@@ -111,20 +117,28 @@ class Sockets:
 def source_address(remote: IPAddress, listen_on: tuple[IPAddress, ...] = ()) -> IPAddress:
     """From which of our addresses a peer is reached: the one that the kernel's routes say, if we listen on it.
 
-    Raises OSError if there is no route, or no address of the peer's family.
+    Raises Unreachable if there is no route, or no address of the peer's family.
     """
-    family = socket.AF_INET if remote.version == 4 else socket.AF_INET6
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.connect((str(remote), 9))  # sends nothing
-        routed = ip_address(probe.getsockname()[0].partition("%")[0])
     usable = [address for address in listen_on if address.version == remote.version]
     if listen_on and not usable:
-        raise OSError(errno.EADDRNOTAVAIL, f"`Listen-on` has no IPv{remote.version} address")
+        raise Unreachable(f"cannot reach {remote}: `Listen-on` in [General] has no IPv{remote.version} address")
+    family = socket.AF_INET if remote.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((str(remote), 9))  # sends nothing
+            routed = ip_address(probe.getsockname()[0].partition("%")[0])
+    except OSError as error:
+        raise Unreachable(f"cannot reach {remote}: {(error.strerror or str(error)).lower()}") from None
     return usable[0] if usable and routed not in usable else routed
 
 
 def _wildcards() -> tuple[IPAddress, ...]:
-    return (IPv4Address(0), IPv6Address(0)) if socket.has_ipv6 else (IPv4Address(0),)
+    """Python may know IPv6 where the kernel was started without it."""
+    try:
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).close()
+    except OSError:
+        return (IPv4Address(0),)
+    return IPv4Address(0), IPv6Address(0)
 
 
 def _is_wildcard(address: IPAddress) -> bool:
@@ -133,7 +147,10 @@ def _is_wildcard(address: IPAddress) -> bool:
 
 def _open(address: IPAddress, port: int) -> socket.socket:
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    except OSError as error:
+        raise CannotBind(_why(address, port, error)) from None
     try:
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -152,6 +169,7 @@ def _why(address: IPAddress, port: int, error: OSError) -> str:
         errno.EACCES: "ports below 1024 need root or CAP_NET_BIND_SERVICE; others go by --port and --nat-port",
         errno.EADDRINUSE: "another IKE daemon may be running: `ss -lunp` shows which",
         errno.EADDRNOTAVAIL: "no interface has this address: see `Listen-on` in [General]",
+        errno.EAFNOSUPPORT: "the kernel does not know this kind of address: see `Listen-on` in [General]",
     }.get(error.errno or 0, "")
     return f"cannot listen on {Endpoint(address, port)}: {error.strerror}" + (f" ({hint})" if hint else "")
 

@@ -59,8 +59,8 @@ def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now) -> list[E
 def begin_ike(core: Core, peer: Peer, address: IPAddress, connections: tuple[str, ...], now: Now) -> list[Effect]:
     """Make an IKE SA with a peer, and under it these connections."""
     remote = Endpoint(address, peer.port)
-    local = Endpoint(peer.local_address or core.source_address(address), core.ports.ike)
     try:
+        local = Endpoint(peer.local_address or core.source_address(address), core.ports.ike)
         outcome = core.version.initiate_ike(peer, core.local(local, remote, now))
     except IkeError as error:
         return [Report(ExchangeFailed("main mode", peer.name, remote, str(error)))]
