@@ -23,8 +23,8 @@ from ike_auth.sa_table import SaTable
 class Engine:
     """IKE without sockets, clocks and randomness of its own.
 
-    `source_address` says from which address of ours a peer is reached. Every method returns effects, to be performed
-    in their order; nothing that comes from the network makes one raise.
+    `source_address` says from which address of ours a peer is reached, or raises LocalError. Every method returns
+    effects, to be performed in their order; nothing that comes from the network makes one raise.
     """
 
     def __init__(
