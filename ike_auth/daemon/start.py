@@ -43,7 +43,7 @@ def run(loaded: Assembly, options: Options) -> None:
         raise CannotStart(str(error)) from None
     try:
         if options.user is not None:
-            _become(options.user)
+            become(options.user)
         if not options.no_kernel:
             journal.warning("no kernel backend yet: tunnels are negotiated, and no packet is protected (--no-kernel)")
         authorities = tuple(anchor.subject_der for anchor in loaded.keystore.authorities.certificates)
@@ -60,7 +60,8 @@ def run(loaded: Assembly, options: Options) -> None:
         sockets.close()
 
 
-def _become(user: str) -> None:
+def become(user: str) -> None:
+    """Drop privileges for good. Raises CannotStart."""
     try:
         drop_privileges(user)
     except KeyError:

@@ -1,0 +1,373 @@
+# SPDX-License-Identifier: ISC
+"""The event loop with a scripted engine: what it performs, in which order, and what it survives."""
+
+import os
+import pwd
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any, cast
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from ike_auth.authorization.gate import Gate
+from ike_auth.authorization.requests import (
+    Answer,
+    AuthorizeTunnel,
+    Decision,
+    IdentifyPeer,
+    PeerIdentified,
+    Sign,
+    Signed,
+    TunnelAuthorized,
+)
+from ike_auth.config.certificates import KeyStore
+from ike_auth.crypto import authenticators
+from ike_auth.daemon import start
+from ike_auth.daemon.kernel import KernelError
+from ike_auth.daemon.logs import Journal
+from ike_auth.daemon.service import Service, drop_privileges
+from ike_auth.daemon.start import CannotStart
+from ike_auth.daemon.udp import Sockets
+from ike_auth.effects import Ask, Effect, InstallSa, QuestionId, RemoveSa, Report, SendDatagram, SendKeepalive
+from ike_auth.engine import Engine, Ports
+from ike_auth.events import MessageDropped
+from ike_auth.network import Datagram, Endpoint, Now
+from ike_auth.sa import IpsecSa
+from ike_auth.wire.identities import Identity
+
+LOOPBACK = ip_address("127.0.0.1")
+SOMEWHERE = Endpoint(LOOPBACK, 9)
+SECRET = "a secret in an exception's text"
+
+
+@dataclass(frozen=True, slots=True)
+class FalseSa:
+    """As much of an SA as the service looks at."""
+
+    spi: bytes
+    inbound: bool = True
+
+
+def sa(name: str, inbound: bool = True) -> IpsecSa:
+    return cast(IpsecSa, FalseSa(name.encode(), inbound))
+
+
+@dataclass
+class Script:
+    """An engine that says what the test wants, and remembers what it was told; a kernel and a gate of the same
+    kind. Everything that happens goes into `happened`, in order."""
+
+    at_start: Callable[[], list[Effect]] = list
+    at_datagram: Callable[[Datagram], list[Effect]] = lambda _: []
+    at_stop: list[Effect] = field(default_factory=list)
+    at_gone: list[Effect] = field(default_factory=list)
+    at_wake: Callable[[], list[Effect]] = list
+    wakes: list[float] = field(default_factory=list)
+    broken: frozenset[bytes] = frozenset()  # SPIs that the kernel neither installs nor removes
+    happened: list[Any] = field(default_factory=list)
+
+    def start(self, now: Now) -> list[Effect]:
+        return self.at_start()
+
+    def receive(self, datagram: Datagram, now: Now) -> list[Effect]:
+        return self.at_datagram(datagram)
+
+    def answer(self, question: QuestionId, answer: Answer, now: Now) -> list[Effect]:
+        self.happened.append((question, answer))
+        return []
+
+    def wake(self, now: Now) -> list[Effect]:
+        return self.at_wake()
+
+    def next_wake(self) -> float | None:
+        return self.wakes.pop(0) if self.wakes else None
+
+    def sa_gone(self, spi: bytes, why: str, now: Now, *, inbound: bool = True) -> list[Effect]:
+        self.happened.append(("gone", spi, why, inbound))
+        return self.at_gone
+
+    def stop(self, now: Now) -> list[Effect]:
+        self.happened.append("stop")
+        return self.at_stop
+
+    def install(self, sa: IpsecSa) -> None:
+        if sa.spi in self.broken:
+            raise KernelError("the kernel says no")
+        self.happened.append(("install", sa.spi))
+
+    def remove(self, sa: IpsecSa) -> None:
+        if sa.spi in self.broken:
+            raise KernelError("the kernel says no")
+        self.happened.append(("remove", sa.spi))
+
+    def identify(self, question: IdentifyPeer, now: Any) -> PeerIdentified:
+        return PeerIdentified(Decision(False, "", "the gate was asked"))
+
+    def authorize(self, question: AuthorizeTunnel, now: Any) -> TunnelAuthorized:
+        return TunnelAuthorized(None, ())
+
+
+@dataclass
+class Keys:
+    """A keystore with the keys of some identities."""
+
+    keys: dict[Identity, Any] = field(default_factory=dict)
+
+    def for_identity(self, identity: Identity) -> Any:
+        return self.keys.get(identity)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    private_key: rsa.RSAPrivateKey
+
+
+@pytest.fixture
+def sockets() -> Iterator[Sockets]:
+    with closing(Sockets((LOOPBACK,), Ports(0, 0))) as opened:
+        yield opened
+
+
+@pytest.fixture
+def peer() -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
+        opened.bind(("127.0.0.1", 0))
+        opened.settimeout(5)
+        yield opened
+
+
+def end(peer: socket.socket) -> Endpoint:
+    return Endpoint(LOOPBACK, peer.getsockname()[1])
+
+
+def ike(sockets: Sockets) -> Endpoint:
+    return Endpoint(LOOPBACK, next(bound.port for bound in sockets if not bound.nat))
+
+
+def nat(sockets: Sockets) -> Endpoint:
+    return Endpoint(LOOPBACK, next(bound.port for bound in sockets if bound.nat))
+
+
+def run(script: Script, sockets: Sockets, keys: Keys | None = None) -> None:
+    """Until somebody sends SIGTERM; a service that does not end is ended by the alarm clock."""
+    signal.setitimer(signal.ITIMER_REAL, 20)
+    try:
+        Service(
+            cast(Engine, script), cast(Gate, script), cast(KeyStore, keys or Keys()), script, sockets, Journal()
+        ).run()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def terminate(number: int = signal.SIGTERM) -> list[Effect]:
+    os.kill(os.getpid(), number)
+    return []
+
+
+def perform(effects: list[Effect], sockets: Sockets, keys: Keys | None = None, **script: Any) -> list[Any]:
+    """What happens when the engine says this at its start."""
+    made = Script(at_start=lambda: [*effects, *terminate()], **script)
+    run(made, sockets, keys)
+    return made.happened
+
+
+# --- life and death
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_end_it_after_the_peers_are_told(sockets: Sockets, peer: socket.socket, number: int) -> None:
+    script = Script(
+        at_start=lambda: terminate(number),
+        at_stop=[SendDatagram(b"delete", ike(sockets), end(peer)), RemoveSa(sa("in"))],
+    )
+    run(script, sockets)
+    assert script.happened == ["stop", ("remove", b"in")]
+    assert peer.recv(100) == b"delete"
+
+
+def test_a_fault_in_one_datagram_does_not_end_it(
+    sockets: Sockets, peer: socket.socket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[bytes] = []
+
+    def take(datagram: Datagram) -> list[Effect]:
+        seen.append(datagram.data)
+        if datagram.data == b"poison":
+            raise RuntimeError(SECRET)
+        return terminate()
+
+    for data in (b"poison", b"good"):
+        peer.sendto(data, ("127.0.0.1", ike(sockets).port))
+    run(Script(at_datagram=take), sockets)
+    assert seen == [b"poison", b"good"]
+    log = capsys.readouterr().err
+    assert "internal error, please report it: RuntimeError at test_service.py:" in log
+    assert SECRET not in log
+
+
+def test_a_fault_at_the_start_does_not_end_it(sockets: Sockets, peer: socket.socket) -> None:
+    def fail() -> list[Effect]:
+        raise RuntimeError
+
+    peer.sendto(b"good", ("127.0.0.1", ike(sockets).port))
+    script = Script(at_start=fail, at_datagram=lambda _: terminate())
+    run(script, sockets)
+    assert script.happened == ["stop"]
+
+
+def test_datagrams_come_with_their_ends(sockets: Sockets, peer: socket.socket) -> None:
+    seen: list[Datagram] = []
+
+    def take(datagram: Datagram) -> list[Effect]:
+        seen.append(datagram)
+        return terminate() if len(seen) == 2 else []
+
+    peer.sendto(b"plain", ("127.0.0.1", ike(sockets).port))
+    peer.sendto(bytes(4) + b"marked", ("127.0.0.1", nat(sockets).port))
+    run(Script(at_datagram=take), sockets)
+    assert sorted(seen) == [
+        Datagram(b"marked", nat(sockets), end(peer)),
+        Datagram(b"plain", ike(sockets), end(peer)),
+    ]
+
+
+def test_it_wakes_when_the_engine_wants_to(sockets: Sockets) -> None:
+    woken: list[float] = []
+
+    def wake() -> list[Effect]:
+        woken.append(time.monotonic())
+        return terminate() if len(woken) == 2 else []
+
+    first = time.monotonic() + 0.05
+    run(Script(at_wake=wake, wakes=[first, first + 0.05]), sockets)
+    assert first <= woken[0] + 0.002  # the loop's clock is that coarse
+    assert first + 0.05 <= woken[1] + 0.002
+
+
+# --- effects
+
+
+def test_effects_are_performed_in_order(sockets: Sockets, peer: socket.socket) -> None:
+    effects: list[Effect] = [
+        InstallSa(sa("in")),
+        SendDatagram(b"one", ike(sockets), end(peer)),
+        SendKeepalive(nat(sockets), end(peer)),
+        SendDatagram(b"two", nat(sockets), end(peer)),
+        RemoveSa(sa("old")),
+    ]
+    assert perform(effects, sockets) == [("install", b"in"), ("remove", b"old"), "stop"]
+    assert [peer.recv(100) for _ in range(3)] == [b"one", b"\xff", bytes(4) + b"two"]
+
+
+@pytest.mark.parametrize("inbound", [True, False])
+def test_a_failed_install_cancels_what_comes_after_it(
+    sockets: Sockets, peer: socket.socket, capsys: pytest.CaptureFixture[str], inbound: bool
+) -> None:
+    effects: list[Effect] = [
+        InstallSa(sa("good")),
+        InstallSa(sa("bad", inbound)),
+        InstallSa(sa("later")),
+        SendDatagram(b"reply", ike(sockets), end(peer)),
+        Report(MessageDropped(SOMEWHERE, "Test", "not to be seen", "main mode")),
+    ]
+    instead: list[Effect] = [RemoveSa(sa("good")), SendDatagram(b"refusal", ike(sockets), end(peer))]
+    happened = perform(effects, sockets, broken=frozenset({b"bad"}), at_gone=instead)
+    assert happened == [
+        ("install", b"good"),
+        ("gone", b"bad", "the kernel says no", inbound),
+        ("remove", b"good"),
+        "stop",
+    ]
+    assert peer.recv(100) == b"refusal"
+    peer.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        peer.recv(100)
+    assert "not to be seen" not in capsys.readouterr().err
+
+
+def test_what_cannot_be_sent_or_removed_stops_nothing(
+    sockets: Sockets, peer: socket.socket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    effects: list[Effect] = [
+        SendDatagram(bytes(70_000), ike(sockets), end(peer)),
+        SendKeepalive(SOMEWHERE, end(peer)),
+        RemoveSa(sa("bad")),
+        RemoveSa(sa("good")),
+    ]
+    assert perform(effects, sockets, broken=frozenset({b"bad"})) == [("remove", b"good"), "stop"]
+    log = capsys.readouterr().err
+    assert f"cannot send from {ike(sockets)} to {end(peer)}: Message too long" in log
+    assert f"cannot send from {SOMEWHERE} to {end(peer)}: no socket for {SOMEWHERE}" in log
+    assert "cannot remove the SA with SPI 626164: the kernel says no" in log
+
+
+# --- questions
+
+
+def ask(question: Any) -> list[Effect]:
+    return [Ask(QuestionId(7), question)]
+
+
+def test_questions_about_peers_go_to_the_gate(sockets: Sockets) -> None:
+    nobody = IdentifyPeer(cast(Any, None), Identity.fqdn("a.example.org"), (), cast(Any, None))
+    (id, answer), _ = perform(ask(nobody), sockets)
+    assert (id, answer.decision.because) == (7, "the gate was asked")
+    (id, answer), _ = perform(ask(AuthorizeTunnel(())), sockets)
+    assert (id, answer) == (7, TunnelAuthorized(None, ()))
+
+
+def test_signatures_are_made_at_once(sockets: Sockets) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    us = Identity.fqdn("a.example.org")
+    digest = bytes(range(32))
+    (_, answer), _ = perform(ask(Sign(us, digest)), sockets, Keys({us: Credential(key)}))
+    assert answer.signature is not None
+    authenticators.verify(key.public_key(), digest, answer.signature)
+
+
+def test_no_key_no_signature(sockets: Sockets) -> None:
+    (_, answer), _ = perform(ask(Sign(Identity.fqdn("b.example.org"), b"digest")), sockets)
+    assert answer == Signed(None)
+
+
+def test_a_key_that_fails_is_no_signature(sockets: Sockets, capsys: pytest.CaptureFixture[str]) -> None:
+    us = Identity.fqdn("a.example.org")
+    (_, answer), _ = perform(ask(Sign(us, b"digest")), sockets, Keys({us: object()}))
+    assert answer == Signed(None)
+    assert "internal error, please report it: AttributeError at service.py:" in capsys.readouterr().err
+
+
+# --- privileges
+
+
+def test_privileges_go_in_the_order_that_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[str, Any]] = []
+    for name in ("setgroups", "setgid", "setuid"):
+        monkeypatch.setattr(os, name, lambda value, name=name: calls.append((name, value)))
+    nobody = pwd.getpwnam("nobody")
+    drop_privileges("nobody")
+    assert calls == [
+        ("setgroups", os.getgrouplist("nobody", nobody.pw_gid)),
+        ("setgid", nobody.pw_gid),
+        ("setuid", nobody.pw_uid),
+    ]
+
+
+def test_a_user_that_there_is_not() -> None:
+    with pytest.raises(CannotStart, match=r"there is no user `no-such-user` \(--user\)"):
+        start.become("no-such-user")
+
+
+def test_only_root_becomes_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Any) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "setgroups", refuse)
+    with pytest.raises(CannotStart, match=r"cannot become `nobody`: only root can \(--user\)"):
+        start.become("nobody")
