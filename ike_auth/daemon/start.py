@@ -13,6 +13,7 @@ from ike_auth.daemon.udp import CannotBind, Sockets, source_address
 from ike_auth.engine import Engine, Identities, Ports
 from ike_auth.exchanges.steps import OwnCertificate
 from ike_auth.wire.identities import Identity
+from pki.errors import PkiError
 
 
 class CannotStart(Exception):
@@ -44,6 +45,7 @@ def run(loaded: Assembly, options: Options) -> None:
     try:
         if options.user is not None:
             become(options.user)
+            check_registry(loaded.configuration.certificates.registry, options.user)
         if not options.no_kernel:
             journal.warning("no kernel backend yet: tunnels are negotiated, and no packet is protected (--no-kernel)")
         authorities = tuple(anchor.subject_der for anchor in loaded.keystore.authorities.certificates)
@@ -68,6 +70,20 @@ def become(user: str) -> None:
         raise CannotStart(f"there is no user `{user}` (--user)") from None
     except PermissionError:
         raise CannotStart(f"cannot become `{user}`: only root can (--user)") from None
+
+
+def check_registry(url: str | None, user: str) -> None:
+    """Whether it can still be read: it is asked in every handshake, each time anew. Raises CannotStart."""
+    if url is None:
+        return
+    from ike_auth.authorization.recorded import Recorded
+
+    try:
+        Recorded.at(url)
+    except PkiError as error:
+        raise CannotStart(
+            f"`{user}` (--user) cannot read the registry (`Registry` in [X509-certificates]): {error}"
+        ) from None
 
 
 def _certificate(keystore: KeyStore, identity: Identity) -> OwnCertificate | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -371,3 +372,9 @@ def test_only_root_becomes_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "setgroups", refuse)
     with pytest.raises(CannotStart, match=r"cannot become `nobody`: only root can \(--user\)"):
         start.become("nobody")
+
+
+def test_the_registry_must_be_readable_without_privileges(tmp_path: Path) -> None:
+    start.check_registry(None, "nobody")
+    with pytest.raises(CannotStart, match=r"`nobody` \(--user\) cannot read the registry .* unable to open"):
+        start.check_registry(f"sqlite:///{tmp_path}/none.sqlite", "nobody")
