@@ -83,7 +83,8 @@ class Host:
     credentials: Sequence[Credential] = ()
     recorded: CheckRecorded = lambda _: None
     seed: int = 0
-    answer: Callable[[Question, Now], Answer] | None = None  # instead of the gate's
+    answer: Callable[[Question, Now], Answer | None] | None = None  # instead of the gate's; None: not now
+    watch: Callable[[Effect], None] | None = None  # is shown every effect that is performed
     fail_install: Callable[[IpsecSa], bool] = lambda _: False
 
     def __post_init__(self) -> None:
@@ -94,7 +95,7 @@ class Host:
         self.events: list[Event] = []
         self.installed: dict[tuple[bool, bytes], IpsecSa] = {}
         self.keepalives: list[SendKeepalive] = []
-        self.performed: list[Effect] = []
+        self.unanswered: list[Ask] = []
         self.engine = Engine(
             self.configuration,
             Identities(self._certificate_of, subjects),
@@ -110,8 +111,10 @@ class Host:
         sent: list[Datagram] = []
         waiting = list(effects)
         while waiting:
-            self.performed.append(waiting[0])
-            match waiting.pop(0):
+            effect = waiting.pop(0)
+            if self.watch is not None:
+                self.watch(effect)
+            match effect:
                 case SendDatagram(data, local, remote):
                     sent.append(Datagram(data, local, remote))
                 case SendKeepalive() as keepalive:
@@ -125,7 +128,10 @@ class Host:
                     self.installed.pop((sa.inbound, sa.spi), None)
                 case Ask(id, question):
                     answer = self.answer(question, now) if self.answer else self.answer_from_gate(question, now)
-                    waiting = self.engine.answer(id, answer, now) + waiting
+                    if answer is None:
+                        self.unanswered.append(effect)
+                    else:
+                        waiting = self.engine.answer(id, answer, now) + waiting
                 case Report(event):
                     self.events.append(event)
         return sent

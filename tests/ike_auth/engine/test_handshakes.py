@@ -9,7 +9,7 @@ from ipaddress import ip_address
 import pytest
 
 from ike_auth.authorization.requests import Decision, TunnelRequest
-from ike_auth.effects import InstallSa, Report, SendDatagram
+from ike_auth.effects import Effect, InstallSa, Report, SendDatagram
 from ike_auth.events import ExchangeFailed, IkeSaUp, LegacyInUse, TunnelRefused, TunnelUp
 from ike_auth.sa import IkeSa, Tunnel
 from ike_auth.suites import describe
@@ -312,10 +312,10 @@ def test_policy_of_the_initiator_refuses_what_the_responder_chose() -> None:
 # --- the order of effects
 
 
-def order(host: Host) -> list[str]:
+def order(effects: list[Effect]) -> list[str]:
     """What a host did, in a word each."""
     words = []
-    for effect in host.performed:
+    for effect in effects:
         match effect:
             case SendDatagram(data):
                 words.append(f"send {Header.decode(data).exchange.name.lower()}")
@@ -329,15 +329,17 @@ def order(host: Host) -> list[str]:
 
 
 def test_the_responder_receives_before_message_2_leaves_and_sends_after_message_3() -> None:
-    a, b = pair()
+    done: list[Effect] = []
+    a, b = pair(b={"watch": done.append})
     meet(a, b)
-    assert order(b)[3:] == ["phase 1 up", "install in", "send quick", "install out", "tunnel up"]
+    assert order(done)[3:] == ["phase 1 up", "install in", "send quick", "install out", "tunnel up"]
 
 
 def test_the_initiator_has_both_directions_before_message_3_leaves() -> None:
-    a, b = pair()
+    done: list[Effect] = []
+    a, b = pair(a={"watch": done.append})
     meet(a, b)
-    assert order(a)[3:] == [
+    assert order(done)[3:] == [
         "phase 1 up",
         "send quick",
         "install in",
@@ -348,7 +350,9 @@ def test_the_initiator_has_both_directions_before_message_3_leaves() -> None:
 
 
 def test_the_initiator_is_up_before_its_quick_mode_begins() -> None:
-    a, b = pair(FAST_RSA)
+    of_a: list[Effect] = []
+    of_b: list[Effect] = []
+    a, b = pair(FAST_RSA, a={"watch": of_a.append}, b={"watch": of_b.append})
     meet(a, b)
-    assert order(a)[:5] == ["send main"] * 3 + ["phase 1 up", "send quick"]
-    assert order(b)[:4] == ["send main"] * 3 + ["phase 1 up"]
+    assert order(of_a)[:5] == ["send main"] * 3 + ["phase 1 up", "send quick"]
+    assert order(of_b)[:4] == ["send main"] * 3 + ["phase 1 up"]
