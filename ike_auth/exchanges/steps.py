@@ -9,6 +9,7 @@ exchange. The tables themselves are those of an IKE version (`v1/`); what is her
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ike_auth.authorization.requests import Answer, Question
 from ike_auth.config.model import Connection, Peer
@@ -114,8 +115,7 @@ class FailPhase2:
 Change = AddIkeSa | AddTunnel | DeleteIkeSa | DeleteTunnels | FailPhase2
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a step leads to. The engine commits all of it or, if the step raised, nothing.
 
     `send` is the next message of the exchange; `notify` tells the peer something beside it, and is sent once. The
@@ -149,8 +149,7 @@ class Settings:
     key_is_shared: Callable[[Peer], bool] = lambda peer: peer.is_default
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
+class Local(NamedTuple):
     """Our side of one step."""
 
     now: Now

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
+from typing import NamedTuple
 
 from ike_auth.errors import LocalError, MalformedMessage
 from ike_auth.wire.codec import Reader
@@ -14,8 +14,7 @@ _BASIC = 0x8000  # the AF bit: type and value, no length
 _PAIR = Struct("!HH")
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """An `int` value travels in the basic form, bytes in the variable one."""
 
     type: int

@@ -52,7 +52,11 @@ class Message:
     @classmethod
     def decode(cls, datagram: bytes) -> Message:
         """From a datagram that is not encrypted."""
-        header = Header.decode(datagram)
+        return cls.clear(Header.decode(datagram), datagram)
+
+    @classmethod
+    def clear(cls, header: Header, datagram: bytes) -> Message:
+        """The same, where its header has been decoded already."""
         return cls(header, *_decode_chain(header.next_payload, datagram[HEADER_SIZE:], padded=False))
 
     @classmethod

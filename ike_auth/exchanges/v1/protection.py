@@ -43,4 +43,4 @@ def open_clear(header: Header, data: bytes) -> Message:
     """Decode a datagram whose payloads are not encrypted. Raises InvalidFlags if it says they are."""
     if header.encrypted:
         raise InvalidFlags("the message is encrypted where it has to be in the clear")
-    return Message.decode(data)
+    return Message.clear(header, data)

@@ -528,8 +528,7 @@ def connections(*lines: tuple[str, Any, Any]) -> tuple[Any, ...]:
 )
 def test_which_connection_a_tunnel_is_of(ours: str, theirs: str, name: str | None) -> None:
     known = connections(("open", "10.2.0.0/16", None), ("exact", "10.2.0.0/16", "10.1.0.0/16"), ("ends", None, None))
-    local = replace(
-        sides.sides()[1].local,
+    local = sides.sides()[1].local._replace(
         local=endpoint(B),
         remote=endpoint(A),
         settings=replace(sides.sides()[1].local.settings, connections_of=lambda _: known),
