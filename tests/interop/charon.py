@@ -37,7 +37,7 @@ charon {{
   load = {plugins}
   retransmit_timeout = 1
   retransmit_base = 1.5
-  retransmit_tries = 2
+  retransmit_tries = {retransmit_tries}
   half_open_timeout = {half_open_timeout}
   fragment_size = {fragment_size}
   filelog {{
@@ -77,6 +77,7 @@ class Settings:
     dpd_delay: int = 0  # seconds; 0: no DPD of its own
     userspace_esp: bool = True  # kernel-libipsec: claims a NAT, so all goes to port 4500. False: phase 1 only
     fragment_size: int = 1280  # octets of an IP packet; longer IKE messages go in fragments
+    retransmit_tries: int = 2  # after 1, 1.5, 2.25 seconds
     half_open_timeout: int = 30  # seconds, after which a responder forgets who has not proved anything
     log_level: int = 1  # of what concerns the protocol; 4 writes keys and plaintext
     log_keys: bool = False  # of tunnels, at any log level
@@ -201,6 +202,7 @@ class Charon(Service):
                 directory=directory,
                 life=self._lives,
                 fragment_size=settings.fragment_size,
+                retransmit_tries=settings.retransmit_tries,
                 half_open_timeout=settings.half_open_timeout,
                 log_level=settings.log_level,
                 keys_log_level=4 if settings.log_keys else settings.log_level,

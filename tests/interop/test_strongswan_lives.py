@@ -3,7 +3,7 @@
 
 from tests.interop.charon import ChildSa
 from tests.interop.conftest import Meet
-from tests.interop.meeting import PHASE_1_UP, TUNNEL_DOWN, TUNNEL_UP, Auth, Meeting
+from tests.interop.meeting import PHASE_1_UP, TUNNEL_DOWN, TUNNEL_UP, Meeting
 from tests.interop.waiting import until
 
 
@@ -61,8 +61,8 @@ def test_the_peer_comes_back_after_a_crash(meet: Meet) -> None:
     until(lambda: ups(meeting) == 2, 5, lambda: meeting.ours.daemon.describe())
 
 
-def test_the_peer_replaces_a_tunnel(meet: Meet, auth: Auth, we_initiate: bool) -> None:
-    meeting = meet(auth, we_initiate=we_initiate)
+def test_the_peer_replaces_a_tunnel(meet: Meet, we_initiate: bool) -> None:
+    meeting = meet("psk", we_initiate=we_initiate)
     _, first = meeting.wait_until_up()
     meeting.charon.rekey_child()
     until(lambda: ups(meeting) == 2, 5, lambda: meeting.ours.daemon.describe())

@@ -7,16 +7,16 @@ import re
 import pytest
 
 from tests.interop.conftest import Meet
-from tests.interop.meeting import PEER_NAME, PHASE_1_UP, TUNNEL_UP, Auth, Stage
+from tests.interop.meeting import PEER_NAME, PHASE_1_UP, TUNNEL_UP, Stage
 from tests.interop.namespaces import Gateways, gateways_with_nat, two_gateways
 from tests.interop.waiting import until
 
 KEEPALIVE = "udp dport 4500 udp length 9 @th,64,8 0xff"  # a header of 8 octets, and the one of RFC 3948 2.3
 
 
-def test_no_nat_is_seen_where_none_is(meet: Meet, auth: Auth, we_initiate: bool) -> None:
+def test_no_nat_is_seen_where_none_is(meet: Meet, we_initiate: bool) -> None:
     """Without its userspace ESP charon claims no NAT; phase 1 stays on port 500."""
-    meeting = meet(auth, we_initiate=we_initiate, their={"userspace_esp": False}, begin=False)
+    meeting = meet("rsa", we_initiate=we_initiate, their={"userspace_esp": False}, begin=False)
     if not we_initiate:
         meeting.charon.initiate_ike()
     up = meeting.ours.wait_for_log(f"{PHASE_1_UP}.*")
@@ -82,11 +82,11 @@ def test_wildcard_sockets_as_initiator(meet: Meet) -> None:
     meet("rsa", we_initiate=True, our={"wildcard": True}).wait_until_up()
 
 
-@pytest.mark.parametrize("wildcard", [False, True], ids=["listen-on", "wildcard"])
+@pytest.mark.parametrize(("initiate", "wildcard"), [(True, False), (False, True)])
 @pytest.mark.usefixtures("machine")
-def test_over_ipv6(stage: Stage, we_initiate: bool, wildcard: bool) -> None:
+def test_over_ipv6(stage: Stage, initiate: bool, wildcard: bool) -> None:
     with two_gateways(("2001:db8:99::1", "2001:db8:99::2")) as gateways:
-        meeting = stage.meet(gateways, "psk", we_initiate=we_initiate, our={"wildcard": wildcard})
+        meeting = stage.meet(gateways, "psk", we_initiate=initiate, our={"wildcard": wildcard})
         ike, _ = meeting.wait_until_up()
         assert ike.remote_id == "2001:db8:99::1"
         meeting.ours.wait_for_log(rf"{PHASE_1_UP}\[2001:db8:99::2\]:4500 behind NAT: IPV6_ADDR 2001:db8:99::2")

@@ -22,7 +22,7 @@ from tests.interop.meeting import (
 )
 from tests.interop.vici import ViciError
 
-SOON = {"half_open_timeout": 2}  # forgets an attempt that comes to nothing
+SOON = {"half_open_timeout": 2, "retransmit_tries": 0}  # forgets an attempt that comes to nothing
 NO_PFS = {"our": {"suite": "QM-ESP-AES-256-SHA2-256-SUITE"}, "their": {"esp": "aes256-sha256"}}
 
 
@@ -55,7 +55,7 @@ def test_another_preshared_key(meet: Meet, we_initiate: bool) -> None:
     meeting = meet(
         "psk",
         we_initiate=we_initiate,
-        our={"gives_up_after": 3},
+        our={"gives_up_after": 2},
         their={"secret": "another secret", **SOON},
         begin=False,
     )
@@ -63,7 +63,7 @@ def test_another_preshared_key(meet: Meet, we_initiate: bool) -> None:
     guess = "which most often means that the pre-shared keys differ"
     refused(meeting, f"{at_once}.*{guess}", we_initiate=we_initiate)
     awaited = "main mode 6" if we_initiate else "main mode 5"
-    meeting.ours.wait_for_log(f"main mode .*failed: no {awaited} within 3 s.*{guess}")
+    meeting.ours.wait_for_log(f"main mode .*failed: no {awaited} within 2 s.*{guess}")
 
 
 def test_certificate_of_a_foreign_authority(meet: Meet, other_authority: Authority, we_initiate: bool) -> None:
@@ -113,11 +113,11 @@ def test_identity_that_policy_does_not_name(meet: Meet, auth: str, we_initiate: 
 def test_peer_that_does_not_accept_our_identity(meet: Meet, we_initiate: bool) -> None:
     """As initiator we are told by somebody unproved, as responder by a delete after our message 6."""
     meeting = meet(
-        "rsa", we_initiate=we_initiate, our={"gives_up_after": 3}, their={"peer_id": OTHER_NAME, **SOON}, begin=False
+        "rsa", we_initiate=we_initiate, our={"gives_up_after": 2}, their={"peer_id": OTHER_NAME, **SOON}, begin=False
     )
     if we_initiate:
         refused(meeting, r"says, not authenticated: AUTHENTICATION_FAILED", we_initiate=True)
-        meeting.ours.wait_for_log(r"main mode .*failed: no main mode 6 within 3 s; .*AUTHENTICATION_FAILED")
+        meeting.ours.wait_for_log(r"main mode .*failed: no main mode 6 within 2 s; .*AUTHENTICATION_FAILED")
         return
     with pytest.raises(ViciError):
         meeting.charon.initiate()

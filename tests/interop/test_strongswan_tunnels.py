@@ -32,10 +32,16 @@ IKE = {
 }
 
 
-@pytest.mark.parametrize("esp", ESP)
-def test_tunnel_comes_up_and_is_deleted_at_our_end(meet: Meet, auth: Auth, esp: str, we_initiate: bool) -> None:
+@pytest.mark.parametrize(
+    ("method", "esp"),
+    [
+        *(("rsa", esp) for esp in ESP),
+        *(("psk", esp) for esp in ESP if "gcm" not in esp),
+    ],
+)
+def test_tunnel_comes_up_and_is_deleted_at_our_end(meet: Meet, method: Auth, esp: str, we_initiate: bool) -> None:
     meeting = meet(
-        auth,
+        method,
         we_initiate=we_initiate,
         our={"suite": ESP[esp], "as_json": True},
         their={"esp": esp, "log_keys": True},
@@ -45,7 +51,7 @@ def test_tunnel_comes_up_and_is_deleted_at_our_end(meet: Meet, auth: Auth, esp: 
     assert ike.initiator is not we_initiate
     assert (ike.encryption, ike.dh_group) == ("AES_CBC", "MODP_2048")
     assert (ike.local_port, ike.remote_port) == ("4500", "4500")
-    if auth == "rsa":
+    if method == "rsa":
         assert (ike.local_id, ike.remote_id) == (PEER_NAME, OUR_NAME)
         meeting.ours.wait_for_log(rf"{PHASE_1_UP}.*: FQDN {PEER_NAME}, AES_CBC-256 SHA2_256 MODP_2048 RSA_SIG, ")
     assert (child.mode, child.udp_encapsulated) == ("TUNNEL", True)
@@ -87,9 +93,9 @@ def test_tunnel_is_deleted_when_the_peer_shuts_down(meet: Meet, we_initiate: boo
     meeting.ours.wait_for_log(rf"{PHASE_1_DOWN}.*: deleted by the peer")
 
 
-@pytest.mark.parametrize("ike", IKE)
-def test_groups_and_hashes_of_phase_1(meet: Meet, ike: str, we_initiate: bool) -> None:
-    meeting = meet("psk", we_initiate=we_initiate, our={"transform": IKE[ike]}, their={"ike": ike})
+@pytest.mark.parametrize(("ike", "initiate"), [(ike, number % 2 == 0) for number, ike in enumerate(IKE)])
+def test_groups_and_hashes_of_phase_1(meet: Meet, ike: str, initiate: bool) -> None:
+    meeting = meet("psk", we_initiate=initiate, our={"transform": IKE[ike]}, their={"ike": ike})
     sa, _ = meeting.wait_until_up()
     assert sa.dh_group == {"ecp256": "ECP_256", "ecp384": "ECP_384", "modp4096": "MODP_4096"}.get(
         ike.split("-")[2], "CURVE_25519"
