@@ -64,10 +64,11 @@ def _resend(core: Core, exchange: Exchange, now: Now) -> list[Effect]:
 
 
 def _give_up(core: Core, exchange: Exchange, when: str) -> list[Effect]:
-    """If the peer has been silent since we began, it may have lost the IKE SA: the next attempt makes a new one."""
+    """If the peer has been silent since we began, it may have lost the IKE SA: the next attempt makes a new one. Who is
+    behind a NAT may be silent because the NAT has forgotten it; then it can still reach us."""
     effects = removal.fail(core, exchange, f"no {exchange.version.awaited(exchange.state)} {when}")
     ike = core.sas.ike_sas.get(exchange.cookies)
-    if ike is not None and exchange.initiator and ike.heard <= exchange.began:
+    if ike is not None and exchange.initiator and ike.heard <= exchange.began and not ike.nat.remote:
         effects += removal.remove_ike(core, ike, "the peer does not answer under it", tell=True)
     return effects
 
