@@ -122,9 +122,10 @@ def _authorizer(configuration: Configuration, found: Findings) -> Authorizer | N
 
 def _summary(loaded: Assembly) -> str:
     configuration = loaded.configuration
+    own = {credential.certificates for credential in loaded.keystore.own.values()}
     lines = [
         f"peers: {len(configuration.peers)}, connections: {len(configuration.connections)}, authorities:"
-        f" {len(loaded.keystore.anchors)}, own certificates: {len(loaded.keystore.own)}"
+        f" {len(loaded.keystore.anchors)}, own certificates: {len(own)}"
     ]
     for connection in configuration.connections.values():
         peer = configuration.peers[connection.peer]

@@ -47,7 +47,9 @@ def run(loaded: Assembly, options: Options) -> None:
             become(options.user)
             check_registry(loaded.configuration.certificates.registry, options.user)
         if not options.no_kernel:
-            journal.warning("no kernel backend yet: tunnels are negotiated, and no packet is protected (--no-kernel)")
+            journal.warning(
+                "no kernel backend yet: no packet is protected by what is negotiated (`--no-kernel` if that is meant)"
+            )
         authorities = tuple(anchor.subject_der for anchor in loaded.keystore.authorities.certificates)
         identities = Identities(lambda identity: _certificate(loaded.keystore, identity), authorities)
         listen_on = loaded.configuration.general.listen_on
