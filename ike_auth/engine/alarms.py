@@ -64,8 +64,8 @@ def _resend(core: Core, exchange: Exchange, now: Now) -> list[Effect]:
 
 
 def _give_up(core: Core, exchange: Exchange, when: str) -> list[Effect]:
-    """If the peer has been silent since we began, it may have lost the IKE SA: the next attempt makes a new one. Who is
-    behind a NAT may be silent because the NAT has forgotten it; then it can still reach us."""
+    """If the peer has been silent since we began, it may have lost the IKE SA: the next attempt makes a new one. One
+    behind a NAT may only be out of our reach."""
     effects = removal.fail(core, exchange, f"no {exchange.version.awaited(exchange.state)} {when}")
     ike = core.sas.ike_sas.get(exchange.cookies)
     if ike is not None and exchange.initiator and ike.heard <= exchange.began and not ike.nat.remote:

@@ -74,7 +74,8 @@ def begin_child(core: Core, ike: IkeSa, connection: str, now: Now) -> list[Effec
     try:
         outcome = core.version.initiate_child(ike, wanted, core.local(ike.local, ike.remote, now))
     except IkeError as error:
-        return [Report(ExchangeFailed(f"quick mode {connection}", ike.peer.name, ike.remote, str(error)))]
+        what = f"quick mode {connection}"
+        return [Report(ExchangeFailed(what, ike.peer.name, ike.remote, str(error), ike.identity))]
     exchange = new_exchange(core, outcome, ike.peer, ike.local, ike.remote, ike, now)
     message_id = core.version.message_id(outcome.state)
     begun = exchange._replace(initiator=True, message_id=message_id, connections=(connection,))

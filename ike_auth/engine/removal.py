@@ -23,7 +23,8 @@ def fail(core: Core, exchange: Exchange, why: str) -> list[Effect]:
     what = " ".join((version.name(state), *exchange.connections))
     offered = version.offered(state)
     reasons = "; ".join((why, *((f"offered was {offered}",) if offered else ()), *exchange.remarks))
-    return [*effects, Report(ExchangeFailed(what, exchange.peer.name, exchange.remote, reasons))]
+    identity = None if exchange.ike is None else exchange.ike.identity
+    return [*effects, Report(ExchangeFailed(what, exchange.peer.name, exchange.remote, reasons, identity))]
 
 
 def fail_or_forget(core: Core, exchange: Exchange, why: str) -> list[Effect]:
