@@ -50,7 +50,7 @@ def _check_certified(identity: Identity, chain: ValidatedChain) -> None:
             raise Refused(f"{identity} is not the subject of its certificate, which is `{leaf.subject}`")
         return
     wanted = (_SAN_KINDS.get(identity.type), identity.text)
-    if wanted not in {tuple(name) for name in leaf.names}:
+    if wanted not in leaf.names:
         bears = ", ".join(str(name) for name in leaf.names) or "none"
         raise Refused(f"{identity} is not certified: the certificate of `{leaf.subject}` bears {bears}")
 

@@ -18,7 +18,7 @@ from ike_auth.errors import LocalError, MalformedMessage, UnexpectedMessage
 from ike_auth.wire.codec import Reader
 from ike_auth.wire.header import HEADER_SIZE, Header
 from ike_auth.wire.numbers import ExchangeType, PayloadType
-from ike_auth.wire.payloads import DECODERS, Payload, UnknownPayload
+from ike_auth.wire.payloads import DECODERS, OPAQUE, Payload, UnknownPayload
 
 # A peer that asks for certificates of each authority that it knows sends many; each payload costs us time.
 MAX_PAYLOADS = 128
@@ -79,7 +79,7 @@ class Message:
 
     def one(self, kind: type[P]) -> P:
         """The only payload of its kind. Raises UnexpectedMessage if there is none, or a second one."""
-        found = self.all(kind)
+        found = [payload for payload in self.payloads if type(payload) is kind]
         if len(found) != 1:
             raise UnexpectedMessage(f"{len(found)} payloads {kind.__name__} where one belongs")
         return found[0]
@@ -158,12 +158,7 @@ def _decode_chain(first: int, data: bytes, padded: bool) -> tuple[tuple[Payload,
             body, end = start + _GENERIC.size, start + length
             if end < body or end > size:
                 raise MalformedMessage(f"a body of {end - body} bytes where {size - body} are left")
-            # A reader of its own is the fence: nothing in the payload can reach beyond it.
-            reader = Reader(data[body:end])
-            payload = _decode_one(kind, reader)
-            if reader.remaining:
-                raise MalformedMessage(f"{reader.remaining} bytes left over")
-            found.append(payload)
+            found.append(_decode_one(kind, data[body:end]))
         except MalformedMessage as error:
             raise type(error)(f"payload {len(found) + 1}, {PayloadType(kind)}: {error}") from None
         start = end
@@ -174,6 +169,14 @@ def _decode_chain(first: int, data: bytes, padded: bool) -> tuple[tuple[Payload,
     return tuple(found), data[second:start]
 
 
-def _decode_one(kind: int, reader: Reader) -> Payload:
+def _decode_one(kind: int, body: bytes) -> Payload:
+    opaque = OPAQUE.get(kind)
+    if opaque is not None:
+        return opaque(body)
+    # A reader of its own is the fence: nothing in the payload can reach beyond it.
+    reader = Reader(body)
     decoder = DECODERS.get(kind)
-    return decoder(reader) if decoder else UnknownPayload.decode(reader, PayloadType(kind))
+    payload = decoder(reader) if decoder else UnknownPayload.decode(reader, PayloadType(kind))
+    if reader.remaining:
+        raise MalformedMessage(f"{reader.remaining} bytes left over")
+    return payload

@@ -270,18 +270,26 @@ Payload = (
     | UnknownPayload
 )
 
+# Nothing but their data, so nothing can go wrong in them: `messages` needs no reader for these.
+OPAQUE: Mapping[int, Callable[[bytes], Payload]] = {
+    PayloadType.KE: KeyExchange,
+    PayloadType.HASH: Hash,
+    PayloadType.SIG: Signature,
+    PayloadType.NONCE: Nonce,
+    PayloadType.VENDOR: VendorId,
+}
 DECODERS: Mapping[int, Callable[[Reader], Payload]] = {
-    PayloadType.SA: SecurityAssociation.decode,
     PayloadType.KE: KeyExchange.decode,
-    PayloadType.ID: Identity.decode,
-    PayloadType.CERT: Certificate.decode,
-    PayloadType.CERTREQ: CertificateRequest.decode,
     PayloadType.HASH: Hash.decode,
     PayloadType.SIG: Signature.decode,
     PayloadType.NONCE: Nonce.decode,
+    PayloadType.VENDOR: VendorId.decode,
+    PayloadType.SA: SecurityAssociation.decode,
+    PayloadType.ID: Identity.decode,
+    PayloadType.CERT: Certificate.decode,
+    PayloadType.CERTREQ: CertificateRequest.decode,
     PayloadType.NOTIFY: Notification.decode,
     PayloadType.DELETE: Delete.decode,
-    PayloadType.VENDOR: VendorId.decode,
     PayloadType.NAT_D: NatDiscovery.decode,
     PayloadType.NAT_D_DRAFT: partial(NatDiscovery.decode, kind=PayloadType.NAT_D_DRAFT),
     PayloadType.NAT_OA: NatOriginalAddress.decode,
