@@ -80,8 +80,17 @@ class Layer:
 def _lookup(layers: tuple[Layer, ...]) -> Callable[[str], Sequence[Delegation] | None]:
     if len(layers) == 1:
         return layers[0].by_licensee.get
-    indexes = [layer.by_licensee for layer in layers]
-    return lambda principal: [found for index in indexes for found in index.get(principal, ())]
+    lookups = [layer.by_licensee.get for layer in layers]
+
+    def licensed(principal: str) -> Sequence[Delegation] | None:
+        found: list[Delegation] | None = None
+        for lookup in lookups:
+            more = lookup(principal)
+            if more:
+                found = more if found is None else [*found, *more]
+        return found
+
+    return licensed
 
 
 def fixed_point(

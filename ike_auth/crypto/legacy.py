@@ -34,5 +34,5 @@ LEGACY_NAMES = frozenset(_NAMES.values())
 
 def legacy_names(*algorithms: Algorithm | None) -> frozenset[str]:
     """The names that `Allow-Legacy` has to list before all of these may be used; None is passed over."""
-    found = (_NAMES.get((type(algorithm), algorithm)) for algorithm in algorithms if algorithm is not None)
-    return frozenset(name for name in found if name is not None)
+    found = [_NAMES.get((type(algorithm), algorithm)) for algorithm in algorithms if algorithm is not None]
+    return frozenset([name for name in found if name is not None])

@@ -39,7 +39,7 @@ def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now) -> list[E
         state=outcome.state,
         cookies=exchange.version.cookies_of(outcome.state) or exchange.cookies,
         question=_new_question(core, exchange, outcome),
-        refused=exchange.refused or any(_is_refusal(effect) for effect in outcome.after),
+        refused=exchange.refused or any(map(_is_refusal, outcome.after)),
         retransmission=_remembered(exchange, outcome, sent),
     )
     core.exchanges.put(exchange)
@@ -47,7 +47,7 @@ def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now) -> list[E
         core.note_sent(exchange.cookies, data)
     if outcome.send is not None or before is not outcome.state:
         arm_resend(core, exchange, now)
-    effects = [*outcome.before, *(SendDatagram(data, exchange.local, exchange.remote) for data in sent)]
+    effects = [*outcome.before, *[SendDatagram(data, exchange.local, exchange.remote) for data in sent]]
     effects += outcome.after
     for change in outcome.changes:
         effects += _apply(core, change, exchange, now)

@@ -298,6 +298,9 @@ def _ascii(text: str) -> bytes:
 
 
 def _printable(data: bytes) -> str:
+    text = data.decode("latin-1")
+    if text.isascii() and text.isprintable() and "\\" not in text and " " not in text:
+        return text
     return "".join(chr(byte) if 0x20 < byte < 0x7F and byte != 0x5C else f"\\x{byte:02x}" for byte in data)
 
 
