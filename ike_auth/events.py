@@ -100,9 +100,11 @@ class ExchangeFailed:
     peer: str
     remote: Endpoint
     why: str
+    identity: Identity | None = None  # the peer's, if it has proved it
 
     def __str__(self) -> str:
-        return f"{self.what} with {self.peer} at {self.remote} failed: {self.why}"
+        who = "" if self.identity is None else f"; the peer is {self.identity}"
+        return f"{self.what} with {self.peer} at {self.remote} failed: {self.why}{who}"
 
 
 @dataclass(frozen=True, slots=True)

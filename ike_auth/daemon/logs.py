@@ -107,8 +107,9 @@ def _fields(event: Event) -> dict[str, Any]:
                 "remote_selector": str(first.remote),
                 "because": [decision.because for decision in decisions],
             }
-        case events.ExchangeFailed(what, peer, remote, why):
-            return {"what": what, "peer": peer, "remote": str(remote), "why": why}
+        case events.ExchangeFailed(what, peer, remote, why, identity):
+            who = {} if identity is None else {"identity": str(identity)}
+            return {"what": what, "peer": peer, "remote": str(remote), "why": why, **who}
         case events.PeerHint(peer, remote, notify) | events.PeerNotified(peer, remote, notify):
             return {"peer": peer, "remote": str(remote), "notify": notify}
         case events.MessageDropped(remote, counter, why, during):

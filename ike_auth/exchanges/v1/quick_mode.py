@@ -335,7 +335,8 @@ def _refused(state: OfferAsked | ChoiceAsked, answer: TunnelAuthorized, local: L
 def _refuse(ike: IkeSa, message: Message, refusal: NoProposalChosen | InvalidIdInformation, local: Local) -> Outcome:
     """The configuration, or the message itself, says no."""
     told = _no(ike, message.one(SecurityAssociation).proposals[0], refusal.notify, local)
-    event = ExchangeFailed("quick mode", ike.peer.name, local.remote, str(refusal))
+    what = " ".join(("quick mode", " → ".join(identity.text for identity in message.all(Identity)))).rstrip()
+    event = ExchangeFailed(what, ike.peer.name, local.remote, str(refusal), ike.identity)
     return Outcome(Closed(), notify=(told,), after=(Report(event),))
 
 
