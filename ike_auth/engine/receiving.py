@@ -32,7 +32,7 @@ def _receive(core: Core, datagram: Datagram, now: Now) -> list[Effect]:
     header = Header.decode(datagram.data)
     version = core.versions.get(header.major_version)
     if version is None:
-        raise InvalidMajorVersion(f"IKE version {header.major_version}")
+        return _in_another_version(core, header, datagram)
     header = header.checked()
     cookies = Cookies(header.initiator_cookie, header.responder_cookie)
     if header.next_payload == PayloadType.FRAGMENT:
@@ -45,6 +45,15 @@ def _receive(core: Core, datagram: Datagram, now: Now) -> list[Effect]:
             return _for_child(core, version, header, cookies, datagram, now)
         case Route.IKE:
             return _for_ike(core, version, header, cookies, datagram, now)
+
+
+def _in_another_version(core: Core, header: Header, datagram: Datagram) -> list[Effect]:
+    """A peer that begins with another version than we are told to speak with it is a mistake in somebody's
+    configuration, so it shows."""
+    peer = core.configuration.peer_at(datagram.remote.host)
+    during = f"IKEv{header.major_version} with {peer.name}" if peer is not None and not peer.is_default else ""
+    error = InvalidMajorVersion(f"IKE version {header.major_version} is not spoken here")
+    return _drop(core, datagram, error, during)
 
 
 # --- messages of exchanges that make an IKE SA

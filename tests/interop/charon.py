@@ -72,6 +72,7 @@ class Settings:
     credential: Credential | None = None  # for pubkey
     authority: x509.Certificate | None = None  # for pubkey
     version: Literal[1, 2] = 1
+    aggressive: bool = False
     ike: str = "aes256-sha256-modp2048"
     esp: str = "aes256-sha256-modp2048"
     dpd_delay: int = 0  # seconds; 0: no DPD of its own
@@ -244,6 +245,7 @@ class Charon(Service):
             "remote_addrs": [self.peer.reached_at],
             "proposals": settings.ike.split(","),
             "mobike": "no",
+            "aggressive": "yes" if settings.aggressive else "no",
             "dpd_delay": f"{settings.dpd_delay}s",
             "local": {"auth": settings.auth, "id": settings.own_id, "certs": certificates},
             "remote": {"auth": settings.auth, "id": settings.peer_id},

@@ -18,6 +18,7 @@ from tests.interop.meeting import (
     PHASE_1_REFUSED,
     PHASE_1_UP,
     TUNNEL_UP,
+    Changes,
     Meeting,
 )
 from tests.interop.vici import ViciError
@@ -159,6 +160,19 @@ def test_no_common_phase_1_proposal(meet: Meet, we_initiate: bool) -> None:
         meeting.ours.wait_for_log(rf"main mode .*failed: no main mode 2 .*offered was {ours}; .*NO_PROPOSAL_CHOSEN")
     else:
         refused(meeting, rf"no common phase 1 transform: {theirs}: .*\({ours}\)", we_initiate=False)
+
+
+@pytest.mark.parametrize(
+    ("their", "reason"),
+    [
+        ({"version": 2}, r"in IKEv2 with charon: IKE version 2 is not spoken here"),
+        ({"aggressive": True}, r"failed: AGGRESSIVE from a peer configured for MAIN"),
+    ],
+    ids=["ikev2", "aggressive"],
+)
+def test_exchange_that_we_do_not_speak(meet: Meet, their: Changes, reason: str) -> None:
+    meeting = meet("psk", we_initiate=False, their={**their, "retransmit_tries": 0}, begin=False)
+    refused(meeting, rf"warning.*{reason}", we_initiate=False)
 
 
 def test_no_common_phase_2_proposal(meet: Meet, we_initiate: bool) -> None:
