@@ -9,7 +9,7 @@ from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
 from hashlib import md5, sha1
-from secrets import token_hex
+from secrets import randbelow, token_hex
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -128,19 +128,40 @@ def _validity(certificate: ChainCertificate) -> str:
     return f'GMTTimeOfDay >= "{low}" && GMTTimeOfDay <= "{high}"'
 
 
+# Endings that a careless pattern takes for a test of the name.
+_DOMAINS = ("com", "org", "net", "local", "internal", "example")
+
+
 def _fresh_names() -> list[dict[str, str]]:
-    """Identities of every shape that no policy can have foreseen."""
+    """Identities of every kind that a peer can have, with values that no policy can have foreseen: first and last in
+    every order of strings, and of the shapes that patterns look for."""
     word = "x" + token_hex(16)
-    address = "255.255.255." + f"{int(word[1:5], 16) % 256:03d}"
-    shapes = (
-        ("FQDN", f"{word}.{word}"),
-        ("FQDN", word),
-        ("User FQDN", f"{word}@{word}.{word}"),
-        ("ASN1 DN", f"/CN={word}"),
-        ("Key ID", word),
-        ("IPv4 address", address),
-    )
-    return [{"remote_id": name, "remote_id_type": kind} for kind, name in shapes]
+    hosts = [f"{first}{word}.{domain}" for first in "0z" for domain in (word, *_DOMAINS)]
+    mails = [f"{first}{word}@{word}.{domain}" for first in "0z" for domain in (word, *_DOMAINS)]
+    low, high = randbelow(200), randbelow(200)
+    shapes = {
+        "FQDN": [word, word.upper(), *hosts],
+        "User FQDN": mails,
+        "ASN1 DN": [
+            f"/CN={word}",
+            f"/C=XX/ST={word}/L={word}/O={word}/OU={word}/CN={word}/emailAddress={word}@{word}.{word}",
+            f"/UID={word}/CN=z{word}.{word}",
+            f"/DC={word}/O={word}/CN=0{word}",
+        ],
+        "Key ID": ["0" + word, "z" + word],
+        "IPv4 address": [
+            f"000.000.{low:03d}.{high:03d}",
+            f"127.{low:03d}.{high:03d}.001",
+            f"255.255.{low:03d}.{high:03d}",
+        ],
+        "IPv6 address": _fresh_ipv6(),
+    }
+    return [{"remote_id": name, "remote_id_type": kind} for kind, names in shapes.items() for name in names]
+
+
+def _fresh_ipv6() -> list[str]:
+    groups = ":".join(token_hex(2) for _ in range(6))
+    return [f"{start}:{groups}" for start in ("0000:0000", "2001:0db8", "fe80:0000", "ffff:ffff")]
 
 
 def _decision(answer: keynote.Decision, allowed: bool) -> Decision:
