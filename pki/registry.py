@@ -151,20 +151,23 @@ class Registry:
             return authority.id
 
     def reserve(self, authority_id: int, reservation: Reservation, now: datetime.datetime) -> None:
-        """Take a serial number. Raises RegistryError where it is taken or the name has a certificate that is good."""
-        query = sa.select(Certificate).where(
-            Certificate.authority_id == authority_id,
-            Certificate.name == reservation.name,
-            Certificate.revoked_at.is_(None),
-            Certificate.not_after >= now,
-        )
+        """Take a serial number. Raises RegistryError where it is taken, or one of the identities has a certificate
+        that is good: whoever holds it could be taken for the new holder, and the other way round."""
         with self._database.transaction() as session:
-            if (valid := session.scalars(query).first()) is not None:
-                raise RegistryError(
-                    f"`{reservation.name}` has a certificate already, valid until {valid.not_after:%Y-%m-%d} "
-                    f"(serial {valid.serial})",
-                    f"look at it with `keynote-pki show {reservation.name}`",
+            for identity in reservation.identities:
+                query = sa.select(Certificate).where(
+                    Certificate.authority_id == authority_id,
+                    Certificate.names.any(kind=identity.kind, value=identity.value),
+                    Certificate.revoked_at.is_(None),
+                    Certificate.not_after >= now,
                 )
+                if (valid := session.scalars(query).first()) is not None:
+                    of = "" if valid.name == identity.value else f", that of `{valid.name}`"
+                    raise RegistryError(
+                        f"`{identity.value}` has a certificate already{of}, valid until {valid.not_after:%Y-%m-%d} "
+                        f"(serial {valid.serial})",
+                        f"look at it with `keynote-pki show {valid.name}`",
+                    )
             session.add(_pending(authority_id, reservation))
 
     def confirm(self, authority_id: int, serial: str, der: bytes) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Commands as a user types them."""
 
+import contextlib
 import json
 import shlex
 import sqlite3
@@ -153,6 +154,10 @@ def test_help_and_version(run: Run) -> None:
     [
         ("keynote-pki issue gateway gw.example.org", "`gw.example.org` has a certificate already, valid until"),
         ("keynote-pki issue gateway GW.EXAMPLE.ORG --ip 192.0.2.9", "`gw.example.org` has a certificate already"),
+        (
+            "keynote-pki issue gateway other.example.org --dns gw.example.org",
+            "`gw.example.org` has a certificate already",
+        ),
         ("keynote-pki issue gateway alice@example.org", "a gateway is not known by a name like `alice@example.org`"),
         ("keynote-pki issue road-warrior host.example.org", "a road-warrior is not known by a name like"),
         ("keynote-pki issue gateway '*.example.org'", "is a wildcard"),
@@ -234,6 +239,8 @@ def test_hints(ca: Run) -> None:
 
 def test_an_ambiguous_name_lists_the_candidates(ca: Run) -> None:
     ca("keynote-pki issue gateway one.example.org --ip 192.0.2.1")
+    with contextlib.closing(sqlite3.connect("ca/registry.sqlite", isolation_level=None)) as registry:
+        registry.execute("UPDATE certificate SET revoked_at = not_before WHERE name = 'one.example.org'")
     ca("keynote-pki issue gateway two.example.org --ip 192.0.2.1")
     done = ca("keynote-pki show 192.0.2.1")
     assert done.status == 1
