@@ -2,11 +2,12 @@
 """`ike-auth`: run the daemon, check its configuration, show what it is for."""
 
 import json
+import os
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any
 
 import click
 
@@ -25,16 +26,50 @@ _config = click.option(
 _policy = click.option("--policy", metavar="FILE", help="KeyNote policy; without it, `Policy-file` in [General].")
 
 
-class _Failure(click.ClickException):
-    """Exit status 1."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run, and exit: 0 done, 1 refused or failed, 2 wrong usage."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # reasons have arrows, and not every terminal does
+    try:
+        status = cli.main(arguments, prog_name="ike-auth", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        status = 2
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx is not None else "ike-auth"
+        _complain(error.format_message(), f"{path} --help")
+        status = 2
+    except click.ClickException as error:
+        _complain(error.format_message())
+        status = 1
+    except (click.Abort, KeyboardInterrupt):
+        status = 130
+    except BrokenPipeError:
+        status = 1
+        _discard_stdout()  # whoever read our output has enough
+    except OSError as error:
+        _complain(f"cannot write: {error.strerror}")
+        status = 1
+        _discard_stdout()
+    sys.exit(status if isinstance(status, int) else 0)
 
-    def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"ike-auth: error: {self.format_message()}", file=file, err=True)
+
+def _complain(message: str, hint: str = "") -> None:
+    click.echo(f"ike-auth: error: {message}", err=True)
+    if hint:
+        click.echo(f"ike-auth: hint: {hint}", err=True)
+
+
+def _discard_stdout() -> None:
+    """Lest the interpreter's last flush fails again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("keynote-ike"), prog_name="ike-auth")
-def main() -> None:
+@click.version_option(package_name="keynote-ike", prog_name="ike-auth")
+def cli() -> None:
     """An IKE daemon that asks policy twice: who is this, and may it have this tunnel.
 
     \b
@@ -42,7 +77,7 @@ def main() -> None:
     """
 
 
-@main.command()
+@cli.command()
 @_config
 @_policy
 @click.option("--port", type=click.IntRange(1, 65535), default=500, show_default=True, help="IKE, ours and of peers.")
@@ -67,16 +102,18 @@ def run(
     Example:
       ike-auth run -c isakmpd.conf --policy policy.kn --port 5500 --nat-port 5501 --no-kernel
     """
+    if port == nat_port:
+        raise click.UsageError(f"--port and --nat-port are both {port}; ESP in UDP needs a port of its own")
     from ike_auth.daemon import start
 
     loaded = _load(config, policy, port)
     try:
         start.run(loaded, start.Options(port, nat_port, user, no_kernel, as_json, verbose))
     except start.CannotStart as error:
-        raise _Failure(str(error)) from None
+        raise click.ClickException(str(error)) from None
 
 
-@main.command()
+@cli.command()
 @_config
 @_policy
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -102,7 +139,7 @@ def check(config: str, policy: str | None, as_json: bool) -> None:
     sys.exit(0 if found.ok else 1)
 
 
-@main.command()
+@cli.command()
 @click.option(
     "--dir",
     "directory",
@@ -131,4 +168,4 @@ def _load(config: str, policy: str | None, port: int) -> Assembly:
             click.echo(f"ike-auth: warning: {warning}", err=True)
         for error in unusable.errors[:-1]:
             click.echo(f"ike-auth: error: {error}", err=True)
-        raise _Failure(unusable.errors[-1]) from None
+        raise click.ClickException(unusable.errors[-1]) from None

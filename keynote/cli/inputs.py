@@ -93,14 +93,31 @@ def decide(
     action: dict[str, str] = {}
     for path in action_files:
         action |= action_file(_read(path).decode("latin-1"), str(path))
-    given = dict(_attribute(argument) for argument in attributes)
+    given = _attributes(attributes)
     session = Session(trusted, untrusted, set_aside=set_aside)
     return session.query(
         action | given,
         [principal for argument in authorizers for principal in _principals(argument)],
-        latin_1(values).split(","),
+        _values(values),
         _unknown(unknown, action | given),
     )
+
+
+def _values(argument: str) -> list[str]:
+    """At least a highest one above a lowest: the exit status tells by them."""
+    values = latin_1(argument).split(",")
+    if len(set(values)) < 2 or "" in values:
+        raise InputError(f"--values {quoted(argument)}; write the lowest, ..., the highest: `false,true`")
+    return values
+
+
+def _attributes(arguments: Sequence[str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for argument in arguments:
+        name, value = _attribute(argument)
+        if given.setdefault(name, value) != value:
+            raise InputError(f"attribute {quoted(name)} is given twice, with different values")
+    return given
 
 
 def _policy(path: Path) -> tuple[Assertion, ...]:
@@ -131,6 +148,8 @@ def _unknown(names: Sequence[str], given: Container[str]) -> Container[str]:
     if "*" in names:
         return Unknown.except_(())
     for name in names:
+        if not name:
+            raise InputError("an empty name is no attribute (--unknown)")
         if name in given:
             raise InputError(f"attribute `{name}` is given and unknown at the same time")
     return frozenset(map(latin_1, names))
@@ -143,6 +162,8 @@ _LITERAL = re.compile(literals.PATTERN)
 
 
 def _principals(argument: str) -> list[str]:
+    if not argument:
+        raise InputError("an empty principal (-k) requests nothing")
     if not argument.startswith("@"):
         return [latin_1(argument)]
     path = Path(argument[1:])
