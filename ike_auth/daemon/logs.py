@@ -4,7 +4,8 @@
 import sys
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO
 
 import structlog
 
@@ -28,6 +29,20 @@ _UNPROVED = (events.MessageDropped, events.PeerHint, events.ExchangeFailed)
 _NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
+class _Sink:
+    """A stream that may be gone, its disk full or its reader dead: that ends no negotiation."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    debug = info = warning = error = msg
+
+
 class Journal:
     """Where the daemon writes what happens."""
 
@@ -41,7 +56,7 @@ class Journal:
         self._lowest = _NUMBERS["debug" if verbose else "info"]
         self._allowance = Allowance()
         self._log = structlog.wrap_logger(
-            structlog.WriteLogger(sys.stderr),
+            _Sink(sys.stderr),
             processors=[
                 structlog.processors.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -2,8 +2,11 @@
 """What the log shows of real handshakes, and what it must never show."""
 
 import json
+import os
+import sys
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -183,6 +186,20 @@ def test_nobody_writes_lines_of_our_log(capsys: pytest.CaptureFixture[str], as_j
     assert log.endswith("\n")
     assert "\x1b" not in log
     assert "\r" not in log
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_log_that_nobody_reads_ends_nothing(monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        journal = Journal(as_json=as_json)
+        os.close(reading)
+        journal.event(ExchangeFailed("main mode", "office", THERE, "no main mode 2"))
+        journal.fault(ValueError())
+        with suppress(BrokenPipeError):
+            stream.close()
+    journal.warning("after the end")
 
 
 def test_faults_say_where_and_not_what(capsys: pytest.CaptureFixture[str]) -> None:
