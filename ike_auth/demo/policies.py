@@ -4,7 +4,7 @@
 from hashlib import sha1
 from ipaddress import IPv4Network
 
-from ike_auth.demo.hosts import AUTHORITY, Host
+from ike_auth.demo.hosts import AUTHORITY, GATEWAY_A, GATEWAY_B, Host
 
 AUTHORITY_PRINCIPAL = f"DN:/CN={AUTHORITY}"
 _NAME_TEST = """remote_id_type == "FQDN" &&
@@ -16,7 +16,7 @@ def by_certificate(peer: Host, *, encryption: str = 'esp_enc_alg == "aes"') -> s
     """One host may have one tunnel, if it encrypts."""
     comment = f"""\
 Of all the machines that the authority vouches for, {peer.fqdn}
-         may have a tunnel: to its own network, encrypted, with PFS."""
+         may have a tunnel: between its network and ours, encrypted, with PFS."""
     return _policy(comment, AUTHORITY_PRINCIPAL, peer, _NAME_TEST.format(fqdn=peer.fqdn), encryption)
 
 
@@ -61,6 +61,7 @@ phase_1=main
 remote_id_type={kind}
 remote_id={name}
 remote_filter={_padded(network)}
+local_filter={_padded(GATEWAY_B.network)}
 esp_present=yes
 esp_encapsulation=tunnel
 esp_enc_alg=aes
@@ -70,6 +71,7 @@ pfs=yes
 
 
 def _policy(comment: str, licensee: str, peer: Host, name_test: str, encryption: str) -> str:
+    own = GATEWAY_A if peer == GATEWAY_B else GATEWAY_B
     return f"""\
 KeyNote-Version: 2
 Comment: {comment}
@@ -77,6 +79,7 @@ Authorizer: "POLICY"
 Licensees: "{licensee}"
 Conditions: app_domain == "IPsec policy" && doi == "ipsec" &&
             {name_test}remote_filter == "{_padded(peer.network)}" &&
+            local_filter == "{_padded(own.network)}" &&
             esp_present == "yes" && esp_encapsulation == "tunnel" &&
             {encryption} &&
             pfs == "yes" -> "true";
