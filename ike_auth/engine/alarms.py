@@ -9,6 +9,7 @@ from ike_auth.engine.core import (
     Check,
     Core,
     Deadline,
+    Doubt,
     FragmentsStale,
     IkeExpires,
     Keepalive,
@@ -28,6 +29,9 @@ def ring(core: Core, alarm: Alarm, now: Now) -> list[Effect]:
         case Resend(id):
             exchange = core.exchanges.get(id)
             return [] if exchange is None else _resend(core, exchange, now)
+        case Doubt(id):
+            exchange = core.exchanges.get(id)
+            return [] if exchange is None else _doubt(core, exchange)
         case IkeExpires(cookies):
             ike = core.sas.ike_sas.get(cookies)
             return [] if ike is None else removal.remove_ike(core, ike, "expired", tell=True)
@@ -61,6 +65,11 @@ def _resend(core: Core, exchange: Exchange, now: Now) -> list[Effect]:
     core.exchanges.put(exchange)
     arm_resend(core, exchange, now)
     return [SendDatagram(message, exchange.local, exchange.remote)]
+
+
+def _doubt(core: Core, exchange: Exchange) -> list[Effect]:
+    core.exchanges.put(exchange._replace(doubts=()))
+    return [SendDatagram(data, exchange.local, exchange.remote) for data in exchange.doubts]
 
 
 def _give_up(core: Core, exchange: Exchange, when: str) -> list[Effect]:

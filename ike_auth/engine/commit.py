@@ -9,7 +9,7 @@ from dataclasses import replace
 from ike_auth.config.model import Peer
 from ike_auth.effects import Ask, Effect, QuestionId, Report, SendDatagram
 from ike_auth.engine import removal
-from ike_auth.engine.core import Core, Deadline, IkeExpires, Keepalive, Resend, TunnelExpires
+from ike_auth.engine.core import Core, Deadline, Doubt, IkeExpires, Keepalive, Resend, TunnelExpires
 from ike_auth.errors import IkeError
 from ike_auth.events import ExchangeFailed, PeerNotified, PeerRefused, said
 from ike_auth.exchange_table import Exchange
@@ -26,6 +26,7 @@ from ike_auth.network import Endpoint, IPAddress, Now
 from ike_auth.retransmission import Retransmission
 from ike_auth.sa import IkeSa, Tunnel
 
+PATIENCE = 10.0  # seconds for a better message after a doubtful one: peers repeat theirs within 4 to 10
 MAX_LIKE_TUNNELS = 4  # for the same traffic: crossing exchanges make two, renegotiation makes more for a while
 
 
@@ -41,11 +42,14 @@ def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now) -> list[E
         question=_new_question(core, exchange, outcome),
         refused=exchange.refused or any(map(_is_refusal, outcome.after)),
         retransmission=_remembered(exchange, outcome, sent),
+        doubts=outcome.doubts or (exchange.doubts if outcome.state.open else ()),
     )
+    if outcome.doubts:
+        core.timers.set(Doubt(exchange.id), now.monotonic + PATIENCE)
     core.exchanges.put(exchange)
     for data in sent:
         core.note_sent(exchange.cookies, data)
-    if outcome.send is not None or before is not outcome.state:
+    if before.awaits_message or outcome.state.awaits_message:
         arm_resend(core, exchange, now)
     effects = [*outcome.before, *[SendDatagram(data, exchange.local, exchange.remote) for data in sent]]
     effects += outcome.after
@@ -166,7 +170,7 @@ def _delete_tunnels(core: Core, change: DeleteTunnels) -> list[Effect]:
         effects += removal.remove_tunnels(core, theirs, "deleted by the peer", tell=False)
         for exchange in _unfinished(core, ike):
             if spi in exchange.state.peer_spis:
-                effects += removal.fail(core, exchange, "deleted by the peer")
+                effects += removal.fail(core, exchange, "deleted by the peer", tell=False)
     return effects
 
 
@@ -181,7 +185,8 @@ def _fail_phase_2(core: Core, change: FailPhase2, exchange: Exchange) -> list[Ef
         for waiting in unfinished:
             removal.remark(core, waiting, f"the peer said {said(change.notify)}")
         return [Report(PeerNotified(change.ike.peer.name, exchange.remote, change.notify))]
-    return [effect for e in refused for effect in removal.fail(core, e, f"the peer says {said(change.notify)}")]
+    why = f"the peer says {said(change.notify)}"
+    return [effect for exchange in refused for effect in removal.fail(core, exchange, why, tell=False)]
 
 
 def _unfinished(core: Core, ike: IkeSa) -> list[Exchange]:

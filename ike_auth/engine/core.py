@@ -60,6 +60,13 @@ class Resend:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """Nothing better has come than what was refused on doubtful grounds."""
+
+    exchange: ExchangeId
+
+
+@dataclass(frozen=True, slots=True)
 class IkeExpires:
     cookies: Cookies
 
@@ -86,7 +93,7 @@ class Check:
     """Whether what is configured to be up is up."""
 
 
-Alarm = Deadline | Resend | IkeExpires | TunnelExpires | Keepalive | FragmentsStale | Check
+Alarm = Deadline | Resend | Doubt | IkeExpires | TunnelExpires | Keepalive | FragmentsStale | Check
 
 
 @dataclass(slots=True)

@@ -65,7 +65,7 @@ def _for_ike(
     seen = digest(datagram.data)
     exchange = core.exchanges.for_ike(cookies, (datagram.remote, seen))
     if exchange is not None:
-        return _advance(core, exchange, header, datagram, now)
+        return _advance(core, exchange, header, datagram, seen, now)
     if header.responder_cookie != NO_COOKIE:
         raise InvalidCookie(f"unknown cookies {cookies}")
     peer = core.configuration.peer_at(datagram.remote.host)
@@ -108,7 +108,7 @@ def _for_child(
 ) -> list[Effect]:
     exchange = core.exchanges.for_child(cookies, header.message_id)
     if exchange is not None:
-        return _advance(core, exchange, header, datagram, now)
+        return _advance(core, exchange, header, datagram, digest(datagram.data), now)
     variants = core.sas.variants(cookies)
     if not variants:
         raise InvalidCookie(f"{header.exchange} under an IKE SA that does not exist ({cookies})")
@@ -156,13 +156,14 @@ def _heard_from(core: Core, ike: IkeSa, datagram: Datagram, now: Now) -> None:
 # --- both
 
 
-def _advance(core: Core, exchange: Exchange, header: Header, datagram: Datagram, now: Now) -> list[Effect]:
+def _advance(
+    core: Core, exchange: Exchange, header: Header, datagram: Datagram, seen: bytes, now: Now
+) -> list[Effect]:
     if exchange.ike is None:
         may_change = exchange.state.port_may_change
         _check_ends(datagram, None if may_change else exchange.local, exchange.remote, port_may_change=may_change)
     else:
         _check_ends(datagram, exchange.local, exchange.remote, port_may_change=exchange.ike.nat.remote)
-    seen = digest(datagram.data)
     repeated = exchange.retransmission.reply_to(seen)
     if repeated is not None:
         core.counters["repeated"] += 1

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from math import inf
 
 from ike_auth.effects import Effect, RemoveSa, Report, SendDatagram
-from ike_auth.engine.core import Core, Deadline, IkeExpires, Keepalive, Resend, TunnelExpires
+from ike_auth.engine.core import Core, Deadline, Doubt, IkeExpires, Keepalive, Resend, TunnelExpires
 from ike_auth.events import ExchangeFailed, IkeSaDown, TunnelDown
 from ike_auth.exchange_table import Exchange
 from ike_auth.sa import IkeSa, Tunnel
@@ -13,9 +13,12 @@ from ike_auth.sa import IkeSa, Tunnel
 _REMARKS = 4  # kept of one exchange
 
 
-def fail(core: Core, exchange: Exchange, why: str) -> list[Effect]:
-    """An exchange came to nothing."""
+def fail(core: Core, exchange: Exchange, why: str, *, tell: bool = True) -> list[Effect]:
+    """An exchange came to nothing. `tell`: a peer that has its end of the tunnel up already does not know."""
     effects = list(exchange.state.abandoned())
+    tunnel = exchange.state.pending_tunnel
+    if tell and tunnel is not None:
+        effects += _tell_of(core, tunnel)
     forget(core, exchange)
     if exchange.refused:
         return effects
@@ -40,6 +43,7 @@ def forget(core: Core, exchange: Exchange) -> None:
     core.exchanges.forget(exchange.id)
     core.timers.cancel(Deadline(exchange.id))
     core.timers.cancel(Resend(exchange.id))
+    core.timers.cancel(Doubt(exchange.id))
     if exchange.question is not None:
         core.questions.pop(exchange.question, None)
 
@@ -70,11 +74,8 @@ def remove_tunnels(core: Core, tunnels: Iterable[Tunnel], why: str, tell: bool) 
     """Tunnels end. The peer can only be told if there is an IKE SA with it."""
     effects: list[Effect] = []
     for tunnel in tunnels:
-        ike = core.sas.ike_sas.get(tunnel.cookies) or core.sas.ike_with(tunnel.peer, -inf, tunnel.identity)
-        if tell and ike is not None:
-            told = core.version.delete_tunnels(ike, [tunnel], core.random)
-            core.note_sent(ike.cookies, told)
-            effects.append(SendDatagram(told, ike.local, ike.remote))
+        if tell:
+            effects += _tell_of(core, tunnel)
         core.sas.remove_tunnel(tunnel)
         core.timers.cancel(TunnelExpires(tunnel.inbound[0].spi))
         exchange = core.exchanges.with_spi(tunnel.inbound[0].spi)
@@ -83,3 +84,13 @@ def remove_tunnels(core: Core, tunnels: Iterable[Tunnel], why: str, tell: bool) 
         effects += [RemoveSa(sa) for sa in tunnel.sas]
         effects.append(Report(TunnelDown(tunnel, why)))
     return effects
+
+
+def _tell_of(core: Core, tunnel: Tunnel) -> list[Effect]:
+    """The delete of a tunnel, if there is an IKE SA to send it under."""
+    ike = core.sas.ike_sas.get(tunnel.cookies) or core.sas.ike_with(tunnel.peer, -inf, tunnel.identity)
+    if ike is None:
+        return []
+    told = core.version.delete_tunnels(ike, [tunnel], core.random)
+    core.note_sent(ike.cookies, told)
+    return [SendDatagram(told, ike.local, ike.remote)]

@@ -48,15 +48,23 @@ class Attribute(NamedTuple):
 
 def decode_all(reader: Reader) -> tuple[Attribute, ...]:
     """The attributes up to the fence."""
+    data = reader.rest()
     found: list[Attribute] = []
-    while reader.remaining:
+    start, size = 0, len(data)
+    while start < size:
         if len(found) == MAX_ATTRIBUTES:
             raise MalformedMessage(f"more than {MAX_ATTRIBUTES} attributes")
-        kind, value = reader.unpack("HH")
+        if start + _PAIR.size > size:
+            raise MalformedMessage(f"needs {_PAIR.size} bytes where {size - start} are left")
+        kind, value = _PAIR.unpack_from(data, start)
+        start += _PAIR.size
         if kind & _BASIC:
             found.append(Attribute(kind & ~_BASIC, value))
+        elif start + value > size:
+            raise MalformedMessage(f"needs {value} bytes where {size - start} are left")
         else:
-            found.append(Attribute(kind, reader.take(value)))
+            found.append(Attribute(kind, data[start : start + value]))
+            start += value
     return tuple(found)
 
 
