@@ -15,7 +15,8 @@ from ike_auth.sa import Cookies, IkeSa, Tunnel
 from ike_auth.wire.header import NO_COOKIE
 
 FirstMessage = tuple[Endpoint, bytes]  # who sent it, and its digest
-Key = Cookies | FirstMessage | tuple[Cookies, int] | bytes  # what an exchange is found by; bytes: an SPI of ours
+# What an exchange is found by; bytes are an SPI of ours, or a cookie of ours that is the initiator's.
+Key = Cookies | FirstMessage | tuple[Cookies, int] | bytes
 
 
 class Exchange(NamedTuple):
@@ -43,6 +44,7 @@ class Exchange(NamedTuple):
     received: bytes = b""  # digest of the message that is being worked on
     remarks: tuple[str, ...] = ()  # what may explain it if nothing comes of the exchange
     refused: bool = False  # the peer proved itself and was refused, and that was reported
+    doubts: tuple[bytes, ...] = ()  # what the peer is told if nothing better comes of it for a while
 
     @property
     def half_open(self) -> bool:
@@ -107,6 +109,10 @@ class ExchangeTable:
         """The exchange for an IKE SA that a message belongs to. Its responder may have answered, or not yet."""
         return self._find(cookies) or self._find(first_message) or self._find(Cookies(cookies.initiator, NO_COOKIE))
 
+    def begun_with(self, cookie: bytes) -> Exchange | None:
+        """The exchange that we began with this cookie."""
+        return self._find(cookie)
+
     def for_child(self, cookies: Cookies, message_id: int) -> Exchange | None:
         """The exchange under an IKE SA that a message belongs to."""
         return self._find((cookies, message_id))
@@ -151,4 +157,6 @@ def _keys(exchange: Exchange) -> set[Key]:
     keys.add(exchange.cookies if exchange.ike is None else (exchange.cookies, exchange.message_id))
     if exchange.first_message is not None:
         keys.add(exchange.first_message)
+    if exchange.ike is None and exchange.initiator:
+        keys.add(exchange.cookies.initiator)
     return keys

@@ -49,7 +49,7 @@ class Gate:
             decision = self.authorizer.identity(request, now)
         except ChainError as error:
             hint = f" ({error.hint})" if error.hint else ""
-            return PeerIdentified(_denied(f"{error}{hint}"))
+            return PeerIdentified(_denied(f"{error}{hint}"), doubtful=True)
         except strict.Refused as refused:
             return PeerIdentified(_denied(str(refused)))
         except Exception as error:

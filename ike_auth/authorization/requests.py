@@ -118,11 +118,16 @@ class IdentifyPeer:
 
 @dataclass(frozen=True, slots=True)
 class PeerIdentified:
-    """Answer to `IdentifyPeer`. `request` is there when `decision.allowed`; no SA may outlive `expires`."""
+    """Answer to `IdentifyPeer`. `request` is there when `decision.allowed`; no SA may outlive `expires`.
+
+    A denial is `doubtful` if it rests on certificates alone. No proof of the peer's covers those: they may have been
+    altered on the way, and another copy of the message may have better ones.
+    """
 
     decision: Decision
     request: IdentityRequest | None = None
     expires: datetime | None = None
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,9 @@ class Engine:
         source_address: Callable[[IPAddress], IPAddress],
         ports: Ports = STANDARD_PORTS,
     ) -> None:
-        settings = Settings(identities.certificate_of, identities.authorities, configuration.connections_of)
+        settings = Settings(
+            identities.certificate_of, identities.authorities, configuration.connections_of, ports.nat
+        )
         self._core = Core(configuration, settings, random, source_address, ports)
 
     @property

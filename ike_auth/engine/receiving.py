@@ -68,6 +68,8 @@ def _for_ike(
         return _advance(core, exchange, header, datagram, seen, now)
     if header.responder_cookie != NO_COOKIE:
         raise InvalidCookie(f"unknown cookies {cookies}")
+    if core.exchanges.begun_with(header.initiator_cookie) is not None:
+        raise InvalidCookie("our own first message came back")
     peer = core.configuration.peer_at(datagram.remote.host)
     if peer is None:
         raise InvalidCookie(f"no peer is configured for {datagram.remote.host}, and there is no `Default=`")

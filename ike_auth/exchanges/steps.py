@@ -125,6 +125,7 @@ class Outcome(NamedTuple):
     state: State
     send: bytes | None = None
     notify: tuple[bytes, ...] = ()
+    doubts: tuple[bytes, ...] = ()  # notifications that can wait: the next message may make them untrue
     ask: Question | None = None
     before: tuple[Effect, ...] = ()
     after: tuple[Effect, ...] = ()
@@ -146,6 +147,7 @@ class Settings:
     certificate_of: Callable[[Identity], OwnCertificate | None]
     authorities: tuple[bytes, ...]  # DER subjects, for certificate requests
     connections_of: Callable[[str], tuple[Connection, ...]]
+    nat_port: int = 4500  # ours; who has found a NAT moves there (RFC 3947 4)
     key_is_shared: Callable[[Peer], bool] = lambda peer: peer.is_default
 
 

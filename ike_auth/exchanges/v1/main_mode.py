@@ -13,7 +13,8 @@
 
 The responder asks who the peer is between 5 and 6, the initiator after 6; with signatures, each asks for its own
 before it sends it. A peer that is refused learns it by a notification, and the exchange stays where it was: the
-message may have been tampered with on its way, and the genuine one may still come.
+message may have been tampered with on its way, and the genuine one may still come. Where certificates are the reason,
+which are the part that can be tampered with, the notification waits for it too.
 """
 
 from dataclasses import dataclass, replace
@@ -308,6 +309,8 @@ def _refused(state: Identifying, answer: PeerIdentified, local: Local) -> Outcom
     if agreed.initiator:
         # The responder of message 6 has its SA already; real ones ignore the notification, and heed a delete.
         told.append(informational.delete_ike_sa(under, local.random))
+    if answer.doubtful:
+        return Outcome(state.before, doubts=tuple(told), after=(Report(event),))
     return Outcome(state.before, notify=tuple(told), after=(Report(event),))
 
 

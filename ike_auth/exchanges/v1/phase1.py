@@ -181,12 +181,19 @@ def establish(agreed: Agreed, answer: PeerIdentified, last_block: bytes, local: 
         own_identity=own_identity(agreed.peer, local.local),
         authenticated=answer.request,
         because=answer.decision.because,
-        nat=agreed.nat,
+        nat=_settled(agreed, local),
         established=local.now.monotonic,
         expires=local.now.monotonic + life,
         authorization_ends=answer.expires,
         heard=local.now.monotonic,
     )
+
+
+def _settled(agreed: Agreed, local: Local) -> Nat:
+    """What both ends hold of NATs. The hashes by which they detect one are not authenticated, but an initiator that
+    has found one moves to the port for it: where it has not, we have been deceived."""
+    moved = agreed.initiator or local.local.port == local.settings.nat_port
+    return agreed.nat if moved else Nat(agreed.nat.supported)
 
 
 def legacy_in_use(suite: Phase1Suite) -> tuple[str, ...]:

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: ISC
+"""A handshake that can be stopped before any of its datagrams arrives, copied, and gone on with in any way.
+
+A forgery that is dropped and changes no table has had no effect, whatever comes after: then the handshake goes on as
+if nothing had been, so it is not run to its end again. Where a table changed, or anything was sent, it is.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from ipaddress import ip_address
+from random import Random
+from types import MethodType
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+from ike_auth.effects import Effect, Report, SendDatagram
+from ike_auth.engine import Engine
+from ike_auth.engine.core import Core
+from ike_auth.events import IkeSaUp
+from ike_auth.exchange_table import ExchangeTable
+from ike_auth.exchanges.v1 import phase1, phase2, quick_mode
+from ike_auth.half_open import HalfOpen, _Queue
+from ike_auth.network import Datagram, Endpoint, IPAddress
+from ike_auth.sa import IpsecSa
+from ike_auth.sa_table import SaTable
+from ike_auth.timers import Timers
+from tests.ike_auth.gateways import FAST, FAST_RSA, Options, leftovers, pair
+from tests.ike_auth.simulation import FLIGHT, Host, Network, deliver
+
+T = TypeVar("T")
+MESSAGES = 9  # of main mode and quick mode
+PROOFS = 5  # from this message on, an injected forgery must not keep the handshake from completing
+OPTIONS: dict[str, Options] = {"psk": FAST, "rsa": FAST_RSA}
+LONG = 500.0  # seconds: every exchange has timed out by then, and has been tried again
+_LIVE = (Network, Host, Engine, Core, SaTable, ExchangeTable, HalfOpen, _Queue, Timers)
+
+
+def copied(value: T, made: dict[int, Any] | None = None) -> T:
+    """Objects that live, and the containers in them; the values in those are shared, for they never change."""
+    made = {} if made is None else made
+    if id(value) in made:
+        return made[id(value)]  # type: ignore[no-any-return]
+    copy: Any = value
+    if isinstance(value, _LIVE):
+        copy = made[id(value)] = object.__new__(type(value))
+        names = getattr(value, "__slots__", None) or vars(value)
+        for name in names:
+            object.__setattr__(copy, name, copied(getattr(value, name), made))
+    elif isinstance(value, dict):
+        copy = type(value)()
+        dict.update(copy, {key: copied(item, made) for key, item in value.items()})
+    elif isinstance(value, list | set):
+        copy = type(value)(copied(item, made) for item in value)
+    elif isinstance(value, MethodType) and isinstance(value.__self__, Random):
+        source = Random()
+        source.setstate(value.__self__.getstate())
+        copy = getattr(source, value.__name__)
+    made[id(value)] = copy
+    return copy  # type: ignore[no-any-return]
+
+
+@dataclass
+class Ledger:
+    """What both ends of a handshake have computed, whatever became of it."""
+
+    phase1: list[tuple[object, object]] = field(default_factory=list)  # cookies and keys, one entry for each end
+    sas: dict[tuple[IPAddress, bool, bytes], IpsecSa] = field(default_factory=dict)
+
+    def copy(self) -> "Ledger":
+        return Ledger(list(self.phase1), dict(self.sas))
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        agree, tunnel = phase1.agree, phase2.tunnel
+
+        def noted_agree(*given: Any) -> Any:
+            agreed = agree(*given)
+            self.phase1.append((agreed.cookies, agreed.keys))
+            return agreed
+
+        def noted_tunnel(*given: Any) -> Any:
+            made = tunnel(*given)
+            for sa in made.sas:
+                self.sas[given[-1].local.host, sa.inbound, sa.spi] = sa
+            return made
+
+        with patch.object(phase1, "agree", noted_agree), patch.object(quick_mode, "tunnel", noted_tunnel):
+            yield
+
+
+@dataclass
+class Run:
+    """Two gateways, the network between them, and what they have computed."""
+
+    network: Network
+    ledger: Ledger = field(default_factory=Ledger)
+
+    @property
+    def ends(self) -> tuple[Host, Host]:
+        a, b = self.network.hosts.values()
+        return a, b
+
+    def go(self, seconds: float) -> None:
+        with self.ledger.kept():
+            self.network.run(seconds)
+
+    @property
+    def joined(self) -> bool:
+        """Whether both ends have the same SAs, at least one tunnel of them."""
+        a, b = self.ends
+        return bool(a.installed) and set(a.installed) == {(not inbound, spi) for inbound, spi in b.installed}
+
+    def check(self) -> None:
+        """Nothing is up that not both ends have made, and what both have, they understand in the same way."""
+        for host, other in (self.ends, self.ends[::-1]):
+            for event in host.of(IkeSaUp):
+                assert event.sa.identity == identity_of(other)
+                assert self.ledger.phase1.count((event.sa.cookies, event.sa.keys)) >= 2, "only one end has its keys"
+            for (inbound, spi), ours in host.installed.items():
+                theirs = self.ledger.sas[other.address, not inbound, spi]
+                assert ours.fingerprint == theirs.fingerprint
+                assert ours.parameters == theirs.parameters
+                assert (ours.local, ours.remote) == (theirs.remote, theirs.local)
+                assert (ours.source, ours.destination) == (theirs.source, theirs.destination)
+
+    def survives(self) -> None:
+        """In the end, a tunnel; and when both have stopped, nothing is left over."""
+        self.check()
+        assert self.joined
+        for host in self.ends:
+            self.network.do(host, host.engine.stop(self.network.clock))
+        self.network.run(LONG)
+        for host in self.ends:
+            assert not host.installed
+            assert leftovers(host) == {}
+
+
+def identity_of(host: Host) -> object:
+    """Who it says it is."""
+    return phase1.own_identity(host.configuration.peers["peer"], Endpoint(host.address, 500))
+
+
+NOTHING = Datagram(b"", *2 * (Endpoint(ip_address("0.0.0.0"), 0),))
+
+
+@dataclass
+class Scene(Run):
+    """A handshake that waits for its message of this number, which has been sent and has not arrived."""
+
+    number: int = 0
+    datagram: Datagram = NOTHING
+
+    @property
+    def taker(self) -> Host:
+        return self.network.hosts[self.datagram.remote.host]
+
+    @property
+    def sender(self) -> Host:
+        return self.network.hosts[self.datagram.local.host]
+
+    def copy(self) -> "Scene":
+        return Scene(copied(self.network), self.ledger.copy(), self.number, self.datagram)
+
+    def ignores(self, forged: Datagram, host: Host) -> bool:
+        """Whether this host drops it and leaves every table as it was. If not, this scene has changed."""
+        before = tables(host)
+        effects = host.engine.receive(Datagram(forged.data, forged.remote, forged.local), self.network.clock)
+        return all(isinstance(effect, Report) for effect in effects) and tables(host) == before
+
+    def go_on(self, *arriving: Datagram, seconds: float = LONG) -> "Scene":
+        """A copy in which these arrive one after the other, and then time passes on an honest network."""
+        copy = self.copy()
+        copy.network._tamper = deliver
+        for place, datagram in enumerate(arriving):
+            copy.network.inject(datagram, FLIGHT * (1 + place / 100))
+        copy.go(seconds)
+        return copy
+
+
+def scenes(options: Options, seed: int = 0) -> list[Scene]:
+    """One for each message, from 1."""
+    run = Run(Network(*pair(options, seed=seed), tamper=lambda number, datagram: []))
+    run.network.start()
+    found = []
+    for number in range(1, MESSAGES + 1):
+        datagram = run.network.carried[number - 1]
+        found.append(Scene(copied(run.network), run.ledger.copy(), number, datagram))
+        run.network.inject(datagram)
+        run.go(1.5 * FLIGHT)
+    assert len(run.network.carried) == MESSAGES
+    return found
+
+
+@cache
+def honest(name: str) -> tuple[Scene, ...]:
+    """Not to be changed, but copied."""
+    return tuple(scenes(OPTIONS[name]))
+
+
+@cache
+def another(name: str) -> tuple[Scene, ...]:
+    """The same between the same two, another time."""
+    return tuple(scenes(OPTIONS[name], seed=7))
+
+
+def tables(host: Host) -> dict[str, object]:
+    """All that the engine knows, but for what it only keeps to tell an operator, and its random numbers."""
+    core = host.engine._core
+    found: dict[str, object] = {
+        "timers": dict(core.timers._deadlines),
+        "questions": dict(core.questions),
+        "fragments": dict(core.fragments),
+    }
+    for table in (core.sas, core.exchanges, core.exchanges.half_open):
+        for name, value in vars(table).items():
+            if isinstance(value, dict):
+                found[name] = {key: set(item) if isinstance(item, set) else item for key, item in value.items()}
+    exchanges = core.exchanges._exchanges
+    found["_exchanges"] = {id: exchange._replace(remarks=()) for id, exchange in exchanges.items()}
+    found["half_open"] = len(core.exchanges.half_open)
+    del found["_of_host"]
+    return found
+
+
+def sent(effects: Iterable[Effect]) -> list[bytes]:
+    return [effect.data for effect in effects if isinstance(effect, SendDatagram)]
+
+
+@dataclass
+class Runs:
+    """How many handshakes with something wrong there were, and what became of them."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, what: str) -> None:
+        self.counts[what] += 1
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
