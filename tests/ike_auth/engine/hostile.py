@@ -8,9 +8,8 @@ if nothing had been, so it is not run to its end again. Where a table changed, o
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
-from ipaddress import ip_address
 from random import Random
 from types import MethodType
 from typing import Any, TypeVar
@@ -34,6 +33,8 @@ T = TypeVar("T")
 MESSAGES = 9  # of main mode and quick mode
 PROOFS = 5  # from this message on, an injected forgery must not keep the handshake from completing
 OPTIONS: dict[str, Options] = {"psk": FAST, "rsa": FAST_RSA}
+EVERY = 61  # of so many forgeries that were dropped, one is gone on with all the same
+AT_ONCE = 1.0  # seconds
 LONG = 500.0  # seconds: every exchange has timed out by then, and has been tried again
 _LIVE = (Network, Host, Engine, Core, SaTable, ExchangeTable, HalfOpen, _Queue, Timers)
 
@@ -143,15 +144,12 @@ def identity_of(host: Host) -> object:
     return phase1.own_identity(host.configuration.peers["peer"], Endpoint(host.address, 500))
 
 
-NOTHING = Datagram(b"", *2 * (Endpoint(ip_address("0.0.0.0"), 0),))
-
-
-@dataclass
+@dataclass(kw_only=True)
 class Scene(Run):
     """A handshake that waits for its message of this number, which has been sent and has not arrived."""
 
-    number: int = 0
-    datagram: Datagram = NOTHING
+    number: int
+    datagram: Datagram
 
     @property
     def taker(self) -> Host:
@@ -162,7 +160,7 @@ class Scene(Run):
         return self.network.hosts[self.datagram.local.host]
 
     def copy(self) -> "Scene":
-        return Scene(copied(self.network), self.ledger.copy(), self.number, self.datagram)
+        return replace(self, network=copied(self.network), ledger=self.ledger.copy())
 
     def ignores(self, forged: Datagram, host: Host) -> bool:
         """Whether this host drops it and leaves every table as it was. If not, this scene has changed."""
@@ -187,7 +185,8 @@ def scenes(options: Options, seed: int = 0) -> list[Scene]:
     found = []
     for number in range(1, MESSAGES + 1):
         datagram = run.network.carried[number - 1]
-        found.append(Scene(copied(run.network), run.ledger.copy(), number, datagram))
+        network, ledger = copied(run.network), run.ledger.copy()
+        found.append(Scene(network=network, ledger=ledger, number=number, datagram=datagram))
         run.network.inject(datagram)
         run.go(1.5 * FLIGHT)
     assert len(run.network.carried) == MESSAGES
@@ -241,3 +240,25 @@ class Runs:
     @property
     def total(self) -> int:
         return sum(self.counts.values())
+
+
+def attack(scenery: Scene, forged: Iterable[bytes], runs: Runs, what: str, *, at: str = "taker") -> None:
+    """Each of these takes the place of the genuine datagram, and comes ahead of it: two runs each. What is for the
+    sender of that datagram comes while it is under way."""
+    live, to_taker = scenery.copy(), at == "taker"
+    ends = (scenery.datagram.local, scenery.datagram.remote)
+    for count, data in enumerate(forged):
+        false = Datagram(data, *(ends if to_taker else ends[::-1]))
+        runs.add(f"{what} injected")
+        if to_taker:
+            runs.add(f"{what} in place")
+        if live.ignores(false, live.taker if to_taker else live.sender) and count % EVERY:
+            continue
+        live = scenery.copy()
+        injected = scenery.go_on(false, scenery.datagram, seconds=AT_ONCE)
+        injected.check()
+        assert scenery.number < PROOFS or injected.joined, "a forgery has kept it from completing"
+        injected.go(LONG)
+        injected.survives()
+        if to_taker:
+            scenery.go_on(false).survives()

@@ -11,7 +11,7 @@ What has to hold, whatever is done:
 - when both have stopped, nothing is left in any table.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import combinations
 from random import Random
 from typing import Any
@@ -26,42 +26,18 @@ from ike_auth.wire.messages import Message
 from ike_auth.wire.numbers import Doi, ExchangeType, Flags, NotifyType, PayloadType, ProtocolId
 from ike_auth.wire.payloads import Delete, Notification
 from tests.ike_auth.engine import hostile
-from tests.ike_auth.engine.hostile import LONG, MESSAGES, OPTIONS, PROOFS, Run, Runs, Scene, another, honest
+from tests.ike_auth.engine.hostile import AT_ONCE, LONG, MESSAGES, OPTIONS, Run, Runs, Scene, another, attack, honest
 from tests.ike_auth.gateways import pair
 from tests.ike_auth.simulation import FLIGHT, Network, Tamper, deliver
 
 every_handshake = pytest.mark.parametrize("name", OPTIONS)
 every_message = pytest.mark.parametrize("number", range(1, MESSAGES + 1))
 MASKS = (*(1 << bit for bit in range(8)), 0xFF)  # what a byte is changed by
-EVERY = 61  # of so many forgeries that were dropped, one is gone on with all the same
-AT_ONCE = 1.0  # seconds
 LIFE = 1200.0  # of a tunnel
 
 
 def scene(name: str, number: int) -> Scene:
     return honest(name)[number - 1]
-
-
-def attack(scenery: Scene, forged: Iterable[bytes], runs: Runs, what: str, *, at: str = "taker") -> None:
-    """Each of these takes the place of the genuine datagram, and comes ahead of it: two runs each. What is for the
-    sender of that datagram comes while it is under way."""
-    live, to_taker = scenery.copy(), at == "taker"
-    ends = (scenery.datagram.local, scenery.datagram.remote)
-    for count, data in enumerate(forged):
-        false = Datagram(data, *(ends if to_taker else ends[::-1]))
-        runs.add(f"{what} injected")
-        if to_taker:
-            runs.add(f"{what} in place")
-        if live.ignores(false, live.taker if to_taker else live.sender) and count % EVERY:
-            continue
-        live = scenery.copy()
-        injected = scenery.go_on(false, scenery.datagram, seconds=AT_ONCE)
-        injected.check()
-        assert scenery.number < PROOFS or injected.joined, "a forgery has kept it from completing"
-        injected.go(LONG)
-        injected.survives()
-        if to_taker:
-            scenery.go_on(false).survives()
 
 
 # --- what a network does without malice
