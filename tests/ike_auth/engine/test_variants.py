@@ -5,7 +5,7 @@ The alteration verifies, and its last block is another IV for what follows. Whic
 or the genuine one, and whoever takes it, the handshake completes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
@@ -14,8 +14,11 @@ from ike_auth.crypto import ciphers
 from ike_auth.events import ExchangeFailed
 from ike_auth.exchanges.v1 import phase1
 from ike_auth.network import Datagram
+from ike_auth.wire.header import HEADER_SIZE
 from ike_auth.wire.numbers import Doi, NotifyType, ProtocolId
 from ike_auth.wire.payloads import Notification
+from tests.ike_auth.engine import hostile
+from tests.ike_auth.engine.hostile import Runs
 from tests.ike_auth.engine.words import ike_sa
 from tests.ike_auth.gateways import FAST, FAST_RSA, Options, assert_joined, leftovers, meet, pair
 from tests.ike_auth.simulation import deliver
@@ -76,6 +79,21 @@ def test_altered_copies_of_everything(order: str) -> None:
     meet(a, b, tamper, seconds=20)
     assert_joined(a, b)
     assert ike_sa(a).last_block == ike_sa(b).last_block
+
+
+@pytest.mark.parametrize("options", [FAST, FAST_RSA], ids=["psk", "rsa"])
+@pytest.mark.parametrize("number", [5, 6, 7, 8, 9])
+def test_every_bit_of_what_nothing_covers(number: int, options: Options, runs: Runs) -> None:
+    """From the proof on to the end: the notification and the padding, in both roles, in place and injected."""
+    scenery = hostile.scenes(options)[number - 1]
+    data = scenery.datagram.data
+
+    def flipped() -> Iterator[bytes]:
+        for place in range(max(len(data) - 80, HEADER_SIZE), len(data)):
+            for mask in (*(1 << bit for bit in range(8)), 0xFF):
+                yield data[:place] + bytes([data[place] ^ mask]) + data[place + 1 :]
+
+    hostile.attack(scenery, flipped(), runs, "uncovered bits")
 
 
 @pytest.mark.parametrize("number", [5, 6, 7, 8])
