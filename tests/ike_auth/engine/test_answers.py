@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pytest
+from cryptography import x509
 
 from ike_auth.authorization.requests import (
     Answer,
@@ -21,13 +22,13 @@ from ike_auth.authorization.requests import (
     TunnelRequest,
 )
 from ike_auth.effects import Ask, Effect, QuestionId
-from ike_auth.events import ExchangeFailed, IkeSaDown, IkeSaUp, PeerRefused, TunnelRefused
+from ike_auth.events import ExchangeFailed, IkeSaDown, IkeSaUp, PeerHint, PeerRefused, TunnelRefused
 from ike_auth.exchanges.v1.main_mode import ProofAwaited
 from ike_auth.network import Datagram, Now
 from ike_auth.wire.header import Header
 from ike_auth.wire.payloads import Certificate
 from tests.ike_auth.configurations import NAME, A, B
-from tests.ike_auth.gateways import FAST_RSA, assert_joined, assert_nothing_left, leftovers, meet, pair
+from tests.ike_auth.gateways import FAST_RSA, assert_joined, assert_nothing_left, credential, leftovers, meet, pair
 from tests.ike_auth.simulation import FLIGHT, AllowAll, Host, Network, deliver
 from tests.pki import factory
 
@@ -242,6 +243,42 @@ def test_a_denial_leads_back_and_the_genuine_message_after_it_is_taken(number: i
     assert "not issued by any of the authorities" in str(refused) or "Another CA" in str(refused)
     assert_joined(a, b)
     assert sender.of(IkeSaUp)
+
+
+@pytest.mark.parametrize("end", ["a", "b"])
+def test_who_has_a_certificate_that_does_not_hold_is_told_after_a_while(end: str) -> None:
+    """Certificates are not covered by the signature, so the message may have been altered on its way: the peer hears
+    of it when nothing better has come for ten seconds, which is before it gives up."""
+    elsewhere = [x509.load_der_x509_certificate(factory.authority("Another CA").der)]
+    a, b = pair(FAST_RSA, of_a={"active": False}, **{end: {"authorities": elsewhere}})  # type: ignore[arg-type]
+    network = Network(a, b)
+    network.do(a, a.engine.initiate("tunnel", network.clock))
+    network.run(9)
+    host, peer = (a, b) if end == "a" else (b, a)
+    assert len(host.of(PeerRefused)) == 1
+    assert [event for event in peer.events if isinstance(event, PeerHint | IkeSaDown)] == []
+    network.run(2)
+    (told,) = [event for event in peer.events if isinstance(event, PeerHint | IkeSaDown)]
+    assert "AUTHENTICATION_FAILED" in str(told) or "the peer does not accept our identity" in str(told)
+    network.run(300)
+    assert len(host.of(PeerRefused)) == 1
+    assert_nothing_left(a, b)
+
+
+@pytest.mark.parametrize("end", ["a", "b"])
+def test_who_has_a_certificate_for_somebody_else_is_told_at_once(end: str) -> None:
+    """Its chain holds, so nobody has altered it."""
+    other = {
+        "credentials": [replace(credential(NAME[B if end == "a" else A]), chain=credential("c.example.org").chain)]
+    }
+    other["credentials"] = [replace(other["credentials"][0], key=credential("c.example.org").key)]
+    a, b = pair(FAST_RSA, of_a={"active": False}, **{"b" if end == "a" else "a": other})  # type: ignore[arg-type]
+    network = Network(a, b)
+    network.do(a, a.engine.initiate("tunnel", network.clock))
+    network.run(1)
+    host, peer = (a, b) if end == "a" else (b, a)
+    assert "is not certified" in str(host.of(PeerRefused)[0])
+    assert any(isinstance(event, PeerHint | IkeSaDown) for event in peer.events)
 
 
 def test_a_denial_is_repeated_for_the_same_bytes_without_asking_again() -> None:

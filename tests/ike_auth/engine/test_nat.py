@@ -199,6 +199,20 @@ def test_behind_nat_the_host_still_has_to_be_the_same() -> None:
     assert b.engine.counters["InvalidCookie"] >= 1
 
 
+def test_who_pretends_that_there_is_a_nat_is_found_out_by_the_port_of_message_5() -> None:
+    """NAT-D payloads are not authenticated; a responder that believed a false one would refuse every tunnel."""
+    a, b = gateway_host(A, FAST, 1), gateway_host(B, {**FAST, "active": False}, 2)
+
+    def tamper(count: int, datagram: Datagram) -> list[tuple[float, Datagram]]:
+        false = bytearray(datagram.data)
+        false[-1] ^= 1
+        return deliver(count, datagram._replace(data=bytes(false)) if count == 2 else datagram)
+
+    meet(a, b, tamper, seconds=1)
+    assert_joined(a, b)
+    assert [ike_sa(end).nat for end in (a, b)] == [Found(True), Found(True)]
+
+
 def test_nothing_is_left_behind_a_nat_either() -> None:
     a, b, nat = behind(A)
     network = meet(a, b, nat, seconds=30)

@@ -108,6 +108,16 @@ def test_a_reflected_handshake_comes_to_nothing() -> None:
     assert a.engine.table.ike_sas == {}
 
 
+def test_our_own_first_message_that_comes_back_later_opens_nothing() -> None:
+    a, b = pair(FAST)
+    network = meet(a, b, seconds=1)
+    first = network.carried[0]
+    network.inject(first._replace(local=first.remote, remote=first.local))
+    network.run(1)
+    assert "our own first message came back" in str(a.events[-1])
+    assert len(a.engine.exchanges.half_open) == 0
+
+
 def test_messages_that_overtake_each_other() -> None:
     a, b = pair(FAST)
     meet(a, b, lambda number, d: [(0.05 if number % 3 else 0.001, d), (0.09, d)], seconds=5)

@@ -120,6 +120,19 @@ def test_a_tunnel_that_is_deleted_before_message_3_has_come() -> None:
     assert [event.why for event in b.of(ExchangeFailed)] == ["deleted by the peer"]
 
 
+def test_a_responder_that_gives_up_says_so_to_an_initiator_that_thinks_it_is_up() -> None:
+    """Message 3 and all its repetitions are lost: half a tunnel would take traffic and deliver none."""
+    a, b = pair()
+    network = meet(a, b, lambda number, d: [] if 8 <= number < 12 else deliver(number, d), seconds=30)
+    assert len(a.installed) == 2
+    network.run(20)
+    assert not a.installed
+    assert not b.installed
+    assert "no quick mode 3 after 4 attempts" in b.of(ExchangeFailed)[0].why
+    network.run(60)
+    assert_joined(a, b)
+
+
 # --- refusals of quick mode
 
 
