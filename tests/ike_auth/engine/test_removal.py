@@ -20,8 +20,10 @@ from tests.ike_auth.simulation import Host, Network, deliver
 
 
 def test_a_tunnel_ends_with_its_life_and_the_peer_is_told() -> None:
-    a, b = pair({**FAST, "general": "Check-interval= 86400"})
-    network = meet(a, b, seconds=1199)
+    a, b = pair(of_a={"active": False})
+    network = Network(a, b)
+    network.do(a, a.engine.initiate("tunnel", network.clock))
+    network.run(1199)
     assert_joined(a, b)
     network.run(2)
     assert not a.installed
