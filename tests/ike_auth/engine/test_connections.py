@@ -9,12 +9,12 @@ from ike_auth.errors import LocalError
 from ike_auth.events import ExchangeFailed, IkeSaDown, IkeSaUp, TunnelUp
 from ike_auth.network import Datagram
 from ike_auth.wire.header import Header
-from ike_auth.wire.numbers import Doi, ExchangeType, NotifyType, ProtocolId
+from ike_auth.wire.numbers import Doi, ExchangeType, Group, NotifyType, ProtocolId
 from ike_auth.wire.payloads import Notification
-from tests.ike_auth.configurations import A
+from tests.ike_auth.configurations import A, B
 from tests.ike_auth.engine.words import say, two
 from tests.ike_auth.gateways import FAST, assert_joined, assert_nothing_left, leftovers, meet, pair
-from tests.ike_auth.simulation import Host, Network, deliver
+from tests.ike_auth.simulation import Host, Network, deliver, endpoint
 
 
 def exchanges(network: Network, source: str) -> list[ExchangeType]:
@@ -176,6 +176,30 @@ def test_no_way_to_a_peer_is_said() -> None:
     a.engine._core.source_address = nowhere  # type: ignore[assignment]
     meet(a, b, seconds=1)
     assert str(a.of(ExchangeFailed)[0]) == "main mode with peer at 10.99.0.2:500 failed: the network is unreachable"
+
+
+def test_a_tunnel_that_cannot_be_offered_is_said_and_tried_again() -> None:
+    a, b = pair()
+    (tunnel,) = a.configuration.connections.values()
+    (suite,) = tunnel.suites
+    (protocol,) = suite.protocols
+    unknown = tuple(replace(t, group=Group.EC2N_155) for t in protocol.transforms)
+    suites = (replace(suite, protocols=(replace(protocol, transforms=unknown),)),)
+    connections = {"tunnel": replace(tunnel, suites=suites)}
+    unable = Host(a.address, replace(a.configuration, connections=connections), seed=1)
+    meet(unable, b, seconds=70)
+    assert [event.why for event in unable.of(ExchangeFailed)] == ["group EC2N_155"] * 2
+    assert len(unable.engine.table.ike_sas) == 1
+
+
+def test_an_spi_is_neither_reserved_nor_in_use() -> None:
+    a, b = pair()
+    network = meet(a, b, seconds=1)
+    (tunnel,) = a.engine.table.tunnels
+    draws = iter([b"\0\0\0\7", b"\0\0\x0f\xff", tunnel.inbound[0].spi, b"\0\0\x10\0"])
+    a.engine._core.random = lambda size: next(draws)
+    local = a.engine._core.local(endpoint(A), endpoint(B), network.clock)
+    assert local.new_spi() == b"\0\0\x10\0"
 
 
 # --- both at once

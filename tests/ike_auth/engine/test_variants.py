@@ -14,6 +14,7 @@ from ike_auth.crypto import ciphers
 from ike_auth.events import ExchangeFailed
 from ike_auth.exchanges.v1 import phase1
 from ike_auth.network import Datagram
+from ike_auth.sa_table import MAX_VARIANTS
 from ike_auth.wire.header import HEADER_SIZE
 from ike_auth.wire.numbers import Doi, NotifyType, ProtocolId
 from ike_auth.wire.payloads import Notification
@@ -121,6 +122,21 @@ def test_until_the_peer_has_spoken_both_variants_are_there() -> None:
     network.run(1)
     assert len(b.engine.table.variants(cookies)) == 1
     assert len(b.installed) == len(a.installed) == 2
+
+
+def test_only_so_many_variants_are_kept() -> None:
+    a, b = pair()
+
+    def tamper(n: int, datagram: Datagram) -> list[tuple[float, Datagram]]:
+        if n != 5:
+            return deliver(n, datagram) if n < 5 else []
+        return [(0.001, altered(datagram, bit)) for bit in range(1, 40)]
+
+    network = meet(a, b, tamper, seconds=1)
+    assert len(a.engine.table.variants(ike_sa(a).cookies)) == MAX_VARIANTS
+    network._tamper = deliver
+    network.run(200)
+    assert_joined(a, b)
 
 
 def test_deletes_go_out_under_every_variant() -> None:
