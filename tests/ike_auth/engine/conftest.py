@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Counts the runs of the hostile network, for the summary at the end of the tests."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.ike_auth.engine.hostile import Runs
@@ -11,9 +9,9 @@ _RUNS = Runs()
 
 
 @pytest.fixture
-def runs() -> Iterator[Runs]:
-    """How many handshakes with something wrong in them this test has been through."""
-    return _RUNS  # type: ignore[return-value]
+def runs() -> Runs:
+    """To which a test adds each handshake with something wrong in it."""
+    return _RUNS
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

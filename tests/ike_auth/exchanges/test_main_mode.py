@@ -33,7 +33,7 @@ from ike_auth.errors import (
 )
 from ike_auth.events import IkeSaUp, PeerRefused
 from ike_auth.exchanges.steps import AddIkeSa, Outcome, OwnCertificate, State
-from ike_auth.exchanges.v1 import informational, main_mode
+from ike_auth.exchanges.v1 import informational, main_mode, phase1
 from ike_auth.exchanges.v1.main_mode import (
     Chosen,
     Established,
@@ -545,6 +545,18 @@ def test_a_refusal_leads_back_to_where_the_genuine_message_is_still_taken() -> N
         assert side.answer(side.take(refused.state, walk.messages[number])).changes != ()
 
 
+@pytest.mark.parametrize("number", [5, 6])
+def test_a_doubtful_refusal_tells_nobody_yet(number: int) -> None:
+    walk = sides.main_mode(FAST_RSA)
+    side = prover(walk, number)
+    refused = side.answer(walk.outcomes[number][0], PeerIdentified(NO, doubtful=True))
+    certain = side.answer(walk.outcomes[number][0], PeerIdentified(NO))
+    assert refused.state is certain.state is walk.states[number]
+    assert (refused.notify, certain.doubts) == ((), ())
+    assert len(refused.doubts) == len(certain.notify) == number - 4
+    assert events(refused) == events(certain)
+
+
 def test_a_refused_initiator_is_told_by_a_notification() -> None:
     walk = sides.main_mode()
     refused = walk.r.answer(walk.outcomes[5][0], PeerIdentified(NO))
@@ -644,6 +656,22 @@ def test_what_is_not_the_proof_that_was_taken_changes_nothing() -> None:
         walk.r.take(done, sealed(state, identity, certificate))
     with pytest.raises(PeerError):
         walk.r.take(done, walk.messages[6])
+
+
+@pytest.mark.parametrize(("at", "found"), [(4500, True), (500, False)])
+def test_an_initiator_that_has_found_a_nat_has_moved(at: int, found: bool) -> None:
+    walk = sides.main_mode()
+    hashes = list(Message.decode(walk.messages[3]).all(NatDiscovery))
+    hashes[1] = NatDiscovery(bytes(32))
+    deceived = walk.r.take(walk.states[3], changed(walk.messages[3], *hashes)).state
+    assert isinstance(deceived, ProofAwaited)
+    genuine = walk.outcomes[5][-1].state
+    assert isinstance(genuine, Established)
+    given = walk.r.given(walk.outcomes[5][0].ask)  # type: ignore[arg-type]
+    assert isinstance(given, PeerIdentified)
+    walk.r.own = endpoint(B, at)
+    sa = phase1.establish(deceived.agreed, given, genuine.sa.last_block, walk.r.local)
+    assert sa.nat == Nat(True, False, found)
 
 
 # --- hints
