@@ -11,7 +11,7 @@ from typing import NewType
 from ike_auth.authorization.requests import Question
 from ike_auth.events import Event
 from ike_auth.network import Endpoint
-from ike_auth.sa import IpsecSa
+from ike_auth.sa import Flow, IpsecSa
 
 QuestionId = NewType("QuestionId", int)
 
@@ -42,6 +42,31 @@ class RemoveSa:
 
 
 @dataclass(frozen=True, slots=True)
+class AddFlow:
+    """This traffic goes through its SAs from now on. One that is there already, for the same traffic with the same
+    ends, is replaced."""
+
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFlow:
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """As long as no flow carries this traffic it stays here, and that there is some is reported to the engine."""
+
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Unguard:
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """A question that the engine can't answer itself; the exchange waits for `Engine.answer`."""
 
@@ -56,4 +81,5 @@ class Report:
     event: Event
 
 
-Effect = SendDatagram | SendKeepalive | InstallSa | RemoveSa | Ask | Report
+ToKernel = InstallSa | RemoveSa | AddFlow | RemoveFlow | Guard | Unguard
+Effect = SendDatagram | SendKeepalive | ToKernel | Ask | Report

@@ -11,10 +11,12 @@ from ike_auth.config.model import Peer
 from ike_auth.crypto.ciphers import Cbc
 from ike_auth.crypto.key_material import Skeyid
 from ike_auth.crypto.secrets import Secret
-from ike_auth.network import Endpoint
+from ike_auth.network import Endpoint, IPAddress
 from ike_auth.suites import Phase1Suite
 from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.numbers import ExchangeType, ProtocolId
+
+DEFAULT_REPLAY_WINDOW = 64  # packets, RFC 4303 3.4.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +26,11 @@ class Nat:
     supported: bool = False
     local: bool = False  # we are behind one
     remote: bool = False
+    claimed: bool = False  # we say that we are, so that ESP goes in UDP
 
     @property
     def detected(self) -> bool:
-        return self.local or self.remote
+        return self.local or self.remote or self.claimed
 
 
 class Cookies(NamedTuple):
@@ -90,6 +93,9 @@ class IpsecSa:
     local: Selector
     remote: Selector
     life_seconds: int
+    life_kilobytes: int | None = None
+    replay_window: int = DEFAULT_REPLAY_WINDOW  # packets; 0: no replay protection (RFC 4303 3.3.3: manual keys)
+    esn: bool = False  # extended sequence numbers (RFC 4303 2.2.1)
 
     @property
     def protocol(self) -> ProtocolId:
@@ -100,6 +106,20 @@ class IpsecSa:
         """Equal at both ends if and only if the keys are; says nothing about them."""
         material = b"ike-auth key fingerprint" + self.spi + self.encryption_key.reveal() + self.integrity_key.reveal()
         return sha256(material).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Traffic between two sides, and what it goes through; several tunnels may carry it, of which the newest does."""
+
+    local: Selector
+    remote: Selector
+    local_address: IPAddress  # the ends of the tunnel
+    remote_address: IPAddress
+    parameters: tuple[ProtocolParameters, ...] = ()  # as applied to what goes out; none: it is only kept from leaking
+
+    def __str__(self) -> str:
+        return f"{self.local} ↔ {self.remote}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +146,9 @@ class Tunnel:
     @property
     def sas(self) -> tuple[IpsecSa, ...]:
         return self.inbound + self.outbound
+
+    @property
+    def flow(self) -> Flow:
+        ends = self.outbound[0]
+        parameters = tuple(sa.parameters for sa in self.outbound)
+        return Flow(self.local, self.remote, ends.source.host, ends.destination.host, parameters)

@@ -19,13 +19,27 @@ from ike_auth.authorization.requests import (
 from ike_auth.config.certificates import KeyStore
 from ike_auth.crypto import authenticators
 from ike_auth.daemon import clock
-from ike_auth.daemon.kernel import Kernel, KernelError
+from ike_auth.daemon.kernel import Acquire, HardLimit, Kernel, KernelError, KernelEvent, SaUsed, SoftLimit, UnknownSpi
 from ike_auth.daemon.logs import Journal
 from ike_auth.daemon.udp import Bound, Sockets
-from ike_auth.effects import Ask, Effect, InstallSa, RemoveSa, Report, SendDatagram, SendKeepalive
+from ike_auth.effects import (
+    AddFlow,
+    Ask,
+    Effect,
+    Guard,
+    InstallSa,
+    RemoveFlow,
+    RemoveSa,
+    Report,
+    SendDatagram,
+    SendKeepalive,
+    Unguard,
+)
 from ike_auth.engine import Engine
 from ike_auth.network import Datagram
 from ike_auth.sa import IpsecSa
+
+_WORDS = {RemoveFlow: "cannot release", Guard: "cannot guard", Unguard: "cannot release the guard of"}
 
 
 class Service:
@@ -41,6 +55,7 @@ class Service:
         self._sockets = sockets
         self._journal = journal
         self._timer: asyncio.TimerHandle | None = None
+        self._kernel_timer: asyncio.TimerHandle | None = None
 
     def run(self) -> None:
         asyncio.run(self._run())
@@ -52,13 +67,25 @@ class Service:
             loop.add_signal_handler(number, stopped.set)
         for bound in self._sockets:
             loop.add_reader(bound.socket, self._readable, bound)
-        self._feed(lambda: self._engine.start(clock.now()))
-        await stopped.wait()
-        for bound in self._sockets:
-            loop.remove_reader(bound.socket)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._guarded(lambda: self._engine.stop(clock.now()))
+        self._kernel.open(self._happened)
+        try:
+            for descriptor, read in self._kernel.readers():
+                loop.add_reader(descriptor, self._kernel_readable, read)
+            self._wake_kernel()
+            self._feed(lambda: self._engine.start(clock.now()))
+            await stopped.wait()
+            for bound in self._sockets:
+                loop.remove_reader(bound.socket)
+            for descriptor, _ in self._kernel.readers():
+                loop.remove_reader(descriptor)
+            for timer in (self._timer, self._kernel_timer):
+                if timer is not None:
+                    timer.cancel()
+            self._guarded(lambda: self._engine.stop(clock.now()))
+        finally:
+            self._kernel.close()
+
+    # --- what comes in
 
     def _readable(self, bound: Bound) -> None:
         try:
@@ -73,6 +100,46 @@ class Service:
     def _wake(self) -> None:
         self._timer = None
         self._feed(lambda: self._engine.wake(clock.now()))
+
+    def _kernel_readable(self, read: Callable[[], None]) -> None:
+        self._kernel_does(read)
+
+    def _wake_kernel(self) -> None:
+        self._kernel_timer = None
+        self._kernel_does(self._tend_kernel)
+
+    def _tend_kernel(self) -> None:
+        again = self._kernel.tend(clock.now().monotonic)
+        if again is not None:
+            self._kernel_timer = asyncio.get_running_loop().call_at(again, self._wake_kernel)
+
+    def _kernel_does(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except (KernelError, OSError) as error:
+            self._journal.warning(f"kernel: {error}")
+        except Exception as error:
+            self._journal.fault(error)
+
+    def _happened(self, event: KernelEvent) -> None:
+        """The kernel has something to say."""
+        self._feed(lambda: self._engine_hears(event))
+
+    def _engine_hears(self, event: KernelEvent) -> list[Effect]:
+        engine, now = self._engine, clock.now()
+        match event:
+            case Acquire(local, remote):
+                return engine.acquire(local, remote, now)
+            case SaUsed(spi):
+                return engine.sa_used(spi, now)
+            case SoftLimit(spi, inbound):
+                return engine.sa_soft_limit(spi, now, inbound=inbound)
+            case HardLimit(spi, inbound):
+                return engine.sa_gone(spi, "it has carried all that it may", now, inbound=inbound)
+            case UnknownSpi(local, remote, spi):
+                return engine.unknown_spi(local, remote, spi, now)
+
+    # --- what is to be done
 
     def _feed(self, step: Callable[[], list[Effect]]) -> None:
         self._guarded(step)
@@ -104,6 +171,13 @@ class Service:
                         return
                 case RemoveSa(sa):
                     self._remove(sa)
+                case AddFlow(flow):
+                    try:
+                        self._kernel.add_flow(flow)
+                    except KernelError as error:
+                        self._perform(self._engine.flow_gone(flow, str(error), clock.now()))
+                case RemoveFlow() | Guard() | Unguard():
+                    self._with_flow(effect)
                 case Ask(id, question):
                     self._perform(self._engine.answer(id, self._answer(question), clock.now()))
                 case Report(event):
@@ -124,6 +198,19 @@ class Service:
             self._kernel.remove(sa)
         except KernelError as error:
             self._journal.warning(f"cannot remove the SA with SPI {sa.spi.hex()}: {error}")
+
+    def _with_flow(self, effect: RemoveFlow | Guard | Unguard) -> None:
+        kernel = self._kernel
+        try:
+            match effect:
+                case RemoveFlow(flow):
+                    kernel.remove_flow(flow)
+                case Guard(flow):
+                    kernel.guard(flow)
+                case Unguard(flow):
+                    kernel.unguard(flow)
+        except KernelError as error:
+            self._journal.warning(f"{_WORDS[type(effect)]} {effect.flow}: {error}")
 
     def _answer(self, question: Question) -> Answer:
         """At once, in this process. Whatever fails is a denial."""

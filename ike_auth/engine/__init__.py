@@ -6,6 +6,8 @@
     commit.py       what a step led to becomes true: tables, timers, effects; exchanges of our own begin
     removal.py      exchanges that come to nothing, SAs that end
     connections.py  what is configured to be up is brought up
+    flows.py        which traffic goes through tunnels, and which waits for one
+    traffic.py      what the kernel has to say of traffic
     fragments.py    messages in pieces
     core.py         what they share
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ike_auth.config.model import Peer
 from ike_auth.effects import Ask, Effect, QuestionId, Report, SendDatagram
-from ike_auth.engine import removal
+from ike_auth.engine import flows, removal
 from ike_auth.engine.core import Core, Deadline, Doubt, IkeExpires, Keepalive, Resend, TunnelExpires
 from ike_auth.errors import IkeError
 from ike_auth.events import ExchangeFailed, PeerNotified, PeerRefused, said
@@ -158,8 +158,9 @@ def _add_ike(core: Core, sa: IkeSa, exchange: Exchange, now: Now) -> list[Effect
 def _add_tunnel(core: Core, tunnel: Tunnel) -> list[Effect]:
     core.sas.add_tunnel(tunnel)
     core.timers.set(TunnelExpires(tunnel.inbound[0].spi), tunnel.expires)
+    effects = flows.added(core, tunnel)
     surplus = core.sas.tunnels_like(tunnel)[:-MAX_LIKE_TUNNELS]
-    return removal.remove_tunnels(core, surplus, "replaced by newer ones", tell=True)
+    return effects + removal.remove_tunnels(core, surplus, "replaced by newer ones", tell=True)
 
 
 def _delete_tunnels(core: Core, change: DeleteTunnels) -> list[Effect]:

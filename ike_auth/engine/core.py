@@ -13,7 +13,7 @@ from ike_auth.exchanges.v1.protocol import IkeV1
 from ike_auth.exchanges.version import Version
 from ike_auth.half_open import ExchangeId
 from ike_auth.network import Endpoint, IPAddress, Now
-from ike_auth.sa import Cookies
+from ike_auth.sa import Cookies, Flow
 from ike_auth.sa_table import SaTable
 from ike_auth.timers import Timers
 from ike_auth.wire.fragments import Reassembly
@@ -112,6 +112,7 @@ class Core:
     counters: Counter[str] = field(default_factory=Counter)
     questions: dict[QuestionId, ExchangeId] = field(default_factory=dict)
     fragments: dict[Cookies, Reassembly] = field(default_factory=dict)
+    guards: dict[str, Flow] = field(default_factory=dict)  # by connection
     last_question: int = 0
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ike_auth.authorization.requests import Answer, TunnelAuthorized
 from ike_auth.config.model import Configuration
 from ike_auth.effects import Effect, QuestionId
-from ike_auth.engine import connections, removal
+from ike_auth.engine import connections, flows, removal, traffic
 from ike_auth.engine.alarms import ring
 from ike_auth.engine.claims import unless_claimed
 from ike_auth.engine.commit import commit
@@ -16,15 +16,18 @@ from ike_auth.engine.receiving import receive
 from ike_auth.errors import IkeError
 from ike_auth.exchange_table import ExchangeTable
 from ike_auth.exchanges.steps import Random, Settings
-from ike_auth.network import Datagram, IPAddress, Now
+from ike_auth.network import Datagram, Endpoint, IPAddress, Now
+from ike_auth.sa import Flow
 from ike_auth.sa_table import SaTable
+from ike_auth.wire.identities import Selector
 
 
 class Engine:
     """IKE without sockets, clocks and randomness of its own.
 
-    `source_address` says from which address of ours a peer is reached, or raises LocalError. Every method returns
-    effects, to be performed in their order; nothing that comes from the network makes one raise.
+    `source_address` says from which address of ours a peer is reached, or raises LocalError. `encapsulate`: we claim
+    to be behind a NAT, so that all ESP goes in UDP. Every method returns effects, to be performed in their order;
+    nothing that comes from the network makes one raise.
     """
 
     def __init__(
@@ -34,9 +37,15 @@ class Engine:
         random: Random,
         source_address: Callable[[IPAddress], IPAddress],
         ports: Ports = STANDARD_PORTS,
+        *,
+        encapsulate: bool = False,
     ) -> None:
         settings = Settings(
-            identities.certificate_of, identities.authorities, configuration.connections_of, ports.nat
+            identities.certificate_of,
+            identities.authorities,
+            configuration.connections_of,
+            ports.nat,
+            encapsulate=encapsulate,
         )
         self._core = Core(configuration, settings, random, source_address, ports)
 
@@ -57,7 +66,7 @@ class Engine:
 
     def start(self, now: Now) -> list[Effect]:
         """Bring up the connections that are configured to be, and look after them from now on."""
-        return connections.check(self._core, now)
+        return [*flows.guard(self._core), *connections.check(self._core, now)]
 
     def receive(self, datagram: Datagram, now: Now) -> list[Effect]:
         """A datagram came. It may be anything."""
@@ -95,6 +104,27 @@ class Engine:
         exchange = core.exchanges.with_spi(spi) if inbound else None
         return [] if exchange is None else removal.fail_or_forget(core, exchange, why)
 
+    def flow_gone(self, flow: Flow, why: str, now: Now) -> list[Effect]:
+        """A flow could not be installed in the kernel: its tunnels go, and the peer is told."""
+        return traffic.flow_gone(self._core, flow, why)
+
+    def acquire(self, local: Selector, remote: Selector, now: Now) -> list[Effect]:
+        """A packet of this traffic waits for a tunnel."""
+        return traffic.acquire(self._core, local, remote, now)
+
+    def sa_used(self, spi: bytes, now: Now) -> list[Effect]:
+        """The first packet has come in on an SA."""
+        return traffic.used(self._core, spi)
+
+    def sa_soft_limit(self, spi: bytes, now: Now, *, inbound: bool) -> list[Effect]:
+        """An SA has carried so much that it should be replaced."""
+        return traffic.soft_limit(self._core, spi, now, inbound=inbound)
+
+    def unknown_spi(self, local: Endpoint, remote: Endpoint, spi: bytes, now: Now) -> list[Effect]:
+        """A packet came for an SA that is not here."""
+        self._core.counters["unknown SPI"] += 1
+        return []
+
     def stop(self, now: Now) -> list[Effect]:
         """Tell peers that all SAs are gone, and forget everything."""
         core = self._core
@@ -106,6 +136,7 @@ class Engine:
         effects += removal.remove_tunnels(core, core.sas.tunnels, "shutting down", tell)
         for ike in tuple(core.sas.ike_sas.values()):
             effects += removal.remove_ike(core, ike, "shutting down", tell)
+        effects += flows.unguard(core)
         core.fragments.clear()
         core.timers.clear()
         return effects

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from math import inf
 
 from ike_auth.effects import Effect, RemoveSa, Report, SendDatagram
+from ike_auth.engine import flows
 from ike_auth.engine.core import Core, Deadline, Doubt, IkeExpires, Keepalive, Resend, TunnelExpires
 from ike_auth.events import ExchangeFailed, IkeSaDown, TunnelDown
 from ike_auth.exchange_table import Exchange
@@ -81,6 +82,7 @@ def remove_tunnels(core: Core, tunnels: Iterable[Tunnel], why: str, tell: bool) 
         exchange = core.exchanges.with_spi(tunnel.inbound[0].spi)
         if exchange is not None:
             forget(core, exchange)  # or a repeated message would have the peer bring up the tunnel again
+        effects += flows.removed(core, tunnel)
         effects += [RemoveSa(sa) for sa in tunnel.sas]
         effects.append(Report(TunnelDown(tunnel, why)))
     return effects

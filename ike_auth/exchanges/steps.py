@@ -148,6 +148,7 @@ class Settings:
     authorities: tuple[bytes, ...]  # DER subjects, for certificate requests
     connections_of: Callable[[str], tuple[Connection, ...]]
     nat_port: int = 4500  # ours; who has found a NAT moves there (RFC 3947 4)
+    encapsulate: bool = False  # claim to be behind a NAT, so that ESP goes in UDP
     key_is_shared: Callable[[Peer], bool] = lambda peer: peer.is_default
 
 

@@ -32,13 +32,25 @@ from ike_auth.authorization.requests import (
 from ike_auth.config import isakmpd
 from ike_auth.config.model import Configuration
 from ike_auth.crypto import authenticators
-from ike_auth.effects import Ask, Effect, InstallSa, RemoveSa, Report, SendDatagram, SendKeepalive
+from ike_auth.effects import (
+    AddFlow,
+    Ask,
+    Effect,
+    Guard,
+    InstallSa,
+    RemoveFlow,
+    RemoveSa,
+    Report,
+    SendDatagram,
+    SendKeepalive,
+    Unguard,
+)
 from ike_auth.engine import Engine, Identities
 from ike_auth.events import Event
 from ike_auth.exchanges.steps import OwnCertificate
 from ike_auth.network import Datagram, Endpoint, IPAddress, Now
-from ike_auth.sa import IpsecSa
-from ike_auth.wire.identities import Identity
+from ike_auth.sa import Flow, IpsecSa
+from ike_auth.wire.identities import Identity, Selector
 from pki.chain import TrustAnchors
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -94,6 +106,8 @@ class Host:
         subjects = tuple(anchor.subject_der for anchor in anchors.certificates)
         self.events: list[Event] = []
         self.installed: dict[tuple[bool, bytes], IpsecSa] = {}
+        self.flows: dict[tuple[Selector, Selector], Flow] = {}
+        self.guards: set[Flow] = set()
         self.keepalives: list[SendKeepalive] = []
         self.unanswered: list[Ask] = []
         self.engine = Engine(
@@ -126,6 +140,16 @@ class Host:
                         self.installed[sa.inbound, sa.spi] = sa
                 case RemoveSa(sa):
                     self.installed.pop((sa.inbound, sa.spi), None)
+                case AddFlow(flow):
+                    self.flows[flow.local, flow.remote] = flow
+                case RemoveFlow(flow):
+                    self.flows.pop(
+                        (flow.local, flow.remote), None
+                    )  # a failed installation cancels what comes after it
+                case Guard(flow):
+                    self.guards.add(flow)
+                case Unguard(flow):
+                    self.guards.remove(flow)
                 case Ask(id, question):
                     answer = self.answer(question, now) if self.answer else self.answer_from_gate(question, now)
                     if answer is None:

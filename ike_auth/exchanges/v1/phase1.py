@@ -209,15 +209,11 @@ def supports_nat_traversal(message: Message) -> bool:
 
 
 def nat_discovery(suite: Phase1Suite, cookies: Cookies, local: Local) -> tuple[Payload, ...]:
-    """RFC 3947 3.2: first the other end as we see it, then ourselves."""
-    return tuple(
-        NatDiscovery(
-            key_material.nat_d(
-                suite.hash, cky_i=cookies.initiator, cky_r=cookies.responder, address=end.host, port=end.port
-            )
-        )
-        for end in (local.remote, local.local)
-    )
+    """RFC 3947 3.2: first the other end as we see it, then ourselves; or something else, to claim a NAT before us."""
+    theirs, ours = _nat_hash(suite, cookies, local.remote), _nat_hash(suite, cookies, local.local)
+    if local.settings.encapsulate:
+        ours = local.random(len(ours))
+    return NatDiscovery(theirs), NatDiscovery(ours)
 
 
 def nat_found(suite: Phase1Suite, cookies: Cookies, message: Message, local: Local) -> Nat:
@@ -225,8 +221,15 @@ def nat_found(suite: Phase1Suite, cookies: Cookies, message: Message, local: Loc
     received = [payload.data for payload in message.all(NatDiscovery)]
     if len(received) < 2:
         return Nat()
-    theirs, ours = (payload.encode() for payload in nat_discovery(suite, cookies, local))
-    return Nat(supported=True, local=received[0] != ours, remote=theirs not in received[1:])
+    theirs, ours = _nat_hash(suite, cookies, local.remote), _nat_hash(suite, cookies, local.local)
+    claimed = local.settings.encapsulate
+    return Nat(supported=True, local=received[0] != ours, remote=theirs not in received[1:], claimed=claimed)
+
+
+def _nat_hash(suite: Phase1Suite, cookies: Cookies, end: Endpoint) -> bytes:
+    return key_material.nat_d(
+        suite.hash, cky_i=cookies.initiator, cky_r=cookies.responder, address=end.host, port=end.port
+    )
 
 
 def certificate_requests(suite: Phase1Suite, authorities: tuple[bytes, ...]) -> tuple[CertificateRequest, ...]:

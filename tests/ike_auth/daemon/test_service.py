@@ -30,17 +30,30 @@ from ike_auth.authorization.requests import (
 from ike_auth.config.certificates import KeyStore
 from ike_auth.crypto import authenticators
 from ike_auth.daemon import start
-from ike_auth.daemon.kernel import KernelError
+from ike_auth.daemon.kernel import Acquire, HardLimit, KernelError, KernelEvent, Reader, SaUsed, SoftLimit, UnknownSpi
 from ike_auth.daemon.logs import Journal
 from ike_auth.daemon.service import Service, drop_privileges
 from ike_auth.daemon.start import CannotStart
 from ike_auth.daemon.udp import Sockets
-from ike_auth.effects import Ask, Effect, InstallSa, QuestionId, RemoveSa, Report, SendDatagram, SendKeepalive
+from ike_auth.effects import (
+    AddFlow,
+    Ask,
+    Effect,
+    Guard,
+    InstallSa,
+    QuestionId,
+    RemoveFlow,
+    RemoveSa,
+    Report,
+    SendDatagram,
+    SendKeepalive,
+    Unguard,
+)
 from ike_auth.engine import Engine, Ports
 from ike_auth.events import MessageDropped
 from ike_auth.network import Datagram, Endpoint, Now
-from ike_auth.sa import IpsecSa
-from ike_auth.wire.identities import Identity
+from ike_auth.sa import Flow, IpsecSa
+from ike_auth.wire.identities import Identity, Selector
 
 LOOPBACK = ip_address("127.0.0.1")
 SOMEWHERE = Endpoint(LOOPBACK, 9)
@@ -71,6 +84,9 @@ class Script:
     at_wake: Callable[[], list[Effect]] = list
     wakes: list[float] = field(default_factory=list)
     broken: frozenset[bytes] = frozenset()  # SPIs that the kernel neither installs nor removes
+    kernel_readers: list[Reader] = field(default_factory=list)
+    flows_broken: bool = False
+    closed: bool = False
     happened: list[Any] = field(default_factory=list)
 
     def start(self, now: Now) -> list[Effect]:
@@ -106,6 +122,54 @@ class Script:
         if sa.spi in self.broken:
             raise KernelError("the kernel says no")
         self.happened.append(("remove", sa.spi))
+
+    def open(self, report: Callable[[KernelEvent], None]) -> None:
+        self.report = report
+
+    def close(self) -> None:
+        self.closed = True
+
+    def readers(self) -> list[Reader]:
+        return self.kernel_readers
+
+    def tend(self, now: float) -> float | None:
+        return None
+
+    def add_flow(self, flow: Flow) -> None:
+        if self.flows_broken:
+            raise KernelError("the kernel takes no flow")
+        self.happened.append(("flow", flow))
+
+    def remove_flow(self, flow: Flow) -> None:
+        self.happened.append(("no flow", flow))
+
+    def guard(self, flow: Flow) -> None:
+        if self.flows_broken:
+            raise KernelError("the kernel takes no guard")
+        self.happened.append(("guard", flow))
+
+    def unguard(self, flow: Flow) -> None:
+        self.happened.append(("unguard", flow))
+
+    def flow_gone(self, flow: Flow, why: str, now: Now) -> list[Effect]:
+        self.happened.append(("flow gone", flow, why))
+        return []
+
+    def acquire(self, local: Selector, remote: Selector, now: Now) -> list[Effect]:
+        self.happened.append(("acquire", local, remote))
+        return []
+
+    def sa_used(self, spi: bytes, now: Now) -> list[Effect]:
+        self.happened.append(("used", spi))
+        return []
+
+    def sa_soft_limit(self, spi: bytes, now: Now, *, inbound: bool) -> list[Effect]:
+        self.happened.append(("soft", spi, inbound))
+        return []
+
+    def unknown_spi(self, local: Endpoint, remote: Endpoint, spi: bytes, now: Now) -> list[Effect]:
+        self.happened.append(("unknown", local, remote, spi))
+        return []
 
     def identify(self, question: IdentifyPeer, now: Any) -> PeerIdentified:
         return PeerIdentified(Decision(False, "", "the gate was asked"))
@@ -306,6 +370,93 @@ def test_what_cannot_be_sent_or_removed_stops_nothing(
     assert f"cannot send from {ike(sockets)} to {end(peer)}: Message too long" in log
     assert f"cannot send from {SOMEWHERE} to {end(peer)}: no socket for {SOMEWHERE}" in log
     assert "cannot remove the SA with SPI 626164: the kernel says no" in log
+
+
+# --- traffic
+
+SIDE, OTHER_SIDE = (Selector.of(ip_address(address)) for address in ("10.1.0.1", "10.2.0.1"))
+FLOW = Flow(SIDE, OTHER_SIDE, LOOPBACK, LOOPBACK)
+
+
+def test_flows_and_guards_go_to_the_kernel(sockets: Sockets) -> None:
+    effects: list[Effect] = [Guard(FLOW), AddFlow(FLOW), RemoveFlow(FLOW), Unguard(FLOW)]
+    assert perform(effects, sockets) == [
+        ("guard", FLOW),
+        ("flow", FLOW),
+        ("no flow", FLOW),
+        ("unguard", FLOW),
+        "stop",
+    ]
+
+
+def test_a_flow_that_cannot_be_is_the_engines_business_and_a_guard_the_operators(
+    sockets: Sockets, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = Script(at_start=lambda: [AddFlow(FLOW), Guard(FLOW), *terminate()], flows_broken=True)
+    run(script, sockets)
+    assert script.happened == [("flow gone", FLOW, "the kernel takes no flow"), "stop"]
+    assert "cannot guard 10.1.0.1 ↔ 10.2.0.1: the kernel takes no guard" in capsys.readouterr().err
+
+
+def test_what_the_kernel_reports_goes_to_the_engine(sockets: Sockets) -> None:
+    reading, writing = os.pipe()
+    reported: list[KernelEvent] = [
+        Acquire(SIDE, OTHER_SIDE),
+        SaUsed(b"used"),
+        SoftLimit(b"soft", inbound=False),
+        HardLimit(b"hard", inbound=True),
+        UnknownSpi(SOMEWHERE, SOMEWHERE, b"none"),
+    ]
+
+    def read() -> None:
+        os.read(reading, 1)
+        for event in reported:
+            script.report(event)
+        terminate()
+
+    def begin() -> list[Effect]:
+        os.write(writing, b"!")
+        return []
+
+    script = Script(at_start=begin, kernel_readers=[(reading, read)])
+    run(script, sockets)
+    os.close(reading)
+    os.close(writing)
+    assert script.happened == [
+        ("acquire", SIDE, OTHER_SIDE),
+        ("used", b"used"),
+        ("soft", b"soft", False),
+        ("gone", b"hard", "it has carried all that it may", True),
+        ("unknown", SOMEWHERE, SOMEWHERE, b"none"),
+        "stop",
+    ]
+    assert script.closed
+
+
+def test_a_kernel_that_fails_ends_nothing(sockets: Sockets, capsys: pytest.CaptureFixture[str]) -> None:
+    reading, writing = os.pipe()
+    failures = [KernelError("no buffer space"), OSError(5, "Input/output error"), ValueError(SECRET)]
+
+    def read() -> None:
+        os.read(reading, 1)
+        if not failures:
+            terminate()
+            return
+        raise failures.pop(0)
+
+    def begin() -> list[Effect]:
+        os.write(writing, b"....")
+        return []
+
+    script = Script(at_start=begin, kernel_readers=[(reading, read)])
+    run(script, sockets)
+    os.close(reading)
+    os.close(writing)
+    log = capsys.readouterr().err
+    assert "kernel: no buffer space" in log
+    assert "Input/output error" in log
+    assert "internal error, please report it: ValueError" in log
+    assert SECRET not in log
 
 
 # --- questions

@@ -160,6 +160,7 @@ class Interleavings(RuleBasedStateMachine):
             tunnels = {(sa.inbound, sa.spi) for t in host.engine.table.tunnels for sa in t.sas}
             pending = {(True, spi) for e in host.engine.exchanges for spi in e.state.own_spis}
             assert tunnels <= set(host.installed) <= tunnels | pending
+            assert set(host.flows) == {(t.local, t.remote) for t in host.engine.table.tunnels}
 
     @invariant()
     def tables_agree_with_each_other(self) -> None:
