@@ -31,3 +31,14 @@ class Datagram(NamedTuple):
     data: bytes
     local: Endpoint
     remote: Endpoint
+
+
+class EspDatagrams(NamedTuple):
+    """ESP in UDP: packets of `size` bytes one behind the other, the last of which may be shorter. `tos` is DSCP and
+    ECN of the outer header. They come like this from one peer in a burst, and go like this."""
+
+    data: bytes
+    size: int
+    local: Endpoint
+    remote: Endpoint
+    tos: int = 0

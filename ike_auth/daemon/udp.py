@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""UDP sockets for IKE: port 500, and port 4500 with the non-ESP marker (RFC 3948 2.2).
+"""UDP sockets for IKE: port 500, and port 4500 with the non-ESP marker (RFC 3948 2.2), which ESP shares.
 
 Without `Listen-on` there is one wildcard socket a port and family; IP_PKTINFO says which address of ours a datagram
 was for, and replies leave from it. asyncio's datagram transports hide that, hence `recvmsg` on plain sockets.
@@ -7,23 +7,21 @@ was for, and replies leave from it. asyncio's datagram transports hide that, hen
 
 import errno
 import socket
-import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from ike_auth.daemon import ancillary
 from ike_auth.engine import Ports
 from ike_auth.errors import LocalError
-from ike_auth.network import Datagram, Endpoint, IPAddress
+from ike_auth.network import Datagram, Endpoint, EspDatagrams, IPAddress
 
 MARKER = bytes(4)  # where ESP has its SPI, which is never zero
 KEEPALIVE = b"\xff"
 _MAX_DATAGRAM = 65535
 _BATCH = 64  # datagrams read from one socket before the others have their turn
-_PKTINFO4 = struct.Struct("=I4s4s")  # interface, local address, address in the header
-_PKTINFO6 = struct.Struct("=16sI")
-# Linux's number; Python's socket module has no name for it.
-_IP_PKTINFO = 8
+_NOTHING: ancillary.Ancillary = []
 # A datagram that cannot go is lost, as any datagram may be: ICMP errors, a route that is down, a full buffer.
 _LOST = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EAGAIN, errno.ENOBUFS, errno.ENETDOWN}
 
@@ -50,17 +48,15 @@ class Bound:
 
 
 class Sockets:
-    """All sockets of the daemon. `esp` is called for packets that are ESP in UDP."""
+    """All sockets of the daemon. `esp` may be set; it is called with ESP in UDP, all that came in one turn."""
 
-    def __init__(
-        self, addresses: tuple[IPAddress, ...], ports: Ports, esp: Callable[[Datagram], None] = lambda _: None
-    ) -> None:
-        self._esp = esp
+    def __init__(self, addresses: tuple[IPAddress, ...], ports: Ports) -> None:
+        self.esp: Callable[[list[EspDatagrams]], None] = lambda _: None
         self._bound: list[Bound] = []
         try:
             for address in addresses or _wildcards():
                 for port, nat in ((ports.ike, False), (ports.nat, True)):
-                    opened = _open(address, port)
+                    opened = _open(address, port, nat)
                     self._bound.append(Bound(opened, address, opened.getsockname()[1], nat))
         except BaseException:
             self.close()
@@ -75,21 +71,19 @@ class Sockets:
             bound.socket.close()
 
     def receive(self, bound: Bound) -> Iterator[Datagram]:
-        """IKE messages that wait on one socket."""
-        for _ in range(_BATCH):
-            try:
-                data, ancillary, _, source = bound.socket.recvmsg(_MAX_DATAGRAM, 128)
-            except OSError as error:
-                if error.errno in _LOST or isinstance(error, InterruptedError):
-                    return
-                raise
-            datagram = Datagram(data, Endpoint(_local(ancillary, bound), bound.port), _endpoint(source))
-            if not bound.nat:
-                yield datagram
-            elif data.startswith(MARKER):
-                yield datagram._replace(data=data[len(MARKER) :])
-            elif data != KEEPALIVE:
-                self._esp(datagram)
+        """IKE messages that wait on one socket. ESP among them has gone its own way when this ends."""
+        found: list[EspDatagrams] = []
+        try:
+            for came in _waiting(bound):
+                if not bound.nat:
+                    yield Datagram(came.data, came.local, came.remote)
+                elif came.size <= len(KEEPALIVE) or _holds_ike(came):
+                    yield from _sorted(came, found)
+                else:
+                    found.append(came)
+        finally:
+            if found:
+                self.esp(found)
 
     def send(self, data: bytes, local: Endpoint, remote: Endpoint) -> None:
         """Send an IKE message. Losses are not reported: the protocol repeats what matters. Raises OSError else."""
@@ -99,6 +93,15 @@ class Sockets:
     def send_keepalive(self, local: Endpoint, remote: Endpoint) -> None:
         self._send(self._for(local), KEEPALIVE, local, remote)
 
+    def send_esp(self, burst: EspDatagrams) -> None:
+        """One system call for all of it. Raises OSError as `send`."""
+        bound = self._for(burst.local)
+        version = burst.remote.host.version
+        about = ancillary.traffic_class(version, burst.tos) if burst.tos else []
+        if len(burst.data) > burst.size:
+            about = about + ancillary.segments(burst.size)
+        self._send(bound, burst.data, burst.local, burst.remote, about)
+
     def _for(self, local: Endpoint) -> Bound:
         wildcard = IPv4Address(0) if local.host.version == 4 else IPv6Address(0)
         bound = self._by_endpoint.get((local.host, local.port)) or self._by_endpoint.get((wildcard, local.port))
@@ -106,12 +109,45 @@ class Sockets:
             raise OSError(errno.EADDRNOTAVAIL, f"no socket for {local}")
         return bound
 
-    def _send(self, bound: Bound, data: bytes, local: Endpoint, remote: Endpoint) -> None:
+    def _send(
+        self, bound: Bound, data: bytes, local: Endpoint, remote: Endpoint, about: ancillary.Ancillary = _NOTHING
+    ) -> None:
+        if _is_wildcard(bound.address):
+            about = about + ancillary.from_address(local)
         try:
-            bound.socket.sendmsg([data], _from(local) if _is_wildcard(bound.address) else [], 0, _address(remote))
+            bound.socket.sendmsg([data], about, 0, _address(remote))
         except OSError as error:
             if error.errno not in _LOST:
                 raise
+
+
+def _waiting(bound: Bound) -> Iterator[EspDatagrams]:
+    """What waits on a socket, IKE or not."""
+    for _ in range(_BATCH):
+        try:
+            data, control, _, source = bound.socket.recvmsg(_MAX_DATAGRAM, ancillary.SPACE)
+        except OSError as error:
+            if error.errno in _LOST or isinstance(error, InterruptedError):
+                return
+            raise
+        about = ancillary.read(control)
+        local = _endpoint(about.local or bound.address, bound.port)
+        yield EspDatagrams(data, about.size or len(data), local, _remote(source[0], source[1]), about.tos)
+
+
+def _holds_ike(came: EspDatagrams) -> bool:
+    """Both share a port, and the kernel puts together what is of one size."""
+    data = came.data
+    return any(data.startswith(MARKER, at) for at in range(0, len(data), came.size))
+
+
+def _sorted(came: EspDatagrams, esp: list[EspDatagrams]) -> Iterator[Datagram]:
+    for at in range(0, len(came.data) or 1, came.size or 1):
+        data = came.data[at : at + came.size]
+        if data.startswith(MARKER):
+            yield Datagram(data[len(MARKER) :], came.local, came.remote)
+        elif data != KEEPALIVE:
+            esp.append(came._replace(data=data, size=len(data)))
 
 
 def source_address(remote: IPAddress, listen_on: tuple[IPAddress, ...] = ()) -> IPAddress:
@@ -145,7 +181,7 @@ def _is_wildcard(address: IPAddress) -> bool:
     return int(address) == 0
 
 
-def _open(address: IPAddress, port: int) -> socket.socket:
+def _open(address: IPAddress, port: int, nat: bool) -> socket.socket:
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     try:
         opened = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
@@ -154,9 +190,7 @@ def _open(address: IPAddress, port: int) -> socket.socket:
     try:
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-        else:
-            opened.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+        ancillary.prepare(opened, segments=nat)
         opened.bind((str(address), port))
     except OSError as error:
         opened.close()
@@ -174,24 +208,16 @@ def _why(address: IPAddress, port: int, error: OSError) -> str:
     return f"cannot listen on {Endpoint(address, port)}: {error.strerror}" + (f" ({hint})" if hint else "")
 
 
-def _local(ancillary: list[tuple[int, int, bytes]], bound: Bound) -> IPAddress:
-    for level, kind, data in ancillary:
-        if level == socket.IPPROTO_IP and kind == _IP_PKTINFO:
-            return IPv4Address(_PKTINFO4.unpack(data[: _PKTINFO4.size])[2])
-        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
-            return IPv6Address(_PKTINFO6.unpack(data[: _PKTINFO6.size])[0])
-    return bound.address
+@lru_cache(1024)
+def _endpoint(host: IPAddress, port: int) -> Endpoint:
+    return Endpoint(host, port)
 
 
-def _from(local: Endpoint) -> list[tuple[int, int, bytes]]:
-    if local.host.version == 4:
-        return [(socket.IPPROTO_IP, _IP_PKTINFO, _PKTINFO4.pack(0, local.host.packed, bytes(4)))]
-    return [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, _PKTINFO6.pack(local.host.packed, 0))]
+@lru_cache(1024)
+def _remote(host: str, port: int) -> Endpoint:
+    return Endpoint(ip_address(host), port)
 
 
-def _endpoint(source: tuple[str, int] | tuple[str, int, int, int]) -> Endpoint:
-    return Endpoint(ip_address(source[0]), source[1])
-
-
+@lru_cache(1024)
 def _address(remote: Endpoint) -> tuple[str, int]:
     return str(remote.host), remote.port

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from ike_auth.daemon import ancillary
 from ike_auth.daemon.udp import Bound, CannotBind, Sockets, Unreachable, source_address
 from ike_auth.engine import Ports
-from ike_auth.network import Datagram, Endpoint
+from ike_auth.network import Datagram, Endpoint, EspDatagrams
 
 ANY_PORTS = Ports(0, 0)
 LOOPBACK = ip_address("127.0.0.1")
@@ -23,13 +24,14 @@ MARKER = bytes(4)
 
 
 @pytest.fixture
-def esp() -> list[Datagram]:
+def esp() -> list[EspDatagrams]:
     return []
 
 
 @pytest.fixture
-def sockets(esp: list[Datagram]) -> Iterator[Sockets]:
-    with closing(Sockets((LOOPBACK,), ANY_PORTS, esp.append)) as opened:
+def sockets(esp: list[EspDatagrams]) -> Iterator[Sockets]:
+    with closing(Sockets((LOOPBACK,), ANY_PORTS)) as opened:
+        opened.esp = esp.extend
         yield opened
 
 
@@ -74,14 +76,14 @@ def sent_to(bound: Bound, data: bytes, peer: socket.socket, host: str = "127.0.0
 
 
 @pytest.mark.parametrize("data", [MESSAGE, MARKER + MESSAGE, b"", b"\xff"])
-def test_port_500_has_no_marker(sockets: Sockets, peer: socket.socket, esp: list[Datagram], data: bytes) -> None:
+def test_port_500_has_no_marker(sockets: Sockets, peer: socket.socket, esp: list[EspDatagrams], data: bytes) -> None:
     bound = ike_of(sockets)
     local = sent_to(bound, data, peer)
     assert list(sockets.receive(bound)) == [Datagram(data, local, end(peer))]
     assert esp == []
 
 
-def test_marker_is_taken_off(sockets: Sockets, peer: socket.socket, esp: list[Datagram]) -> None:
+def test_marker_is_taken_off(sockets: Sockets, peer: socket.socket, esp: list[EspDatagrams]) -> None:
     bound = nat_of(sockets)
     local = sent_to(bound, MARKER + MESSAGE, peer)
     assert list(sockets.receive(bound)) == [Datagram(MESSAGE, local, end(peer))]
@@ -89,19 +91,62 @@ def test_marker_is_taken_off(sockets: Sockets, peer: socket.socket, esp: list[Da
 
 
 @pytest.mark.parametrize("data", [MESSAGE, b"\xff\xff", b"\0\0\0", b""])
-def test_what_has_no_marker_is_esp(sockets: Sockets, peer: socket.socket, esp: list[Datagram], data: bytes) -> None:
+def test_what_has_no_marker_is_esp(
+    sockets: Sockets, peer: socket.socket, esp: list[EspDatagrams], data: bytes
+) -> None:
     bound = nat_of(sockets)
     local = sent_to(bound, data, peer)
     assert list(sockets.receive(bound)) == []
-    assert esp == [Datagram(data, local, end(peer))]
+    assert esp == [EspDatagrams(data, len(data), local, end(peer))]
 
 
-def test_keepalives_are_for_nobody(sockets: Sockets, peer: socket.socket, esp: list[Datagram]) -> None:
+def test_keepalives_are_for_nobody(sockets: Sockets, peer: socket.socket, esp: list[EspDatagrams]) -> None:
     bound = nat_of(sockets)
     sent_to(bound, b"\xff", peer)
     sent_to(bound, MARKER + MESSAGE, peer)
     assert [datagram.data for datagram in sockets.receive(bound)] == [MESSAGE]
     assert esp == []
+
+
+def burst_to(bound: Bound, data: bytes, size: int, peer: socket.socket) -> None:
+    """As one system call, which is what makes the kernel of the receiver put them together."""
+    peer.sendmsg([data], ancillary.segments(size), 0, ("127.0.0.1", bound.port))
+
+
+def test_esp_comes_in_bursts(sockets: Sockets, peer: socket.socket, esp: list[EspDatagrams]) -> None:
+    bound = nat_of(sockets)
+    packets = b"".join(bytes([number]) * 1000 for number in range(1, 9)) + b"short"
+    burst_to(bound, packets, 1000, peer)
+    assert list(sockets.receive(bound)) == []
+    assert b"".join(came.data for came in esp) == packets
+    assert {came.size for came in esp} == {1000}
+    assert len(esp) == 1
+
+
+def test_ike_among_a_burst_of_esp_is_found(sockets: Sockets, peer: socket.socket, esp: list[EspDatagrams]) -> None:
+    bound = nat_of(sockets)
+    one, ike, other = b"\1" * 100, MARKER + b"\2" * 96, b"\3" * 100
+    burst_to(bound, one + ike + other + MARKER + b"end", 100, peer)
+    assert [datagram.data for datagram in sockets.receive(bound)] == [b"\2" * 96, b"end"]
+    assert [came.data for came in esp] == [one, other]
+
+
+@pytest.mark.parametrize("tos", [0, 0x02, 0x03, 0xB8])
+def test_esp_goes_in_bursts_with_its_traffic_class(sockets: Sockets, peer: socket.socket, tos: int) -> None:
+    peer.setsockopt(socket.IPPROTO_IP, 13, 1)  # IP_RECVTOS
+    local = Endpoint(LOOPBACK, nat_of(sockets).port)
+    sockets.send_esp(EspDatagrams(b"one!two!3", 4, local, end(peer), tos))
+    came = [peer.recvmsg(100, 100) for _ in range(3)]
+    assert [data for data, *_ in came] == [b"one!", b"two!", b"3"]
+    assert [control for _, control, *_ in came] == [[(socket.IPPROTO_IP, socket.IP_TOS, bytes([tos]))]] * 3
+
+
+def test_traffic_class_of_what_comes(sockets: Sockets, peer: socket.socket, esp: list[EspDatagrams]) -> None:
+    peer.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, 0x2E << 2 | 1)
+    bound = nat_of(sockets)
+    sent_to(bound, MESSAGE, peer)
+    assert list(sockets.receive(bound)) == []
+    assert [came.tos for came in esp] == [0x2E << 2 | 1]
 
 
 def test_others_have_their_turn(sockets: Sockets, peer: socket.socket) -> None:
@@ -171,6 +216,8 @@ def test_what_is_too_long_is_no_loss(sockets: Sockets, peer: socket.socket) -> N
 
 class FalseSocket:
     """Fails at one call with one error number."""
+
+    family = socket.AF_INET
 
     def __init__(self, call: str, number: int) -> None:
         self._call = call
