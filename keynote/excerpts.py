@@ -13,8 +13,9 @@ _INDENT: Final = "    "
 
 # A comment; a string literal; or a literal that is never closed, up to where its line ends.
 _TOKEN = re.compile(rf'#[^\n]*|({literals.PATTERN})|("(?:[^"\\\n]|\\(?:\n[ \t\n]*+|.|\Z))*+)')
-# What may follow a literal in its field, or the end of the field.
-_OPERATOR = re.compile(r"[ \t]*(?:[)},;.#]|&&|\|\||->|[=!<>~]=|\Z|\n)")
+# What may follow a literal in its field; or the end of the field, if another one begins then, or this one goes on.
+_OPERATOR = re.compile(r"[ \t]*(?:[)},;.#]|&&|\|\||->|[=!<>~]=|\Z|\n(?:[ \t#\n]|[A-Za-z-]+:|\Z))")
+_FIELD = re.compile(r"\n*(?:[ \t#]|[A-Za-z-]+:)")
 _SECRET = re.compile(r"passphrase[a-z0-9-]*:", re.IGNORECASE)
 
 
@@ -25,7 +26,8 @@ def excerpt(source: Source, at: int, start: int, end: int) -> str:
     before: list[str] = []
     after: list[str] = []
     position = line_start
-    for span_start, span_end in [*_hidden(source.text, start, end), (line_end, line_end)]:
+    hidden = _hidden(source.text, _beginning(source.text, start), end)
+    for span_start, span_end in [*hidden, (line_end, line_end)]:
         if span_end < line_start or span_start > line_end:
             continue
         _divide(source.text, position, max(span_start, line_start), at, before, after)
@@ -33,6 +35,14 @@ def excerpt(source: Source, at: int, start: int, end: int) -> str:
             (before if span_end <= at else after).append(f'"{HIDDEN}"')
         position = min(span_end, line_end)
     return _cropped("".join(before), "".join(after))
+
+
+def _beginning(text: str, start: int) -> int:
+    """Where the text that `start` is in begins: what stands behind a blank line and is no field may be the rest of
+    what stands before it."""
+    while start and not _FIELD.match(text, start):
+        start = max(text.rfind("\n\n", 0, max(start - 1, 0)), 0)
+    return start
 
 
 def _divide(text: str, start: int, end: int, at: int, before: list[str], after: list[str]) -> None:
@@ -62,7 +72,7 @@ def _hidden(text: str, start: int, end: int) -> list[tuple[int, int]]:
     together = _is_put_together(values)
     for match, value in zip(found, values, strict=True):
         if together or is_secret(value):
-            in_order = match[1] is not None and _OPERATOR.match(text, match.end(), end)
+            in_order = match[1] is not None and not _is_cut(value) and _OPERATOR.match(text, match.end(), end)
             spans.append((match.start(), match.end() if in_order else end))
     inside = {position for match in found for position in range(*match.span())}
     bare = [match.start() for match in _SECRET.finditer(text, start, end) if match.start() not in inside]
@@ -71,9 +81,14 @@ def _hidden(text: str, start: int, end: int) -> list[tuple[int, int]]:
 
 def _is_put_together(values: list[str]) -> bool:
     """Whether a passphrase may be made of several literals, as in "passphrase:" . KEY."""
-    if any(value.rstrip().endswith(":") and is_secret(value) for value in values):
+    if any(map(_is_cut, values)):
         return True
     return is_secret("".join(values)) and not any(map(is_secret, values))
+
+
+def _is_cut(value: str) -> bool:
+    """Whether a passphrase is announced and not there: it may be in what follows, whatever that is."""
+    return is_secret(value) and value.rstrip().endswith(":")
 
 
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

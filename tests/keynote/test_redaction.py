@@ -66,6 +66,9 @@ BROKEN = [
     f'Authorizer: "POLICY"\nLicensees: "passphrase:x" {SECRET}"\n',
     f'Authorizer: "POLICY"\nLicensees: "passphrase:x"y {SECRET}"\n',
     f'Authorizer: "POLICY"\nLicensees: "passphrase:x""{SECRET}"\n',
+    f'Authorizer: "POLICY"\nLicensees: "passphrase:"\n{SECRET}"\n',
+    f'Authorizer: "POLICY"\nLicensees: "passphrase:x"\n{SECRET}" || "K"\n',
+    f'Authorizer: "POLICY"\nLicensees: "passphrase:\n\n{SECRET}"\n',
     f'Authorizer: "POLICY"\nLicensees: 2-of("passphrase:{SECRET}")\n',
     f'Authorizer: "POLICY"\nLicensees: "passphrase:{SECRET}"\r\n',
 ]
