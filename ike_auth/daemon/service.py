@@ -29,7 +29,8 @@ from ike_auth.sa import IpsecSa
 
 
 class Service:
-    """Runs until SIGTERM or SIGINT, then tells the peers and ends. An error in one datagram ends nothing."""
+    """Runs until SIGTERM or SIGINT, then tells the peers and ends. An error in one datagram or alarm ends
+    nothing."""
 
     def __init__(
         self, engine: Engine, gate: Gate, keystore: KeyStore, kernel: Kernel, sockets: Sockets, journal: Journal
@@ -78,7 +79,7 @@ class Service:
         self._guarded(step)
         if self._timer is not None:
             self._timer.cancel()
-        wake = self._engine.next_wake()
+        wake = self._engine.next_wake()  # may be over: then at once, but datagrams get their turn between two alarms
         # The event loop's clock is the monotonic one, like the engine's.
         self._timer = None if wake is None else asyncio.get_running_loop().call_at(wake, self._wake)
 
