@@ -43,7 +43,8 @@ _WORDS = {RemoveFlow: "cannot release", Guard: "cannot guard", Unguard: "cannot 
 
 
 class Service:
-    """Runs until SIGTERM or SIGINT, then tells the peers and ends. An error in one datagram ends nothing."""
+    """Runs until SIGTERM or SIGINT, then tells the peers and ends. An error in one datagram or alarm ends
+    nothing."""
 
     def __init__(
         self, engine: Engine, gate: Gate, keystore: KeyStore, kernel: Kernel, sockets: Sockets, journal: Journal
@@ -145,7 +146,7 @@ class Service:
         self._guarded(step)
         if self._timer is not None:
             self._timer.cancel()
-        wake = self._engine.next_wake()
+        wake = self._engine.next_wake()  # may be over: then at once, but datagrams get their turn between two alarms
         # The event loop's clock is the monotonic one, like the engine's.
         self._timer = None if wake is None else asyncio.get_running_loop().call_at(wake, self._wake)
 
