@@ -24,7 +24,7 @@ from ike_auth.exchanges.steps import (
 )
 from ike_auth.network import Endpoint, IPAddress, Now
 from ike_auth.retransmission import Retransmission
-from ike_auth.sa import IkeSa, Tunnel
+from ike_auth.sa import Cookies, IkeSa, Tunnel
 
 PATIENCE = 10.0  # seconds for a better message after a doubtful one: peers repeat theirs within 4 to 10
 MAX_LIKE_TUNNELS = 4  # for the same traffic: crossing exchanges make two, renegotiation makes more for a while
@@ -38,7 +38,7 @@ def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now) -> list[E
     sent = (*outcome.notify, *(() if outcome.send is None else (outcome.send,)))
     exchange = exchange._replace(
         state=outcome.state,
-        cookies=exchange.version.cookies_of(outcome.state) or exchange.cookies,
+        cookies=_cookies(exchange, outcome),
         question=_new_question(core, exchange, outcome),
         refused=exchange.refused or any(map(_is_refusal, outcome.after)),
         retransmission=_remembered(exchange, outcome, sent),
@@ -113,6 +113,12 @@ def _remembered(exchange: Exchange, outcome: Outcome, sent: tuple[bytes, ...]) -
     if outcome.send is not None:
         retransmission = retransmission.awaiting(outcome.send if outcome.state.awaits_message else None)
     return retransmission if outcome.state.open else retransmission.final()
+
+
+def _cookies(exchange: Exchange, outcome: Outcome) -> Cookies:
+    """Those of an exchange that makes an IKE SA change when the responder's is known."""
+    made = exchange.version.cookies_of(outcome.state) if exchange.ike is None else None
+    return made or exchange.cookies
 
 
 def _new_question(core: Core, exchange: Exchange, outcome: Outcome) -> QuestionId | None:

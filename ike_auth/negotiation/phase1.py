@@ -9,7 +9,7 @@ from ike_auth.crypto.groups import public_size
 from ike_auth.crypto.legacy import legacy_names
 from ike_auth.crypto.prf import digest_size
 from ike_auth.errors import LocalError, NoProposalChosen, UnsupportedAlgorithm
-from ike_auth.negotiation.attributes import attribute_map, lifetimes
+from ike_auth.negotiation.attributes import attribute_map, lifetimes, same_transform
 from ike_auth.negotiation.refusals import listed
 from ike_auth.suites import Phase1Suite
 from ike_auth.wire.attributes import Attribute
@@ -79,7 +79,7 @@ def accept_choice(offered: SecurityAssociation, answer: SecurityAssociation) -> 
         raise NoProposalChosen("the peer's answer is not one proposal with one transform")
     chosen = answer.proposals[0].transforms[0]
     ours = offered.proposals[0].transforms
-    if not any(_same(t, chosen) for t in ours):
+    if not any(same_transform(t, chosen, _LIFE) for t in ours):
         raise NoProposalChosen(f"the peer chose `{_text(chosen)}`, which we did not offer")
     return suite_of(chosen)
 
@@ -183,13 +183,6 @@ def _compare(values: Mapping[int, int], life: Mapping[int, int], ours: Phase1Tra
 
 def _life(transform: Transform) -> Mapping[int, int]:
     return lifetimes(transform.attributes, _LIFE)
-
-
-def _same(ours: Transform, theirs: Transform) -> bool:
-    """Attribute for attribute, lifetimes too; the peer may have put them in another order or form."""
-    return attribute_map(ours.attributes, _LIFE) == attribute_map(theirs.attributes, _LIFE) and _life(ours) == _life(
-        theirs
-    )
 
 
 def _range(accept: Accept) -> str:

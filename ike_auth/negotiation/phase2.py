@@ -9,7 +9,7 @@ from ike_auth.authorization.requests import ProtocolParameters
 from ike_auth.config.model import Phase2Transform, ProtocolOffer, Suite
 from ike_auth.crypto.legacy import legacy_names
 from ike_auth.errors import NoProposalChosen, PeerError, UnsupportedAlgorithm
-from ike_auth.negotiation.attributes import attribute_map, lifetimes
+from ike_auth.negotiation.attributes import attribute_map, lifetimes, same_transform
 from ike_auth.negotiation.refusals import listed
 from ike_auth.suites import describe, key_sizes
 from ike_auth.wire.attributes import Attribute
@@ -153,15 +153,21 @@ def _attributes(transform: Phase2Transform, nat: bool) -> tuple[Attribute, ...]:
 def _combinations(sa: SecurityAssociation) -> Iterator[tuple[Proposal, ...]]:
     """Every way to take one transform for each protocol of one alternative."""
     for alternative in sa.alternatives():
-        single = [[Proposal(p.number, p.protocol, p.spi, (t,)) for t in p.transforms] for p in alternative]
-        yield from product(*single)
+        yield from product(*map(_singled, alternative))
+
+
+def _singled(proposal: Proposal) -> list[Proposal]:
+    """The proposal once for each of its transforms."""
+    if len(proposal.transforms) == 1:
+        return [proposal]
+    return [Proposal(proposal.number, proposal.protocol, proposal.spi, (t,)) for t in proposal.transforms]
 
 
 def _same(theirs: tuple[Proposal, ...], ours: tuple[Proposal, ...]) -> bool:
-    def content(proposals: tuple[Proposal, ...]) -> list[object]:
-        return [(p.protocol, p.transforms[0].id, _map(p.transforms[0]), _lives(p.transforms[0])) for p in proposals]
-
-    return content(theirs) == content(ours)
+    return [p.protocol for p in theirs] == [p.protocol for p in ours] and all(
+        same_transform(their.transforms[0], our.transforms[0], _LIFE)
+        for their, our in zip(theirs, ours, strict=True)
+    )
 
 
 def _candidate(proposals: tuple[Proposal, ...], terms: Terms) -> Candidate:

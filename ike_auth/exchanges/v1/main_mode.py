@@ -34,13 +34,13 @@ from ike_auth.exchanges.v1.phase1 import Agreed, Halves
 from ike_auth.exchanges.v1.protection import Protection
 from ike_auth.exchanges.v1.table import ProtectedRow, Row, Table
 from ike_auth.negotiation import phase1 as negotiation
-from ike_auth.sa import Cookies, IkeSa, Nat
+from ike_auth.sa import Cookies, IkeSa
 from ike_auth.suites import Phase1Suite
 from ike_auth.wire.header import NO_COOKIE, Header
 from ike_auth.wire.legality import Step
 from ike_auth.wire.messages import Message
 from ike_auth.wire.numbers import AuthenticationMethod, ExchangeType, NotifyType
-from ike_auth.wire.payloads import KeyExchange, Nonce, Payload
+from ike_auth.wire.payloads import KeyExchange, NatDiscovery, Nonce, Payload
 from ike_auth.wire.proposals import SecurityAssociation
 
 KEYS_DIFFER = "which most often means that the pre-shared keys differ"
@@ -183,7 +183,8 @@ def _offer_keys(state: Offered, message: Message, local: Local) -> Outcome:
     nat_traversal = phase1.supports_nat_traversal(message)
     share = groups.generate(suite.group, local.random)
     nonce = local.random(phase1.NONCE_SIZE)
-    payloads = _keys(share, nonce, suite, cookies, nat_traversal, local)
+    discovery = phase1.nat_discovery(suite, cookies, local) if nat_traversal else ()
+    payloads = _keys(share, nonce, suite, discovery, local)
     following = KeysOffered(state.peer, cookies, suite, state.offer.raw, nat_traversal, share, nonce)
     return Outcome(following, send=_clear(cookies, payloads))
 
@@ -193,7 +194,7 @@ def _answer_keys(state: Chosen, message: Message, local: Local) -> Outcome:
     public, nonce_i = message.one(KeyExchange).data, message.one(Nonce).data
     share = groups.generate(state.suite.group, local.random)
     nonce = local.random(phase1.NONCE_SIZE)
-    nat = phase1.nat_found(state.suite, state.cookies, message, local) if state.nat_traversal else Nat()
+    discovery = phase1.nat_discovery(state.suite, state.cookies, local) if state.nat_traversal else ()
     agreed = phase1.agree(
         state.peer,
         ExchangeType.MAIN,
@@ -203,9 +204,9 @@ def _answer_keys(state: Chosen, message: Message, local: Local) -> Outcome:
         state.sa_body,
         Halves(public, share.public, nonce_i, nonce),
         share.shared(public),
-        nat,
+        phase1.nat_found(discovery, message),
     )
-    payloads = _keys(share, nonce, state.suite, state.cookies, state.nat_traversal, local)
+    payloads = _keys(share, nonce, state.suite, discovery, local)
     return Outcome(ProofAwaited(agreed, agreed.protection), send=_clear(state.cookies, payloads))
 
 
@@ -214,7 +215,8 @@ def _agree(state: KeysOffered, message: Message, local: Local) -> Outcome:
     public, nonce_r = message.one(KeyExchange).data, message.one(Nonce).data
     if public == state.share.public:
         raise InvalidKeyInformation("main mode 4: our own public value came back")
-    nat = phase1.nat_found(state.suite, state.cookies, message, local) if state.nat_traversal else Nat()
+    discovery = phase1.nat_discovery(state.suite, state.cookies, local) if state.nat_traversal else ()
+    nat = phase1.nat_found(discovery, message)
     agreed = phase1.agree(
         state.peer,
         ExchangeType.MAIN,
@@ -328,11 +330,10 @@ def _signature_proof(agreed: Agreed, answer: Signed, local: Local) -> tuple[Payl
 
 
 def _keys(
-    share: KeyShare, nonce: bytes, suite: Phase1Suite, cookies: Cookies, nat_traversal: bool, local: Local
+    share: KeyShare, nonce: bytes, suite: Phase1Suite, discovery: tuple[NatDiscovery, ...], local: Local
 ) -> tuple[Payload, ...]:
     requests = phase1.certificate_requests(suite, local.settings.authorities)
-    nat = phase1.nat_discovery(suite, cookies, local) if nat_traversal else ()
-    return (KeyExchange(share.public), Nonce(nonce), *requests, *nat)
+    return (KeyExchange(share.public), Nonce(nonce), *requests, *discovery)
 
 
 def _header(cookies: Cookies) -> Header:

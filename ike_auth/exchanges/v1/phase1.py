@@ -208,25 +208,24 @@ def supports_nat_traversal(message: Message) -> bool:
     return any(v.data == vendor_ids.NAT_T_RFC for v in message.all(VendorId))
 
 
-def nat_discovery(suite: Phase1Suite, cookies: Cookies, local: Local) -> tuple[Payload, ...]:
+def nat_discovery(suite: Phase1Suite, cookies: Cookies, local: Local) -> tuple[NatDiscovery, NatDiscovery]:
     """RFC 3947 3.2: first the other end as we see it, then ourselves."""
-    return tuple(
-        NatDiscovery(
-            key_material.nat_d(
-                suite.hash, cky_i=cookies.initiator, cky_r=cookies.responder, address=end.host, port=end.port
-            )
-        )
-        for end in (local.remote, local.local)
-    )
+    return _nat_d(suite, cookies, local.remote), _nat_d(suite, cookies, local.local)
 
 
-def nat_found(suite: Phase1Suite, cookies: Cookies, message: Message, local: Local) -> Nat:
-    """The peer's first hash is about us, the others are its own addresses; a NAT where none of them fits."""
+def _nat_d(suite: Phase1Suite, cookies: Cookies, end: Endpoint) -> NatDiscovery:
+    cky_i, cky_r = cookies
+    return NatDiscovery(key_material.nat_d(suite.hash, cky_i=cky_i, cky_r=cky_r, address=end.host, port=end.port))
+
+
+def nat_found(discovery: tuple[NatDiscovery, ...], message: Message) -> Nat:
+    """By our own `nat_discovery`; empty: we do without. The peer's first hash is about us, the others are its own
+    addresses; a NAT where none of them fits."""
     received = [payload.data for payload in message.all(NatDiscovery)]
-    if len(received) < 2:
+    if not discovery or len(received) < 2:
         return Nat()
-    theirs, ours = (payload.encode() for payload in nat_discovery(suite, cookies, local))
-    return Nat(supported=True, local=received[0] != ours, remote=theirs not in received[1:])
+    theirs, ours = discovery
+    return Nat(supported=True, local=received[0] != ours.data, remote=theirs.data not in received[1:])
 
 
 def certificate_requests(suite: Phase1Suite, authorities: tuple[bytes, ...]) -> tuple[CertificateRequest, ...]:

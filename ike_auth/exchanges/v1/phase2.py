@@ -79,9 +79,9 @@ def tunnel(
         raise LocalError(f"what authorized {ike.identity} has ended, at {ike.authorization_ends}")
     inbound, outbound = [], []
     for proposal, parameters in zip(candidate.proposals, candidate.parameters, strict=True):
-        own_spi = own_spis[proposal.protocol]
-        inbound.append(_sa(ike, own_spi, True, parameters, request, keying, life, local))
-        outbound.append(_sa(ike, proposal.spi, False, parameters, request, keying, life, local))
+        sizes, own_spi = key_sizes(parameters), own_spis[proposal.protocol]
+        inbound.append(_sa(ike, own_spi, True, parameters, sizes, request, keying, life, local))
+        outbound.append(_sa(ike, proposal.spi, False, parameters, sizes, request, keying, life, local))
     return Tunnel(
         connection=request.connection,
         cookies=ike.cookies,
@@ -103,12 +103,13 @@ def _sa(
     spi: bytes,
     inbound: bool,
     parameters: ProtocolParameters,
+    sizes: tuple[int, int],
     request: TunnelRequest,
     keying: Keying,
     life: int,
     local: Local,
 ) -> IpsecSa:
-    encryption, integrity = key_sizes(parameters)
+    encryption, integrity = sizes
     material = ike.keys.keymat(
         parameters.protocol,
         spi,
