@@ -6,7 +6,7 @@ there before the reply that makes the peer use it has left. Whoever performs the
 """
 
 from dataclasses import dataclass
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from ike_auth.authorization.requests import Question
 from ike_auth.events import Event
@@ -16,8 +16,7 @@ from ike_auth.sa import IpsecSa
 QuestionId = NewType("QuestionId", int)
 
 
-@dataclass(frozen=True, slots=True)
-class SendDatagram:
+class SendDatagram(NamedTuple):
     data: bytes
     local: Endpoint
     remote: Endpoint
@@ -31,8 +30,7 @@ class SendKeepalive:
     remote: Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class InstallSa:
+class InstallSa(NamedTuple):
     sa: IpsecSa
 
 
@@ -41,16 +39,14 @@ class RemoveSa:
     sa: IpsecSa
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """A question that the engine can't answer itself; the exchange waits for `Engine.answer`."""
 
     id: QuestionId
     question: Question
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """Something that an operator may want to know."""
 
     event: Event

@@ -2,8 +2,8 @@
 """Phase 2: which ESP and AH proposals can be meant (RFC 2407 4.4 and 4.5, RFC 2409 5.5). Policy is asked later."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice, product
+from typing import NamedTuple
 
 from ike_auth.authorization.requests import ProtocolParameters
 from ike_auth.config.model import Phase2Transform, ProtocolOffer, Suite
@@ -46,8 +46,7 @@ _UNDER_NAT = {
 _WITHOUT_NAT = {udp: plain for plain, udp in _UNDER_NAT.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(NamedTuple):
     """What both ends know before they talk of transforms."""
 
     nat: bool  # a NAT was detected, so ESP goes into UDP and AH cannot be
@@ -57,8 +56,7 @@ class Terms:
     suites: tuple[Suite, ...] | None  # None: no connection names this tunnel, policy alone decides
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One alternative of an SA payload, each protocol with one transform."""
 
     proposals: tuple[Proposal, ...]
@@ -165,8 +163,7 @@ def _singled(proposal: Proposal) -> list[Proposal]:
 
 def _same(theirs: tuple[Proposal, ...], ours: tuple[Proposal, ...]) -> bool:
     return [p.protocol for p in theirs] == [p.protocol for p in ours] and all(
-        same_transform(their.transforms[0], our.transforms[0], _LIFE)
-        for their, our in zip(theirs, ours, strict=True)
+        same_transform(their.transforms[0], our.transforms[0], _LIFE) for their, our in zip(theirs, ours, strict=True)
     )
 
 

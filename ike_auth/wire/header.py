@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
+from typing import NamedTuple
 
 from ike_auth.errors import (
     InvalidCookie,
@@ -29,8 +29,7 @@ _FLAGS = tuple(Flags(byte) for byte in range(256))
 _KNOWN_FLAGS = int(Flags.ENCRYPTION | Flags.COMMIT | Flags.AUTH_ONLY)
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """28 bytes before the payloads; `length` counts them too.
 
     `datagram` fills in `next_payload` and `length`, so who builds a header may leave them at their defaults.

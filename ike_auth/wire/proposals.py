@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import InitVar, dataclass, field
 from itertools import groupby
 from struct import Struct
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from ike_auth.errors import BadProposalSyntax, DoiNotSupported, LocalError, SituationNotSupported
 from ike_auth.wire import attributes
@@ -22,8 +22,7 @@ _PROPOSAL = Struct("!BBHBBBB")
 _TRANSFORM = Struct("!BBHBBH")
 
 
-@dataclass(frozen=True, slots=True)
-class Transform:
+class Transform(NamedTuple):
     """RFC 2408 3.6."""
 
     number: int
@@ -45,8 +44,7 @@ class Transform:
         return next((attribute for attribute in self.attributes if attribute.type == type), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(NamedTuple):
     """RFC 2408 3.5. Proposals of one number belong together: the peer takes all of them or none."""
 
     number: int

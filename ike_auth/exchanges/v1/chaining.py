@@ -12,8 +12,8 @@ came under. When that comes again in another ciphertext, it gets the same answer
 Which of them was genuine shows by what the peer can read. docs/decisions/0503-same-message-another-ciphertext.md
 """
 
-from dataclasses import dataclass
 from hmac import compare_digest
+from typing import NamedTuple
 
 from ike_auth.errors import UnexpectedMessage
 from ike_auth.exchanges.v1.protection import Protection
@@ -21,8 +21,7 @@ from ike_auth.exchanges.v1.protection import Protection
 MAX_CHAINS = 16  # that one exchange goes on with; each costs a forger who can alter messages in flight one more
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """A message that was taken: how it was protected, and the authenticated part of it."""
 
     protection: Protection

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from hmac import compare_digest
+from typing import NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import load_der_x509_certificate
@@ -65,8 +66,7 @@ class Agreed:
         return self.suite.authentication == AuthenticationMethod.RSA_SIG
 
 
-@dataclass(frozen=True, slots=True)
-class Halves:
+class Halves(NamedTuple):
     """Key exchange values and nonces of both ends, as they go into the hashes."""
 
     public_i: bytes

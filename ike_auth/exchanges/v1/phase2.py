@@ -2,7 +2,7 @@
 """What quick mode makes: selectors, keys and the tunnel."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ike_auth.authorization.requests import Decision, ProtocolParameters, TunnelRequest
 from ike_auth.config.model import Connection
@@ -17,8 +17,7 @@ from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.numbers import ProtocolId
 
 
-@dataclass(frozen=True, slots=True)
-class Keying:
+class Keying(NamedTuple):
     """Nonces of the quick mode, and its own shared secret if there is PFS."""
 
     nonce_i: bytes

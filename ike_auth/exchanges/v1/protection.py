@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """IKEv1's encrypted messages: header in clear, payloads in CBC with a chained IV (RFC 2409 appendix B)."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ike_auth.crypto.ciphers import Cbc
 from ike_auth.errors import InvalidFlags
@@ -13,8 +13,7 @@ from ike_auth.wire.payloads import Payload
 NOTHING: Encoded = (PayloadType.NONE, b"")
 
 
-@dataclass(frozen=True, slots=True)
-class Protection:
+class Protection(NamedTuple):
     """A cipher and the IV of the next message, in whichever direction it goes."""
 
     cipher: Cbc

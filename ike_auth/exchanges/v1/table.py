@@ -55,9 +55,7 @@ class ProtectedRow:
         assert first is not None
         raise first
 
-    def _take_under(
-        self, protection: Protection, state: State, header: Header, data: bytes, local: Local
-    ) -> Outcome:
+    def _take_under(self, protection: Protection, state: State, header: Header, data: bytes, local: Local) -> Outcome:
         step = self.expects(state)
         try:
             message, following = protection.open(header, data)
