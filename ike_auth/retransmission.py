@@ -33,7 +33,7 @@ class Retransmission(NamedTuple):
 
     def answered(self, received: bytes, answer: tuple[bytes, ...]) -> "Retransmission":
         """Remember how a datagram was answered, an answer of nothing too."""
-        others = tuple(pair for pair in self.replies if pair[0] != received)
+        others = [pair for pair in self.replies if pair[0] != received]
         return Retransmission((*others, (received, answer))[-KEPT:], self.message, self.sent)
 
     def awaiting(self, message: bytes | None) -> "Retransmission":

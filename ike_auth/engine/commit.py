@@ -24,7 +24,7 @@ from ike_auth.exchanges.steps import (
 )
 from ike_auth.network import Endpoint, IPAddress, Now
 from ike_auth.retransmission import Retransmission
-from ike_auth.sa import Cookies, IkeSa, Tunnel
+from ike_auth.sa import IkeSa, Tunnel
 
 PATIENCE = 10.0  # seconds for a better message after a doubtful one: peers repeat theirs within 4 to 10
 MAX_LIKE_TUNNELS = 4  # for the same traffic: crossing exchanges make two, renegotiation makes more for a while
@@ -32,26 +32,28 @@ MAX_LIKE_TUNNELS = 4  # for the same traffic: crossing exchanges make two, reneg
 
 def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now) -> list[Effect]:
     """Make the outcome of a step of this exchange true."""
-    before = exchange.state
+    state, awaited = outcome.state, exchange.state.awaits_message
     if outcome.to_nat_port:
         exchange = _to_nat_port(core, exchange)
-    sent = (*outcome.notify, *(() if outcome.send is None else (outcome.send,)))
+    sent = outcome.notify if outcome.send is None else (*outcome.notify, outcome.send)
+    cookies = exchange.version.cookies_of(state) if exchange.ike is None else None
     exchange = exchange._replace(
-        state=outcome.state,
-        cookies=_cookies(exchange, outcome),
-        question=_new_question(core, exchange, outcome),
-        refused=exchange.refused or any(map(_is_refusal, outcome.after)),
+        state=state,
+        cookies=cookies or exchange.cookies,
+        question=None if outcome.ask is None else _new_question(core, exchange),
+        refused=exchange.refused or _refuses(outcome),
         retransmission=_remembered(exchange, outcome, sent),
-        doubts=outcome.doubts or (exchange.doubts if outcome.state.open else ()),
+        doubts=outcome.doubts or (exchange.doubts if state.open else ()),
     )
     if outcome.doubts:
         core.timers.set(Doubt(exchange.id), now.monotonic + PATIENCE)
     core.exchanges.put(exchange)
+    if awaited or state.awaits_message:
+        arm_resend(core, exchange, now)
+    effects = list(outcome.before)
     for data in sent:
         core.note_sent(exchange.cookies, data)
-    if before.awaits_message or outcome.state.awaits_message:
-        arm_resend(core, exchange, now)
-    effects = [*outcome.before, *[SendDatagram(data, exchange.local, exchange.remote) for data in sent]]
+        effects.append(SendDatagram(data, exchange.local, exchange.remote))
     effects += outcome.after
     for change in outcome.changes:
         effects += _apply(core, change, exchange, now)
@@ -115,15 +117,7 @@ def _remembered(exchange: Exchange, outcome: Outcome, sent: tuple[bytes, ...]) -
     return retransmission if outcome.state.open else retransmission.final()
 
 
-def _cookies(exchange: Exchange, outcome: Outcome) -> Cookies:
-    """Those of an exchange that makes an IKE SA change when the responder's is known."""
-    made = exchange.version.cookies_of(outcome.state) if exchange.ike is None else None
-    return made or exchange.cookies
-
-
-def _new_question(core: Core, exchange: Exchange, outcome: Outcome) -> QuestionId | None:
-    if outcome.ask is None:
-        return None
+def _new_question(core: Core, exchange: Exchange) -> QuestionId:
     core.last_question += 1
     id = QuestionId(core.last_question)
     core.questions[id] = exchange.id
@@ -211,5 +205,8 @@ def _to_nat_port(core: Core, exchange: Exchange) -> Exchange:
     return exchange._replace(local=local, remote=remote)
 
 
-def _is_refusal(effect: Effect) -> bool:
-    return isinstance(effect, Report) and isinstance(effect.event, PeerRefused)
+def _refuses(outcome: Outcome) -> bool:
+    for effect in outcome.after:
+        if isinstance(effect, Report) and isinstance(effect.event, PeerRefused):
+            return True
+    return False
