@@ -168,11 +168,12 @@ def _rsa_hosts() -> Callable[[], tuple[Host, Host]]:
 def _handshake(a: Host, b: Host) -> None:
     """The daemons' part is as small as it can be: carry datagrams, answer questions, perform effects."""
     now = Now(0.0, START)
-    on_the_way = a.perform(a.engine.start(now), now)
-    while on_the_way:
-        data, local, remote = on_the_way.pop(0)
-        host = b if remote.host == b.address else a
-        on_the_way += host.perform(host.engine.receive(Datagram(data, remote, local), now), now)
+    sender, receiver = a, b
+    sent = a.perform(a.engine.start(now), now)
+    while sent:
+        arrived = [receiver.engine.receive(Datagram(data, remote, local), now) for data, local, remote in sent]
+        sent = [datagram for effects in arrived for datagram in receiver.perform(effects, now)]
+        sender, receiver = receiver, sender
     assert len(a.installed) == len(b.installed) == 2, (a.events, b.events)
 
 

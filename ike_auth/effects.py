@@ -5,13 +5,13 @@ The engine returns effects in one ordered list, because the order is part of the
 there before the reply that makes the peer use it has left. Whoever performs them stops at an `InstallSa` that fails.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple, NewType
 
 from ike_auth.authorization.requests import Question
 from ike_auth.events import Event
 from ike_auth.network import Endpoint
 from ike_auth.sa import IpsecSa
+from ike_auth.values import value
 
 QuestionId = NewType("QuestionId", int)
 
@@ -22,7 +22,7 @@ class SendDatagram(NamedTuple):
     remote: Endpoint
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SendKeepalive:
     """RFC 3948 2.3: one octet 0xFF, without the non-ESP marker."""
 
@@ -34,7 +34,7 @@ class InstallSa(NamedTuple):
     sa: IpsecSa
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RemoveSa:
     sa: IpsecSa
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Security associations as values. Keys are `Secret`; nothing here knows exchanges, timers or sockets."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
@@ -13,11 +12,12 @@ from ike_auth.crypto.key_material import Skeyid
 from ike_auth.crypto.secrets import Secret
 from ike_auth.network import Endpoint
 from ike_auth.suites import Phase1Suite
+from ike_auth.values import value
 from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.numbers import ExchangeType, ProtocolId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Nat:
     """What NAT detection found (RFC 3947 3.2)."""
 
@@ -40,7 +40,7 @@ class Cookies(NamedTuple):
         return f"{self.initiator.hex()}:{self.responder.hex()}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IkeSa:
     """An authenticated and authorized Phase 1. Times are those of `Now.monotonic`."""
 
@@ -76,7 +76,7 @@ class IkeSa:
         return f"IKE SA {self.cookies.initiator.hex()[:8]} with {self.peer.name} at {self.remote} as {self.identity}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IpsecSa:
     """One direction of one protocol, as a kernel wants it."""
 
@@ -102,7 +102,7 @@ class IpsecSa:
         return sha256(material).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tunnel:
     """What one quick mode set up: for each protocol an SA in and an SA out."""
 

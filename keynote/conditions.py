@@ -142,10 +142,12 @@ def outcomes(program: CompiledProgram, environment: PartialEnvironment, scale: S
         certain[number] = certain[clause.parent] and FAILS not in exits
         groups[number] = exits[HOLDS]
         if not clause.holds_others:
-            set_group_state(environment, exits[HOLDS])
+            if program.reads_groups:
+                set_group_state(environment, exits[HOLDS])
             yield Outcome(number, certain[number], *value_interval(clause, environment, scale))
         number += 1
-    set_group_state(environment, None)
+    if program.reads_groups:
+        set_group_state(environment, None)
 
 
 def _exits(clause: CompiledClause, environment: PartialEnvironment) -> set[int]:

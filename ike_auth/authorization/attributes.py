@@ -165,7 +165,7 @@ def _remote_id(identity: Identity) -> Attributes:
 def _filter(name: str, selector: Selector, client_ids: bool) -> Attributes:
     lower, upper = padded(selector.low), padded(selector.high)
     family = f"IPv{selector.low.version}"
-    kind = "address" if selector.low == selector.high else "subnet" if selector.is_network else "range"
+    kind = "address" if lower == upper else "subnet" if selector.is_network else "range"
     return {
         name: lower if kind == "address" else f"{lower}-{upper}",
         f"{name}_type": f"{family} {kind}",

@@ -41,7 +41,7 @@ def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now) -> list[E
         state=state,
         cookies=cookies or exchange.cookies,
         question=None if outcome.ask is None else _new_question(core, exchange),
-        refused=exchange.refused or _refuses(outcome),
+        refused=exchange.refused or any(map(_is_refusal, outcome.after)),
         retransmission=_remembered(exchange, outcome, sent),
         doubts=outcome.doubts or (exchange.doubts if state.open else ()),
     )
@@ -205,8 +205,5 @@ def _to_nat_port(core: Core, exchange: Exchange) -> Exchange:
     return exchange._replace(local=local, remote=remote)
 
 
-def _refuses(outcome: Outcome) -> bool:
-    for effect in outcome.after:
-        if isinstance(effect, Report) and isinstance(effect.event, PeerRefused):
-            return True
-    return False
+def _is_refusal(effect: Effect) -> bool:
+    return isinstance(effect, Report) and isinstance(effect.event, PeerRefused)

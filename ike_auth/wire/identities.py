@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -15,6 +15,7 @@ from struct import Struct
 from typing import ClassVar
 
 from ike_auth.errors import InvalidIdInformation
+from ike_auth.values import value
 from ike_auth.wire.codec import Reader
 from ike_auth.wire.numbers import IdType, PayloadType
 from pki import names
@@ -41,7 +42,7 @@ _PROTOCOL_NAMES = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 51: "ah
 _PHASE_1_PORTS = {(0, 0), (17, 0), (17, 500), (17, 4500)}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Identity:
     """The ID payload, RFC 2407 4.6.2. `data` is as it stands on the wire, whatever it holds."""
 
@@ -165,7 +166,7 @@ class Identity:
             raise InvalidIdInformation(f"{self.type} of {len(self.data)} bytes")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Selector:
     """Which traffic a Phase 2 identity means: addresses from `low` to `high`, and 0 for any protocol or port."""
 

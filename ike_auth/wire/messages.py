@@ -9,12 +9,13 @@ a payload are ignored, for real peers set them. Which payloads may stand in whic
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from struct import Struct
 from struct import error as StructError
 from typing import TypeVar
 
 from ike_auth.errors import LocalError, MalformedMessage, UnexpectedMessage
+from ike_auth.values import value
 from ike_auth.wire.codec import Reader
 from ike_auth.wire.header import HEADER_SIZE, Header
 from ike_auth.wire.numbers import ExchangeType, PayloadType
@@ -37,7 +38,7 @@ P = TypeVar("P", bound=Payload)
 Encoded = tuple[PayloadType, bytes]  # a chain of payloads: the type of the first, and all bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Message:
     """A message in the clear, or what decryption gave.
 

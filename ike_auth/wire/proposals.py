@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, field
 from itertools import groupby
 from struct import Struct
 from typing import ClassVar, NamedTuple
 
 from ike_auth.errors import BadProposalSyntax, DoiNotSupported, LocalError, MalformedMessage, SituationNotSupported
+from ike_auth.values import value
 from ike_auth.wire import attributes
 from ike_auth.wire.attributes import Attribute
 from ike_auth.wire.codec import Reader
@@ -80,7 +81,7 @@ class Proposal(NamedTuple):
         return head + spi + body
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SecurityAssociation:
     """RFC 2408 3.4 with the IPsec DOI.
 

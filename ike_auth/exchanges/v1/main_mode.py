@@ -17,7 +17,7 @@ message may have been tampered with on its way, and the genuine one may still co
 which are the part that can be tampered with, the notification waits for it too.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ike_auth.authorization.requests import IdentifyPeer, PeerIdentified, Sign, Signed
 from ike_auth.config.model import Peer
@@ -36,6 +36,7 @@ from ike_auth.exchanges.v1.table import ProtectedRow, Row, Table
 from ike_auth.negotiation import phase1 as negotiation
 from ike_auth.sa import Cookies, IkeSa
 from ike_auth.suites import Phase1Suite
+from ike_auth.values import value
 from ike_auth.wire.header import NO_COOKIE, Header
 from ike_auth.wire.legality import Step
 from ike_auth.wire.messages import Message
@@ -46,7 +47,7 @@ from ike_auth.wire.proposals import SecurityAssociation
 KEYS_DIFFER = "which most often means that the pre-shared keys differ"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Listening(State):
     """Responder, before message 1."""
 
@@ -54,7 +55,7 @@ class Listening(State):
     initiator_cookie: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Offered(State):
     """Initiator, message 1 sent."""
 
@@ -67,7 +68,7 @@ class Offered(State):
         return True
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Chosen(State):
     """Responder, message 2 sent."""
 
@@ -78,7 +79,7 @@ class Chosen(State):
     nat_traversal: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KeysOffered(State):
     """Initiator, message 3 sent."""
 
@@ -95,14 +96,14 @@ class KeysOffered(State):
         return True
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SigningFirst(State):
     """Initiator, before message 5: our signature is asked for."""
 
     agreed: Agreed
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ProofAwaited(State):
     """Responder, message 4 sent; or initiator, message 5 sent."""
 
@@ -119,7 +120,7 @@ class ProofAwaited(State):
         return self.agreed.nat.detected and not self.agreed.initiator
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Identifying(State):
     """The peer holds the key that it should; who it is, is being asked. `before` is where a refusal leads back."""
 
@@ -129,7 +130,7 @@ class Identifying(State):
     question: IdentifyPeer
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SigningLast(State):
     """Responder, before message 6: the peer is allowed, our signature is asked for."""
 
@@ -139,7 +140,7 @@ class SigningLast(State):
     allowed: PeerIdentified
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Established(State):
     """Both proofs have crossed. What is kept answers the peer's last message in another ciphertext (`chaining`)."""
 

@@ -2,7 +2,6 @@
 """What main mode and aggressive mode have in common: keys, proofs, and the SA that comes of them (RFC 2409 5)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from hmac import compare_digest
 from typing import NamedTuple
@@ -23,6 +22,7 @@ from ike_auth.exchanges.v1.protection import Protection
 from ike_auth.network import Endpoint
 from ike_auth.sa import Cookies, IkeSa, Nat
 from ike_auth.suites import Phase1Suite
+from ike_auth.values import value
 from ike_auth.wire import vendor_ids
 from ike_auth.wire.identities import Identity
 from ike_auth.wire.messages import Message
@@ -44,7 +44,7 @@ MAX_CERTIFICATE_REQUESTS = 8  # above that one that names nobody: message 3 shou
 OUR_VENDOR_IDS = tuple(VendorId(data) for data in (vendor_ids.NAT_T_RFC, vendor_ids.DPD, vendor_ids.FRAGMENTATION))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Agreed:
     """What both ends know once key exchange values and nonces have crossed."""
 

@@ -12,7 +12,7 @@ message 2 leaves, its outbound SA comes with message 3; the initiator has both b
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hmac import compare_digest
 
 from ike_auth.authorization.requests import AuthorizeTunnel, TunnelAuthorized, TunnelRequest
@@ -32,6 +32,7 @@ from ike_auth.exchanges.v1.table import ProtectedRow, Table
 from ike_auth.negotiation import phase2 as negotiation
 from ike_auth.negotiation.phase2 import Candidate, Terms
 from ike_auth.sa import IkeSa, Tunnel
+from ike_auth.values import value
 from ike_auth.wire.header import Header
 from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.legality import Step
@@ -43,7 +44,7 @@ from ike_auth.wire.proposals import Proposal, SecurityAssociation
 NONCE_SIZE = 32  # bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Listening(State):
     """Responder, before message 1."""
 
@@ -52,7 +53,7 @@ class Listening(State):
     protection: Protection
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Offered(State):
     """Initiator, message 1 sent."""
 
@@ -76,7 +77,7 @@ class Offered(State):
         return tuple(self.spi_of.values())
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ChoiceAsked(State):
     """Initiator, message 2 checked: policy is asked about what the responder chose."""
 
@@ -93,7 +94,7 @@ class ChoiceAsked(State):
         return self.offered.own_spis
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OfferAsked(State):
     """Responder, message 1 checked: policy is asked about what the initiator offers."""
 
@@ -109,7 +110,7 @@ class OfferAsked(State):
     question: AuthorizeTunnel
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answered(State):
     """Responder, message 2 sent: the tunnel waits for the proof that the initiator is alive.
 
@@ -145,7 +146,7 @@ class Answered(State):
         return tuple(RemoveSa(sa) for sa in self.tunnel.inbound)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Confirmed(State):
     """Initiator, message 3 sent. What is kept answers message 2 in another ciphertext (`chaining`)."""
 

@@ -2,18 +2,18 @@
 """How a row of an IKEv1 table takes its message: decrypt, decode, check which payloads are there, run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ike_auth.errors import PeerError, UnexpectedMessage
 from ike_auth.exchanges.steps import Local, Outcome, State
 from ike_auth.exchanges.v1.protection import Protection, open_clear
+from ike_auth.values import value
 from ike_auth.wire.header import Header
 from ike_auth.wire.legality import LEGAL, Step, check
 from ike_auth.wire.messages import Message
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Row:
     """For messages in the clear: what must be in it, and the step that it leads to."""
 
@@ -29,7 +29,7 @@ class Row:
         return self.run(state, message, local)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ProtectedRow:
     """For encrypted messages: the state has the protection, the step is given the one that follows.
 
