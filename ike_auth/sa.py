@@ -40,8 +40,7 @@ class Cookies(NamedTuple):
         return f"{self.initiator.hex()}:{self.responder.hex()}"
 
 
-@value
-class IkeSa:
+class IkeSa(NamedTuple):
     """An authenticated and authorized Phase 1. Times are those of `Now.monotonic`."""
 
     cookies: Cookies

@@ -4,8 +4,6 @@
 From `commit` on nothing raises.
 """
 
-from dataclasses import replace
-
 from ike_auth.config.model import Peer
 from ike_auth.effects import Ask, Effect, QuestionId, Report, SendDatagram
 from ike_auth.engine import removal
@@ -142,7 +140,7 @@ def _apply(core: Core, change: Change, exchange: Exchange, now: Now) -> list[Eff
 def _add_ike(core: Core, sa: IkeSa, exchange: Exchange, now: Now) -> list[Effect]:
     """A new IKE SA or, as long as the peer has not used it, a variant: what waits for it begins under either."""
     known = core.sas.ike_sas.get(sa.cookies)
-    if not core.sas.add_ike(sa if known is None else replace(known, last_block=sa.last_block)):
+    if not core.sas.add_ike(sa if known is None else known._replace(last_block=sa.last_block)):
         return []
     if known is None:
         core.timers.set(IkeExpires(sa.cookies), sa.expires)

@@ -2,8 +2,6 @@
 """A datagram's way: header → exchange, by cookies and message id → the same bytes as before get the same reply →
 the version's step → commit."""
 
-from dataclasses import replace
-
 from ike_auth.effects import Effect, Report, SendDatagram
 from ike_auth.engine import fragments, removal
 from ike_auth.engine.commit import commit, new_exchange
@@ -149,7 +147,7 @@ def _first_step(
 def _heard_from(core: Core, ike: IkeSa, datagram: Datagram, now: Now) -> None:
     """The peer has proved that it has exactly this IKE SA. If a NAT has given it another port, we follow."""
     had_variants = len(core.sas.variants(ike.cookies)) > 1
-    core.sas.used(replace(ike, remote=datagram.remote, heard=now.monotonic))
+    core.sas.used(ike._replace(remote=datagram.remote, heard=now.monotonic))
     for exchange in core.exchanges.under(ike.cookies) if had_variants else ():
         if exchange.ike is not None and exchange.ike.last_block != ike.last_block:
             removal.forget(core, exchange)  # begun under a variant that the peer does not have
