@@ -8,7 +8,7 @@ exchange. The tables themselves are those of an IKE version (`v1/`); what is her
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from ike_auth.authorization.requests import Answer, Question
 from ike_auth.config.model import Connection, Peer
@@ -28,15 +28,13 @@ class State:
 
     __slots__ = ()
 
+    # False once nothing can come of the exchange but a repeated reply.
+    open: ClassVar[bool] = True
+
     @property
     def awaits_message(self) -> bool:
         """Whether what we sent last has to be sent again until the peer answers."""
         return False
-
-    @property
-    def open(self) -> bool:
-        """False once nothing can come of the exchange but a repeated reply."""
-        return True
 
     @property
     def port_may_change(self) -> bool:
@@ -67,9 +65,7 @@ class State:
 class Closed(State):
     """Nothing more to do; the last reply is kept for a peer that missed it."""
 
-    @property
-    def open(self) -> bool:
-        return False
+    open = False
 
 
 # --- what a step wants changed in the SA table

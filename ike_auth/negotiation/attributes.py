@@ -7,6 +7,8 @@ from ike_auth.errors import BadProposalSyntax
 from ike_auth.wire.attributes import Attribute
 from ike_auth.wire.proposals import Transform
 
+KEPT_OFFERS = 256  # in their form on the wire; peers that are configured alike share one
+
 
 def attribute_map(attributes: Iterable[Attribute], life: tuple[int, int]) -> Mapping[int, int]:
     """Class to value, without the lifetimes, whose classes `life` names: they come in pairs and may repeat.

@@ -2,14 +2,15 @@
 """Phase 2: which ESP and AH proposals can be meant (RFC 2407 4.4 and 4.5, RFC 2409 5.5). Policy is asked later."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice, product
 from typing import NamedTuple
 
 from ike_auth.authorization.requests import ProtocolParameters
-from ike_auth.config.model import Phase2Transform, ProtocolOffer, Suite
+from ike_auth.config.model import Phase2Transform, Suite
 from ike_auth.crypto.legacy import legacy_names
 from ike_auth.errors import NoProposalChosen, PeerError, UnsupportedAlgorithm
-from ike_auth.negotiation.attributes import attribute_map, lifetimes, same_transform
+from ike_auth.negotiation.attributes import KEPT_OFFERS, attribute_map, lifetimes, same_transform
 from ike_auth.negotiation.refusals import listed
 from ike_auth.suites import describe, key_sizes
 from ike_auth.wire.attributes import Attribute
@@ -81,7 +82,7 @@ def offer(suites: Sequence[Suite], spis: Mapping[ProtocolId, bytes], nat: bool) 
     group = group_of(suites)
     usable = [suite for suite in suites if all(t.group == group for p in suite.protocols for t in p.transforms)]
     proposals = tuple(
-        _proposal(number, offered, spis[offered.protocol], nat)
+        Proposal(number, offered.protocol, spis[offered.protocol], _transforms(offered.transforms, nat))
         for number, suite in enumerate(usable, start=1)
         for offered in suite.protocols
     )
@@ -122,12 +123,12 @@ def accept_choice(offered: SecurityAssociation, answer: SecurityAssociation, ter
     return candidate
 
 
-def _proposal(number: int, offered: ProtocolOffer, spi: bytes, nat: bool) -> Proposal:
-    transforms = tuple(
-        Transform(count, transform.transform, _attributes(transform, nat))
-        for count, transform in enumerate(offered.transforms, start=1)
+@lru_cache(KEPT_OFFERS)
+def _transforms(offered: tuple[Phase2Transform, ...], nat: bool) -> tuple[Transform, ...]:
+    return tuple(
+        Transform(number, transform.transform, _attributes(transform, nat))
+        for number, transform in enumerate(offered, start=1)
     )
-    return Proposal(number, offered.protocol, spi, transforms)
 
 
 def _attributes(transform: Phase2Transform, nat: bool) -> tuple[Attribute, ...]:
@@ -201,9 +202,9 @@ def _parameters(proposal: Proposal, terms: Terms) -> ProtocolParameters:
     if len(proposal.spi) != SPI_SIZE or int.from_bytes(proposal.spi, "big") < _LOWEST_SPI:
         raise NoProposalChosen(f"{where}: SPI `{proposal.spi.hex()}` is reserved or not of four bytes")
     values, lives = _map(transform), _lives(transform)
-    unknown = sorted(set(values) - _TAKEN)
+    unknown = values.keys() - _TAKEN
     if unknown:
-        raise NoProposalChosen(f"{where}: {IpsecAttribute(unknown[0])} is not negotiated here")
+        raise NoProposalChosen(f"{where}: {IpsecAttribute(min(unknown))} is not negotiated here")
     kind = EspTransform if proposal.protocol == ProtocolId.ESP else AhTransform
     authentication = values.get(IpsecAttribute.AUTHENTICATION_ALGORITHM)
     group = values.get(IpsecAttribute.GROUP_DESCRIPTION)

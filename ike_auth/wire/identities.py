@@ -210,9 +210,12 @@ class Selector:
         """The shortest identity that means this: an address, a subnet, or else a range."""
         if self.low == self.high:
             return Identity.address(self.low, self.protocol, self.port)
-        network = self.network
-        if network is not None:
-            return Identity.subnet(network, self.protocol, self.port)
+        host_bits = self._host_bits
+        if host_bits is not None:
+            type = _by_version(IdType.IPV4_ADDR_SUBNET, IdType.IPV6_ADDR_SUBNET, self.low)
+            mask = (1 << self.low.max_prefixlen) - (1 << host_bits)
+            address = self.low.packed
+            return Identity(type, self.protocol, self.port, address + mask.to_bytes(len(address), "big"))
         return Identity.range(self.low, self.high, self.protocol, self.port)
 
     @property

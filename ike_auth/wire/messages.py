@@ -80,10 +80,15 @@ class Message:
 
     def one(self, kind: type[P]) -> P:
         """The only payload of its kind. Raises UnexpectedMessage if there is none, or a second one."""
-        found = [payload for payload in self.payloads if type(payload) is kind]
-        if len(found) != 1:
-            raise UnexpectedMessage(f"{len(found)} payloads {kind.__name__} where one belongs")
-        return found[0]
+        found: P | None = None
+        count = 0
+        for payload in self.payloads:
+            if type(payload) is kind:
+                found = payload
+                count += 1
+        if found is None or count > 1:
+            raise UnexpectedMessage(f"{count} payloads {kind.__name__} where one belongs")
+        return found
 
     @property
     def summary(self) -> str:
@@ -159,7 +164,8 @@ def _decode_chain(first: int, data: bytes, padded: bool) -> tuple[tuple[Payload,
             body, end = start + _GENERIC.size, start + length
             if end < body or end > size:
                 raise MalformedMessage(f"a body of {end - body} bytes where {size - body} are left")
-            found.append(_decode_one(kind, data[body:end]))
+            opaque = OPAQUE.get(kind)
+            found.append(_decode_one(kind, data[body:end]) if opaque is None else opaque(data[body:end]))
         except MalformedMessage as error:
             raise type(error)(f"payload {len(found) + 1}, {PayloadType(kind)}: {error}") from None
         start = end
@@ -171,9 +177,6 @@ def _decode_chain(first: int, data: bytes, padded: bool) -> tuple[tuple[Payload,
 
 
 def _decode_one(kind: int, body: bytes) -> Payload:
-    opaque = OPAQUE.get(kind)
-    if opaque is not None:
-        return opaque(body)
     # A reader of its own is the fence: nothing in the payload can reach beyond it.
     reader = Reader(body)
     decoder = DECODERS.get(kind)

@@ -277,6 +277,7 @@ OPAQUE: Mapping[int, Callable[[bytes], Payload]] = {
     PayloadType.SIG: Signature,
     PayloadType.NONCE: Nonce,
     PayloadType.VENDOR: VendorId,
+    PayloadType.NAT_D: NatDiscovery,
 }
 DECODERS: Mapping[int, Callable[[Reader], Payload]] = {
     PayloadType.KE: KeyExchange.decode,

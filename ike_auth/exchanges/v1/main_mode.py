@@ -37,7 +37,7 @@ from ike_auth.suites import Phase1Suite
 from ike_auth.values import value
 from ike_auth.wire.header import NO_COOKIE, Header
 from ike_auth.wire.legality import Step
-from ike_auth.wire.messages import Message
+from ike_auth.wire.messages import Message, encode_payloads
 from ike_auth.wire.numbers import AuthenticationMethod, ExchangeType, NotifyType
 from ike_auth.wire.payloads import KeyExchange, NatDiscovery, Nonce, Payload
 from ike_auth.wire.proposals import SecurityAssociation
@@ -142,13 +142,11 @@ class SigningLast(State):
 class Established(State):
     """Both proofs have crossed. What is kept answers the peer's last message in another ciphertext (`chaining`)."""
 
+    open = False
+
     sa: IkeSa
     taken: Taken
     answer: tuple[Payload, ...]  # message 6, if it is ours
-
-    @property
-    def open(self) -> bool:
-        return False
 
     @property
     def protection(self) -> Protection:
@@ -159,9 +157,8 @@ def initiate(peer: Peer, local: Local) -> Outcome:
     """Message 1. Raises LocalError if there is nothing to offer."""
     cookie = local.random(phase1.COOKIE_SIZE)
     offer = negotiation.offer(peer)
-    header = Header(cookie, NO_COOKIE, exchange=ExchangeType.MAIN)
-    message = Message(header, (offer, *phase1.OUR_VENDOR_IDS))
-    return Outcome(Offered(peer, cookie, offer), send=message.encode())
+    message = _clear(Cookies(cookie, NO_COOKIE), (offer, *phase1.OUR_VENDOR_IDS))
+    return Outcome(Offered(peer, cookie, offer), send=message)
 
 
 def _choose(state: Listening, message: Message, local: Local) -> Outcome:
@@ -340,7 +337,7 @@ def _header(cookies: Cookies) -> Header:
 
 
 def _clear(cookies: Cookies, payloads: tuple[Payload, ...]) -> bytes:
-    return Message(_header(cookies), payloads).encode()
+    return _header(cookies).datagram(*encode_payloads(payloads))
 
 
 def _proof_of(initiator: bool, signs: bool) -> Step:

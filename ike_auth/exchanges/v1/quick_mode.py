@@ -63,6 +63,7 @@ class Offered(State):
     connection: Connection
     local: Selector
     remote: Selector
+    identities: tuple[Identity, ...]  # IDci and IDcr, if the connection names clients
     offer: SecurityAssociation
     spi_of: Mapping[ProtocolId, bytes]
     nonce: bytes
@@ -150,15 +151,13 @@ class Answered(State):
 class Confirmed(State):
     """Initiator, message 3 sent. What is kept answers message 2 in another ciphertext (`chaining`)."""
 
+    open = False
+
     ike: IkeSa
     message_id: int
     taken: Taken
     answer: tuple[Payload, ...]  # message 3
     spis: tuple[bytes, ...]
-
-    @property
-    def open(self) -> bool:
-        return False
 
     @property
     def own_spis(self) -> tuple[bytes, ...]:
@@ -186,12 +185,11 @@ def initiate(ike: IkeSa, connection: Connection, local: Local) -> Outcome:
     payloads: tuple[Payload, ...] = (offer, Nonce(nonce))
     if share is not None:
         payloads += (KeyExchange(share.public),)
-    if _names_clients(connection):
-        payloads += (ours.identity(), theirs.identity())
-    chain = encode_payloads(payloads)
+    identities = (ours.identity(), theirs.identity()) if connection.local or connection.remote else ()
+    chain = encode_payloads(payloads + identities)
     proof = ike.keys.hash_1(message_id, chain[1])
     sealed, following = _protection(ike, message_id).seal(_header(ike, message_id), (Hash(proof),), then=chain)
-    state = Offered(ike, message_id, following, connection, ours, theirs, offer, spis, nonce, share)
+    state = Offered(ike, message_id, following, connection, ours, theirs, identities, offer, spis, nonce, share)
     return Outcome(state, send=sealed)
 
 
@@ -271,10 +269,12 @@ def _consider_choice(state: Offered, message: Message, following: Protection, lo
     key = message.first(KeyExchange)
     identities = message.all(Identity)
     try:
-        sides = client_selectors(identities, local.local.host, local.remote.host)
-        if identities and sides != (state.local, state.remote):
-            raise InvalidIdInformation("the peer answers with other client identities than ours")
-        client_ids = _names_clients(state.connection)
+        # The same traffic may be said in another form.
+        if identities and identities != state.identities:
+            sides = client_selectors(identities, local.local.host, local.remote.host)
+            if sides != (state.local, state.remote):
+                raise InvalidIdInformation("the peer answers with other client identities than ours")
+        client_ids = bool(state.identities)
         terms = _terms(ike, state.connection, key is not None, client_ids)
         choice = negotiation.accept_choice(state.offer, message.one(SecurityAssociation), terms)
     except (NoProposalChosen, InvalidIdInformation) as refusal:
@@ -345,10 +345,6 @@ def _no(ike: IkeSa, proposal: Proposal, type: NotifyType, local: Local) -> bytes
     """What tells the peer that its proposal is refused, by the SPI that it gave it."""
     payload = Notification(Doi.IPSEC, proposal.protocol, type, proposal.spi)
     return informational.notify(ike, payload, local.random)
-
-
-def _names_clients(connection: Connection) -> bool:
-    return connection.local is not None or connection.remote is not None
 
 
 def _terms(ike: IkeSa, connection: Connection | None, key_exchange: bool, client_ids: bool) -> Terms:
