@@ -117,6 +117,13 @@ class Outcome:
 
 def conditions_interval(program: CompiledProgram, environment: PartialEnvironment, scale: Scale) -> Interval:
     """The lowest and the highest value that the clauses can give."""
+    clauses = program.clauses
+    if len(clauses) == 1 and not clauses[0].holds_others and not program.reads_groups:
+        exits = _exits(clauses[0], environment)
+        if HOLDS not in exits:
+            return 0, 0
+        low, high = value_interval(clauses[0], environment, scale)
+        return 0 if FAILS in exits else low, high
     lowest = highest = 0
     for outcome in outcomes(program, environment, scale):
         highest = max(highest, outcome.highest)

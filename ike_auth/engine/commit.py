@@ -28,8 +28,10 @@ PATIENCE = 10.0  # seconds for a better message after a doubtful one: peers repe
 MAX_LIKE_TUNNELS = 4  # for the same traffic: crossing exchanges make two, renegotiation makes more for a while
 
 
-def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now) -> list[Effect]:
-    """Make the outcome of a step of this exchange true."""
+def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now, received: bytes | None = None) -> list[Effect]:
+    """Make the outcome of a step of this exchange true. `received` is the digest of the message that it took; without
+    one it is still about the last."""
+    received = exchange.received if received is None else received
     state, awaited = outcome.state, exchange.state.awaits_message
     if outcome.to_nat_port:
         exchange = _to_nat_port(core, exchange)
@@ -40,7 +42,8 @@ def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now) -> list[E
         cookies=cookies or exchange.cookies,
         question=None if outcome.ask is None else _new_question(core, exchange),
         refused=exchange.refused or any(map(_is_refusal, outcome.after)),
-        retransmission=_remembered(exchange, outcome, sent),
+        retransmission=_remembered(exchange.retransmission, received, outcome, sent),
+        received=received,
         doubts=outcome.doubts or (exchange.doubts if state.open else ()),
     )
     if outcome.doubts:
@@ -105,11 +108,12 @@ def arm_resend(core: Core, exchange: Exchange, now: Now) -> None:
         core.timers.cancel(Resend(exchange.id))
 
 
-def _remembered(exchange: Exchange, outcome: Outcome, sent: tuple[bytes, ...]) -> Retransmission:
+def _remembered(
+    retransmission: Retransmission, received: bytes, outcome: Outcome, sent: tuple[bytes, ...]
+) -> Retransmission:
     """For the same bytes the same reply; and what is sent once more if nothing comes."""
-    retransmission = exchange.retransmission
-    if exchange.received and (sent or outcome.ask is None):
-        retransmission = retransmission.answered(exchange.received, sent)
+    if received and (sent or outcome.ask is None):
+        retransmission = retransmission.answered(received, sent)
     if outcome.send is not None:
         retransmission = retransmission.awaiting(outcome.send if outcome.state.awaits_message else None)
     return retransmission if outcome.state.open else retransmission.final()

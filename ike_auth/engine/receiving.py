@@ -78,7 +78,7 @@ def _for_ike(
         return _refuse(core, version, header, peer.name, error, datagram)
     _make_room(core, datagram.remote.host)
     exchange = new_exchange(core, outcome, peer, datagram.local, datagram.remote, None, now)
-    return commit(core, exchange._replace(received=seen, first_message=(datagram.remote, seen)), outcome, now)
+    return commit(core, exchange._replace(first_message=(datagram.remote, seen)), outcome, now, seen)
 
 
 def _make_room(core: Core, host: IPAddress) -> None:
@@ -120,8 +120,8 @@ def _for_child(
     core.sas.use(cookies, header.message_id)
     _heard_from(core, ike, datagram, now)
     exchange = new_exchange(core, outcome, ike.peer, datagram.local, datagram.remote, ike, now)
-    received = exchange._replace(received=digest(datagram.data), message_id=header.message_id)
-    effects = commit(core, received, outcome, now)
+    exchange = exchange._replace(message_id=header.message_id)
+    effects = commit(core, exchange, outcome, now, digest(datagram.data))
     if core.sas.is_worn_out(cookies):
         effects += removal.remove_ike(
             core, core.sas.ike_sas[cookies], "it had as many exchanges as it may", tell=True
@@ -177,8 +177,10 @@ def _advance(
         return _drop(core, datagram, error, during if news else "")
     if exchange.ike is not None:
         _heard_from(core, exchange.ike, datagram, now)
-    moved = exchange._replace(local=datagram.local, remote=datagram.remote, received=seen, confirmed=True)
-    return commit(core, moved, outcome, now)
+    ends = datagram.local, datagram.remote
+    if not exchange.confirmed or ends != (exchange.local, exchange.remote):
+        exchange = exchange._replace(local=datagram.local, remote=datagram.remote, confirmed=True)
+    return commit(core, exchange, outcome, now, seen)
 
 
 def _check_ends(datagram: Datagram, local: Endpoint | None, remote: Endpoint, *, port_may_change: bool) -> None:
