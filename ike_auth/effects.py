@@ -5,7 +5,7 @@ The engine returns effects in one ordered list, because the order is part of the
 there before the reply that makes the peer use it has left. Whoever performs them stops at an `InstallSa` that fails.
 """
 
-from typing import NamedTuple, NewType
+from typing import NewType
 
 from ike_auth.authorization.requests import Question
 from ike_auth.events import Event
@@ -16,7 +16,8 @@ from ike_auth.values import value
 QuestionId = NewType("QuestionId", int)
 
 
-class SendDatagram(NamedTuple):
+@value
+class SendDatagram:
     data: bytes
     local: Endpoint
     remote: Endpoint
@@ -30,7 +31,8 @@ class SendKeepalive:
     remote: Endpoint
 
 
-class InstallSa(NamedTuple):
+@value
+class InstallSa:
     sa: IpsecSa
 
 
@@ -39,14 +41,16 @@ class RemoveSa:
     sa: IpsecSa
 
 
-class Ask(NamedTuple):
+@value
+class Ask:
     """A question that the engine can't answer itself; the exchange waits for `Engine.answer`."""
 
     id: QuestionId
     question: Question
 
 
-class Report(NamedTuple):
+@value
+class Report:
     """Something that an operator may want to know."""
 
     event: Event

@@ -4,7 +4,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice, product
-from typing import NamedTuple
 
 from ike_auth.authorization.requests import ProtocolParameters
 from ike_auth.config.model import Phase2Transform, Suite
@@ -13,6 +12,7 @@ from ike_auth.errors import NoProposalChosen, PeerError, UnsupportedAlgorithm
 from ike_auth.negotiation.attributes import KEPT_OFFERS, attribute_map, lifetimes, same_transform
 from ike_auth.negotiation.refusals import listed
 from ike_auth.suites import describe, key_sizes
+from ike_auth.values import value
 from ike_auth.wire.attributes import Attribute
 from ike_auth.wire.numbers import (
     AhTransform,
@@ -47,7 +47,8 @@ _UNDER_NAT = {
 _WITHOUT_NAT = {udp: plain for plain, udp in _UNDER_NAT.items()}
 
 
-class Terms(NamedTuple):
+@value
+class Terms:
     """What both ends know before they talk of transforms."""
 
     nat: bool  # a NAT was detected, so ESP goes into UDP and AH cannot be
@@ -57,7 +58,8 @@ class Terms(NamedTuple):
     suites: tuple[Suite, ...] | None  # None: no connection names this tunnel, policy alone decides
 
 
-class Candidate(NamedTuple):
+@value
+class Candidate:
     """One alternative of an SA payload, each protocol with one transform."""
 
     proposals: tuple[Proposal, ...]
@@ -267,12 +269,12 @@ def _transform_difference(chosen: ProtocolParameters, ours: Phase2Transform) -> 
         return "no authentication algorithm" if ours.authentication is None else ours.authentication.name
     if chosen.group != ours.group:
         return "no PFS" if ours.group is None else f"PFS with {ours.group.name}"
-    for name, value, accept in (
+    for name, asked, accept in (
         ("key length", chosen.key_length, ours.key_length),
         ("life seconds", chosen.life_seconds, ours.life_seconds),
         ("life kilobytes", chosen.life_kilobytes, ours.life_kilobytes),
     ):
-        if value is not None and accept is not None and not accept.takes(value):
+        if asked is not None and accept is not None and not accept.takes(asked):
             return f"{name} from {accept.low} to {accept.high}"
     return None
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import NamedTuple
 
 from ike_auth.errors import (
     InvalidCookie,
@@ -15,6 +14,7 @@ from ike_auth.errors import (
     MalformedMessage,
     UnequalPayloadLengths,
 )
+from ike_auth.values import value
 from ike_auth.wire.numbers import ExchangeType, Flags, PayloadType
 
 HEADER_SIZE = 28
@@ -29,7 +29,8 @@ _FLAGS = tuple(Flags(byte) for byte in range(256))
 _KNOWN_FLAGS = int(Flags.ENCRYPTION | Flags.COMMIT | Flags.AUTH_ONLY)
 
 
-class Header(NamedTuple):
+@value
+class Header:
     """28 bytes before the payloads; `length` counts them too.
 
     `datagram` fills in `next_payload` and `length`, so who builds a header may leave them at their defaults.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import InitVar, field
 from itertools import groupby
 from struct import Struct
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from ike_auth.errors import BadProposalSyntax, DoiNotSupported, LocalError, MalformedMessage, SituationNotSupported
 from ike_auth.values import value
@@ -24,7 +24,8 @@ _PROPOSAL = Struct("!BBHBBBB")
 _TRANSFORM = Struct("!BBHBBH")
 
 
-class Transform(NamedTuple):
+@value
+class Transform:
     """RFC 2408 3.6."""
 
     number: int
@@ -47,7 +48,8 @@ class Transform(NamedTuple):
         return next((attribute for attribute in self.attributes if attribute.type == type), None)
 
 
-class Proposal(NamedTuple):
+@value
+class Proposal:
     """RFC 2408 3.5. Proposals of one number belong together: the peer takes all of them or none."""
 
     number: int

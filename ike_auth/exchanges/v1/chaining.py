@@ -13,15 +13,16 @@ Which of them was genuine shows by what the peer can read. docs/decisions/0503-s
 """
 
 from hmac import compare_digest
-from typing import NamedTuple
 
 from ike_auth.errors import UnexpectedMessage
 from ike_auth.exchanges.v1.protection import Protection
+from ike_auth.values import value
 
 MAX_CHAINS = 16  # that one exchange goes on with; each costs a forger who can alter messages in flight one more
 
 
-class Taken(NamedTuple):
+@value
+class Taken:
     """A message that was taken: how it was protected, and the authenticated part of it."""
 
     protection: Protection

@@ -4,7 +4,6 @@
 from collections.abc import Iterable
 from functools import lru_cache
 from hmac import compare_digest
-from typing import NamedTuple
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import load_der_x509_certificate
@@ -66,7 +65,8 @@ class Agreed:
         return self.suite.authentication == AuthenticationMethod.RSA_SIG
 
 
-class Halves(NamedTuple):
+@value
+class Halves:
     """Key exchange values and nonces of both ends, as they go into the hashes."""
 
     public_i: bytes

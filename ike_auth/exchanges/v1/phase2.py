@@ -2,7 +2,6 @@
 """What quick mode makes: selectors, keys and the tunnel."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from ike_auth.authorization.requests import Decision, ProtocolParameters, TunnelRequest
 from ike_auth.config.model import Connection
@@ -13,11 +12,13 @@ from ike_auth.negotiation.phase2 import Candidate
 from ike_auth.network import IPAddress
 from ike_auth.sa import IkeSa, IpsecSa, Tunnel
 from ike_auth.suites import key_sizes
+from ike_auth.values import value
 from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.numbers import ProtocolId
 
 
-class Keying(NamedTuple):
+@value
+class Keying:
     """Nonces of the quick mode, and its own shared secret if there is PFS."""
 
     nonce_i: bytes

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """What is dropped at the door, and what the same bytes get."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,14 +32,14 @@ def given_to(host: Host, data: bytes, source: str = A) -> list[object]:
         (b"\xff", "MalformedMessage"),
         (bytes(27), "MalformedMessage"),
         (Message(HEADER, ()).encode() + b"x", "UnequalPayloadLengths"),
-        (Message(HEADER._replace(version=0x20), ()).encode(), "InvalidMajorVersion"),
-        (Message(HEADER._replace(version=0x11), ()).encode(), "InvalidMinorVersion"),
-        (Message(HEADER._replace(exchange=ExchangeType(77)), ()).encode(), "InvalidExchangeType"),
-        (Message(HEADER._replace(flags=Flags(0x80)), ()).encode(), "InvalidFlags"),
-        (Message(HEADER._replace(initiator_cookie=bytes(8)), ()).encode(), "InvalidCookie"),
+        (Message(replace(HEADER, version=0x20), ()).encode(), "InvalidMajorVersion"),
+        (Message(replace(HEADER, version=0x11), ()).encode(), "InvalidMinorVersion"),
+        (Message(replace(HEADER, exchange=ExchangeType(77)), ()).encode(), "InvalidExchangeType"),
+        (Message(replace(HEADER, flags=Flags(0x80)), ()).encode(), "InvalidFlags"),
+        (Message(replace(HEADER, initiator_cookie=bytes(8)), ()).encode(), "InvalidCookie"),
         (Message(HEADER, ()).encode(), "InvalidCookie"),
-        (Message(HEADER._replace(exchange=ExchangeType.QUICK, message_id=7), ()).encode(), "InvalidCookie"),
-        (Message(HEADER._replace(exchange=ExchangeType.INFORMATIONAL, message_id=7), ()).encode(), "InvalidCookie"),
+        (Message(replace(HEADER, exchange=ExchangeType.QUICK, message_id=7), ()).encode(), "InvalidCookie"),
+        (Message(replace(HEADER, exchange=ExchangeType.INFORMATIONAL, message_id=7), ()).encode(), "InvalidCookie"),
     ],
 )
 def test_what_means_nothing_is_counted_and_reported(data: bytes, counter: str) -> None:
@@ -52,11 +54,11 @@ def test_what_means_nothing_is_counted_and_reported(data: bytes, counter: str) -
 
 def test_a_first_message_that_is_refused_leaves_nothing() -> None:
     _, b = pair(FAST)
-    first = HEADER._replace(responder_cookie=bytes(8))
+    first = replace(HEADER, responder_cookie=bytes(8))
     (effect,) = given_to(b, Message(first, (VendorId(b"x"),)).encode())
     assert isinstance(effect, Report)
     assert isinstance(effect.event, ExchangeFailed)
-    sent, report = given_to(b, Message(first._replace(exchange=ExchangeType.AGGRESSIVE), ()).encode())
+    sent, report = given_to(b, Message(replace(first, exchange=ExchangeType.AGGRESSIVE), ()).encode())
     assert isinstance(sent, SendDatagram)
     assert isinstance(report, Report)
     assert leftovers(b) == {}
@@ -130,7 +132,7 @@ def test_any_bytes_behind_known_cookies_are_dropped_and_nothing_more(
     a, b = pair(FAST)
     network = meet(a, b, lambda number, datagram: deliver(number, datagram) if number < 5 else [], seconds=0.1)
     template = Header.decode(network.carried[4].data)
-    header = template._replace(exchange=exchange, flags=Flags.ENCRYPTION if encrypted else Flags.NONE)
+    header = replace(template, exchange=exchange, flags=Flags.ENCRYPTION if encrypted else Flags.NONE)
     data = header.datagram(template.next_payload.__class__(first), junk)
     for end, other in ((a, b), (b, a)):
         datagram = Datagram(data, endpoint(str(end.address)), endpoint(str(other.address)))

@@ -254,7 +254,7 @@ def test_hints_in_the_clear() -> None:
     assert header.message_id != 0
     with_delete = Message(header, (Delete(Doi.IPSEC, ESP, (b"aaaa",)),)).encode()
     assert VERSION.hints(None, Header.decode(with_delete), with_delete) == (), "a delete says nothing here"
-    flagged = header._replace(flags=Flags.ENCRYPTION).encode() + data[28:]
+    flagged = replace(header, flags=Flags.ENCRYPTION).encode() + data[28:]
     with pytest.raises(InvalidFlags):
         VERSION.hints(None, Header.decode(flagged), flagged)
     with pytest.raises(MalformedMessage):

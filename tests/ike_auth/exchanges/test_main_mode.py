@@ -173,14 +173,14 @@ def test_message_1_opens_main_mode_with_peers_of_main_mode() -> None:
     header = Header.decode(walk.messages[1])
     peer = walk.r.host.configuration.peers["peer"]
     with pytest.raises(InvalidExchangeType, match="AGGRESSIVE from a peer configured for"):
-        VERSION.accept_ike(header._replace(exchange=ExchangeType.AGGRESSIVE), peer)
+        VERSION.accept_ike(replace(header, exchange=ExchangeType.AGGRESSIVE), peer)
     with pytest.raises(InvalidExchangeType):
         VERSION.accept_ike(header, replace(peer, exchange=ExchangeType.AGGRESSIVE))
-    aggressive = header._replace(exchange=ExchangeType.AGGRESSIVE)
+    aggressive = replace(header, exchange=ExchangeType.AGGRESSIVE)
     with pytest.raises(InvalidExchangeType):
         VERSION.accept_ike(aggressive, replace(peer, exchange=ExchangeType.AGGRESSIVE))
     with pytest.raises(InvalidMessageId):
-        VERSION.accept_ike(header._replace(message_id=7), peer)
+        VERSION.accept_ike(replace(header, message_id=7), peer)
 
 
 def test_message_1_without_anything_acceptable() -> None:
@@ -203,7 +203,7 @@ def test_nat_traversal_needs_the_vendor_id_of_both() -> None:
 
 def test_an_encrypted_message_1_is_none() -> None:
     walk = sides.main_mode()
-    header = Header.decode(walk.messages[1])._replace(flags=Flags.ENCRYPTION)
+    header = replace(Header.decode(walk.messages[1]), flags=Flags.ENCRYPTION)
     with pytest.raises(InvalidFlags):
         walk.r.take(walk.states[1], header.encode() + walk.messages[1][28:])
 
@@ -215,7 +215,7 @@ def test_message_2_has_a_cookie_of_its_own() -> None:
     walk = sides.main_mode()
     message = Message.decode(walk.messages[2])
     for cookie in (NO_COOKIE, message.header.initiator_cookie):
-        header = message.header._replace(responder_cookie=cookie)
+        header = replace(message.header, responder_cookie=cookie)
         with pytest.raises(InvalidCookie):
             walk.i.take(walk.states[2], Message(header, message.payloads).encode())
 
@@ -378,7 +378,7 @@ def test_a_proof_in_the_clear_is_none(number: int) -> None:
     walk = sides.main_mode()
     state = walk.states[number]
     header = Header.decode(walk.messages[number])
-    clear = Message(header._replace(flags=Flags.NONE), opened(state, walk.messages[number])).encode()
+    clear = Message(replace(header, flags=Flags.NONE), opened(state, walk.messages[number])).encode()
     with pytest.raises(InvalidFlags):
         prover(walk, number).take(state, clear)
 

@@ -156,9 +156,9 @@ def test_a_message_id_is_needed() -> None:
     header = Header.decode(walk.messages[6])
     quick = Header.decode(sides.quick_mode().messages[1])
     with pytest.raises(InvalidMessageId):
-        VERSION.accept_child(quick._replace(message_id=0), ike)
+        VERSION.accept_child(replace(quick, message_id=0), ike)
     with pytest.raises(InvalidExchangeType, match="under an IKE SA"):
-        VERSION.accept_child(header._replace(message_id=7), ike)
+        VERSION.accept_child(replace(header, message_id=7), ike)
 
 
 # --- hashes
@@ -195,7 +195,7 @@ def test_message_3_is_a_hash_over_both_nonces() -> None:
     with pytest.raises(InvalidHash, match=r"quick mode 3: wrong HASH\(3\)"):
         walk.r.take(state, protection_of(state).seal(header, (Hash(bytes(32)),))[0])
     with pytest.raises(InvalidFlags):
-        walk.r.take(state, Message(header._replace(flags=header.flags & ~1), (Hash(bytes(32)),)).encode())
+        walk.r.take(state, Message(replace(header, flags=header.flags & ~1), (Hash(bytes(32)),)).encode())
 
 
 def test_a_nonce_of_the_wrong_size() -> None:
@@ -227,7 +227,7 @@ def test_a_proposal_that_is_not_acceptable_is_refused_by_the_spi_of_the_peer() -
     walk = sides.quick_mode(of_b={"suites": "QM-ESP-AES-128-SHA2-256-PFS-GRP31-SUITE"})
     offered = opened(protection_of(walk.states[1]), walk.messages[1])[1]
     assert isinstance(offered, SecurityAssociation)
-    wrong = SecurityAssociation(tuple(p._replace(protocol=ProtocolId.AH) for p in offered.proposals))
+    wrong = SecurityAssociation(tuple(replace(p, protocol=ProtocolId.AH) for p in offered.proposals))
     why, told = refusal(walk.r.take(walk.states[1], altered(walk, 1, wrong)), walk)
     assert why.startswith("no acceptable phase 2 proposal: ")
     assert (told.type, told.protocol, told.spi) == (
@@ -380,7 +380,7 @@ def test_a_choice_that_was_not_offered_is_refused() -> None:
     walk = sides.quick_mode()
     offered = opened(protection_of(walk.states[2]), walk.messages[2])[1]
     assert isinstance(offered, SecurityAssociation)
-    wrong = SecurityAssociation(tuple(p._replace(protocol=ProtocolId.AH) for p in offered.proposals))
+    wrong = SecurityAssociation(tuple(replace(p, protocol=ProtocolId.AH) for p in offered.proposals))
     outcome = walk.i.take(walk.states[2], altered(walk, 2, wrong))
     assert isinstance(outcome.state, Closed)
     assert len(outcome.notify) == 1

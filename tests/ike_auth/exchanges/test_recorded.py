@@ -320,7 +320,7 @@ def assert_keys(outcome: Outcome, theirs: Message, end: End) -> None:
     """Message 3 or 4 as recorded; charon tells a lie about its own address, to be taken for behind NAT."""
     assert outcome.send is not None
     ours = Message.decode(outcome.send)
-    assert ours.header == theirs.header._replace(length=ours.header.length)
+    assert ours.header == replace(theirs.header, length=ours.header.length)
     assert [p for p in ours.payloads if isinstance(p, KeyExchange | Nonce)] == list(theirs.payloads[:2])
     about_them, about_us = ours.all(NatDiscovery)
     assert theirs.all(NatDiscovery)[0] == about_them
@@ -384,7 +384,7 @@ def established(end: End) -> IkeSa:
     if end.initiator:
         # What we sent is what they recorded, so the IV of message 6 is the last block of that.
         state = replace(
-            state, protection=state.protection._replace(iv=proof(record, True).datagram[-len(theirs.iv) :])
+            state, protection=replace(state.protection, iv=proof(record, True).datagram[-len(theirs.iv) :])
         )
     outcome = take(state, theirs.datagram, end.local(port=port))
     assert isinstance(outcome.ask, IdentifyPeer)
@@ -449,7 +449,7 @@ def test_message_2_and_the_keys_of_the_responder(name: str) -> None:
     state = answered.state
     if isinstance(state, quick_mode.Answered):  # who pads more goes on from another block
         iv = two.datagram[-ike.cipher.block_size :]
-        state = replace(state, protections=tuple(p._replace(iv=iv) for p in state.protections))
+        state = replace(state, protections=tuple(replace(p, iv=iv) for p in state.protections))
     outcome = take(state, three.datagram, local)
     assert_keys_of(tunnel_of(outcome), end)
 
@@ -472,7 +472,7 @@ def test_message_1_and_3_and_the_keys_of_the_initiator() -> None:
         theirs = replace(
             offered,
             offer=one.message.one(SecurityAssociation),
-            protection=offered.protection._replace(iv=one.datagram[-ike.cipher.block_size :]),
+            protection=replace(offered.protection, iv=one.datagram[-ike.cipher.block_size :]),
         )
         confirmed = end.answer(take(theirs, two.datagram, local), local)
         assert as_recorded(confirmed.send, three.datagram, ike.cipher.block_size)
@@ -536,7 +536,7 @@ def test_a_refused_identity_is_a_hint() -> None:
     state = keys_agreed(End(record, "refused-identity", True))
     sent = next(o for o in record.opened if o.by_initiator)
     (told,) = messages(record, ExchangeType.INFORMATIONAL)
-    state = replace(state, protection=state.protection._replace(iv=sent.datagram[-16:]))
+    state = replace(state, protection=replace(state.protection, iv=sent.datagram[-16:]))
     assert VERSION.hints(state, told.message.header, told.datagram) == ("AUTHENTICATION_FAILED",)
 
 

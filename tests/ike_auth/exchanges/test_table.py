@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """How a table finds the row that takes a message."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_a_row_decrypts_checks_and_runs() -> None:
     data = sealed(ONE, Hash(b"right"))
     outcome = run({Waiting: (protected(),)}, data)
     assert outcome.send == b"right"
-    assert outcome.state == Waiting(ONE._replace(iv=data[-16:]))
+    assert outcome.state == Waiting(replace(ONE, iv=data[-16:]))
 
 
 def test_payloads_that_do_not_belong_there() -> None:
@@ -149,7 +149,7 @@ def test_the_last_block_is_the_next_iv_in_both_directions() -> None:
     data, after_sealing = ONE.seal(HEADER, (Hash(b"x" * 20),))
     message, after_opening = ONE.open(Header.decode(data), data)
     assert message.one(Hash).data == b"x" * 20
-    assert after_sealing == after_opening == ONE._replace(iv=data[-16:])
+    assert after_sealing == after_opening == replace(ONE, iv=data[-16:])
     assert (len(data) - HEADER_SIZE) % 16 == 0
 
 

@@ -159,7 +159,7 @@ def test_a_cipher_of_one_key_length_takes_none() -> None:
 
 def test_a_missing_attribute_is_named() -> None:
     whole = transform()
-    partial = whole._replace(attributes=whole.attributes[1:])
+    partial = replace(whole, attributes=whole.attributes[1:])
     assert "ENCRYPTION_ALGORITHM is missing" in refusal(sa(partial), peer())
 
 
@@ -226,7 +226,7 @@ def test_the_choice_may_be_any_of_ours_in_another_order_of_attributes() -> None:
     offered = offer(peer("AES-256-SHA2-256-GRP14,AES-128-SHA2-256-GRP14"))
     second = offered.proposals[0].transforms[1]
     # The life type has to stay in front of its duration.
-    shuffled = second._replace(attributes=(*second.attributes[4:], *reversed(second.attributes[:4])))
+    shuffled = replace(second, attributes=(*second.attributes[4:], *reversed(second.attributes[:4])))
     assert accept_choice(offered, sa(shuffled)).key_length == 128
 
 

@@ -280,7 +280,7 @@ def test_no_authentication_algorithm_is_something_to_want() -> None:
     (gcm,) = suites("QM-ESP-AESGCM-256-SUITE")
     (protocol,) = gcm.protocols
     cbc = replace(protocol, transforms=(replace(protocol.transforms[0], transform=AES),))
-    given = terms()._replace(suites=(replace(gcm, protocols=(cbc,)),))
+    given = replace(terms(), suites=(replace(gcm, protocols=(cbc,)),))
     assert refusal(sa(transform()), given).endswith("wants no authentication algorithm")
 
 
@@ -298,8 +298,8 @@ def test_a_peer_cannot_make_us_look_at_or_ask_about_any_number_of_combinations()
 
 def answer_to(offered: SecurityAssociation, **changes: object) -> SecurityAssociation:
     proposal = offered.proposals[0]
-    chosen = proposal._replace(spi=b"peer", transforms=proposal.transforms[:1])
-    return SecurityAssociation((chosen._replace(**changes),))  # type: ignore[arg-type]
+    chosen = replace(proposal, spi=b"peer", transforms=proposal.transforms[:1])
+    return SecurityAssociation((replace(chosen, **changes),))  # type: ignore[arg-type]
 
 
 def test_the_choice_is_one_of_ours() -> None:
@@ -329,7 +329,7 @@ def test_what_was_not_offered_is_not_accepted(transforms: tuple[Transform, ...])
 
 def test_half_a_bundle_is_no_choice() -> None:
     offered = offer(suites("both"), {ESP: SPI, AH: b"ahah"}, nat=False)
-    whole = SecurityAssociation(tuple(p._replace(spi=b"peer") for p in offered.proposals))
+    whole = SecurityAssociation(tuple(replace(p, spi=b"peer") for p in offered.proposals))
     assert [p.protocol for p in accept_choice(offered, whole, terms("both")).parameters] == [ESP, AH]
     with pytest.raises(NoProposalChosen, match="which we did not offer"):
         accept_choice(offered, SecurityAssociation(whole.proposals[:1]), terms("both"))
