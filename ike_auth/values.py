@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Values: dataclasses that do not change (docs/decisions/0507-values.md)."""
+"""Values: dataclasses that do not change (docs/decisions/0002-values.md)."""
 
 from dataclasses import dataclass, field
 from typing import TypeVar, dataclass_transform

@@ -128,7 +128,8 @@ def padded(address: IPAddress) -> str:
     """`010.001.002.003`, or IPv6 as eight groups of four lower-case digits."""
     if address.version == 6:
         return address.exploded
-    return "{:03d}.{:03d}.{:03d}.{:03d}".format(*address.packed)
+    a, b, c, d = address.packed
+    return f"{a:03d}.{b:03d}.{c:03d}.{d:03d}"
 
 
 @lru_cache(1)  # a handshake asks several times within one second

@@ -5,12 +5,12 @@ Exchanges put questions (`IdentifyPeer`, `AuthorizeTunnel`, `Sign`); the gate ch
 about and hands requests (`IdentityRequest`, `TunnelRequest`) to the authorizer that the configuration names.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from ike_auth.config.model import Peer
 from ike_auth.crypto.secrets import Secret
 from ike_auth.network import IPAddress
-from ike_auth.values import value
 from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.numbers import (
     AhTransform,
@@ -24,7 +24,7 @@ from ike_auth.wire.numbers import (
 from pki.chain import ValidatedChain
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class PresharedKey:
     """The peer knows this key. Where several peers share it, it proves none of their names."""
 
@@ -32,7 +32,7 @@ class PresharedKey:
     shared: bool
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class CertifiedKey:
     """The peer holds the private key of the leaf of this chain."""
 
@@ -42,7 +42,7 @@ class CertifiedKey:
 Proof = PresharedKey | CertifiedKey
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Negotiation:
     """The exchange that asks: its addresses, its Phase 1 and who began it."""
 
@@ -53,7 +53,7 @@ class Negotiation:
     initiator: bool  # we began it
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class IdentityRequest:
     """Phase 1: may the holder of this proof be this identity here?"""
 
@@ -63,7 +63,7 @@ class IdentityRequest:
     negotiation: Negotiation
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class ProtocolParameters:
     """One protocol of a Phase 2 proposal as it would be installed; None is what was not proposed."""
 
@@ -79,7 +79,7 @@ class ProtocolParameters:
     ecn_tunnel: bool = False
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class TunnelRequest:
     """Phase 2: may this peer have these protocols for these flows?"""
 
@@ -93,7 +93,7 @@ class TunnelRequest:
     client_ids: bool = True  # the flows were named by client identities; False: the ends' own addresses
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Decision:
     """`because` is one line for logs and names policy by file and line; `value` is the compliance value."""
 
@@ -103,7 +103,7 @@ class Decision:
     details: tuple[str, ...] = ()
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class IdentifyPeer:
     """Question of Phase 1: the peer has proved that it holds a key; whose is it, and may it come in?
 
@@ -116,7 +116,7 @@ class IdentifyPeer:
     negotiation: Negotiation
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class PeerIdentified:
     """Answer to `IdentifyPeer`. `request` is there when `decision.allowed`; no SA may outlive `expires`.
 
@@ -130,14 +130,14 @@ class PeerIdentified:
     doubtful: bool = False
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class AuthorizeTunnel:
     """Question of Phase 2: the first of these that may be had."""
 
     requests: tuple[TunnelRequest, ...]
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class TunnelAuthorized:
     """Answer to `AuthorizeTunnel`: `chosen` is an index, None if all are denied; decisions in order, up to it."""
 
@@ -145,7 +145,7 @@ class TunnelAuthorized:
     decisions: tuple[Decision, ...]
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Sign:
     """Question of Phase 1: RSA signature (RFC 2409 5.1) with the private key of this identity of ours."""
 
@@ -153,7 +153,7 @@ class Sign:
     digest: bytes
 
 
-@value
+@dataclass(frozen=True, slots=True)
 class Signed:
     """Answer to `Sign`; None if there is no key."""
 

@@ -177,7 +177,7 @@ def _decode_chain(first: int, data: bytes, padded: bool) -> tuple[tuple[Payload,
 
 
 def _decode_one(kind: int, body: bytes) -> Payload:
-    # A reader of its own is the fence: nothing in the payload can reach beyond it.
+    # A reader of its own: nothing in the payload can reach beyond it.
     reader = Reader(body)
     decoder = DECODERS.get(kind)
     payload = decoder(reader) if decoder else UnknownPayload.decode(reader, PayloadType(kind))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The payloads of RFC 2408 3 besides the SA, and those that RFC 3947 and the FRAGMENTATION extension add.
 
-`decode` reads a payload's body up to the reader's fence, `encode` gives the body; the generic header around it
+`decode` reads a payload's body up to the reader's end, `encode` gives the body; the generic header around it
 belongs to `messages`. `kind` is the number that the generic header before it names.
 """
 
