@@ -35,7 +35,7 @@ from tests.ike_auth.configurations import NAME, A, B, gateway
 from tests.ike_auth.simulation import START, AllowAll, Credential, Host, Network
 from tests.pki import factory
 
-ROUNDS, BATCH = 15, 4  # handshakes, and as many times the primitives, taken in turns
+ROUNDS, BATCH = 40, 8  # handshakes, and as many times the primitives, taken in turns
 CAPTURES = Path(__file__).parent.parent / "tests" / "vectors" / "isakmpd"
 SA_PAIRS = 1000
 POLICY = """\
@@ -74,7 +74,10 @@ def run() -> list[Row]:
 
 
 def handshake() -> list[Row]:
-    """CPU time of both ends together, authorization by KeyNote included."""
+    """CPU time of both ends together, authorization by KeyNote included.
+
+    What else runs on the machine can only add to it, so the least of many rounds counts, of whole and parts alike.
+    """
     make_hosts = _rsa_hosts()
     primitives = _primitives()
     whole, parts = [], []
@@ -83,11 +86,13 @@ def handshake() -> list[Row]:
         pairs = [make_hosts() for _ in range(BATCH)]
         whole.append(_cpu([partial(_handshake, *pair) for pair in pairs]))
         parts.append(_cpu([primitives] * BATCH))
-    ratio = median(a / b for a, b in zip(whole, parts, strict=True))
+    ratio = min(whole) / min(parts)
+    typical = median(a / b for a, b in zip(whole, parts, strict=True))
     return [
-        Row("ike", "handshake: main mode RSA-2048, quick mode PFS, MODP-2048", f"{median(whole) * 1e3:.2f} ms CPU"),
-        Row("ike", "its cryptographic primitives", f"{median(parts) * 1e3:.2f} ms CPU"),
+        Row("ike", "handshake: main mode RSA-2048, quick mode PFS, MODP-2048", f"{min(whole) * 1e3:.2f} ms CPU"),
+        Row("ike", "its cryptographic primitives", f"{min(parts) * 1e3:.2f} ms CPU"),
         Row("ike", "handshake / primitives", f"{ratio:.2f}", "at most 1.5", ratio <= 1.5),
+        Row("ike", "the same, median of the rounds", f"{typical:.2f}"),
     ]
 
 
@@ -168,11 +173,12 @@ def _rsa_hosts() -> Callable[[], tuple[Host, Host]]:
 def _handshake(a: Host, b: Host) -> None:
     """The daemons' part is as small as it can be: carry datagrams, answer questions, perform effects."""
     now = Now(0.0, START)
-    on_the_way = a.perform(a.engine.start(now), now)
-    while on_the_way:
-        data, local, remote = on_the_way.pop(0)
-        host = b if remote.host == b.address else a
-        on_the_way += host.perform(host.engine.receive(Datagram(data, remote, local), now), now)
+    sender, receiver = a, b
+    sent = a.perform(a.engine.start(now), now)
+    while sent:
+        arrived = [receiver.engine.receive(Datagram(data, remote, local), now) for data, local, remote in sent]
+        sent = [datagram for effects in arrived for datagram in receiver.perform(effects, now)]
+        sender, receiver = receiver, sender
     assert len(a.installed) == len(b.installed) == 2, (a.events, b.events)
 
 

@@ -5,25 +5,25 @@ The engine returns effects in one ordered list, because the order is part of the
 there before the reply that makes the peer use it has left. Whoever performs them stops at an `InstallSa` that fails.
 """
 
-from dataclasses import dataclass
 from typing import NewType
 
 from ike_auth.authorization.requests import Question
 from ike_auth.events import Event
 from ike_auth.network import Endpoint
 from ike_auth.sa import Flow, IpsecSa
+from ike_auth.values import value
 
 QuestionId = NewType("QuestionId", int)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SendDatagram:
     data: bytes
     local: Endpoint
     remote: Endpoint
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SendKeepalive:
     """RFC 3948 2.3: one octet 0xFF, without the non-ESP marker."""
 
@@ -31,17 +31,17 @@ class SendKeepalive:
     remote: Endpoint
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class InstallSa:
     sa: IpsecSa
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RemoveSa:
     sa: IpsecSa
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AddFlow:
     """This traffic goes through its SAs from now on. One that is there already, for the same traffic with the same
     ends, is replaced."""
@@ -49,24 +49,24 @@ class AddFlow:
     flow: Flow
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RemoveFlow:
     flow: Flow
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Guard:
     """As long as no flow carries this traffic it stays here, and that there is some is reported to the engine."""
 
     flow: Flow
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unguard:
     flow: Flow
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ask:
     """A question that the engine can't answer itself; the exchange waits for `Engine.answer`."""
 
@@ -74,7 +74,7 @@ class Ask:
     question: Question
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Report:
     """Something that an operator may want to know."""
 

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: ISC
 """What an operator reads. `str(event)` is one line; the fields are for machines."""
 
-from dataclasses import dataclass
-
 from ike_auth.authorization.requests import Decision, TunnelRequest
 from ike_auth.network import Endpoint
 from ike_auth.sa import IkeSa, Tunnel
 from ike_auth.suites import describe
+from ike_auth.values import value
 from ike_auth.wire.identities import Identity
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IkeSaUp:
     sa: IkeSa
 
@@ -25,7 +24,7 @@ class IkeSaUp:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IkeSaDown:
     sa: IkeSa
     why: str
@@ -34,7 +33,7 @@ class IkeSaDown:
         return f"phase 1 down with {self.sa.peer.name} at {self.sa.remote}: {self.sa.identity}: {self.why}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PeerRefused:
     """The peer proved that it holds a key, and may not come in with it."""
 
@@ -50,7 +49,7 @@ class PeerRefused:
         return f"phase 1 refused to {self.peer} at {self.remote}{claim}: {because}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TunnelUp:
     tunnel: Tunnel
 
@@ -65,7 +64,7 @@ class TunnelUp:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TunnelDown:
     tunnel: Tunnel
     why: str
@@ -74,7 +73,7 @@ class TunnelDown:
         return f"{_named('tunnel down', self.tunnel)}: {self.tunnel.local} ↔ {self.tunnel.remote}: {self.why}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TunnelRefused:
     """No proposal may be had; one decision for each request, in the peer's order."""
 
@@ -92,7 +91,7 @@ class TunnelRefused:
         return f"phase 2 refused to {peer}: {first.local} ↔ {first.remote}: {reasons}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ExchangeFailed:
     """An exchange came to nothing: it timed out, or an authenticated peer said no."""
 
@@ -107,7 +106,7 @@ class ExchangeFailed:
         return f"{self.what} with {self.peer} at {self.remote} failed: {self.why}{who}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PeerHint:
     """Somebody who may or may not be the peer says so; believed by nobody, often helpful."""
 
@@ -119,7 +118,7 @@ class PeerHint:
         return f"{self.peer} at {self.remote} says, not authenticated: {said(self.notify)}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PeerNotified:
     """An authenticated notification."""
 
@@ -131,7 +130,7 @@ class PeerNotified:
         return f"{self.peer} at {self.remote} notifies: {said(self.notify)}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MessageDropped:
     """A datagram changed nothing. `counter` names the reason in a few fixed words; `during` is the exchange that it
     was to advance, the first time that this reason comes up there."""
@@ -146,7 +145,7 @@ class MessageDropped:
         return f"dropped message from {self.remote}{during}: {self.why}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LegacyInUse:
     peer: str
     algorithms: tuple[str, ...]

@@ -83,7 +83,7 @@ class ExchangeTable:
                 self._found_by[key] = id
         if exchange.half_open:
             self.half_open.add(id, exchange.remote.host, exchange.confirmed)
-        else:
+        elif before is not None:
             self.half_open.discard(id)
         tunnel = exchange.state.pending_tunnel
         if tunnel is not None:

@@ -33,12 +33,12 @@ class Retransmission(NamedTuple):
 
     def answered(self, received: bytes, answer: tuple[bytes, ...]) -> "Retransmission":
         """Remember how a datagram was answered, an answer of nothing too."""
-        others = tuple(pair for pair in self.replies if pair[0] != received)
-        return self._replace(replies=(*others, (received, answer))[-KEPT:])
+        others = [pair for pair in self.replies if pair[0] != received]
+        return Retransmission((*others, (received, answer))[-KEPT:], self.message, self.sent)
 
     def awaiting(self, message: bytes | None) -> "Retransmission":
         """From now on repeat this message, or with None, nothing."""
-        return self._replace(message=message, sent=0 if message is None else 1)
+        return Retransmission(self.replies, message, 0 if message is None else 1)
 
     def final(self) -> "Retransmission":
         """What is left of it once the exchange is over: the answer to the peer's last message."""

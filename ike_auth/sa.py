@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Security associations as values. Keys are `Secret`; nothing here knows exchanges, timers or sockets."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
@@ -13,13 +12,14 @@ from ike_auth.crypto.key_material import Skeyid
 from ike_auth.crypto.secrets import Secret
 from ike_auth.network import Endpoint, IPAddress
 from ike_auth.suites import Phase1Suite
+from ike_auth.values import value
 from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.numbers import ExchangeType, ProtocolId
 
 DEFAULT_REPLAY_WINDOW = 64  # packets, RFC 4303 3.4.3
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Nat:
     """What NAT detection found (RFC 3947 3.2)."""
 
@@ -43,8 +43,7 @@ class Cookies(NamedTuple):
         return f"{self.initiator.hex()}:{self.responder.hex()}"
 
 
-@dataclass(frozen=True, slots=True)
-class IkeSa:
+class IkeSa(NamedTuple):
     """An authenticated and authorized Phase 1. Times are those of `Now.monotonic`."""
 
     cookies: Cookies
@@ -79,7 +78,7 @@ class IkeSa:
         return f"IKE SA {self.cookies.initiator.hex()[:8]} with {self.peer.name} at {self.remote} as {self.identity}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IpsecSa:
     """One direction of one protocol, as a kernel wants it."""
 
@@ -108,7 +107,7 @@ class IpsecSa:
         return sha256(material).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Flow:
     """Traffic between two sides, and what it goes through; several tunnels may carry it, of which the newest does."""
 
@@ -122,7 +121,7 @@ class Flow:
         return f"{self.local} ↔ {self.remote}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tunnel:
     """What one quick mode set up: for each protocol an SA in and an SA out."""
 

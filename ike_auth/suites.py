@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: ISC
 """What was agreed on, and how it is written in logs."""
 
-from dataclasses import dataclass
-
 from ike_auth.authorization.requests import ProtocolParameters
 from ike_auth.crypto import ciphers
 from ike_auth.errors import NoProposalChosen
+from ike_auth.values import value
 from ike_auth.wire.numbers import (
     AhTransform,
     AuthenticationMethod,
@@ -18,7 +17,7 @@ from ike_auth.wire.numbers import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Phase1Suite:
     """The one ISAKMP transform that both ends agreed on."""
 

@@ -117,6 +117,13 @@ class Outcome:
 
 def conditions_interval(program: CompiledProgram, environment: PartialEnvironment, scale: Scale) -> Interval:
     """The lowest and the highest value that the clauses can give."""
+    clauses = program.clauses
+    if len(clauses) == 1 and not clauses[0].holds_others and not program.reads_groups:
+        exits = _exits(clauses[0], environment)
+        if HOLDS not in exits:
+            return 0, 0
+        low, high = value_interval(clauses[0], environment, scale)
+        return 0 if FAILS in exits else low, high
     lowest = highest = 0
     for outcome in outcomes(program, environment, scale):
         highest = max(highest, outcome.highest)
@@ -142,10 +149,12 @@ def outcomes(program: CompiledProgram, environment: PartialEnvironment, scale: S
         certain[number] = certain[clause.parent] and FAILS not in exits
         groups[number] = exits[HOLDS]
         if not clause.holds_others:
-            set_group_state(environment, exits[HOLDS])
+            if program.reads_groups:
+                set_group_state(environment, exits[HOLDS])
             yield Outcome(number, certain[number], *value_interval(clause, environment, scale))
         number += 1
-    set_group_state(environment, None)
+    if program.reads_groups:
+        set_group_state(environment, None)
 
 
 def _exits(clause: CompiledClause, environment: PartialEnvironment) -> set[int]:

@@ -7,6 +7,7 @@ a value or above therefore proves the value without going round in circles.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from keynote.assertions import Assertion
@@ -58,43 +59,35 @@ _Path = dict[str, tuple[Delegation, tuple[str, ...]]]  # by authorizer: what rai
 
 
 def _path(evidence: Evidence, raises: Sequence[Raise], goal: int) -> _Path:
-    history = _history(evidence, raises)
-    start = POLICY
-    if not _reaches(history, POLICY, goal) and UNKNOWN_AUTHORIZER in history:
-        start = UNKNOWN_AUTHORIZER
+    reached = _reached(evidence, raises, goal)
+    start = UNKNOWN_AUTHORIZER if POLICY not in reached and UNKNOWN_AUTHORIZER in reached else POLICY
     path: _Path = {}
     todo = [start]
     for principal in todo:  # grows while it runs
-        if principal in path or principal == UNKNOWN_LICENSEE or principal in evidence.requesters:
+        number = reached[principal]
+        if number < 0 or principal in path:
             continue
-        number = next(number for number, value in history[principal] if value >= goal)
         delegation = raises[number][2]
-        supporters = _supporters(evidence, delegation, history, number, goal)
+        supporters = _supporters(evidence, delegation, reached, number)
         path[principal] = (delegation, supporters)
         todo += supporters
     return path
 
 
-_History = dict[str, list[tuple[int, int]]]
+_Reached = dict[str, int]
 
 
-def _history(evidence: Evidence, raises: Sequence[Raise]) -> _History:
-    """For each principal the numbers of its raises, and the values it had after them; requesters had theirs first."""
-    history: _History = {requester: [(-1, evidence.scale.top)] for requester in evidence.requesters}
-    history[UNKNOWN_LICENSEE] = [(-1, evidence.scale.top)]
+def _reached(evidence: Evidence, raises: Sequence[Raise], goal: int) -> _Reached:
+    """The number of the raise by which each principal came to the goal; of requesters, who had it before, -1."""
+    reached: _Reached = dict.fromkeys((*evidence.requesters, UNKNOWN_LICENSEE), -1)
     for number, (principal, value, _) in enumerate(raises):
-        history.setdefault(principal, []).append((number, value))
-    return history
+        if value >= goal:
+            reached.setdefault(principal, number)
+    return reached
 
 
-def _reaches(history: _History, principal: str, goal: int) -> bool:
-    return any(value >= goal for _, value in history.get(principal, ()))
-
-
-def _supporters(
-    evidence: Evidence, delegation: Delegation, history: _History, number: int, goal: int
-) -> tuple[str, ...]:
-    """Principals whose values, before raise `number`, give the Licensees field the value `goal` or more."""
+def _supporters(evidence: Evidence, delegation: Delegation, reached: _Reached, number: int) -> tuple[str, ...]:
+    """Principals whose values, before raise `number`, give the Licensees field the value of the goal or more."""
     field, licensees = delegation.assertion.licensees, delegation.licensees
     if field is None or licensees is None:
         return ()
@@ -103,7 +96,7 @@ def _supporters(
     names = licensee_names(delegation.assertion, evidence.environment)
 
     def supports(node: StringExpression) -> bool:
-        return any(at < number and value >= goal for at, value in history.get(names[node], ()))
+        return reached.get(names[node], number) < number
 
     chosen, _ = cheapest_way(field.tree, supports)
     return tuple(dict.fromkeys(names[node] for node in chosen))
@@ -136,9 +129,15 @@ def _step(
 
 def _place(evidence: Evidence, delegation: Delegation, goal: int) -> Location:
     """`where` of the delegation's step."""
+    return _only_place(delegation) or _step(evidence, delegation, (), {}, goal).where
+
+
+@lru_cache(maxsize=1024)
+def _only_place(delegation: Delegation) -> Location | None:
+    """The place of the clause, where there is one only: every decision that rests on it names it."""
     assertion, program = delegation.assertion, delegation.conditions
     if program is None or assertion.conditions is None or len(program.clauses) != 1:
-        return _step(evidence, delegation, (), {}, goal).where
+        return None
     return assertion.conditions.where(leftmost(program.clauses[0].node.test))
 
 

@@ -128,7 +128,8 @@ def padded(address: IPAddress) -> str:
     """`010.001.002.003`, or IPv6 as eight groups of four lower-case digits."""
     if address.version == 6:
         return address.exploded
-    return "{:03d}.{:03d}.{:03d}.{:03d}".format(*address.packed)
+    a, b, c, d = address.packed
+    return f"{a:03d}.{b:03d}.{c:03d}.{d:03d}"
 
 
 @lru_cache(1)  # a handshake asks several times within one second
@@ -165,7 +166,7 @@ def _remote_id(identity: Identity) -> Attributes:
 def _filter(name: str, selector: Selector, client_ids: bool) -> Attributes:
     lower, upper = padded(selector.low), padded(selector.high)
     family = f"IPv{selector.low.version}"
-    kind = "address" if selector.low == selector.high else "subnet" if selector.is_network else "range"
+    kind = "address" if lower == upper else "subnet" if selector.is_network else "range"
     return {
         name: lower if kind == "address" else f"{lower}-{upper}",
         f"{name}_type": f"{family} {kind}",

@@ -8,7 +8,7 @@ coordinate alone, of Curve25519 the 32 bytes of RFC 7748.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Protocol
 
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from ike_auth.crypto.modp import GENERATOR, MODP, Modp, Power, powers
 from ike_auth.crypto.secrets import Secret
 from ike_auth.errors import InvalidKeyInformation, UnsupportedAlgorithm
+from ike_auth.values import value
 from ike_auth.wire.numbers import Group
 
 Random = Callable[[int], bytes]  # a source of so many random bytes
@@ -93,7 +94,7 @@ def _works(group: Group) -> bool:
 # --- MODP
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _ModpShare:
     group: Group
     public: bytes
@@ -121,7 +122,7 @@ def _modp_share(group: Group, random: Random) -> _ModpShare:
 # --- ECP
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _EcpShare:
     group: Group
     public: bytes
@@ -152,7 +153,7 @@ def _coordinate_size(curve: ec.EllipticCurve) -> int:
 # --- Curve25519
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Curve25519Share:
     group: Group
     public: bytes

@@ -7,19 +7,19 @@ Names are the RFC's: `g_xi` and `g_xr` are the public values of initiator and re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from struct import Struct
 
 from ike_auth.crypto.prf import digest, prf
 from ike_auth.crypto.secrets import Secret
+from ike_auth.values import value
 from ike_auth.wire.numbers import HashAlgorithm, ProtocolId
 
 _MESSAGE_ID = Struct("!I")
 _PORT = Struct("!H")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Skeyid:
     """The secrets of one Phase 1: SKEYID, and what keys Phase 2 (`d`), authenticates (`a`) and encrypts (`e`)."""
 

@@ -4,8 +4,6 @@
 From `commit` on nothing raises.
 """
 
-from dataclasses import replace
-
 from ike_auth.config.model import Peer
 from ike_auth.effects import Ask, Effect, QuestionId, Report, SendDatagram
 from ike_auth.engine import flows, removal
@@ -30,28 +28,33 @@ PATIENCE = 10.0  # seconds for a better message after a doubtful one: peers repe
 MAX_LIKE_TUNNELS = 4  # for the same traffic: crossing exchanges make two, renegotiation makes more for a while
 
 
-def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now) -> list[Effect]:
-    """Make the outcome of a step of this exchange true."""
-    before = exchange.state
+def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now, received: bytes | None = None) -> list[Effect]:
+    """Make the outcome of a step of this exchange true. `received` is the digest of the message that it took; without
+    one it is still about the last."""
+    received = exchange.received if received is None else received
+    state, awaited = outcome.state, exchange.state.awaits_message
     if outcome.to_nat_port:
         exchange = _to_nat_port(core, exchange)
-    sent = (*outcome.notify, *(() if outcome.send is None else (outcome.send,)))
+    sent = outcome.notify if outcome.send is None else (*outcome.notify, outcome.send)
+    cookies = exchange.version.cookies_of(state) if exchange.ike is None else None
     exchange = exchange._replace(
-        state=outcome.state,
-        cookies=exchange.version.cookies_of(outcome.state) or exchange.cookies,
-        question=_new_question(core, exchange, outcome),
+        state=state,
+        cookies=cookies or exchange.cookies,
+        question=None if outcome.ask is None else _new_question(core, exchange),
         refused=exchange.refused or any(map(_is_refusal, outcome.after)),
-        retransmission=_remembered(exchange, outcome, sent),
-        doubts=outcome.doubts or (exchange.doubts if outcome.state.open else ()),
+        retransmission=_remembered(exchange.retransmission, received, outcome, sent),
+        received=received,
+        doubts=outcome.doubts or (exchange.doubts if state.open else ()),
     )
     if outcome.doubts:
         core.timers.set(Doubt(exchange.id), now.monotonic + PATIENCE)
     core.exchanges.put(exchange)
+    if awaited or state.awaits_message:
+        arm_resend(core, exchange, now)
+    effects = list(outcome.before)
     for data in sent:
         core.note_sent(exchange.cookies, data)
-    if before.awaits_message or outcome.state.awaits_message:
-        arm_resend(core, exchange, now)
-    effects = [*outcome.before, *[SendDatagram(data, exchange.local, exchange.remote) for data in sent]]
+        effects.append(SendDatagram(data, exchange.local, exchange.remote))
     effects += outcome.after
     for change in outcome.changes:
         effects += _apply(core, change, exchange, now)
@@ -105,19 +108,18 @@ def arm_resend(core: Core, exchange: Exchange, now: Now) -> None:
         core.timers.cancel(Resend(exchange.id))
 
 
-def _remembered(exchange: Exchange, outcome: Outcome, sent: tuple[bytes, ...]) -> Retransmission:
+def _remembered(
+    retransmission: Retransmission, received: bytes, outcome: Outcome, sent: tuple[bytes, ...]
+) -> Retransmission:
     """For the same bytes the same reply; and what is sent once more if nothing comes."""
-    retransmission = exchange.retransmission
-    if exchange.received and (sent or outcome.ask is None):
-        retransmission = retransmission.answered(exchange.received, sent)
+    if received and (sent or outcome.ask is None):
+        retransmission = retransmission.answered(received, sent)
     if outcome.send is not None:
         retransmission = retransmission.awaiting(outcome.send if outcome.state.awaits_message else None)
     return retransmission if outcome.state.open else retransmission.final()
 
 
-def _new_question(core: Core, exchange: Exchange, outcome: Outcome) -> QuestionId | None:
-    if outcome.ask is None:
-        return None
+def _new_question(core: Core, exchange: Exchange) -> QuestionId:
     core.last_question += 1
     id = QuestionId(core.last_question)
     core.questions[id] = exchange.id
@@ -142,7 +144,7 @@ def _apply(core: Core, change: Change, exchange: Exchange, now: Now) -> list[Eff
 def _add_ike(core: Core, sa: IkeSa, exchange: Exchange, now: Now) -> list[Effect]:
     """A new IKE SA or, as long as the peer has not used it, a variant: what waits for it begins under either."""
     known = core.sas.ike_sas.get(sa.cookies)
-    if not core.sas.add_ike(sa if known is None else replace(known, last_block=sa.last_block)):
+    if not core.sas.add_ike(sa if known is None else known._replace(last_block=sa.last_block)):
         return []
     if known is None:
         core.timers.set(IkeExpires(sa.cookies), sa.expires)

@@ -16,6 +16,7 @@ from ike_auth.network import Endpoint, IPAddress, Now
 from ike_auth.sa import Cookies, Flow
 from ike_auth.sa_table import SaTable
 from ike_auth.timers import Timers
+from ike_auth.values import value
 from ike_auth.wire.fragments import Reassembly
 from ike_auth.wire.header import message_id_of
 from ike_auth.wire.identities import Identity
@@ -23,7 +24,7 @@ from ike_auth.wire.identities import Identity
 _LOWEST_SPI = 0x1000  # below are reserved ones (RFC 4303 2.1) and those that people type by hand
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ports:
     """Where IKE is spoken: our own ports, and those of peers whose section names none."""
 
@@ -34,7 +35,7 @@ class Ports:
 STANDARD_PORTS = Ports()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Identities:
     """What we can prove ourselves with."""
 
@@ -45,50 +46,50 @@ class Identities:
 # --- what timers ring for
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Deadline:
     """An exchange has had its time."""
 
     exchange: ExchangeId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Resend:
     """The peer has not answered."""
 
     exchange: ExchangeId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Doubt:
     """Nothing better has come than what was refused on doubtful grounds."""
 
     exchange: ExchangeId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IkeExpires:
     cookies: Cookies
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TunnelExpires:
     spi: bytes  # of the first inbound SA
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Keepalive:
     """RFC 3948 4: a NAT forgets who is silent."""
 
     cookies: Cookies
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FragmentsStale:
     cookies: Cookies
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Check:
     """Whether what is configured to be up is up."""
 

@@ -2,8 +2,6 @@
 """A datagram's way: header → exchange, by cookies and message id → the same bytes as before get the same reply →
 the version's step → commit."""
 
-from dataclasses import replace
-
 from ike_auth.effects import Effect, Report, SendDatagram
 from ike_auth.engine import fragments, removal
 from ike_auth.engine.commit import commit, new_exchange
@@ -80,7 +78,7 @@ def _for_ike(
         return _refuse(core, version, header, peer.name, error, datagram)
     _make_room(core, datagram.remote.host)
     exchange = new_exchange(core, outcome, peer, datagram.local, datagram.remote, None, now)
-    return commit(core, exchange._replace(received=seen, first_message=(datagram.remote, seen)), outcome, now)
+    return commit(core, exchange._replace(first_message=(datagram.remote, seen)), outcome, now, seen)
 
 
 def _make_room(core: Core, host: IPAddress) -> None:
@@ -122,8 +120,8 @@ def _for_child(
     core.sas.use(cookies, header.message_id)
     _heard_from(core, ike, datagram, now)
     exchange = new_exchange(core, outcome, ike.peer, datagram.local, datagram.remote, ike, now)
-    received = exchange._replace(received=digest(datagram.data), message_id=header.message_id)
-    effects = commit(core, received, outcome, now)
+    exchange = exchange._replace(message_id=header.message_id)
+    effects = commit(core, exchange, outcome, now, digest(datagram.data))
     if core.sas.is_worn_out(cookies):
         effects += removal.remove_ike(
             core, core.sas.ike_sas[cookies], "it had as many exchanges as it may", tell=True
@@ -149,7 +147,7 @@ def _first_step(
 def _heard_from(core: Core, ike: IkeSa, datagram: Datagram, now: Now) -> None:
     """The peer has proved that it has exactly this IKE SA. If a NAT has given it another port, we follow."""
     had_variants = len(core.sas.variants(ike.cookies)) > 1
-    core.sas.used(replace(ike, remote=datagram.remote, heard=now.monotonic))
+    core.sas.used(ike._replace(remote=datagram.remote, heard=now.monotonic))
     for exchange in core.exchanges.under(ike.cookies) if had_variants else ():
         if exchange.ike is not None and exchange.ike.last_block != ike.last_block:
             removal.forget(core, exchange)  # begun under a variant that the peer does not have
@@ -179,8 +177,10 @@ def _advance(
         return _drop(core, datagram, error, during if news else "")
     if exchange.ike is not None:
         _heard_from(core, exchange.ike, datagram, now)
-    moved = exchange._replace(local=datagram.local, remote=datagram.remote, received=seen, confirmed=True)
-    return commit(core, moved, outcome, now)
+    ends = datagram.local, datagram.remote
+    if not exchange.confirmed or ends != (exchange.local, exchange.remote):
+        exchange = exchange._replace(local=datagram.local, remote=datagram.remote, confirmed=True)
+    return commit(core, exchange, outcome, now, seen)
 
 
 def _check_ends(datagram: Datagram, local: Endpoint | None, remote: Endpoint, *, port_may_change: bool) -> None:

@@ -8,8 +8,7 @@ exchange. The tables themselves are those of an IKE version (`v1/`); what is her
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from ike_auth.authorization.requests import Answer, Question
 from ike_auth.config.model import Connection, Peer
@@ -17,6 +16,7 @@ from ike_auth.effects import Effect
 from ike_auth.errors import LocalError
 from ike_auth.network import Endpoint, Now
 from ike_auth.sa import Cookies, IkeSa, Tunnel
+from ike_auth.values import value
 from ike_auth.wire.identities import Identity
 from ike_auth.wire.numbers import ProtocolId
 
@@ -28,15 +28,13 @@ class State:
 
     __slots__ = ()
 
+    # False once nothing can come of the exchange but a repeated reply.
+    open: ClassVar[bool] = True
+
     @property
     def awaits_message(self) -> bool:
         """Whether what we sent last has to be sent again until the peer answers."""
         return False
-
-    @property
-    def open(self) -> bool:
-        """False once nothing can come of the exchange but a repeated reply."""
-        return True
 
     @property
     def port_may_change(self) -> bool:
@@ -63,37 +61,35 @@ class State:
         return ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Closed(State):
     """Nothing more to do; the last reply is kept for a peer that missed it."""
 
-    @property
-    def open(self) -> bool:
-        return False
+    open = False
 
 
 # --- what a step wants changed in the SA table
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AddIkeSa:
     """The peer is authenticated. Once more with another last block: see `v1/chaining`."""
 
     sa: IkeSa
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AddTunnel:
     tunnel: Tunnel
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeleteIkeSa:
     cookies: Cookies
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DeleteTunnels:
     """The peer of this IKE SA no longer receives on these SPIs, which are its own."""
 
@@ -102,7 +98,7 @@ class DeleteTunnels:
     spis: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FailPhase2:
     """The authenticated peer refuses the tunnel with this SPI, its own or ours. None: it names no SPI that means
     anything, so it can only mean what we asked for, if that is one tunnel."""
@@ -133,14 +129,14 @@ class Outcome(NamedTuple):
     to_nat_port: bool = False  # from here on between the ports of RFC 3947 4
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OwnCertificate:
     """What proves an identity of ours: its chain (DER, leaf first); the private key is asked by `Sign`."""
 
     chain: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settings:
     """What steps know of the configuration besides the peer."""
 
@@ -163,7 +159,7 @@ class Local(NamedTuple):
     settings: Settings
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AnswerRow:
     """For a state that asked: which kind of answer it waits for, what about, and the step that it leads to."""
 

@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping
 
 from ike_auth.errors import BadProposalSyntax
 from ike_auth.wire.attributes import Attribute
+from ike_auth.wire.proposals import Transform
+
+KEPT_OFFERS = 256  # in their form on the wire; peers that are configured alike share one
 
 
 def attribute_map(attributes: Iterable[Attribute], life: tuple[int, int]) -> Mapping[int, int]:
@@ -35,3 +38,15 @@ def lifetimes(attributes: Iterable[Attribute], life: tuple[int, int]) -> Mapping
                 raise BadProposalSyntax("a life duration without a life type of its own before it")
             found[kind], kind = attribute.as_int, None
     return found
+
+
+def same_transform(one: Transform, other: Transform, life: tuple[int, int]) -> bool:
+    """Attribute for attribute, lifetimes too; most peers send back what they got, some in another order or form.
+
+    Raises BadProposalSyntax, MalformedMessage.
+    """
+    if one.id != other.id:
+        return False
+    if one.attributes == other.attributes:
+        return True
+    return all(read(one.attributes, life) == read(other.attributes, life) for read in (attribute_map, lifetimes))

@@ -2,6 +2,7 @@
 """Phase 1: which ISAKMP transform (RFC 2409 5 and appendix A)."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from ike_auth.config.model import Accept, Peer, Phase1Transform
 from ike_auth.crypto.ciphers import phase1_cipher
@@ -9,7 +10,7 @@ from ike_auth.crypto.groups import public_size
 from ike_auth.crypto.legacy import legacy_names
 from ike_auth.crypto.prf import digest_size
 from ike_auth.errors import LocalError, NoProposalChosen, UnsupportedAlgorithm
-from ike_auth.negotiation.attributes import attribute_map, lifetimes
+from ike_auth.negotiation.attributes import KEPT_OFFERS, attribute_map, lifetimes, same_transform
 from ike_auth.negotiation.refusals import listed
 from ike_auth.suites import Phase1Suite
 from ike_auth.wire.attributes import Attribute
@@ -41,14 +42,20 @@ def offer(peer: Peer) -> SecurityAssociation:
 
     Raises LocalError if no configured transform says exactly what it wants.
     """
-    offered = [t for t in peer.transforms if None not in (t.cipher, t.hash, t.authentication, t.group)]
-    if not offered:
+    made = _offer(peer.transforms)
+    if made is None:
         raise LocalError(f"{peer.where}: peer `{peer.name}` has no transform that can be offered, only `ANY`")
+    return made
+
+
+@lru_cache(KEPT_OFFERS)
+def _offer(configured: tuple[Phase1Transform, ...]) -> SecurityAssociation | None:
+    offered = [t for t in configured if None not in (t.cipher, t.hash, t.authentication, t.group)]
     transforms = tuple(
         Transform(number, TransformId.KEY_IKE, _attributes(transform))
         for number, transform in enumerate(offered, start=1)
     )
-    return SecurityAssociation((Proposal(1, ProtocolId.ISAKMP, b"", transforms),))
+    return SecurityAssociation((Proposal(1, ProtocolId.ISAKMP, b"", transforms),)) if transforms else None
 
 
 def choose(sa: SecurityAssociation, peer: Peer) -> tuple[SecurityAssociation, Phase1Suite]:
@@ -79,7 +86,7 @@ def accept_choice(offered: SecurityAssociation, answer: SecurityAssociation) -> 
         raise NoProposalChosen("the peer's answer is not one proposal with one transform")
     chosen = answer.proposals[0].transforms[0]
     ours = offered.proposals[0].transforms
-    if not any(_same(t, chosen) for t in ours):
+    if not any(same_transform(t, chosen, _LIFE) for t in ours):
         raise NoProposalChosen(f"the peer chose `{_text(chosen)}`, which we did not offer")
     return suite_of(chosen)
 
@@ -121,9 +128,9 @@ def _attributes(transform: Phase1Transform) -> tuple[Attribute, ...]:
 def _refusal(transform: Transform, configured: tuple[Phase1Transform, ...]) -> str | None:
     """None if one of ours matches; else the nearest one and the first attribute in which it differs."""
     values = attribute_map(transform.attributes, _LIFE)
-    unknown = sorted(set(values) - _TAKEN)
+    unknown = values.keys() - _TAKEN
     if unknown:
-        return f"has {Phase1Attribute(unknown[0])}, which is not negotiated here"
+        return f"has {Phase1Attribute(min(unknown))}, which is not negotiated here"
     if transform.id != TransformId.KEY_IKE:
         return f"transform {transform.number} is not KEY_IKE"
     nearest: tuple[int, str] = (-1, "none is configured")
@@ -183,13 +190,6 @@ def _compare(values: Mapping[int, int], life: Mapping[int, int], ours: Phase1Tra
 
 def _life(transform: Transform) -> Mapping[int, int]:
     return lifetimes(transform.attributes, _LIFE)
-
-
-def _same(ours: Transform, theirs: Transform) -> bool:
-    """Attribute for attribute, lifetimes too; the peer may have put them in another order or form."""
-    return attribute_map(ours.attributes, _LIFE) == attribute_map(theirs.attributes, _LIFE) and _life(ours) == _life(
-        theirs
-    )
 
 
 def _range(accept: Accept) -> str:

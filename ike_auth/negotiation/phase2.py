@@ -2,16 +2,17 @@
 """Phase 2: which ESP and AH proposals can be meant (RFC 2407 4.4 and 4.5, RFC 2409 5.5). Policy is asked later."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice, product
 
 from ike_auth.authorization.requests import ProtocolParameters
-from ike_auth.config.model import Phase2Transform, ProtocolOffer, Suite
+from ike_auth.config.model import Phase2Transform, Suite
 from ike_auth.crypto.legacy import legacy_names
 from ike_auth.errors import NoProposalChosen, PeerError, UnsupportedAlgorithm
-from ike_auth.negotiation.attributes import attribute_map, lifetimes
+from ike_auth.negotiation.attributes import KEPT_OFFERS, attribute_map, lifetimes, same_transform
 from ike_auth.negotiation.refusals import listed
 from ike_auth.suites import describe, key_sizes
+from ike_auth.values import value
 from ike_auth.wire.attributes import Attribute
 from ike_auth.wire.numbers import (
     AhTransform,
@@ -46,7 +47,7 @@ _UNDER_NAT = {
 _WITHOUT_NAT = {udp: plain for plain, udp in _UNDER_NAT.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Terms:
     """What both ends know before they talk of transforms."""
 
@@ -57,7 +58,7 @@ class Terms:
     suites: tuple[Suite, ...] | None  # None: no connection names this tunnel, policy alone decides
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Candidate:
     """One alternative of an SA payload, each protocol with one transform."""
 
@@ -83,7 +84,7 @@ def offer(suites: Sequence[Suite], spis: Mapping[ProtocolId, bytes], nat: bool) 
     group = group_of(suites)
     usable = [suite for suite in suites if all(t.group == group for p in suite.protocols for t in p.transforms)]
     proposals = tuple(
-        _proposal(number, offered, spis[offered.protocol], nat)
+        Proposal(number, offered.protocol, spis[offered.protocol], _transforms(offered.transforms, nat))
         for number, suite in enumerate(usable, start=1)
         for offered in suite.protocols
     )
@@ -124,12 +125,12 @@ def accept_choice(offered: SecurityAssociation, answer: SecurityAssociation, ter
     return candidate
 
 
-def _proposal(number: int, offered: ProtocolOffer, spi: bytes, nat: bool) -> Proposal:
-    transforms = tuple(
-        Transform(count, transform.transform, _attributes(transform, nat))
-        for count, transform in enumerate(offered.transforms, start=1)
+@lru_cache(KEPT_OFFERS)
+def _transforms(offered: tuple[Phase2Transform, ...], nat: bool) -> tuple[Transform, ...]:
+    return tuple(
+        Transform(number, transform.transform, _attributes(transform, nat))
+        for number, transform in enumerate(offered, start=1)
     )
-    return Proposal(number, offered.protocol, spi, transforms)
 
 
 def _attributes(transform: Phase2Transform, nat: bool) -> tuple[Attribute, ...]:
@@ -153,15 +154,20 @@ def _attributes(transform: Phase2Transform, nat: bool) -> tuple[Attribute, ...]:
 def _combinations(sa: SecurityAssociation) -> Iterator[tuple[Proposal, ...]]:
     """Every way to take one transform for each protocol of one alternative."""
     for alternative in sa.alternatives():
-        single = [[Proposal(p.number, p.protocol, p.spi, (t,)) for t in p.transforms] for p in alternative]
-        yield from product(*single)
+        yield from product(*map(_singled, alternative))
+
+
+def _singled(proposal: Proposal) -> list[Proposal]:
+    """The proposal once for each of its transforms."""
+    if len(proposal.transforms) == 1:
+        return [proposal]
+    return [Proposal(proposal.number, proposal.protocol, proposal.spi, (t,)) for t in proposal.transforms]
 
 
 def _same(theirs: tuple[Proposal, ...], ours: tuple[Proposal, ...]) -> bool:
-    def content(proposals: tuple[Proposal, ...]) -> list[object]:
-        return [(p.protocol, p.transforms[0].id, _map(p.transforms[0]), _lives(p.transforms[0])) for p in proposals]
-
-    return content(theirs) == content(ours)
+    return [p.protocol for p in theirs] == [p.protocol for p in ours] and all(
+        same_transform(their.transforms[0], our.transforms[0], _LIFE) for their, our in zip(theirs, ours, strict=True)
+    )
 
 
 def _candidate(proposals: tuple[Proposal, ...], terms: Terms) -> Candidate:
@@ -198,9 +204,9 @@ def _parameters(proposal: Proposal, terms: Terms) -> ProtocolParameters:
     if len(proposal.spi) != SPI_SIZE or int.from_bytes(proposal.spi, "big") < _LOWEST_SPI:
         raise NoProposalChosen(f"{where}: SPI `{proposal.spi.hex()}` is reserved or not of four bytes")
     values, lives = _map(transform), _lives(transform)
-    unknown = sorted(set(values) - _TAKEN)
+    unknown = values.keys() - _TAKEN
     if unknown:
-        raise NoProposalChosen(f"{where}: {IpsecAttribute(unknown[0])} is not negotiated here")
+        raise NoProposalChosen(f"{where}: {IpsecAttribute(min(unknown))} is not negotiated here")
     kind = EspTransform if proposal.protocol == ProtocolId.ESP else AhTransform
     authentication = values.get(IpsecAttribute.AUTHENTICATION_ALGORITHM)
     group = values.get(IpsecAttribute.GROUP_DESCRIPTION)
@@ -263,12 +269,12 @@ def _transform_difference(chosen: ProtocolParameters, ours: Phase2Transform) -> 
         return "no authentication algorithm" if ours.authentication is None else ours.authentication.name
     if chosen.group != ours.group:
         return "no PFS" if ours.group is None else f"PFS with {ours.group.name}"
-    for name, value, accept in (
+    for name, asked, accept in (
         ("key length", chosen.key_length, ours.key_length),
         ("life seconds", chosen.life_seconds, ours.life_seconds),
         ("life kilobytes", chosen.life_kilobytes, ours.life_kilobytes),
     ):
-        if value is not None and accept is not None and not accept.takes(value):
+        if asked is not None and accept is not None and not accept.takes(asked):
             return f"{name} from {accept.low} to {accept.high}"
     return None
 

@@ -47,7 +47,7 @@ class Attribute(NamedTuple):
 
 
 def decode_all(reader: Reader) -> tuple[Attribute, ...]:
-    """The attributes up to the fence."""
+    """The attributes up to the reader's end."""
     data = reader.rest()
     found: list[Attribute] = []
     start, size = 0, len(data)

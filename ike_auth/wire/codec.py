@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: ISC
 """The bounded reader under every payload.
 
-Nothing but `PeerError` leaves it, whatever the bytes are: each read is checked against the innermost fence first.
+Nothing but `PeerError` leaves it, whatever the bytes are: each read is checked against the end first. What stands
+behind a length gets a reader of its own, so nothing in it can reach beyond.
 """
 
 from functools import cache
 from struct import Struct
-from types import TracebackType
 
 from ike_auth.errors import MalformedMessage
 
@@ -34,7 +34,7 @@ class Reader:
 
     @property
     def remaining(self) -> int:
-        """How many bytes are left before the fence."""
+        """How many bytes are left."""
         return self._end - self._position
 
     def unpack(self, fields: str) -> tuple[int, ...]:
@@ -56,37 +56,6 @@ class Reader:
         return self._data[start:end]
 
     def rest(self) -> bytes:
-        """Read everything up to the fence."""
+        """Read everything up to the end."""
         start, self._position = self._position, self._end
         return self._data[start : self._end]
-
-    def exactly(self, length: int) -> "Fence":
-        """A fence for a `with` block that reads the next `length` bytes, all of them and no more."""
-        end = self._position + length
-        if length < 0 or end > self._end:
-            raise MalformedMessage(f"a body of {length} bytes where {self._end - self._position} are left")
-        fence = Fence(self, self._end)
-        self._end = end
-        return fence
-
-
-class Fence:
-    """What `Reader.exactly` gives: it stands already, and falls when the block ends."""
-
-    __slots__ = ("_outer_end", "_reader")
-
-    def __init__(self, reader: Reader, outer_end: int) -> None:
-        self._reader = reader
-        self._outer_end = outer_end
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        reader = self._reader
-        left = reader.remaining
-        reader._end = self._outer_end
-        if kind is None and left:
-            raise MalformedMessage(f"{left} bytes left over")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from struct import Struct
 
 from ike_auth.errors import (
@@ -15,6 +14,7 @@ from ike_auth.errors import (
     MalformedMessage,
     UnequalPayloadLengths,
 )
+from ike_auth.values import value
 from ike_auth.wire.numbers import ExchangeType, Flags, PayloadType
 
 HEADER_SIZE = 28
@@ -29,7 +29,7 @@ _FLAGS = tuple(Flags(byte) for byte in range(256))
 _KNOWN_FLAGS = int(Flags.ENCRYPTION | Flags.COMMIT | Flags.AUTH_ONLY)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Header:
     """28 bytes before the payloads; `length` counts them too.
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -15,6 +15,7 @@ from struct import Struct
 from typing import ClassVar
 
 from ike_auth.errors import InvalidIdInformation
+from ike_auth.values import value
 from ike_auth.wire.codec import Reader
 from ike_auth.wire.numbers import IdType, PayloadType
 from pki import names
@@ -41,7 +42,7 @@ _PROTOCOL_NAMES = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 51: "ah
 _PHASE_1_PORTS = {(0, 0), (17, 0), (17, 500), (17, 4500)}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Identity:
     """The ID payload, RFC 2407 4.6.2. `data` is as it stands on the wire, whatever it holds."""
 
@@ -165,7 +166,7 @@ class Identity:
             raise InvalidIdInformation(f"{self.type} of {len(self.data)} bytes")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Selector:
     """Which traffic a Phase 2 identity means: addresses from `low` to `high`, and 0 for any protocol or port."""
 
@@ -209,9 +210,12 @@ class Selector:
         """The shortest identity that means this: an address, a subnet, or else a range."""
         if self.low == self.high:
             return Identity.address(self.low, self.protocol, self.port)
-        network = self.network
-        if network is not None:
-            return Identity.subnet(network, self.protocol, self.port)
+        host_bits = self._host_bits
+        if host_bits is not None:
+            type = _by_version(IdType.IPV4_ADDR_SUBNET, IdType.IPV6_ADDR_SUBNET, self.low)
+            mask = (1 << self.low.max_prefixlen) - (1 << host_bits)
+            address = self.low.packed
+            return Identity(type, self.protocol, self.port, address + mask.to_bytes(len(address), "big"))
         return Identity.range(self.low, self.high, self.protocol, self.port)
 
     @property

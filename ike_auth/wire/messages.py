@@ -9,12 +9,13 @@ a payload are ignored, for real peers set them. Which payloads may stand in whic
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from struct import Struct
 from struct import error as StructError
 from typing import TypeVar
 
 from ike_auth.errors import LocalError, MalformedMessage, UnexpectedMessage
+from ike_auth.values import value
 from ike_auth.wire.codec import Reader
 from ike_auth.wire.header import HEADER_SIZE, Header
 from ike_auth.wire.numbers import ExchangeType, PayloadType
@@ -37,7 +38,7 @@ P = TypeVar("P", bound=Payload)
 Encoded = tuple[PayloadType, bytes]  # a chain of payloads: the type of the first, and all bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Message:
     """A message in the clear, or what decryption gave.
 
@@ -79,10 +80,15 @@ class Message:
 
     def one(self, kind: type[P]) -> P:
         """The only payload of its kind. Raises UnexpectedMessage if there is none, or a second one."""
-        found = [payload for payload in self.payloads if type(payload) is kind]
-        if len(found) != 1:
-            raise UnexpectedMessage(f"{len(found)} payloads {kind.__name__} where one belongs")
-        return found[0]
+        found: P | None = None
+        count = 0
+        for payload in self.payloads:
+            if type(payload) is kind:
+                found = payload
+                count += 1
+        if found is None or count > 1:
+            raise UnexpectedMessage(f"{count} payloads {kind.__name__} where one belongs")
+        return found
 
     @property
     def summary(self) -> str:
@@ -158,7 +164,8 @@ def _decode_chain(first: int, data: bytes, padded: bool) -> tuple[tuple[Payload,
             body, end = start + _GENERIC.size, start + length
             if end < body or end > size:
                 raise MalformedMessage(f"a body of {end - body} bytes where {size - body} are left")
-            found.append(_decode_one(kind, data[body:end]))
+            opaque = OPAQUE.get(kind)
+            found.append(_decode_one(kind, data[body:end]) if opaque is None else opaque(data[body:end]))
         except MalformedMessage as error:
             raise type(error)(f"payload {len(found) + 1}, {PayloadType(kind)}: {error}") from None
         start = end
@@ -170,10 +177,7 @@ def _decode_chain(first: int, data: bytes, padded: bool) -> tuple[tuple[Payload,
 
 
 def _decode_one(kind: int, body: bytes) -> Payload:
-    opaque = OPAQUE.get(kind)
-    if opaque is not None:
-        return opaque(body)
-    # A reader of its own is the fence: nothing in the payload can reach beyond it.
+    # A reader of its own: nothing in the payload can reach beyond it.
     reader = Reader(body)
     decoder = DECODERS.get(kind)
     payload = decoder(reader) if decoder else UnknownPayload.decode(reader, PayloadType(kind))

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: ISC
 """The payloads of RFC 2408 3 besides the SA, and those that RFC 3947 and the FRAGMENTATION extension add.
 
-`decode` reads a payload's body up to the reader's fence, `encode` gives the body; the generic header around it
+`decode` reads a payload's body up to the reader's end, `encode` gives the body; the generic header around it
 belongs to `messages`. `kind` is the number that the generic header before it names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from struct import Struct
 from typing import ClassVar, Self
 
 from ike_auth.errors import LocalError, MalformedMessage
+from ike_auth.values import value
 from ike_auth.wire.codec import Reader
 from ike_auth.wire.identities import Identity
 from ike_auth.wire.numbers import CertEncoding, Doi, IdType, NotifyType, PayloadType, ProtocolId
@@ -25,7 +25,7 @@ _DELETE = Struct("!IBBH")
 _FRAGMENT = Struct("!HBB")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Opaque:
     """A payload that is nothing but its data."""
 
@@ -41,35 +41,35 @@ class _Opaque:
         return self.data
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KeyExchange(_Opaque):
     """RFC 2408 3.7: the public value of the group."""
 
     kind = PayloadType.KE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hash(_Opaque):
     """RFC 2408 3.11."""
 
     kind = PayloadType.HASH
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Signature(_Opaque):
     """RFC 2408 3.12."""
 
     kind = PayloadType.SIG
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Nonce(_Opaque):
     """RFC 2408 3.13. RFC 2409 5 allows 8 to 256 bytes, which `legality.check` holds it to."""
 
     kind = PayloadType.NONCE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class VendorId(_Opaque):
     """RFC 2408 3.16; `vendor_ids` knows some by name."""
 
@@ -80,7 +80,7 @@ class VendorId(_Opaque):
 Identification = Identity
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Certificate:
     """RFC 2408 3.9."""
 
@@ -98,7 +98,7 @@ class Certificate:
         return bytes((self.encoding,)) + self.data
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CertificateRequest:
     """RFC 2408 3.10; `data` names the authority in DER, or is empty for any."""
 
@@ -116,7 +116,7 @@ class CertificateRequest:
         return bytes((self.encoding,)) + self.data
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Notification:
     """RFC 2408 3.14."""
 
@@ -140,7 +140,7 @@ class Notification:
         return f"NOTIFY({self.type})"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Delete:
     """RFC 2408 3.15: SPIs of the sender's inbound SAs that are gone, all of one size."""
 
@@ -168,7 +168,7 @@ class Delete:
         return f"DELETE({self.protocol} {' '.join(spi.hex() for spi in self.spis)})"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NatDiscovery:
     """RFC 3947 3.2: the hash of an address and port as the sender sees them. `kind` tells the numbering, of the
     RFC or of its drafts."""
@@ -184,7 +184,7 @@ class NatDiscovery:
         return self.data
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NatOriginalAddress:
     """RFC 3947 5.2: an address of the SA's ends before translation; `kind` as in NatDiscovery."""
 
@@ -209,7 +209,7 @@ class NatOriginalAddress:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fragment:
     """A piece of a message, FRAGMENTATION vendor extension; `fragments` puts them together."""
 
@@ -232,7 +232,7 @@ class Fragment:
         return f"FRAGMENT({self.id}:{self.number}{' last' if self.last else ''})"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UnknownPayload:
     """A payload of a number that is not in `DECODERS`; kept as it came."""
 
@@ -277,6 +277,7 @@ OPAQUE: Mapping[int, Callable[[bytes], Payload]] = {
     PayloadType.SIG: Signature,
     PayloadType.NONCE: Nonce,
     PayloadType.VENDOR: VendorId,
+    PayloadType.NAT_D: NatDiscovery,
 }
 DECODERS: Mapping[int, Callable[[Reader], Payload]] = {
     PayloadType.KE: KeyExchange.decode,

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import InitVar, dataclass, field
+from dataclasses import InitVar, field
 from itertools import groupby
 from struct import Struct
 from typing import ClassVar
 
-from ike_auth.errors import BadProposalSyntax, DoiNotSupported, LocalError, SituationNotSupported
+from ike_auth.errors import BadProposalSyntax, DoiNotSupported, LocalError, MalformedMessage, SituationNotSupported
+from ike_auth.values import value
 from ike_auth.wire import attributes
 from ike_auth.wire.attributes import Attribute
 from ike_auth.wire.codec import Reader
@@ -18,11 +19,12 @@ from ike_auth.wire.numbers import Doi, PayloadType, ProtocolId, Situation
 MAX_PROPOSALS = 64  # of one SA payload
 MAX_TRANSFORMS = 256  # of all proposals together: one proposal can hold 255
 _DOI_AND_SITUATION = Struct("!II")
+_GENERIC = Struct("!BBH")
 _PROPOSAL = Struct("!BBHBBBB")
 _TRANSFORM = Struct("!BBHBBH")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Transform:
     """RFC 2408 3.6."""
 
@@ -31,7 +33,8 @@ class Transform:
     attributes: tuple[Attribute, ...] = ()
 
     @classmethod
-    def decode(cls, reader: Reader) -> Transform:
+    def decode(cls, body: bytes) -> Transform:
+        reader = Reader(body)
         # Reserved bytes inside the SA are not looked at: nothing depends on them, and the peer's hash covers them.
         number, id, _ = reader.unpack("BBH")
         return cls(number, id, attributes.decode_all(reader))
@@ -45,7 +48,7 @@ class Transform:
         return next((attribute for attribute in self.attributes if attribute.type == type), None)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Proposal:
     """RFC 2408 3.5. Proposals of one number belong together: the peer takes all of them or none."""
 
@@ -55,19 +58,17 @@ class Proposal:
     transforms: tuple[Transform, ...]
 
     @classmethod
-    def decode(cls, reader: Reader) -> Proposal:
+    def decode(cls, body: bytes) -> Proposal:
+        reader = Reader(body)
         number, protocol, spi_size, count = reader.unpack("BBBB")
         spi = reader.take(spi_size)
-        transforms: list[Transform] = []
-        expected = PayloadType.TRANSFORM if count else PayloadType.NONE
-        while expected is PayloadType.TRANSFORM:
-            expected, length = _chained(reader, PayloadType.TRANSFORM)
-            with reader.exactly(length):
-                transforms.append(Transform.decode(reader))
+        if not count:
+            raise BadProposalSyntax(f"proposal {number} has no transform")
+        transforms = [
+            Transform.decode(each) for each in _bodies(reader.rest(), PayloadType.TRANSFORM, MAX_TRANSFORMS)
+        ]
         if len(transforms) != count:
             raise BadProposalSyntax(f"proposal {number} says {count} transforms and has {len(transforms)}")
-        if not transforms:
-            raise BadProposalSyntax(f"proposal {number} has no transform")
         return cls(number, ProtocolId(protocol), spi, tuple(transforms))
 
     def encode(self, following: PayloadType) -> bytes:
@@ -82,7 +83,7 @@ class Proposal:
         return head + spi + body
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SecurityAssociation:
     """RFC 2408 3.4 with the IPsec DOI.
 
@@ -104,25 +105,20 @@ class SecurityAssociation:
     @classmethod
     def decode(cls, reader: Reader) -> SecurityAssociation:
         """Raises DoiNotSupported and SituationNotSupported besides the errors of form."""
-        body = reader.rest()
-        reader = Reader(body)
         doi, situation = reader.unpack("II")
         if doi != Doi.IPSEC:
             raise DoiNotSupported(f"domain of interpretation {doi}")
         if situation != Situation.IDENTITY_ONLY:
             raise SituationNotSupported(f"situation {situation:#x}")
+        chain = reader.rest()
         proposals: list[Proposal] = []
-        expected, transforms = PayloadType.PROPOSAL, 0
-        while expected is PayloadType.PROPOSAL:
-            expected, length = _chained(reader, PayloadType.PROPOSAL)
-            with reader.exactly(length):
-                proposals.append(Proposal.decode(reader))
-            transforms += len(proposals[-1].transforms)
-            if len(proposals) > MAX_PROPOSALS or transforms > MAX_TRANSFORMS:
-                raise BadProposalSyntax("too many proposals or transforms")
-        if reader.remaining:
-            raise BadProposalSyntax(f"{reader.remaining} bytes after the last proposal")
-        return cls(tuple(proposals), received=body)
+        left = MAX_TRANSFORMS
+        for body in _bodies(chain, PayloadType.PROPOSAL, MAX_PROPOSALS):
+            proposals.append(Proposal.decode(body))
+            left -= len(proposals[-1].transforms)
+            if left < 0:
+                raise _too_many()
+        return cls(tuple(proposals), received=_DOI_AND_SITUATION.pack(doi, situation) + chain)
 
     def encode(self) -> bytes:
         return self.raw
@@ -143,9 +139,28 @@ class SecurityAssociation:
         return f"SA({count} proposal{'s' if count > 1 else ''})"
 
 
-def _chained(reader: Reader, own: PayloadType) -> tuple[PayloadType, int]:
-    """Next payload and body length from the generic header of a proposal or transform."""
-    following, _, length = reader.unpack("BBH")
-    if following not in (own, PayloadType.NONE):
-        raise BadProposalSyntax(f"payload {following} after a {own.name.lower()}")
-    return (own if following else PayloadType.NONE), length - 4
+def _bodies(chain: bytes, own: PayloadType, most: int) -> list[bytes]:
+    """What stands behind the generic headers of a chain that holds proposals only, or transforms only."""
+    found: list[bytes] = []
+    following, start, size = int(own), 0, len(chain)
+    while following:
+        if len(found) == most:
+            raise _too_many()
+        body = start + _GENERIC.size
+        if body > size:
+            raise MalformedMessage(f"needs {_GENERIC.size} bytes where {size - start} are left")
+        following, _, length = _GENERIC.unpack_from(chain, start)
+        if following not in (own, PayloadType.NONE):
+            raise BadProposalSyntax(f"payload {following} after a {own.name.lower()}")
+        end = start + length
+        if not body <= end <= size:
+            raise MalformedMessage(f"a body of {end - body} bytes where {size - body} are left")
+        found.append(chain[body:end])
+        start = end
+    if start < size:
+        raise BadProposalSyntax(f"{size - start} bytes after the last {own.name.lower()}")
+    return found
+
+
+def _too_many() -> BadProposalSyntax:
+    return BadProposalSyntax("too many proposals or transforms")

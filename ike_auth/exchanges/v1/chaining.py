@@ -12,16 +12,16 @@ came under. When that comes again in another ciphertext, it gets the same answer
 Which of them was genuine shows by what the peer can read. docs/decisions/0503-same-message-another-ciphertext.md
 """
 
-from dataclasses import dataclass
 from hmac import compare_digest
 
 from ike_auth.errors import UnexpectedMessage
 from ike_auth.exchanges.v1.protection import Protection
+from ike_auth.values import value
 
 MAX_CHAINS = 16  # that one exchange goes on with; each costs a forger who can alter messages in flight one more
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Taken:
     """A message that was taken: how it was protected, and the authenticated part of it."""
 

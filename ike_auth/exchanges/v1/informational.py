@@ -6,7 +6,6 @@ HDR, N/D               without one: shown, and nothing follows from it
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hmac import compare_digest
 
 from ike_auth.crypto.ciphers import Cbc
@@ -29,6 +28,7 @@ from ike_auth.exchanges.v1.protection import Protection, open_clear
 from ike_auth.exchanges.v1.table import ProtectedRow, Table
 from ike_auth.sa import Cookies, IkeSa, IpsecSa
 from ike_auth.suites import Phase1Suite
+from ike_auth.values import value
 from ike_auth.wire.header import Header
 from ike_auth.wire.legality import LEGAL, Step, check
 from ike_auth.wire.messages import Message, encode_payloads
@@ -38,7 +38,7 @@ from ike_auth.wire.payloads import Delete, Hash, Notification, Payload
 _QUIET = {NotifyType.R_U_THERE, NotifyType.R_U_THERE_ACK}
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Listening(State):
     """Before the one message of the exchange."""
 
@@ -46,7 +46,7 @@ class Listening(State):
     protection: Protection
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Channel:
     """What seals an informational message: an IKE SA, or a Phase 1 that has its keys already."""
 

@@ -17,8 +17,6 @@ message may have been tampered with on its way, and the genuine one may still co
 which are the part that can be tampered with, the notification waits for it too.
 """
 
-from dataclasses import dataclass, replace
-
 from ike_auth.authorization.requests import IdentifyPeer, PeerIdentified, Sign, Signed
 from ike_auth.config.model import Peer
 from ike_auth.crypto import groups
@@ -34,19 +32,20 @@ from ike_auth.exchanges.v1.phase1 import Agreed, Halves
 from ike_auth.exchanges.v1.protection import Protection
 from ike_auth.exchanges.v1.table import ProtectedRow, Row, Table
 from ike_auth.negotiation import phase1 as negotiation
-from ike_auth.sa import Cookies, IkeSa, Nat
+from ike_auth.sa import Cookies, IkeSa
 from ike_auth.suites import Phase1Suite
+from ike_auth.values import value
 from ike_auth.wire.header import NO_COOKIE, Header
 from ike_auth.wire.legality import Step
-from ike_auth.wire.messages import Message
+from ike_auth.wire.messages import Message, encode_payloads
 from ike_auth.wire.numbers import AuthenticationMethod, ExchangeType, NotifyType
-from ike_auth.wire.payloads import KeyExchange, Nonce, Payload
+from ike_auth.wire.payloads import KeyExchange, NatDiscovery, Nonce, Payload
 from ike_auth.wire.proposals import SecurityAssociation
 
 KEYS_DIFFER = "which most often means that the pre-shared keys differ"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Listening(State):
     """Responder, before message 1."""
 
@@ -54,7 +53,7 @@ class Listening(State):
     initiator_cookie: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Offered(State):
     """Initiator, message 1 sent."""
 
@@ -67,7 +66,7 @@ class Offered(State):
         return True
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Chosen(State):
     """Responder, message 2 sent."""
 
@@ -78,7 +77,7 @@ class Chosen(State):
     nat_traversal: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KeysOffered(State):
     """Initiator, message 3 sent."""
 
@@ -95,14 +94,14 @@ class KeysOffered(State):
         return True
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SigningFirst(State):
     """Initiator, before message 5: our signature is asked for."""
 
     agreed: Agreed
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ProofAwaited(State):
     """Responder, message 4 sent; or initiator, message 5 sent."""
 
@@ -119,7 +118,7 @@ class ProofAwaited(State):
         return self.agreed.nat.detected and not self.agreed.initiator
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Identifying(State):
     """The peer holds the key that it should; who it is, is being asked. `before` is where a refusal leads back."""
 
@@ -129,7 +128,7 @@ class Identifying(State):
     question: IdentifyPeer
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SigningLast(State):
     """Responder, before message 6: the peer is allowed, our signature is asked for."""
 
@@ -139,17 +138,15 @@ class SigningLast(State):
     allowed: PeerIdentified
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Established(State):
     """Both proofs have crossed. What is kept answers the peer's last message in another ciphertext (`chaining`)."""
+
+    open = False
 
     sa: IkeSa
     taken: Taken
     answer: tuple[Payload, ...]  # message 6, if it is ours
-
-    @property
-    def open(self) -> bool:
-        return False
 
     @property
     def protection(self) -> Protection:
@@ -160,9 +157,8 @@ def initiate(peer: Peer, local: Local) -> Outcome:
     """Message 1. Raises LocalError if there is nothing to offer."""
     cookie = local.random(phase1.COOKIE_SIZE)
     offer = negotiation.offer(peer)
-    header = Header(cookie, NO_COOKIE, exchange=ExchangeType.MAIN)
-    message = Message(header, (offer, *phase1.OUR_VENDOR_IDS))
-    return Outcome(Offered(peer, cookie, offer), send=message.encode())
+    message = _clear(Cookies(cookie, NO_COOKIE), (offer, *phase1.OUR_VENDOR_IDS))
+    return Outcome(Offered(peer, cookie, offer), send=message)
 
 
 def _choose(state: Listening, message: Message, local: Local) -> Outcome:
@@ -183,7 +179,8 @@ def _offer_keys(state: Offered, message: Message, local: Local) -> Outcome:
     nat_traversal = phase1.supports_nat_traversal(message)
     share = groups.generate(suite.group, local.random)
     nonce = local.random(phase1.NONCE_SIZE)
-    payloads = _keys(share, nonce, suite, cookies, nat_traversal, local)
+    discovery = phase1.nat_discovery(suite, cookies, local) if nat_traversal else ()
+    payloads = _keys(share, nonce, suite, discovery, local)
     following = KeysOffered(state.peer, cookies, suite, state.offer.raw, nat_traversal, share, nonce)
     return Outcome(following, send=_clear(cookies, payloads))
 
@@ -193,7 +190,7 @@ def _answer_keys(state: Chosen, message: Message, local: Local) -> Outcome:
     public, nonce_i = message.one(KeyExchange).data, message.one(Nonce).data
     share = groups.generate(state.suite.group, local.random)
     nonce = local.random(phase1.NONCE_SIZE)
-    nat = phase1.nat_found(state.suite, state.cookies, message, local) if state.nat_traversal else Nat()
+    discovery = phase1.nat_discovery(state.suite, state.cookies, local) if state.nat_traversal else ()
     agreed = phase1.agree(
         state.peer,
         ExchangeType.MAIN,
@@ -203,9 +200,9 @@ def _answer_keys(state: Chosen, message: Message, local: Local) -> Outcome:
         state.sa_body,
         Halves(public, share.public, nonce_i, nonce),
         share.shared(public),
-        nat,
+        phase1.nat_found(discovery, message, local.settings.encapsulate),
     )
-    payloads = _keys(share, nonce, state.suite, state.cookies, state.nat_traversal, local)
+    payloads = _keys(share, nonce, state.suite, discovery, local)
     return Outcome(ProofAwaited(agreed, agreed.protection), send=_clear(state.cookies, payloads))
 
 
@@ -214,7 +211,8 @@ def _agree(state: KeysOffered, message: Message, local: Local) -> Outcome:
     public, nonce_r = message.one(KeyExchange).data, message.one(Nonce).data
     if public == state.share.public:
         raise InvalidKeyInformation("main mode 4: our own public value came back")
-    nat = phase1.nat_found(state.suite, state.cookies, message, local) if state.nat_traversal else Nat()
+    discovery = phase1.nat_discovery(state.suite, state.cookies, local) if state.nat_traversal else ()
+    nat = phase1.nat_found(discovery, message, local.settings.encapsulate)
     agreed = phase1.agree(
         state.peer,
         ExchangeType.MAIN,
@@ -292,7 +290,7 @@ def _proved_again(state: Established, message: Message, following: Protection, l
     """The peer's last message in another ciphertext → message 6 chained from it, and the SA that goes with that."""
     state.taken.check_same(phase1.proof_of(message))
     sealed, last = _answered(state.sa.cookies, state.answer, following)
-    return Outcome(state, send=sealed, changes=(AddIkeSa(replace(state.sa, last_block=last.iv)),))
+    return Outcome(state, send=sealed, changes=(AddIkeSa(state.sa._replace(last_block=last.iv)),))
 
 
 def _answered(
@@ -328,11 +326,10 @@ def _signature_proof(agreed: Agreed, answer: Signed, local: Local) -> tuple[Payl
 
 
 def _keys(
-    share: KeyShare, nonce: bytes, suite: Phase1Suite, cookies: Cookies, nat_traversal: bool, local: Local
+    share: KeyShare, nonce: bytes, suite: Phase1Suite, discovery: tuple[NatDiscovery, ...], local: Local
 ) -> tuple[Payload, ...]:
     requests = phase1.certificate_requests(suite, local.settings.authorities)
-    nat = phase1.nat_discovery(suite, cookies, local) if nat_traversal else ()
-    return (KeyExchange(share.public), Nonce(nonce), *requests, *nat)
+    return (KeyExchange(share.public), Nonce(nonce), *requests, *phase1.announced(discovery, local))
 
 
 def _header(cookies: Cookies) -> Header:
@@ -340,7 +337,7 @@ def _header(cookies: Cookies) -> Header:
 
 
 def _clear(cookies: Cookies, payloads: tuple[Payload, ...]) -> bytes:
-    return Message(_header(cookies), payloads).encode()
+    return _header(cookies).datagram(*encode_payloads(payloads))
 
 
 def _proof_of(initiator: bool, signs: bool) -> Step:

@@ -2,7 +2,6 @@
 """What main mode and aggressive mode have in common: keys, proofs, and the SA that comes of them (RFC 2409 5)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from hmac import compare_digest
 
@@ -22,6 +21,7 @@ from ike_auth.exchanges.v1.protection import Protection
 from ike_auth.network import Endpoint
 from ike_auth.sa import Cookies, IkeSa, Nat
 from ike_auth.suites import Phase1Suite
+from ike_auth.values import value
 from ike_auth.wire import vendor_ids
 from ike_auth.wire.identities import Identity
 from ike_auth.wire.messages import Message
@@ -43,7 +43,7 @@ MAX_CERTIFICATE_REQUESTS = 8  # above that one that names nobody: message 3 shou
 OUR_VENDOR_IDS = tuple(VendorId(data) for data in (vendor_ids.NAT_T_RFC, vendor_ids.DPD, vendor_ids.FRAGMENTATION))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Agreed:
     """What both ends know once key exchange values and nonces have crossed."""
 
@@ -65,7 +65,7 @@ class Agreed:
         return self.suite.authentication == AuthenticationMethod.RSA_SIG
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Halves:
     """Key exchange values and nonces of both ends, as they go into the hashes."""
 
@@ -208,28 +208,31 @@ def supports_nat_traversal(message: Message) -> bool:
     return any(v.data == vendor_ids.NAT_T_RFC for v in message.all(VendorId))
 
 
-def nat_discovery(suite: Phase1Suite, cookies: Cookies, local: Local) -> tuple[Payload, ...]:
-    """RFC 3947 3.2: first the other end as we see it, then ourselves; or something else, to claim a NAT before us."""
-    theirs, ours = _nat_hash(suite, cookies, local.remote), _nat_hash(suite, cookies, local.local)
-    if local.settings.encapsulate:
-        ours = local.random(len(ours))
-    return NatDiscovery(theirs), NatDiscovery(ours)
+def nat_discovery(suite: Phase1Suite, cookies: Cookies, local: Local) -> tuple[NatDiscovery, NatDiscovery]:
+    """RFC 3947 3.2: first the other end as we see it, then ourselves."""
+    return _nat_d(suite, cookies, local.remote), _nat_d(suite, cookies, local.local)
 
 
-def nat_found(suite: Phase1Suite, cookies: Cookies, message: Message, local: Local) -> Nat:
-    """The peer's first hash is about us, the others are its own addresses; a NAT where none of them fits."""
+def announced(discovery: tuple[NatDiscovery, ...], local: Local) -> tuple[NatDiscovery, ...]:
+    """What of it we send: to claim a NAT before us, something else for ourselves."""
+    if not discovery or not local.settings.encapsulate:
+        return discovery
+    return discovery[0], NatDiscovery(local.random(len(discovery[1].data)))
+
+
+def _nat_d(suite: Phase1Suite, cookies: Cookies, end: Endpoint) -> NatDiscovery:
+    cky_i, cky_r = cookies
+    return NatDiscovery(key_material.nat_d(suite.hash, cky_i=cky_i, cky_r=cky_r, address=end.host, port=end.port))
+
+
+def nat_found(discovery: tuple[NatDiscovery, ...], message: Message, claimed: bool) -> Nat:
+    """By our own `nat_discovery`; empty: we do without. The peer's first hash is about us, the others are its own
+    addresses; a NAT where none of them fits. `claimed`: we say that there is one."""
     received = [payload.data for payload in message.all(NatDiscovery)]
-    if len(received) < 2:
+    if not discovery or len(received) < 2:
         return Nat()
-    theirs, ours = _nat_hash(suite, cookies, local.remote), _nat_hash(suite, cookies, local.local)
-    claimed = local.settings.encapsulate
-    return Nat(supported=True, local=received[0] != ours, remote=theirs not in received[1:], claimed=claimed)
-
-
-def _nat_hash(suite: Phase1Suite, cookies: Cookies, end: Endpoint) -> bytes:
-    return key_material.nat_d(
-        suite.hash, cky_i=cookies.initiator, cky_r=cookies.responder, address=end.host, port=end.port
-    )
+    theirs, ours = discovery
+    return Nat(True, received[0] != ours.data, theirs.data not in received[1:], claimed)
 
 
 def certificate_requests(suite: Phase1Suite, authorities: tuple[bytes, ...]) -> tuple[CertificateRequest, ...]:

@@ -2,7 +2,6 @@
 """What quick mode makes: selectors, keys and the tunnel."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from ike_auth.authorization.requests import Decision, ProtocolParameters, TunnelRequest
 from ike_auth.config.model import Connection
@@ -13,11 +12,12 @@ from ike_auth.negotiation.phase2 import Candidate
 from ike_auth.network import IPAddress
 from ike_auth.sa import IkeSa, IpsecSa, Tunnel
 from ike_auth.suites import key_sizes
+from ike_auth.values import value
 from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.numbers import ProtocolId
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Keying:
     """Nonces of the quick mode, and its own shared secret if there is PFS."""
 
@@ -79,9 +79,9 @@ def tunnel(
         raise LocalError(f"what authorized {ike.identity} has ended, at {ike.authorization_ends}")
     inbound, outbound = [], []
     for proposal, parameters in zip(candidate.proposals, candidate.parameters, strict=True):
-        own_spi = own_spis[proposal.protocol]
-        inbound.append(_sa(ike, own_spi, True, parameters, request, keying, life, local))
-        outbound.append(_sa(ike, proposal.spi, False, parameters, request, keying, life, local))
+        sizes, own_spi = key_sizes(parameters), own_spis[proposal.protocol]
+        inbound.append(_sa(ike, own_spi, True, parameters, sizes, request, keying, life, local))
+        outbound.append(_sa(ike, proposal.spi, False, parameters, sizes, request, keying, life, local))
     return Tunnel(
         connection=request.connection,
         cookies=ike.cookies,
@@ -103,12 +103,13 @@ def _sa(
     spi: bytes,
     inbound: bool,
     parameters: ProtocolParameters,
+    sizes: tuple[int, int],
     request: TunnelRequest,
     keying: Keying,
     life: int,
     local: Local,
 ) -> IpsecSa:
-    encryption, integrity = key_sizes(parameters)
+    encryption, integrity = sizes
     material = ike.keys.keymat(
         parameters.protocol,
         spi,

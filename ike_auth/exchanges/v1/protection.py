@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: ISC
 """IKEv1's encrypted messages: header in clear, payloads in CBC with a chained IV (RFC 2409 appendix B)."""
 
-from dataclasses import dataclass
-
 from ike_auth.crypto.ciphers import Cbc
 from ike_auth.errors import InvalidFlags
+from ike_auth.values import value
 from ike_auth.wire.header import HEADER_SIZE, Header
 from ike_auth.wire.messages import Encoded, Message, encode_payloads
 from ike_auth.wire.numbers import PayloadType
@@ -13,7 +12,7 @@ from ike_auth.wire.payloads import Payload
 NOTHING: Encoded = (PayloadType.NONE, b"")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Protection:
     """A cipher and the IV of the next message, in whichever direction it goes."""
 

@@ -16,6 +16,11 @@ from ike_auth.wire.header import Header
 from ike_auth.wire.numbers import ExchangeType, NotifyType
 
 _MESSAGES = {**main_mode.MESSAGES, **quick_mode.MESSAGES, **informational.MESSAGES}
+_EXCHANGES = {
+    **dict.fromkeys(main_mode.MESSAGES, ExchangeType.MAIN),
+    **dict.fromkeys(quick_mode.MESSAGES, ExchangeType.QUICK),
+    **dict.fromkeys(informational.MESSAGES, ExchangeType.INFORMATIONAL),
+}
 _ANSWERS = {**main_mode.ANSWERS, **quick_mode.ANSWERS}
 # What a first message may be answered with; anything else would tell strangers too much, or serve to amplify.
 _TOLD = {NotifyType.NO_PROPOSAL_CHOSEN, NotifyType.INVALID_EXCHANGE_TYPE}
@@ -47,8 +52,9 @@ class IkeV1:
         return quick_mode.initiate(ike, connection, local)
 
     def advance(self, state: State, header: Header, data: bytes, local: Local) -> Outcome:
-        if type(state) in _MESSAGES and header.exchange != _exchange_of(state):
-            raise InvalidExchangeType(f"{header.exchange} in {_exchange_of(state)}")
+        exchange = _EXCHANGES.get(type(state), header.exchange)
+        if header.exchange != exchange:
+            raise InvalidExchangeType(f"{header.exchange} in {exchange}")
         return table.advance(_MESSAGES, state, header, data, local)
 
     def answer(self, state: State, answer: Answer, local: Local) -> Outcome:
@@ -101,12 +107,6 @@ class IkeV1:
                 return f"{suites} for {state.local} ↔ {state.remote}"
             case _:
                 return ""
-
-
-def _exchange_of(state: State) -> ExchangeType:
-    if isinstance(state, main_mode.STATES):
-        return ExchangeType.MAIN
-    return ExchangeType.INFORMATIONAL if isinstance(state, informational.Listening) else ExchangeType.QUICK
 
 
 def _protected_hints(state: main_mode.ProofAwaited, header: Header, data: bytes) -> tuple[str, ...]:

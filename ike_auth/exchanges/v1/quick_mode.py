@@ -12,7 +12,7 @@ message 2 leaves, its outbound SA comes with message 3; the initiator has both b
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hmac import compare_digest
 
 from ike_auth.authorization.requests import AuthorizeTunnel, TunnelAuthorized, TunnelRequest
@@ -32,6 +32,7 @@ from ike_auth.exchanges.v1.table import ProtectedRow, Table
 from ike_auth.negotiation import phase2 as negotiation
 from ike_auth.negotiation.phase2 import Candidate, Terms
 from ike_auth.sa import IkeSa, Tunnel
+from ike_auth.values import value
 from ike_auth.wire.header import Header
 from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.legality import Step
@@ -43,7 +44,7 @@ from ike_auth.wire.proposals import Proposal, SecurityAssociation
 NONCE_SIZE = 32  # bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Listening(State):
     """Responder, before message 1."""
 
@@ -52,7 +53,7 @@ class Listening(State):
     protection: Protection
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Offered(State):
     """Initiator, message 1 sent."""
 
@@ -62,6 +63,7 @@ class Offered(State):
     connection: Connection
     local: Selector
     remote: Selector
+    identities: tuple[Identity, ...]  # IDci and IDcr, if the connection names clients
     offer: SecurityAssociation
     spi_of: Mapping[ProtocolId, bytes]
     nonce: bytes
@@ -76,7 +78,7 @@ class Offered(State):
         return tuple(self.spi_of.values())
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ChoiceAsked(State):
     """Initiator, message 2 checked: policy is asked about what the responder chose."""
 
@@ -93,7 +95,7 @@ class ChoiceAsked(State):
         return self.offered.own_spis
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OfferAsked(State):
     """Responder, message 1 checked: policy is asked about what the initiator offers."""
 
@@ -109,7 +111,7 @@ class OfferAsked(State):
     question: AuthorizeTunnel
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answered(State):
     """Responder, message 2 sent: the tunnel waits for the proof that the initiator is alive.
 
@@ -145,19 +147,17 @@ class Answered(State):
         return tuple(RemoveSa(sa) for sa in self.tunnel.inbound)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Confirmed(State):
     """Initiator, message 3 sent. What is kept answers message 2 in another ciphertext (`chaining`)."""
+
+    open = False
 
     ike: IkeSa
     message_id: int
     taken: Taken
     answer: tuple[Payload, ...]  # message 3
     spis: tuple[bytes, ...]
-
-    @property
-    def open(self) -> bool:
-        return False
 
     @property
     def own_spis(self) -> tuple[bytes, ...]:
@@ -185,12 +185,11 @@ def initiate(ike: IkeSa, connection: Connection, local: Local) -> Outcome:
     payloads: tuple[Payload, ...] = (offer, Nonce(nonce))
     if share is not None:
         payloads += (KeyExchange(share.public),)
-    if _names_clients(connection):
-        payloads += (ours.identity(), theirs.identity())
-    chain = encode_payloads(payloads)
+    identities = (ours.identity(), theirs.identity()) if connection.local or connection.remote else ()
+    chain = encode_payloads(payloads + identities)
     proof = ike.keys.hash_1(message_id, chain[1])
     sealed, following = _protection(ike, message_id).seal(_header(ike, message_id), (Hash(proof),), then=chain)
-    state = Offered(ike, message_id, following, connection, ours, theirs, offer, spis, nonce, share)
+    state = Offered(ike, message_id, following, connection, ours, theirs, identities, offer, spis, nonce, share)
     return Outcome(state, send=sealed)
 
 
@@ -270,10 +269,12 @@ def _consider_choice(state: Offered, message: Message, following: Protection, lo
     key = message.first(KeyExchange)
     identities = message.all(Identity)
     try:
-        sides = client_selectors(identities, local.local.host, local.remote.host)
-        if identities and sides != (state.local, state.remote):
-            raise InvalidIdInformation("the peer answers with other client identities than ours")
-        client_ids = _names_clients(state.connection)
+        # The same traffic may be said in another form.
+        if identities and identities != state.identities:
+            sides = client_selectors(identities, local.local.host, local.remote.host)
+            if sides != (state.local, state.remote):
+                raise InvalidIdInformation("the peer answers with other client identities than ours")
+        client_ids = bool(state.identities)
         terms = _terms(ike, state.connection, key is not None, client_ids)
         choice = negotiation.accept_choice(state.offer, message.one(SecurityAssociation), terms)
     except (NoProposalChosen, InvalidIdInformation) as refusal:
@@ -344,10 +345,6 @@ def _no(ike: IkeSa, proposal: Proposal, type: NotifyType, local: Local) -> bytes
     """What tells the peer that its proposal is refused, by the SPI that it gave it."""
     payload = Notification(Doi.IPSEC, proposal.protocol, type, proposal.spi)
     return informational.notify(ike, payload, local.random)
-
-
-def _names_clients(connection: Connection) -> bool:
-    return connection.local is not None or connection.remote is not None
 
 
 def _terms(ike: IkeSa, connection: Connection | None, key_exchange: bool, client_ids: bool) -> Terms:

@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: ISC
 """How a row of an IKEv1 table takes its message: decrypt, decode, check which payloads are there, run."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ike_auth.errors import PeerError, UnexpectedMessage
 from ike_auth.exchanges.steps import Local, Outcome, State
 from ike_auth.exchanges.v1.protection import Protection, open_clear
+from ike_auth.values import value
 from ike_auth.wire.header import Header
 from ike_auth.wire.legality import LEGAL, Step, check
 from ike_auth.wire.messages import Message
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Row:
     """For messages in the clear: what must be in it, and the step that it leads to."""
 
@@ -24,16 +23,13 @@ class Row:
     def step(self, _: State) -> Step:
         return self.expects
 
-    def ways(self, state: State, header: Header, data: bytes, local: Local) -> Iterator[Callable[[], Outcome]]:
-        yield partial(self._take, state, header, data, local)
-
-    def _take(self, state: State, header: Header, data: bytes, local: Local) -> Outcome:
+    def take(self, state: State, header: Header, data: bytes, local: Local) -> Outcome:
         message = open_clear(header, data)
         check(LEGAL[self.expects], message.payloads)
         return self.run(state, message, local)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ProtectedRow:
     """For encrypted messages: the state has the protection, the step is given the one that follows.
 
@@ -49,11 +45,17 @@ class ProtectedRow:
     def step(self, state: State) -> Step:
         return self.expects(state)
 
-    def ways(self, state: State, header: Header, data: bytes, local: Local) -> Iterator[Callable[[], Outcome]]:
+    def take(self, state: State, header: Header, data: bytes, local: Local) -> Outcome:
+        first: PeerError | None = None
         for protection in self.under(state):
-            yield partial(self._take, protection, state, header, data, local)
+            try:
+                return self._take_under(protection, state, header, data, local)
+            except PeerError as error:
+                first = first or error
+        assert first is not None
+        raise first
 
-    def _take(self, protection: Protection, state: State, header: Header, data: bytes, local: Local) -> Outcome:
+    def _take_under(self, protection: Protection, state: State, header: Header, data: bytes, local: Local) -> Outcome:
         step = self.expects(state)
         try:
             message, following = protection.open(header, data)
@@ -87,9 +89,8 @@ def advance(table: Table, state: State, header: Header, data: bytes, local: Loca
     """
     first: PeerError | None = None
     for row in table.get(type(state), ()):
-        for take in row.ways(state, header, data, local):
-            try:
-                return take()
-            except PeerError as error:
-                first = first or error
+        try:
+            return row.take(state, header, data, local)
+        except PeerError as error:
+            first = first or error
     raise first or UnexpectedMessage(f"no message is expected now ({type(state).__name__})")

@@ -341,7 +341,7 @@ def test_no_sa_outlives_what_authorized_the_peer() -> None:
     allowed = TunnelAuthorized(0, (YES,))
 
     def life(ends_in: timedelta) -> int:
-        ike = replace(state.ike, authorization_ends=walk.r.now.utc + ends_in)
+        ike = state.ike._replace(authorization_ends=walk.r.now.utc + ends_in)
         answered = VERSION.answer(replace(state, ike=ike), allowed, walk.r.local).state
         assert isinstance(answered, Answered)
         assert {sa.life_seconds for sa in answered.tunnel.sas} == {
@@ -417,7 +417,7 @@ def test_spis_by_which_an_exchange_is_named() -> None:
 
 
 def behind_nat(ike: IkeSa) -> IkeSa:
-    return replace(ike, nat=Nat(True, True, False))
+    return ike._replace(nat=Nat(True, True, False))
 
 
 def test_behind_nat_esp_goes_into_udp() -> None:

@@ -31,9 +31,7 @@ class Waiting(State):
 
 @dataclass(frozen=True, slots=True)
 class Done(Waiting):
-    @property
-    def open(self) -> bool:
-        return False
+    open = False
 
 
 def local() -> Local:
