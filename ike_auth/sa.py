@@ -11,7 +11,7 @@ from ike_auth.config.model import Peer
 from ike_auth.crypto.ciphers import Cbc
 from ike_auth.crypto.key_material import Skeyid
 from ike_auth.crypto.secrets import Secret
-from ike_auth.network import Endpoint
+from ike_auth.network import Endpoint, IPAddress
 from ike_auth.suites import Phase1Suite
 from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.numbers import ExchangeType, ProtocolId
@@ -90,6 +90,9 @@ class IpsecSa:
     local: Selector
     remote: Selector
     life_seconds: int
+    life_kilobytes: int | None = None
+    replay_window: int = 64  # packets; 0: no replay protection (manual keys)
+    esn: bool = False  # extended sequence numbers (RFC 4303 2.2.1)
 
     @property
     def protocol(self) -> ProtocolId:
@@ -100,6 +103,17 @@ class IpsecSa:
         """Equal at both ends if and only if the keys are; says nothing about them."""
         material = b"ike-auth key fingerprint" + self.spi + self.encryption_key.reveal() + self.integrity_key.reveal()
         return sha256(material).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Traffic between two sides, and what it goes through."""
+
+    local: Selector  # inner addresses low..high, protocol, port
+    remote: Selector
+    local_address: IPAddress  # tunnel ends
+    remote_address: IPAddress
+    parameters: tuple[ProtocolParameters, ...]  # in the order in which they are applied to an outgoing packet
 
 
 @dataclass(frozen=True, slots=True)
