@@ -148,6 +148,7 @@ class General:
     authorizer: str = "keynote"
     policy_file: Path = Path("/etc/isakmpd/isakmpd.policy")
     half_open_limit: int = 1000
+    kernel: str = "auto"
     verbose: bool = False
 
 

@@ -2,8 +2,6 @@
 """The daemon: an event loop that feeds the engine and performs what it says."""
 
 import asyncio
-import os
-import pwd
 import signal
 from collections.abc import Callable, Iterable
 
@@ -19,8 +17,20 @@ from ike_auth.authorization.requests import (
 from ike_auth.config.certificates import KeyStore
 from ike_auth.crypto import authenticators
 from ike_auth.daemon import clock
-from ike_auth.daemon.kernel import Acquire, HardLimit, Kernel, KernelError, KernelEvent, SaUsed, SoftLimit, UnknownSpi
+from ike_auth.daemon.beside import Beside
+from ike_auth.daemon.kernel import (
+    Acquire,
+    HardLimit,
+    Kernel,
+    KernelError,
+    KernelEvent,
+    PeerMoved,
+    SaUsed,
+    SoftLimit,
+    UnknownSpi,
+)
 from ike_auth.daemon.logs import Journal
+from ike_auth.daemon.network.rootless import Inside
 from ike_auth.daemon.udp import Bound, Sockets
 from ike_auth.effects import (
     AddFlow,
@@ -43,10 +53,21 @@ _WORDS = {RemoveFlow: "cannot release", Guard: "cannot guard", Unguard: "cannot 
 
 
 class Service:
-    """Runs until SIGTERM or SIGINT, then tells the peers and ends. An error in one datagram ends nothing."""
+    """Runs until SIGTERM or SIGINT, then tells the peers and ends. An error in one datagram ends nothing.
+
+    With `inside`, its command runs too, from when all that is to be up is up, and it ends when that does.
+    """
 
     def __init__(
-        self, engine: Engine, gate: Gate, keystore: KeyStore, kernel: Kernel, sockets: Sockets, journal: Journal
+        self,
+        engine: Engine,
+        gate: Gate,
+        keystore: KeyStore,
+        kernel: Kernel,
+        sockets: Sockets,
+        journal: Journal,
+        *,
+        inside: Inside | None = None,
     ) -> None:
         self._engine = engine
         self._gate = gate
@@ -54,15 +75,18 @@ class Service:
         self._kernel = kernel
         self._sockets = sockets
         self._journal = journal
+        self._beside = None if inside is None else Beside(inside, engine, journal)
         self._timer: asyncio.TimerHandle | None = None
         self._kernel_timer: asyncio.TimerHandle | None = None
 
-    def run(self) -> None:
-        asyncio.run(self._run())
+    def run(self) -> int:
+        """Exit status: that of the command inside, or 0."""
+        return asyncio.run(self._run())
 
-    async def _run(self) -> None:
+    async def _run(self) -> int:
         loop = asyncio.get_running_loop()
         stopped = asyncio.Event()
+        beside = self._beside
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
         for bound in self._sockets:
@@ -71,8 +95,10 @@ class Service:
         try:
             for descriptor, read in self._kernel.readers():
                 loop.add_reader(descriptor, self._kernel_readable, read)
-            self._wake_kernel()
             self._feed(lambda: self._engine.start(clock.now()))
+            self._wake_kernel()
+            if beside is not None:
+                beside.begin(stopped)
             await stopped.wait()
             for bound in self._sockets:
                 loop.remove_reader(bound.socket)
@@ -83,7 +109,9 @@ class Service:
                     timer.cancel()
             self._guarded(lambda: self._engine.stop(clock.now()))
         finally:
-            self._kernel.close()
+            self._kernel_does(self._kernel.close)
+            status = 0 if beside is None else beside.end()
+        return status
 
     # --- what comes in
 
@@ -138,6 +166,8 @@ class Service:
                 return engine.sa_gone(spi, "it has carried all that it may", now, inbound=inbound)
             case UnknownSpi(local, remote, spi):
                 return engine.unknown_spi(local, remote, spi, now)
+            case PeerMoved():
+                return []  # a backend follows by itself
 
     # --- what is to be done
 
@@ -148,6 +178,8 @@ class Service:
         wake = self._engine.next_wake()
         # The event loop's clock is the monotonic one, like the engine's.
         self._timer = None if wake is None else asyncio.get_running_loop().call_at(wake, self._wake)
+        if self._beside is not None:
+            self._beside.look()
 
     def _guarded(self, step: Callable[[], list[Effect]]) -> None:
         """A fault of ours must not end the daemon, nor other people's SAs."""
@@ -231,11 +263,3 @@ class Service:
         except Exception as error:
             self._journal.fault(error)
             return Signed(None)
-
-
-def drop_privileges(user: str) -> None:
-    """Become `user` for good. Raises KeyError if there is none, PermissionError if we may not."""
-    entry = pwd.getpwnam(user)
-    os.setgroups(os.getgrouplist(user, entry.pw_gid))
-    os.setgid(entry.pw_gid)
-    os.setuid(entry.pw_uid)

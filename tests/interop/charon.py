@@ -82,6 +82,8 @@ class Settings:
     half_open_timeout: int = 30  # seconds, after which a responder forgets who has not proved anything
     log_level: int = 1  # of what concerns the protocol; 4 writes keys and plaintext
     log_keys: bool = False  # of tunnels, at any log level
+    inner_version: int = 4  # of IP in the tunnel
+    rekey_time: int = 0  # seconds, of tunnels; 0: its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,9 +253,10 @@ class Charon(Service):
             "remote": {"auth": settings.auth, "id": settings.peer_id},
             "children": {
                 CHILD: {
-                    "local_ts": [self.gateway.network],
-                    "remote_ts": [self.peer.network],
+                    "local_ts": [self.gateway.inner_network(settings.inner_version)],
+                    "remote_ts": [self.peer.inner_network(settings.inner_version)],
                     "esp_proposals": settings.esp.split(","),
+                    **({"rekey_time": f"{settings.rekey_time}s"} if settings.rekey_time else {}),
                     "dpd_action": "clear",
                 }
             },
