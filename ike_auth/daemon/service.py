@@ -76,14 +76,15 @@ class Service:
         self._sockets = sockets
         self._journal = journal
         self._beside = None if inside is None else Beside(inside, engine, journal)
+        self._watched: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._kernel_timer: asyncio.TimerHandle | None = None
 
-    def run(self) -> int:
-        """Exit status: that of the command inside, or 0."""
-        return asyncio.run(self._run())
+    def run(self, ready: str = "ready") -> int:
+        """Exit status: that of the command inside, or 0. `ready` is logged once nothing can leave in clear."""
+        return asyncio.run(self._run(ready))
 
-    async def _run(self) -> int:
+    async def _run(self, ready: str) -> int:
         loop = asyncio.get_running_loop()
         stopped = asyncio.Event()
         beside = self._beside
@@ -93,16 +94,16 @@ class Service:
             loop.add_reader(bound.socket, self._readable, bound)
         self._kernel.open(self._happened)
         try:
-            for descriptor, read in self._kernel.readers():
-                loop.add_reader(descriptor, self._kernel_readable, read)
+            self._watch_kernel()
             self._feed(lambda: self._engine.start(clock.now()))
             self._wake_kernel()
+            self._journal.info(ready)
             if beside is not None:
                 beside.begin(stopped)
             await stopped.wait()
             for bound in self._sockets:
                 loop.remove_reader(bound.socket)
-            for descriptor, _ in self._kernel.readers():
+            for descriptor in self._watched:
                 loop.remove_reader(descriptor)
             for timer in (self._timer, self._kernel_timer):
                 if timer is not None:
@@ -129,6 +130,15 @@ class Service:
         self._timer = None
         self._feed(lambda: self._engine.wake(clock.now()))
 
+    def _watch_kernel(self) -> None:
+        """Its descriptors may change, when it loses a device."""
+        loop, readers = asyncio.get_running_loop(), dict(self._kernel.readers())
+        for descriptor in self._watched - readers.keys():
+            loop.remove_reader(descriptor)
+        for descriptor in readers.keys() - self._watched:
+            loop.add_reader(descriptor, self._kernel_readable, readers[descriptor])
+        self._watched = set(readers)
+
     def _kernel_readable(self, read: Callable[[], None]) -> None:
         self._kernel_does(read)
 
@@ -146,6 +156,7 @@ class Service:
             step()
         except (KernelError, OSError) as error:
             self._journal.warning(f"kernel: {error}")
+            self._watch_kernel()
         except Exception as error:
             self._journal.fault(error)
 

@@ -61,12 +61,11 @@ def run(loaded: Assembly, options: Options) -> int:
             ports,
             encapsulate=backend.encapsulates,
         )
-        where = ", ".join(str(bound) for bound in sockets)
-        journal.info(f"ready: listening on {where}; {backend.description}")
         service = Service(
             engine, loaded.gate, loaded.keystore, backend.kernel, sockets, journal, inside=backend.inside
         )
-        status = service.run()
+        where = ", ".join(str(bound) for bound in sockets)
+        status = service.run(f"ready: listening on {where}; {backend.description}")
         journal.info("stopped")
         return status
     except CannotChoose as error:

@@ -42,6 +42,7 @@ class Settings:
     kernel: str = "none"  # backend, of `--kernel`
     inner_version: int = 4  # of IP in the tunnel
     check_interval: int = 60  # seconds between looks at connections that should be up
+    own_network: str = ""  # of the connection; empty for ours
     lifetime: str = ""  # of tunnels, as in Default-phase-2-lifetime
 
 
@@ -85,7 +86,7 @@ class IkeAuth(Service):
         )
 
     def _is_ready(self) -> bool:
-        return self.daemon.udp_ports() >= {500, 4500}
+        return "ready: listening on " in self.log
 
     def _set_up(self) -> None:
         """Its files have said everything."""
@@ -146,7 +147,7 @@ class IkeAuth(Service):
                 "Remote-ID": "peer-network",
             },
             "quick-mode": {"EXCHANGE_TYPE": "QUICK_MODE", "Suites": settings.suite},
-            "own-network": _network(own.inner_network(settings.inner_version)),
+            "own-network": _network(settings.own_network or own.inner_network(settings.inner_version)),
             "peer-network": _network(settings.remote_network or peer.inner_network(settings.inner_version)),
             "X509-certificates": {
                 "CA-directory": str(self._directory / "ca"),

@@ -9,9 +9,8 @@ import pytest
 from tests.interop.conftest import Meet
 from tests.interop.meeting import TUNNEL_DOWN, TUNNEL_UP, Meeting
 from tests.interop.namespaces import Gateways
-from tests.interop.traffic import eavesdropper, ping, transfer, wait_for_traffic
+from tests.interop.traffic import MEGABYTE, eavesdropper, ping, transfer, wait_for_traffic
 
-MEGABYTE = 1 << 20
 # charon's words for a phase 2 proposal, and isakmpd's
 ESP = {
     "aes128gcm16": "QM-ESP-AESGCM-128-SUITE",

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.interop.namespaces import INTERFACE, Gateway
 from tests.interop.waiting import until
 
+MEGABYTE = 1 << 20
 PORT = 7777
 SECONDS = 60.0
 _HERE = Path(__file__).parent

@@ -18,7 +18,7 @@ from ike_auth.daemon.network.netlink import Netlink
 from ike_auth.daemon.network.path import Cutting, bypass, path_mtu, set_cutting, tunnel_mtu
 from ike_auth.daemon.network.selection import first_host
 from ike_auth.daemon.network.steering import Steering
-from ike_auth.daemon.network.tun import Tun
+from ike_auth.daemon.network.tun import Tun, TunGone
 from ike_auth.daemon.udp import Sockets, routed_source
 from ike_auth.errors import IkeError
 from ike_auth.esp.bursts import Burst
@@ -184,9 +184,24 @@ class UserspaceKernel:
         """What hosts behind us send."""
         try:
             frames = self._tun.read(_FRAMES)
+        except TunGone as gone:
+            self._replace_device()
+            raise KernelError(f"{gone}; `{self._tun.name}` takes its place") from None
         except NetworkError as error:
             raise KernelError(str(error)) from None
         self._send(self._plane.outbound_batch(frames, clock.now().monotonic))
+
+    def _replace_device(self) -> None:
+        """Somebody took it away. Its routes went with it, and those behind them have blocked all traffic since."""
+        try:
+            tun = Tun.open()
+            number = links.index(self._netlink, tun.name)
+            links.set_up_tun(self._netlink, number, tunnel_mtu(_MTU, _OVERHEAD))
+            self._steering.move(number)
+        except NetworkError as error:
+            raise KernelError(f"the device is gone, and there can be no other: {error}") from None
+        self._tun.close()
+        self._tun, self._number = tun, number
 
     def _send(self, outgoing: Outgoing) -> None:
         for burst in outgoing.bursts:
