@@ -32,15 +32,14 @@ class Timers(Generic[Key]):
         self._deadlines.clear()
         self._heap.clear()
 
-    def due(self, now: float) -> list[Key]:
-        """The keys whose deadline has come, earliest first; they are forgotten."""
-        found = []
+    def pop(self, now: float) -> Key | None:
+        """Of the keys whose deadline has come, the one whose came first; it is forgotten."""
         while self._heap and self._heap[0][0] <= now:
             deadline, _, key = heappop(self._heap)
             if self._deadlines.get(key) == deadline:
                 del self._deadlines[key]
-                found.append(key)
-        return found
+                return key
+        return None
 
     def next(self) -> float | None:
         """The earliest deadline."""

@@ -53,7 +53,7 @@ _WORDS = {RemoveFlow: "cannot release", Guard: "cannot guard", Unguard: "cannot 
 
 
 class Service:
-    """Runs until SIGTERM or SIGINT, then tells the peers and ends. An error in one datagram ends nothing.
+    """Runs until SIGTERM or SIGINT, then tells the peers and ends. An error in one datagram or alarm ends nothing.
 
     With `inside`, its command runs too, from when all that is to be up is up, and it ends when that does.
     """
@@ -186,7 +186,7 @@ class Service:
         self._guarded(step)
         if self._timer is not None:
             self._timer.cancel()
-        wake = self._engine.next_wake()
+        wake = self._engine.next_wake()  # may be over: then at once, but datagrams get their turn between two alarms
         # The event loop's clock is the monotonic one, like the engine's.
         self._timer = None if wake is None else asyncio.get_running_loop().call_at(wake, self._wake)
         if self._beside is not None:

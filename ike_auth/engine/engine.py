@@ -21,6 +21,8 @@ from ike_auth.sa import Flow
 from ike_auth.sa_table import SaTable
 from ike_auth.wire.identities import Selector
 
+AFTER_FAULT = 60.0  # seconds until an alarm that we failed to act on rings again
+
 
 class Engine:
     """IKE without sockets, clocks and randomness of its own.
@@ -152,8 +154,18 @@ class Engine:
         return self._core.timers.next()
 
     def wake(self, now: Now) -> list[Effect]:
-        """Time has passed."""
-        effects: list[Effect] = []
-        for alarm in self._core.timers.due(now.monotonic):
-            effects += ring(self._core, alarm, now)
-        return effects
+        """Time has passed: what the first alarm that is due leads to. If more are due, `next_wake` is not later than
+        `now`, and this wants to be called again.
+
+        One at a time, so that a fault of ours in one alarm (anything may be raised) costs no other its effects
+        (docs/decisions/0507-one-alarm-at-a-time.md).
+        """
+        timers = self._core.timers
+        alarm = timers.pop(now.monotonic)
+        if alarm is None:
+            return []
+        try:
+            return ring(self._core, alarm, now)
+        except Exception:
+            timers.set(alarm, now.monotonic + AFTER_FAULT)
+            raise

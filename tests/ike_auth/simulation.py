@@ -224,8 +224,7 @@ class Network:
             while self._in_flight and self._in_flight[0][0] <= self.now:
                 self._arrive(heappop(self._in_flight)[2])
             for host in self.hosts.values():
-                wake = host.engine.next_wake()
-                if wake is not None and wake <= self.now:
+                while (wake := host.engine.next_wake()) is not None and wake <= self.now:
                     self.do(host, host.engine.wake(self.clock))
         self.now = end
 

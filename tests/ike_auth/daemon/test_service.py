@@ -5,6 +5,7 @@ import os
 import pwd
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -27,6 +28,7 @@ from ike_auth.authorization.requests import (
     Signed,
     TunnelAuthorized,
 )
+from ike_auth.config import isakmpd
 from ike_auth.config.certificates import KeyStore
 from ike_auth.crypto import authenticators
 from ike_auth.daemon import start
@@ -50,11 +52,15 @@ from ike_auth.effects import (
     SendKeepalive,
     Unguard,
 )
-from ike_auth.engine import Engine, Ports
+from ike_auth.engine import Engine, Identities, Ports, fragments
+from ike_auth.engine.core import Doubt, FragmentsStale
 from ike_auth.events import MessageDropped
+from ike_auth.exchange_table import Exchange
+from ike_auth.exchanges.steps import Closed
 from ike_auth.network import Datagram, Endpoint, Now
-from ike_auth.sa import Flow, IpsecSa
+from ike_auth.sa import Cookies, Flow, IpsecSa
 from ike_auth.wire.identities import Identity, Selector
+from tests.ike_auth.configurations import A, gateway
 
 LOOPBACK = ip_address("127.0.0.1")
 SOMEWHERE = Endpoint(LOOPBACK, 9)
@@ -220,13 +226,12 @@ def nat(sockets: Sockets) -> Endpoint:
     return Endpoint(LOOPBACK, next(bound.port for bound in sockets if bound.nat))
 
 
-def run(script: Script, sockets: Sockets, keys: Keys | None = None) -> None:
+def run(script: Script, sockets: Sockets, keys: Keys | None = None, engine: Engine | None = None) -> None:
     """Until somebody sends SIGTERM; a service that does not end is ended by the alarm clock."""
     signal.setitimer(signal.ITIMER_REAL, 20)
+    engine = engine or cast(Engine, script)
     try:
-        Service(
-            cast(Engine, script), cast(Gate, script), cast(KeyStore, keys or Keys()), script, sockets, Journal()
-        ).run()
+        Service(engine, cast(Gate, script), cast(KeyStore, keys or Keys()), script, sockets, Journal()).run()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -314,6 +319,52 @@ def test_it_wakes_when_the_engine_wants_to(sockets: Sockets) -> None:
     run(Script(at_wake=wake, wakes=[first, first + 0.05]), sockets)
     assert first <= woken[0] + 0.002  # the loop's clock is that coarse
     assert first + 0.05 <= woken[1] + 0.002
+
+
+def reminder(engine: Engine, data: bytes, sockets: Sockets, peer: socket.socket) -> Doubt:
+    """An alarm that sends this."""
+    core = engine._core
+    id = core.exchanges.new_id()
+    cookies = Cookies(id.to_bytes(8, "big"), bytes(8))
+    nobody = cast(Any, None)
+    exchange = Exchange(
+        id, core.version, Closed(), nobody, ike(sockets), end(peer), True, 0.0, cookies, doubts=(data,)
+    )
+    core.exchanges.put(exchange)
+    return Doubt(id)
+
+
+def test_a_fault_in_one_alarm_costs_no_other_and_is_not_repeated_at_once(
+    sockets: Sockets, peer: socket.socket, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError(SECRET)
+
+    received: list[bytes] = []
+
+    def receive() -> None:
+        try:
+            received.extend(peer.recv(100) for _ in range(3))
+        finally:
+            terminate()
+
+    monkeypatch.setattr(fragments, "forget", fail)
+    engine = Engine(
+        isakmpd.parse(gateway(A, active=False), "test.conf"), Identities(), os.urandom, lambda _: LOOPBACK
+    )
+    now, timers = time.monotonic(), engine._core.timers
+    timers.set(reminder(engine, b"before", sockets, peer), now)
+    timers.set(FragmentsStale(Cookies(bytes(8), bytes(8))), now)
+    timers.set(reminder(engine, b"after", sockets, peer), now)
+    timers.set(reminder(engine, b"later", sockets, peer), now + 0.2)
+    receiver = threading.Thread(target=receive)
+    receiver.start()
+    run(Script(), sockets, engine=engine)
+    receiver.join()
+    assert received == [b"before", b"after", b"later"]
+    log = capsys.readouterr().err
+    assert log.count("internal error, please report it: RuntimeError at test_service.py:") == 1
+    assert SECRET not in log
 
 
 # --- effects
