@@ -3,11 +3,13 @@
 
 from ipaddress import ip_address
 from struct import pack
+from typing import Any
 
 from ike_auth.network import IPAddress
 
 HERE4, THERE4 = ip_address("10.1.0.1"), ip_address("10.2.0.1")
 HERE6, THERE6 = ip_address("fd00:1::1"), ip_address("fd00:2::1")
+V6: dict[str, Any] = {"source": HERE6, "destination": THERE6}
 ACK, PSH, FIN, SYN, RST, CWR, ECE = 0x10, 0x08, 0x01, 0x02, 0x04, 0x80, 0x40
 TIMESTAMPS = bytes.fromhex("0101080a0102030405060708")
 
@@ -39,7 +41,7 @@ def ip(
     ttl: int = 64,
     options: bytes = b"",
 ) -> bytes:
-    """`flags`: DF (0x4000), MF (0x2000) and the fragment offset in units of 8 bytes. IPv6 has neither, nor options."""
+    """`flags`: DF (0x4000), MF (0x2000), fragment offset in units of 8 bytes. IPv6 has neither, nor options."""
     if source.version == 6:
         head = pack("!IHBB", 6 << 28 | tos << 20, len(payload), protocol, ttl)
         return head + source.packed + destination.packed + payload

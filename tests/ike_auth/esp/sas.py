@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from random import Random
+from typing import Any
 
 from ike_auth.authorization.requests import ProtocolParameters
 from ike_auth.crypto.ciphers import INTEGRITY, esp_cipher
@@ -19,6 +20,7 @@ A, B = Endpoint(ip_address("192.0.2.1"), 4500), Endpoint(ip_address("192.0.2.2")
 HERE, THERE = Selector.of(ip_network("10.1.0.0/16")), Selector.of(ip_network("10.2.0.0/16"))
 HERE6, THERE6 = Selector.of(ip_network("fd00:1::/32")), Selector.of(ip_network("fd00:2::/32"))
 SPI = b"\x01\x02\x03\x04"
+TUNNEL6: dict[str, Any] = {"local": HERE6, "remote": THERE6}  # the selectors of an SA, for IPv6 inside
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def random_bytes(seed: int = 0) -> Callable[[int], bytes]:
     return Random(seed).randbytes
 
 
-def ipsec_sa(suite: Suite = GCM, **changes: object) -> IpsecSa:
+def ipsec_sa(suite: Suite = GCM, **changes: Any) -> IpsecSa:
     """The SA from A to B, as A has it."""
     parameters = ProtocolParameters(
         ProtocolId.ESP,
@@ -70,7 +72,7 @@ def ipsec_sa(suite: Suite = GCM, **changes: object) -> IpsecSa:
     mac_size = INTEGRITY[suite.authentication].key_size if suite.authentication else 0
     keys = Random(1).randbytes(size + mac_size)
     made = IpsecSa(SPI, False, parameters, A, B, Secret(keys[:size]), Secret(keys[size:]), HERE, THERE, 3600)
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return replace(made, **changes)
 
 
 def at_the_peer(sa: IpsecSa) -> IpsecSa:

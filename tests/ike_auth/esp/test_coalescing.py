@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,13 +15,12 @@ from tests.ike_auth.esp.inner import (
     CWR,
     ECE,
     FIN,
-    HERE6,
     PSH,
     RST,
     SYN,
     THERE4,
-    THERE6,
     TIMESTAMPS,
+    V6,
     ip,
     naive_sum,
     tcp,
@@ -28,7 +28,6 @@ from tests.ike_auth.esp.inner import (
 )
 from tests.ike_auth.esp.test_segmentation import cut
 
-V6 = {"source": HERE6, "destination": THERE6}
 OWNER = object()
 
 
@@ -42,16 +41,16 @@ def merged(packets: list[bytes], owners: list[object] | None = None) -> list[byt
     return coalescer.take()
 
 
-def segments(count: int = 3, size: int = 100, last: int = 100, flags: int = ACK, **more: object) -> list[bytes]:
+def segments(count: int = 3, size: int = 100, last: int = 100, flags: int = ACK, **more: Any) -> list[bytes]:
     """Consecutive segments of one connection; the last one has its own size and flags."""
-    fields: dict[str, object] = {"sequence": 1000, "identification": 7, **more}
+    fields: dict[str, Any] = {"sequence": 1000, "identification": 7, **more}
     made = []
     for number in range(count):
         final = number == count - 1
         payload = bytes((number,)) * (last if final else size)
-        here = {"sequence": fields["sequence"] + number * size & 0xFFFFFFFF}  # type: ignore[operator]
-        here["identification"] = fields["identification"] + number & 0xFFFF  # type: ignore[operator]
-        made.append(tcp(payload, **{**fields, **here, "flags": flags if final else ACK}))  # type: ignore[arg-type]
+        here = {"sequence": fields["sequence"] + number * size & 0xFFFFFFFF}
+        here["identification"] = fields["identification"] + number & 0xFFFF
+        made.append(tcp(payload, **{**fields, **here, "flags": flags if final else ACK}))
     return made
 
 
@@ -59,7 +58,7 @@ def segments(count: int = 3, size: int = 100, last: int = 100, flags: int = ACK,
 @pytest.mark.parametrize("size", [100, 99])
 @pytest.mark.parametrize("last", [99, 2, 1])
 @pytest.mark.parametrize("flags", [ACK, ACK | PSH, ACK | PSH | FIN])
-def test_a_run_becomes_one_superpacket(ends: dict[str, object], size: int, last: int, flags: int) -> None:
+def test_a_run_becomes_one_superpacket(ends: dict[str, Any], size: int, last: int, flags: int) -> None:
     packets = segments(5, size, last, flags, **ends)
     (frame,) = merged(packets)
     whole = tcp(
@@ -111,9 +110,9 @@ def test_what_stays_single_is_not_touched() -> None:
     ],
     ids=str,
 )
-def test_what_differs_does_not_merge(second: dict[str, object]) -> None:
+def test_what_differs_does_not_merge(second: dict[str, Any]) -> None:
     first = tcp(bytes(100), sequence=1000)
-    other = tcp(bytes(100), **{"sequence": 1100, "identification": 0x1235, **second})  # type: ignore[arg-type]
+    other = tcp(bytes(100), **{"sequence": 1100, "identification": 0x1235, **second})
     assert merged([first, other]) == [NOTHING + first, NOTHING + other]
 
 
@@ -166,7 +165,7 @@ def test_owners_are_kept_apart() -> None:
 @pytest.mark.parametrize("ends", [{}, V6], ids=["v4", "v6"])
 @pytest.mark.parametrize("position", [20, 60, -1])
 @pytest.mark.parametrize("damaged", [0, 1, 2])
-def test_a_wrong_checksum_is_not_cured(ends: dict[str, object], position: int, damaged: int) -> None:
+def test_a_wrong_checksum_is_not_cured(ends: dict[str, Any], position: int, damaged: int) -> None:
     packets = segments(3, **ends)
     bad = bytearray(packets[damaged])
     bad[position] ^= 1

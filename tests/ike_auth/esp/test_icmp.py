@@ -5,9 +5,7 @@ import pytest
 
 from ike_auth.esp.icmp import too_large
 from ike_auth.esp.packets import parse
-from tests.ike_auth.esp.inner import HERE4, HERE6, THERE4, THERE6, icmp, sums_hold, udp
-
-V6 = {"source": HERE6, "destination": THERE6}
+from tests.ike_auth.esp.inner import HERE4, HERE6, THERE4, THERE6, V6, icmp, sums_hold, udp
 
 
 def answer(packet: bytes, mtu: int = 1400) -> bytes | None:

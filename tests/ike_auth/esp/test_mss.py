@@ -5,9 +5,7 @@ from hypothesis import strategies as st
 
 from ike_auth.esp.mss import clamped
 from ike_auth.esp.packets import parse
-from tests.ike_auth.esp.inner import ACK, HERE6, SYN, THERE6, sums_hold, tcp, udp
-
-V6 = {"source": HERE6, "destination": THERE6}
+from tests.ike_auth.esp.inner import ACK, SYN, V6, sums_hold, tcp, udp
 
 
 def options(mss: int, before: bytes = b"") -> bytes:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
+from typing import Any
+
 import pytest
 
 from ike_auth.esp.tos import CE, ECT_0, ECT_1, NOT_ECT, combined, with_ecn
-from tests.ike_auth.esp.inner import HERE6, THERE6, sums_hold, udp
+from tests.ike_auth.esp.inner import V6, sums_hold, udp
 
 INNER = (NOT_ECT, ECT_0, ECT_1, CE)
 
@@ -23,7 +25,8 @@ def test_leaving_the_tunnel(outer: int, expected: tuple[int | None, ...]) -> Non
 
 @pytest.mark.parametrize("ecn", INNER)
 def test_nothing_but_ecn_changes(ecn: int) -> None:
-    for ends in ({}, {"source": HERE6, "destination": THERE6}):
+    cases: tuple[dict[str, Any], ...] = ({}, V6)
+    for ends in cases:
         before = udp(b"data", tos=0xB8 | ECT_0, **ends)
         assert with_ecn(before, ecn) == udp(b"data", tos=0xB8 | ecn, **ends)
         assert sums_hold(with_ecn(before, ecn))

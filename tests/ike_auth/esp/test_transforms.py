@@ -86,7 +86,9 @@ def test_aes_cbc() -> None:
 @pytest.mark.parametrize("suite", CBCS + NULLS, ids=str)
 @pytest.mark.parametrize("esn", [False, True])
 def test_what_stands_where(suite: Suite, esn: bool) -> None:
-    """Opened by hand, packet after packet of one context: RFC 4303 2, 2.2.1; RFC 3602; RFC 2451; RFC 2404; RFC 4868."""
+    """Opened by hand, packet after packet of one context: RFC 4303 2, 2.2.1; RFC 3602; RFC 2451; RFC 2404; RFC
+    4868.
+    """
     assert suite.authentication is not None
     sa = ipsec_sa(suite, esn=esn)
     texts = [bytes(48), bytes(range(96)), bytes(48)]
