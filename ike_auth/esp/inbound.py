@@ -116,7 +116,7 @@ class Inbound:
             raise Dropped(Reason.CONGESTION)
         if ecn != packet.tos & 3:
             text = tos.with_ecn(text, ecn)
-        if self.clamp:
+        if self.clamp and mss.is_syn(text, packet):
             text = mss.clamped(text, packet, self._inner_mtu(sa))
         if not ((compressed or outer_tos & 1) and self._coalescer.extend(sa, text, size)):
             self._coalescer.add(sa, text, size, packet)

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ike_auth.esp.mss import clamped
+from ike_auth.esp.mss import clamped, is_syn
 from ike_auth.esp.packets import parse
-from tests.ike_auth.esp.inner import ACK, SYN, V6, sums_hold, tcp, udp
+from tests.ike_auth.esp.inner import ACK, HERE4, SYN, THERE4, V6, ip, sums_hold, tcp, udp
 
 
 def options(mss: int, before: bytes = b"") -> bytes:
@@ -34,23 +34,33 @@ def test_it_is_not_lowered_to_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "packet",
+    "options",
     [
-        tcp(b"", flags=ACK, options=options(1460)),
-        tcp(b"", flags=SYN, options=b""),
-        tcp(b"", flags=SYN, options=b"\0" + options(1460, b"\1\1")[:7]),  # behind the end of options
-        tcp(b"", flags=SYN, options=b"\1\1\2\4"),  # cut
-        tcp(b"", flags=SYN, options=b"\2\3\5\xb4"),  # of another length
-        tcp(b"", flags=SYN, options=b"\5\0\5\0" + options(1460)[:0]),  # no length at all
-        tcp(b"", flags=SYN, fragment_flags=2, options=options(1460)),
-        udp(bytes(40)),
-        udp(b"")[:20] + b"",
+        b"",
+        b"\0" + options(1460, b"\1\1")[:7],  # behind the end of options
+        b"\1\1\2\4",  # cut
+        b"\2\3\5\xb4",  # of another length
+        b"\5\0\5\0",  # no length at all
     ],
 )
-def test_everything_else_stays(packet: bytes) -> None:
-    length = len(packet).to_bytes(2, "big")
-    packet = packet[:2] + length + packet[4:]
-    assert clamped(packet, parse(packet), 1400) is packet
+def test_everything_else_stays(options: bytes) -> None:
+    syn = tcp(b"", flags=SYN, options=options)
+    assert clamped(syn, parse(syn), 1400) is syn
+
+
+@pytest.mark.parametrize(
+    ("packet", "expected"),
+    [
+        (tcp(b"", flags=SYN), True),
+        (tcp(b"", flags=SYN | ACK, **V6), True),
+        (tcp(b"", flags=ACK), False),
+        (tcp(b"", flags=SYN, fragment_flags=2), False),
+        (udp(b"\xff" * 40), False),
+        (ip(HERE4, THERE4, 6, b"\xff" * 19), False),
+    ],
+)
+def test_what_a_syn_is(packet: bytes, expected: bool) -> None:
+    assert is_syn(packet, parse(packet)) is expected
 
 
 # Invariant: any options, and a sum that held still holds.

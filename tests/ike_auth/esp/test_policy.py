@@ -8,6 +8,7 @@ from typing import Any
 from ike_auth.esp.drops import Reason
 from ike_auth.esp.events import Acquire
 from ike_auth.esp.policy import MAX_CACHED
+from ike_auth.network import Endpoint
 from ike_auth.sa import Flow
 from ike_auth.wire.identities import Selector
 from tests.ike_auth.esp.frames import NOTHING
@@ -108,6 +109,29 @@ def test_a_flow_without_sas_drops_and_asks() -> None:
     assert len(pair.a.events()) == 1
     pair.a.add_sa(pair.there)
     assert len(pair.sealed(udp(b""))) == 1
+
+
+def test_a_flow_replaces_the_one_for_the_same_traffic_with_the_same_ends() -> None:
+    pair = Pair()
+    before, after = flow(pair.there), replace(flow(pair.there), parameters=(pair.there.parameters,) * 2)
+    pair.a.add_flow(after)
+    assert pair.a.flows() == [(after, False)]
+    pair.a.remove_flow(before)
+    assert len(pair.sealed(udp(b""))) == 1, "what was replaced is not there to be removed"
+    pair.a.remove_flow(after)
+    assert pair.sealed(udp(b"")) == []
+
+
+def test_of_flows_to_two_peers_the_newest() -> None:
+    pair = Pair()
+    elsewhere = replace(pair.there, spi=b"else", destination=Endpoint(ip_address("198.51.100.7"), 4500))
+    pair.a.add_sa(elsewhere)
+    pair.a.add_flow(flow(elsewhere))
+    assert pair.sealed(udp(b""))[0][:4] == b"else"
+    pair.a.add_flow(flow(pair.there))
+    assert pair.sealed(udp(b""))[0][:4] == SPI
+    pair.a.remove_flow(flow(pair.there))
+    assert pair.sealed(udp(b""))[0][:4] == b"else"
 
 
 def test_sa_and_flow_in_either_order() -> None:
