@@ -19,7 +19,6 @@ from ike_auth.wire.numbers import EncapsulationMode, ProtocolId
 
 _IN_UDP = frozenset((EncapsulationMode.UDP_TUNNEL, EncapsulationMode.UDP_TUNNEL_DRAFT))
 _TUNNEL = _IN_UDP | {EncapsulationMode.TUNNEL}
-_SEQUENCE = slice(4, 8)
 
 
 class Association:
@@ -72,20 +71,23 @@ class InboundSa(Association):
         self._shortest = self.transform.overhead + self.transform.alignment
         self._events = events
 
-    def open(self, packet: memoryview, now: float) -> tuple[bytes, int]:
+    def open(self, packet: memoryview, low: int, now: float) -> tuple[bytes, int]:
         """The text of an authentic packet that was not here before, and how much of it is payload.
+
+        `low`: the sequence number in it.
 
         Raises Dropped: TRUNCATED, REPLAYED, TOO_OLD, BAD_ICV, BAD_PADDING, HARD_LIMIT, SEQUENCE_EXHAUSTED.
         """
         if len(packet) < self._shortest:
             raise Dropped(Reason.TRUNCATED)
         window = self.window
-        sequence = window.sequence(int.from_bytes(packet[_SEQUENCE], "big"))
+        sequence = window.sequence(low)
         window.check(sequence)
         text = self.transform.open(packet, sequence)
         window.accept(sequence)
         size = payload_size(text)
-        if self.limits.first_used is None:
-            self._events.add(SaUsed(self.sa.spi))
+        first = self.limits.first_used is None
         self.limits.spend(1, size, sequence, now)
+        if first:
+            self._events.add(SaUsed(self.sa.spi))
         return text, size

@@ -109,6 +109,8 @@ class DataPlane:
         if sa.protocol == ProtocolId.IPCOMP:
             compressors = self._compressors(sa)
             compressors[:] = [compressor for compressor in compressors if compressor.sa.spi != sa.spi]
+            if sa.inbound and not compressors:
+                del self._receiving.compressors[ends(sa)]
         elif sa.inbound:
             self._receiving.sas.pop(sa.spi, None)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from struct import Struct
 from typing import NamedTuple
 
 from ike_auth.esp import mss, tos
@@ -19,7 +20,8 @@ from ike_auth.esp.transforms import HEADER_SIZE
 from ike_auth.network import Datagram, Endpoint
 
 _KEEPALIVE = b"\xff"  # RFC 3948 2.3
-_NON_ESP_MARKER = bytes(4)
+_NON_ESP_MARKER = bytes(4)  # RFC 3948 2.2
+_HEADER = Struct("!4sI")  # SPI, low half of the sequence number
 _VERSIONS = {IPIP: 4, IPV6: 6}
 
 
@@ -70,11 +72,16 @@ class Inbound:
 
     def _packet(self, packet: memoryview, read: Read, ike: list[Datagram], now: float) -> None:
         try:
-            sa = self.sas.get(bytes(packet[:4]))
+            if len(packet) < HEADER_SIZE:
+                if packet == _KEEPALIVE:
+                    return
+                raise Dropped(Reason.TRUNCATED)
+            spi, sequence = _HEADER.unpack_from(packet)
+            sa = self.sas.get(spi)
             if sa is None:
-                self._without_sa(packet, read, ike, now)
+                self._without_sa(spi, packet, read, ike, now)
                 return
-            text, size = sa.open(packet, now)
+            text, size = sa.open(packet, sequence, now)
             if sa.heard is not read:
                 sa.heard = read
                 self._note_ends(sa, packet, read)
@@ -109,7 +116,7 @@ class Inbound:
             raise Dropped(Reason.CONGESTION)
         if ecn != packet.tos & 3:
             text = tos.with_ecn(text, ecn)
-        if self.clamp:
+        if self.clamp and mss.is_syn(text, packet):
             text = mss.clamped(text, packet, self._inner_mtu(sa))
         if not ((compressed or outer_tos & 1) and self._coalescer.extend(sa, text, size)):
             self._coalescer.add(sa, text, size, packet)
@@ -131,13 +138,7 @@ class Inbound:
             sa.moved = here
             self._events.add(PeerMoved(sa.sa.spi, *here))
 
-    def _without_sa(self, packet: memoryview, read: Read, ike: list[Datagram], now: float) -> None:
-        """RFC 3948 2.2 and 2.3: on one port with ESP there are IKE and keepalives."""
-        if packet == _KEEPALIVE:
-            return
-        if len(packet) < HEADER_SIZE:
-            raise Dropped(Reason.TRUNCATED)
-        spi = bytes(packet[:4])
+    def _without_sa(self, spi: bytes, packet: memoryview, read: Read, ike: list[Datagram], now: float) -> None:
         if spi == _NON_ESP_MARKER:
             ike.append(Datagram(bytes(packet[4:]), read.local, read.remote))
             return

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """TCP's maximum segment size, lowered in SYNs to what fits the tunnel: path MTU discovery is too often filtered."""
 
-from ike_auth.esp.checksums import updated
+from ike_auth.esp.checksums import Buffer, updated
 from ike_auth.esp.packets import TCP, Packet
 
 _SYN = 0x02
@@ -11,11 +11,19 @@ _IP_HEADER = {4: 20, 6: 40}
 _MIN_MSS = 88  # below it Linux doesn't go either
 
 
-def clamped(data: bytes, packet: Packet, inner_mtu: int) -> bytes:
-    """The same packet; if it is a TCP SYN with an MSS above what `inner_mtu` (bytes) allows, with that MSS."""
+def is_syn(data: Buffer, packet: Packet) -> bool:
     start = packet.header
-    if packet.protocol != TCP or packet.offset or start + _TCP_HEADER > packet.length or not data[start + 13] & _SYN:
-        return data
+    return (
+        packet.protocol == TCP
+        and not packet.offset
+        and start + _TCP_HEADER <= packet.length
+        and bool(data[start + 13] & _SYN)
+    )
+
+
+def clamped(data: bytes, packet: Packet, inner_mtu: int) -> bytes:
+    """The same TCP SYN; with an MSS above what `inner_mtu` (bytes) allows, that is what it says from then on."""
+    start = packet.header
     limit = max(inner_mtu - _IP_HEADER[packet.version] - _TCP_HEADER, _MIN_MSS)
     end = min(start + (data[start + 12] >> 4) * 4, packet.length)
     position = start + _TCP_HEADER

@@ -15,11 +15,11 @@ from ike_auth.esp.drops import Dropped, Reason
 from ike_auth.esp.events import Acquire, Events
 from ike_auth.esp.fragmentation import fragments
 from ike_auth.esp.ipcomp import IPCOMP, Compressor
-from ike_auth.esp.packets import ICMP, ICMPV6, IPIP, IPV6, TCP, Packet, parse
+from ike_auth.esp.packets import ICMP, ICMPV6, IPIP, IPV6, Packet, parse
 from ike_auth.esp.padding import trailers
 from ike_auth.esp.policy import Policies
 from ike_auth.esp.segmentation import Pieces, segment_size, segments
-from ike_auth.esp.virtio import Gso, VirtioHeader
+from ike_auth.esp.virtio import VirtioHeader
 from ike_auth.wire.identities import Selector
 
 _ICMP_PER_SECOND = 100  # RFC 4443 2.4 f
@@ -73,7 +73,7 @@ class Outbound:
                 self._too_large(first, sa.inner_mtu, now, back)
                 raise Dropped(Reason.TOO_LARGE)
             pieces = [(part,) for piece in pieces for part in _fragmented(b"".join(piece), limit)]
-        elif header.gso == Gso.NONE and packet.protocol == TCP and self.clamp:
+        elif self.clamp and len(pieces) == 1 and mss.is_syn(data, packet):
             pieces = [(mss.clamped(b"".join(pieces[0]), packet, sa.inner_mtu),)]
         compressor = route.compressors[-1] if route.compressors else None
         texts, size = _texts(pieces, _NEXT_HEADER[packet.version], sa.transform.alignment, compressor)

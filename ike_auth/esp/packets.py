@@ -44,10 +44,6 @@ class Packet(NamedTuple):
     fragment: bool  # the first one, or a later one
     offset: int  # of this fragment
 
-    @property
-    def later_fragment(self) -> bool:
-        return self.offset > 0
-
 
 def parse(data: Buffer) -> Packet:
     """Raises Dropped(MALFORMED). Bytes behind the packet's end are allowed (RFC 4303 2.7: padding that hides

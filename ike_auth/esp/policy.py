@@ -2,10 +2,12 @@
 """The SPD: which flow an outgoing packet belongs to, and which SA it goes through (RFC 4301 4.4.1).
 
 The most specific flow or guard decides: fewest addresses on both sides, then those that name a protocol, then those
-that name ports. Of a flow and a guard that mean the same, the flow.
+that name ports. Of a flow and a guard that mean the same, the flow; of two flows, the newest.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from ike_auth.esp.associations import OutboundSa
 from ike_auth.esp.ipcomp import Compressor
@@ -41,7 +43,7 @@ class Route:
 
 class Policies:
     def __init__(self) -> None:
-        self._routes: dict[tuple[bool, Flow], Route] = {}
+        self._routes: dict[tuple[bool, Flow], Route] = {}  # by whether it is a guard, and the flow without protocols
         self._ordered: list[Route] = []
         self._cache: dict[_Key, Route | None] = {}
         self._outbound: dict[Ends, list[OutboundSa]] = {}
@@ -63,12 +65,18 @@ class Policies:
     def add(self, flow: Flow, guard: bool) -> None:
         ends = (flow.local, flow.remote, flow.remote_address)
         outbound, compressors = self._outbound.setdefault(ends, []), self._compressors.setdefault(ends, [])
-        self._routes[guard, flow] = Route(flow, guard, outbound, compressors)
+        key = guard, replace(flow, parameters=())
+        self._routes.pop(key, None)
+        self._routes[key] = Route(flow, guard, outbound, compressors)
         self._changed()
 
     def remove(self, flow: Flow, guard: bool) -> None:
-        self._routes.pop((guard, flow), None)
-        self._changed()
+        """One that has been replaced is no longer there."""
+        key = guard, replace(flow, parameters=())
+        route = self._routes.get(key)
+        if route is not None and route.flow == flow:
+            del self._routes[key]
+            self._changed()
 
     def outbound(self, ends: Ends) -> list[OutboundSa]:
         """The SAs of a flow, newest last: a list to be changed by whoever adds or removes one."""
@@ -88,7 +96,8 @@ class Policies:
         return tuple(self._ordered)
 
     def _changed(self) -> None:
-        self._ordered = sorted(self._routes.values(), key=lambda route: (route.traffic.breadth, route.guard))
+        newest_first = reversed(self._routes.values())
+        self._ordered = sorted(newest_first, key=lambda route: (route.traffic.breadth, route.guard))
         self._cache.clear()
         used = {(route.flow.local, route.flow.remote, route.flow.remote_address) for route in self._ordered}
         for table in (self._outbound, self._compressors):

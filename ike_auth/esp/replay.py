@@ -4,6 +4,8 @@
 from ike_auth.esp.drops import Dropped, Reason
 
 _HALF = 1 << 32
+_LOW = _HALF - 1
+_LAST = (1 << 64) - 1
 
 
 class Window:
@@ -23,16 +25,15 @@ class Window:
         self._mask = (1 << size) - 1
 
     def sequence(self, low: int) -> int:
-        """The whole sequence number whose low 32 bits came in the packet (appendix A2.2). Negative: before the
-        first.
-        """
+        """The whole sequence number whose low 32 bits came in a packet (appendix A2.2); 0 for one that can't be."""
         if not self._esn:
             return low
-        top_high, top_low = self.top & ~0xFFFFFFFF, self.top & 0xFFFFFFFF
-        bottom = top_low - max(self.size, 1) + 1
+        high, top = self.top & ~_LOW, self.top & _LOW
+        bottom = top - max(self.size, 1) + 1
         if bottom >= 0:  # the window lies within one half: what is below it belongs to the next
-            return top_high + low + (_HALF if low < bottom else 0)
-        return top_high + low - (_HALF if low >= bottom + _HALF else 0)
+            sequence = high + low + (_HALF if low < bottom else 0)
+            return sequence if sequence <= _LAST else 0
+        return max(high + low - (_HALF if low >= bottom + _HALF else 0), 0)
 
     def check(self, sequence: int) -> None:
         """Raises Dropped: REPLAYED, or TOO_OLD to be told."""
