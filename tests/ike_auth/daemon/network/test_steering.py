@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Routes and rules for real, in a namespace with an interface to the outside. ip(8) is the witness."""
 
-import os
 import select
 import signal
 import socket
@@ -33,7 +32,7 @@ from tests.ike_auth.daemon.network.commands import (
     shown,
     way,
 )
-from tests.ike_auth.daemon.network.isolated import in_namespaces
+from tests.ike_auth.daemon.network.isolated import become_nobody, in_namespaces
 from tests.ike_auth.daemon.network.packets import udp_packet
 from tests.ike_auth.daemon.network.test_selection import selector
 
@@ -353,7 +352,7 @@ def test_rights_that_are_not_there() -> None:
     with closing(Netlink.open()) as netlink, closing(Tun.open()) as tun:
         number = links.index(netlink, tun.name)
         steered = Steering(netlink, number)
-        os.setresuid(65534, 65534, 65534)
+        become_nobody()
         with pytest.raises(NetworkError, match=r"cannot add the route to 10.2.0.0/16 \(unreachable\): Operation not"):
             steered.steer(LOCAL, selector("10.2.0.0/16"))
         with (

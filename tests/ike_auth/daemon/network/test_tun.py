@@ -17,6 +17,7 @@ from tests.ike_auth.daemon.network.commands import ip, shown
 from tests.ike_auth.daemon.network.isolated import (
     CLONE_NEWNET,
     CLONE_NEWNS,
+    become_nobody,
     device_for_everybody,
     hidden_device,
     in_namespaces,
@@ -173,8 +174,7 @@ def test_taken_away(how: str) -> None:
 @in_namespaces(CLONE_NEWNET | CLONE_NEWNS)
 def test_without_the_right_to() -> None:
     device_for_everybody()
-    os.setresgid(65534, 65534, 65534)
-    os.setresuid(65534, 65534, 65534)
+    become_nobody()
     with pytest.raises(NetworkError, match="`esp%d`: that needs root, CAP_NET_ADMIN, or --rootless"):
         Tun.open()
 
@@ -182,8 +182,7 @@ def test_without_the_right_to() -> None:
 @in_namespaces(CLONE_NEWNET | CLONE_NEWNS)
 def test_device_that_only_root_may_open() -> None:
     device_for_everybody(0o600)
-    os.setresgid(65534, 65534, 65534)
-    os.setresuid(65534, 65534, 65534)
+    become_nobody()
     with pytest.raises(NetworkError, match="`chmod 0666 /dev/net/tun` is usual"):
         Tun.open()
 
