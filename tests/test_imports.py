@@ -21,6 +21,7 @@ CONFINED = {
     "asyncio": ("ike_auth/daemon/",),
     "signal": ("ike_auth/daemon/",),
     "time": ("ike_auth/daemon/",),
+    "pyroute2": ("ike_auth/daemon/network/",),
     "structlog": ("ike_auth/daemon/", "ike_auth/cli"),
 }
 FILES = sorted(path for package in OURS for path in (ROOT / package).rglob("*.py"))
