@@ -62,6 +62,31 @@ def transfer(sender: Gateway, receiver: Gateway, size: int, *, version: int = 4,
     assert went.startswith(f"{size} ")
 
 
+@dataclass(frozen=True, slots=True)
+class Flood:
+    went: int
+    came: int
+
+    @property
+    def lost(self) -> int:
+        return self.went - self.came
+
+
+def flood(sender: Gateway, receiver: Gateway, *, rate: int, seconds: int, size: int) -> Flood:
+    """Datagrams at `rate` a second, or as fast as may be; the receiver can keep a second of them."""
+    target = receiver.inner_address
+    with _endpoint(receiver, "sink", target, str(PORT)) as receiving:
+        assert receiving.stdout
+        assert receiving.stdout.readline() == "ready\n"
+        numbers = (str(number) for number in (size, rate, seconds))
+        with _endpoint(sender, "flood", target, str(PORT), sender.inner_address, *numbers) as sending:
+            went, error = sending.communicate(timeout=SECONDS + seconds)
+            came, other_error = receiving.communicate(timeout=SECONDS)
+    assert went, error
+    assert came, other_error
+    return Flood(int(went), int(came))
+
+
 @contextmanager
 def _endpoint(gateway: Gateway, *words: str) -> Iterator["subprocess.Popen[str]"]:
     command = gateway.command(sys.executable, str(_HERE / "endpoints.py"), *words)

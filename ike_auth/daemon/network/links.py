@@ -18,6 +18,7 @@ _UP = 0x1
 _NO_DUPLICATES = 0x02  # IFA_F_NODAD: usable at once
 _NO_ADDRESSES = 1  # IN6_ADDR_GEN_MODE_NONE
 _OURS = "ike-auth"
+_QUEUE = 5000  # packets that wait to be read: a tenth of a second of small ones, while a handshake is computed
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def set_up(netlink: Netlink, number: int, mtu: int | None = None) -> None:
 def set_up_tun(netlink: Netlink, number: int, mtu: int) -> None:
     """Up, known as ours, and without a link-local address: that would send its own packets. Raises NetworkError."""
     quiet = {"attrs": [("AF_INET6", {"attrs": [("IFLA_INET6_ADDR_GEN_MODE", _NO_ADDRESSES)]})]}
-    _change(netlink, number, [("IFLA_IFALIAS", _OURS), ("IFLA_AF_SPEC", quiet)])
+    _change(netlink, number, [("IFLA_IFALIAS", _OURS), ("IFLA_AF_SPEC", quiet), ("IFLA_TXQLEN", _QUEUE)])
     set_up(netlink, number, max(mtu, SMALLEST_MTU))
 
 
