@@ -66,7 +66,7 @@ class InboundSa(Association):
         super().__init__(sa, soft, random, events)
         self.window = Window(sa.replay_window, sa.esn)
         self.traffic = Traffic(sa.local, sa.remote)
-        self.heard: object = None  # the read that brought its last packet
+        self.heard = 0  # number of the read that brought its last packet
         self.moved: tuple[Endpoint, Endpoint] | None = None  # the other ends that were last told of
         self._shortest = self.transform.overhead + self.transform.alignment
         self._events = events

@@ -128,7 +128,10 @@ class DataPlane:
 
     def set_mtu(self, remote: IPAddress, outer: int) -> None:
         """Bytes of the largest packet that reaches this peer, outer header included (path MTU)."""
-        self._mtu[remote] = max(outer, mtu.MIN_MTU)
+        outer = max(outer, mtu.MIN_MTU)
+        if self._mtu.get(remote) == outer:
+            return
+        self._mtu[remote] = outer
         associations: list[Association] = [*self._receiving.sas.values(), *self._outbound.values()]
         for sa in associations:
             if sa.remote.host == remote:

@@ -29,7 +29,7 @@ class Read(NamedTuple):
     """What one system call received: datagrams of `segment_size` bytes, one behind the other (UDP_GRO), the last
     shorter.
 
-    Payloads of UDP, or of IP protocol 50. `tos` is that of the outer header.
+    Payloads of UDP, or of IP protocol 50, which has no ports: 0. `tos` is that of the outer header.
     """
 
     payload: memoryview
@@ -57,10 +57,12 @@ class Inbound:
         self._drops = drops
         self._events = events
         self._coalescer = Coalescer(header_size)
+        self._reads = 0
 
     def batch(self, reads: Iterable[Read], now: float) -> Incoming:
         ike: list[Datagram] = []
         for read in reads:
+            self._reads += 1
             payload, size = read.payload, read.segment_size
             whole = len(payload)
             if not 0 < size < whole:
@@ -82,9 +84,9 @@ class Inbound:
                 self._without_sa(spi, packet, read, ike, now)
                 return
             text, size = sa.open(packet, sequence, now)
-            if sa.heard is not read:
-                sa.heard = read
-                self._note_ends(sa, packet, read)
+            if sa.heard != self._reads:
+                sa.heard = self._reads
+                self._note_ends(sa, sequence, read)
             same_kind = _VERSIONS.get(text[-1]) == text[0] >> 4
             if read.tos & 1 or not same_kind or not self._coalescer.extend(sa, text, size):
                 self._deliver(sa, text, size, read.tos)
@@ -126,9 +128,9 @@ class Inbound:
         outbound = self._policies.newest(ends(sa.sa))
         return outbound.inner_mtu if outbound is not None else sa.inner_mtu
 
-    def _note_ends(self, sa: InboundSa, packet: memoryview, read: Read) -> None:
-        """The window's top is this packet unless it came late, and then its sender may be where it was before."""
-        if int.from_bytes(packet[4:8], "big") != sa.window.top & 0xFFFFFFFF:
+    def _note_ends(self, sa: InboundSa, sequence: int, read: Read) -> None:
+        """Only the newest packet says where the peer is, and only where a copy of it would not have been accepted."""
+        if not sa.window.size or sequence != sa.window.top & 0xFFFFFFFF:
             return
         here, there = (read.local, read.remote), (sa.local, sa.remote)
         moved = here != there if sa.udp else (here[0].host, here[1].host) != (there[0].host, there[1].host)
@@ -139,7 +141,7 @@ class Inbound:
             self._events.add(PeerMoved(sa.sa.spi, *here))
 
     def _without_sa(self, spi: bytes, packet: memoryview, read: Read, ike: list[Datagram], now: float) -> None:
-        if spi == _NON_ESP_MARKER:
+        if spi == _NON_ESP_MARKER and read.local.port:
             ike.append(Datagram(bytes(packet[4:]), read.local, read.remote))
             return
         self._events.add_seldom(UnknownSpi(read.local, read.remote, spi), (read.remote, spi), now)

@@ -48,9 +48,11 @@ class Limits:
         """
         total = self.bytes + size
         if self._hard_bytes is not None and total > self._hard_bytes:
+            self._hard_bytes = -1  # a smaller packet would fit, but nobody counts on this SA any more
             self._tell(2)
             raise Dropped(Reason.HARD_LIMIT)
         if sequence > self.last_sequence:
+            self.last_sequence = -1
             self._tell(2)
             raise Dropped(Reason.SEQUENCE_EXHAUSTED)
         if sequence >= self._soft_sequence or (self._soft_bytes is not None and total >= self._soft_bytes):

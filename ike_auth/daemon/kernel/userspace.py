@@ -12,6 +12,7 @@ from ipaddress import ip_interface
 from typing import Self
 
 from ike_auth.daemon import clock
+from ike_auth.daemon.esp_sockets import EspSockets
 from ike_auth.daemon.kernel import KernelError, KernelEvent, PeerMoved, Reader
 from ike_auth.daemon.network import NetworkError, links
 from ike_auth.daemon.network.netlink import Netlink
@@ -28,6 +29,7 @@ from ike_auth.esp.outbound import Outgoing
 from ike_auth.network import EspDatagrams, IPAddress
 from ike_auth.sa import Flow, IpsecSa
 from ike_auth.wire.identities import Selector
+from ike_auth.wire.numbers import EncapsulationMode
 
 _FRAMES = 64  # read from the device before others have their turn
 _PATH_SECONDS = 10.0  # between two looks at the MTU of the paths to peers
@@ -43,10 +45,18 @@ class UserspaceKernel:
     """Gives the data plane its device, its sockets and its routes."""
 
     def __init__(
-        self, sockets: Sockets, tun: Tun, netlink: Netlink, *, marked: bool, addresses: bool = False
+        self,
+        sockets: Sockets,
+        tun: Tun,
+        netlink: Netlink,
+        *,
+        raw: EspSockets | None = None,
+        marked: bool,
+        addresses: bool = False,
     ) -> None:
-        """`netlink` speaks to the namespace that `tun` is in. `marked`: so are the sockets in it, and their packets
-        are to be kept out of tunnels. `addresses`: it has none of its own, so give it some inside the tunnels.
+        """`netlink` speaks to the namespace that `tun` is in. `raw` is for ESP without UDP. `marked`: the sockets are
+        in the same namespace, and their packets are to be kept out of tunnels. `addresses`: it has none of its own, so
+        give it some inside the tunnels.
 
         Raises NetworkError.
         """
@@ -55,6 +65,7 @@ class UserspaceKernel:
         self._steering = Steering(netlink, number, ports)
         links.set_up_tun(netlink, number, tunnel_mtu(_MTU, _OVERHEAD))
         self._sockets = sockets
+        self._raw = raw
         self._plane = DataPlane(os.urandom)
         self._tun = tun
         self._netlink = netlink
@@ -76,7 +87,10 @@ class UserspaceKernel:
             undo.callback(netlink.close)
             tun = Tun.open()
             undo.callback(tun.close)
-            kernel = cls(sockets, tun, netlink, marked=True)
+            raw = _raw_sockets(sockets)
+            if raw is not None:
+                undo.callback(raw.close)
+            kernel = cls(sockets, tun, netlink, raw=raw, marked=True)
             undo.pop_all()
             return kernel
 
@@ -101,9 +115,15 @@ class UserspaceKernel:
         finally:
             self._tun.close()
             self._netlink.close()
+            if self._raw is not None:
+                self._raw.close()
 
     def readers(self) -> Iterable[Reader]:
-        return ((self._tun.fileno(), self._read),)
+        raw = self._raw
+        found: list[Reader] = [(self._tun.fileno(), self._read)]
+        if raw is not None:
+            found += [(opened.fileno(), lambda opened=opened: self._received(raw.receive(opened))) for opened in raw]
+        return found
 
     def tend(self, now: float) -> float | None:
         """What an earlier life left blocks its traffic until all that is configured is guarded again: the first call
@@ -118,6 +138,8 @@ class UserspaceKernel:
     # --- SAs and flows
 
     def install(self, sa: IpsecSa) -> None:
+        if self._raw is None and sa.parameters.encapsulation == EncapsulationMode.TUNNEL:
+            raise KernelError("the peer does not speak NAT traversal, and only root can send ESP without UDP")
         try:
             self._plane.add_sa(sa)
         except IkeError as error:
@@ -214,7 +236,10 @@ class UserspaceKernel:
         """What cannot be sent is lost, as any packet may be."""
         datagrams = EspDatagrams(burst.data, burst.segment_size, burst.local, burst.remote, burst.tos)
         try:
-            self._sockets.send_esp(datagrams)
+            if burst.udp:
+                self._sockets.send_esp(datagrams)
+            elif self._raw is not None:
+                self._raw.send(datagrams)
         except OSError as error:
             if error.errno in (errno.EMSGSIZE, errno.EINVAL):  # the path has become narrower
                 self._look_at_path(burst.remote.host)
@@ -248,6 +273,19 @@ class UserspaceKernel:
             self._plane.set_mtu(remote, path_mtu(remote, marked=self._marked))
         except NetworkError:
             return  # unreachable at present: what was known stays
+
+
+def _raw_sockets(sockets: Sockets) -> EspSockets | None:
+    """Marked as the others are; None if we may not have any."""
+    addresses = tuple({bound.address: None for bound in sockets})
+    try:
+        raw = EspSockets(addresses)
+    except OSError:
+        return None
+    for opened in raw:
+        bypass(opened)
+        set_cutting(opened, Cutting.AVOIDED)
+    return raw
 
 
 def _key(flow: Flow) -> FlowKey:

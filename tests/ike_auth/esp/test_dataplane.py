@@ -179,6 +179,14 @@ def test_a_peer_moves_only_when_told() -> None:
     assert pair.b.events() == [PeerMoved(SPI, B, A)]
 
 
+def test_without_a_replay_window_nobody_moves() -> None:
+    """A copy from elsewhere would be accepted, and believed."""
+    pair = Pair(replay_window=0)
+    sealed = pair.sealed(udp(b""))
+    assert len(pair.opened(*sealed, remote=C)) == 1
+    assert pair.b.events() == [SaUsed(SPI)]
+
+
 def test_what_is_late_or_not_authentic_moves_nobody() -> None:
     pair = Pair()
     first, second = pair.sealed(udp(b"1"), udp(b"2"))

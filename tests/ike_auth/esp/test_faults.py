@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ike_auth.esp.drops import Reason
 from ike_auth.esp.events import UnknownSpi
+from ike_auth.esp.inbound import Read
 from ike_auth.esp.padding import trailer
 from ike_auth.network import Datagram
 from ike_auth.wire.identities import Selector
@@ -176,6 +177,9 @@ def test_keepalives_and_ike_pass_by() -> None:
     incoming = pair.received([b"\xff", bytes(4) + b"an IKE message", packet])
     assert incoming.frames == [NOTHING + PACKETS[0]]
     assert incoming.ike == [Datagram(b"an IKE message", B, A)]
+    plain = Read(memoryview(bytes(4) + b"of protocol 50"), 0, B._replace(port=0), A._replace(port=0))
+    assert pair.b.inbound_batch([plain], 1.0) == ([], [])
+    assert pair.b.drops.pop(Reason.UNKNOWN_SPI) == 1
     assert pair.b.drops == {}
 
 

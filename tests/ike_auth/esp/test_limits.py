@@ -59,10 +59,24 @@ def test_a_superpacket_goes_whole_or_not_at_all() -> None:
     pair = Pair()
     (sa,) = pair.a._outbound.values()
     sa.sequence = (1 << 32) - 3
-    assert pair.a.outbound(super_frame(tcp(bytes(3000)), 1000), 1.0).bursts == []
-    assert pair.a.drops == {Reason.SEQUENCE_EXHAUSTED: 1}
     (burst,) = pair.a.outbound(super_frame(tcp(bytes(2000)), 1000), 1.0).bursts
     assert [datagram[4:8].hex() for datagram in datagrams(burst)] == ["fffffffe", "ffffffff"]
+    sa.sequence -= 1
+    assert pair.a.outbound(super_frame(tcp(bytes(2000)), 1000), 1.0).bursts == []
+    assert pair.a.drops == {Reason.SEQUENCE_EXHAUSTED: 1}
+
+
+def test_after_the_hard_limit_nothing_goes_however_small() -> None:
+    pair = Pair(life_kilobytes=1)
+    assert pair.sealed(udp(bytes(1100))) == []
+    assert pair.sealed(udp(b"")) == []
+    assert pair.a.drops == {Reason.HARD_LIMIT: 2}
+    pair = Pair()
+    (sa,) = pair.a._outbound.values()
+    sa.sequence = (1 << 32) - 2
+    assert pair.sealed(udp(b"1"), udp(b"2"))[1:] == []
+    sa.sequence -= 1
+    assert pair.sealed(udp(b"3")) == []
 
 
 def test_extended_sequence_numbers_go_across_32_bits() -> None:
