@@ -33,6 +33,7 @@ def read_general(source: Source) -> General:
         policy_file=section.path("Policy-file", default.policy_file),
         half_open_limit=section.number("Half-open-limit", default.half_open_limit, 1, MOST_HALF_OPEN),
         kernel=section.choice("Kernel", {name: name for name in KERNELS}) or default.kernel,
+        always_in_udp=section.yes_no("ESP-in-UDP", default.always_in_udp),
         verbose=section.has("Logverbose"),
     )
 

@@ -149,6 +149,7 @@ class General:
     policy_file: Path = Path("/etc/isakmpd/isakmpd.policy")
     half_open_limit: int = 1000
     kernel: str = "auto"
+    always_in_udp: bool = True  # ESP that is made in userspace, with whoever speaks NAT traversal
     verbose: bool = False
 
 

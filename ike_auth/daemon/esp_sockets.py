@@ -78,6 +78,7 @@ def _open(address: IPAddress) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, ESP)
     try:
         ancillary.prepare(opened, segments=False)
+        ancillary.enlarge_buffers(opened)
         opened.bind((str(address), 0))
     except OSError:
         opened.close()

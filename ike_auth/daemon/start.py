@@ -59,7 +59,7 @@ def run(loaded: Assembly, options: Options) -> int:
             os.urandom,
             _source(loaded.configuration.general.listen_on, backend),
             ports,
-            encapsulate=backend.encapsulates,
+            encapsulate=backend.encapsulates and loaded.configuration.general.always_in_udp,
         )
         service = Service(
             engine, loaded.gate, loaded.keystore, backend.kernel, sockets, journal, inside=backend.inside

@@ -43,6 +43,7 @@ class Settings:
     inner_version: int = 4  # of IP in the tunnel
     check_interval: int = 60  # seconds between looks at connections that should be up
     own_network: str = ""  # of the connection; empty for ours
+    esp_in_udp: bool = True
     lifetime: str = ""  # of tunnels, as in Default-phase-2-lifetime
 
 
@@ -122,6 +123,7 @@ class IkeAuth(Service):
                 "Exchange-max-time": str(settings.gives_up_after),
                 "NAT-T-Keepalive": str(settings.keepalive),
                 "Check-interval": str(settings.check_interval),
+                "ESP-in-UDP": "yes" if settings.esp_in_udp else "no",
                 **({"Default-phase-2-lifetime": settings.lifetime} if settings.lifetime else {}),
             },
             "Phase 1": {peer.reached_at: PEER},

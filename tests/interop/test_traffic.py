@@ -61,6 +61,16 @@ def test_bulk_arrives_as_it_went(pair: Pair, gateways: Gateways, suite: str, ver
     transfer(gateways.b, gateways.a, 16 * MEGABYTE, version=version)
 
 
+def test_without_a_nat_esp_needs_no_udp(pair: Pair, gateways: Gateways, tmp_path: Path) -> None:
+    with eavesdropper(gateways.b, tmp_path / "seen") as listening:
+        pair(esp_in_udp=False)
+        transfer(gateways.a, gateways.b, 4 * MEGABYTE)
+        transfer(gateways.b, gateways.a, 4 * MEGABYTE)
+        assert {packet.protocol for packet in listening.seen if packet.ports is None} >= {50}
+        assert not any(packet.ports == (4500, 4500) for packet in listening.seen)
+        assert listening.in_clear == []
+
+
 @pytest.mark.parametrize("killed", ["a", "b"])
 def test_nothing_leaks_when_a_daemon_dies_and_traffic_comes_back(
     pair: Pair, gateways: Gateways, tmp_path: Path, killed: str

@@ -6,8 +6,10 @@ For kernels without ESP, for containers, and for whoever is not root: docs/traff
 
 import errno
 import os
+import socket
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 from ipaddress import ip_interface
 from typing import Self
 
@@ -54,9 +56,9 @@ class UserspaceKernel:
         marked: bool,
         addresses: bool = False,
     ) -> None:
-        """`netlink` speaks to the namespace that `tun` is in. `raw` is for ESP without UDP. `marked`: the sockets are
-        in the same namespace, and their packets are to be kept out of tunnels. `addresses`: it has none of its own, so
-        give it some inside the tunnels.
+        """`netlink` speaks to the namespace that `tun` is in. `raw` is for ESP without UDP. `marked`: the sockets
+        are in the same namespace, and their packets are to be kept out of tunnels. `addresses`: it has none of its
+        own, so give it some inside the tunnels.
 
         Raises NetworkError.
         """
@@ -120,10 +122,8 @@ class UserspaceKernel:
 
     def readers(self) -> Iterable[Reader]:
         raw = self._raw
-        found: list[Reader] = [(self._tun.fileno(), self._read)]
-        if raw is not None:
-            found += [(opened.fileno(), lambda opened=opened: self._received(raw.receive(opened))) for opened in raw]
-        return found
+        of_raw = () if raw is None else ((opened.fileno(), partial(self._read_raw, raw, opened)) for opened in raw)
+        return ((self._tun.fileno(), self._read), *of_raw)
 
     def tend(self, now: float) -> float | None:
         """What an earlier life left blocks its traffic until all that is configured is guarded again: the first call
@@ -243,6 +243,11 @@ class UserspaceKernel:
         except OSError as error:
             if error.errno in (errno.EMSGSIZE, errno.EINVAL):  # the path has become narrower
                 self._look_at_path(burst.remote.host)
+
+    def _read_raw(self, raw: EspSockets, opened: socket.socket) -> None:
+        found = raw.receive(opened)
+        if found:
+            self._received(found)
 
     def _received(self, found: list[EspDatagrams]) -> None:
         """What peers send."""
