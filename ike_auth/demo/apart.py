@@ -88,6 +88,7 @@ def _show_wire(stage: Stage, seen: Seen) -> None:
         [
             f"{seen.ike:5} packets of IKE",
             f"{seen.esp:5} packets of ESP, in UDP; the last one: {seen.sample[:24].hex(' ', 4)} …",
+            f"{seen.icmp:5} of ICMP: one gateway spoke before the other was there",
             f"{len(seen.other):5} others{': ' if seen.other else ''}{', '.join(seen.other[:3])}",
             f"{seen.readable:5} in which the words of the hosts can be read",
         ]

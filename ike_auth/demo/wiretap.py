@@ -10,7 +10,8 @@ from typing import Self
 from ike_auth.demo.host import WORDS
 
 _ETH_P_ALL = 0x0003
-_UDP, _ESP = 17, 50
+_ICMP, _UDP = 1, 17
+_UNREACHABLE = 3  # RFC 792
 _MULTICAST = 0xFF  # first octet of an IPv6 address
 _MARKER = bytes(4)  # before IKE on the port that it shares with ESP
 
@@ -19,6 +20,7 @@ _MARKER = bytes(4)  # before IKE on the port that it shares with ESP
 class Seen:
     ike: int = 0
     esp: int = 0
+    icmp: int = 0  # from where nobody listens yet
     other: list[str] = field(default_factory=list)
     readable: int = 0  # packets in which the hosts' words stand
     sample: bytes = b""  # of ESP
@@ -72,5 +74,7 @@ class Wiretap:
         elif packet[9] == _UDP and nat_port in ports:
             seen.esp += 1
             seen.sample = payload
+        elif packet[9] == _ICMP and body[0] == _UNREACHABLE:
+            seen.icmp += 1
         else:
             seen.other.append(f"protocol {packet[9]} to {IPv4Address(packet[16:20])}")
