@@ -13,6 +13,7 @@ import click
 
 from ike_auth import assembly
 from ike_auth.assembly import Assembly
+from ike_auth.config.general import KERNELS
 
 CONFIG_FILE = "/etc/isakmpd/isakmpd.conf"
 _config = click.option(
@@ -83,34 +84,51 @@ def cli() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), default=500, show_default=True, help="IKE, ours and of peers.")
 @click.option("--nat-port", type=click.IntRange(1, 65535), default=4500, show_default=True, help="IKE behind NAT.")
 @click.option("--user", metavar="NAME", help="Become this user once the ports are open.")
-@click.option("--no-kernel", is_flag=True, help="Negotiate, and install nothing.")
+@click.option(
+    "--kernel",
+    type=click.Choice(KERNELS),
+    help="Who protects packets: `userspace`, or `none`. Without it, `Kernel` in [General].",
+)
+@click.option("--rootless", is_flag=True, help="Run COMMAND in a namespace that has the tunnels, and nothing else.")
+@click.option("--no-kernel", is_flag=True, help="The same as --kernel none: negotiate, and protect nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Log one JSON object a line.")
 @click.option("-v", "--verbose", is_flag=True, help="Log dropped messages too.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def run(
     config: str,
     policy: str | None,
     port: int,
     nat_port: int,
     user: str | None,
+    kernel: str | None,
+    rootless: bool,
     no_kernel: bool,
     as_json: bool,
     verbose: bool,
+    command: tuple[str, ...],
 ) -> None:
-    """Run the daemon in the foreground until SIGTERM or SIGINT.
+    """Run the daemon in the foreground until SIGTERM or SIGINT; with --rootless, until COMMAND has ended.
 
     \b
     Example:
-      ike-auth run -c isakmpd.conf --policy policy.kn --port 5500 --nat-port 5501 --no-kernel
+      ike-auth run -c isakmpd.conf --policy policy.kn
+      ike-auth run -c isakmpd.conf --port 5500 --nat-port 5501 --rootless -- ping 10.2.0.1
     """
+    if rootless != bool(command):
+        raise click.UsageError("--rootless goes with a command: `--rootless -- COMMAND`")
+    if rootless and (kernel or no_kernel or user):
+        raise click.UsageError("--rootless is a kernel backend and a user of its own")
     if port == nat_port:
         raise click.UsageError(f"--port and --nat-port are both {port}; ESP in UDP needs a port of its own")
     from ike_auth.daemon import start
 
     loaded = _load(config, policy, port)
+    kernel = "none" if no_kernel else kernel
     try:
-        start.run(loaded, start.Options(port, nat_port, user, no_kernel, as_json, verbose))
+        status = start.run(loaded, start.Options(port, nat_port, user, kernel, command, as_json, verbose))
     except start.CannotStart as error:
         raise click.ClickException(str(error)) from None
+    sys.exit(status)
 
 
 @cli.command()

@@ -10,6 +10,7 @@ from ike_auth.config.source import Source
 DAY = 86400  # seconds
 MOST_HALF_OPEN = 1_000_000
 MOST_RETRANSMITS = 100
+KERNELS = ("auto", "userspace", "none")
 
 
 def read_general(source: Source) -> General:
@@ -31,6 +32,8 @@ def read_general(source: Source) -> General:
         authorizer=authorizer.value if authorizer else default.authorizer,
         policy_file=section.path("Policy-file", default.policy_file),
         half_open_limit=section.number("Half-open-limit", default.half_open_limit, 1, MOST_HALF_OPEN),
+        kernel=section.choice("Kernel", {name: name for name in KERNELS}) or default.kernel,
+        always_in_udp=section.yes_no("ESP-in-UDP", default.always_in_udp),
         verbose=section.has("Logverbose"),
     )
 

@@ -148,6 +148,8 @@ class General:
     authorizer: str = "keynote"
     policy_file: Path = Path("/etc/isakmpd/isakmpd.policy")
     half_open_limit: int = 1000
+    kernel: str = "auto"
+    always_in_udp: bool = True  # ESP that is made in userspace, with whoever speaks NAT traversal
     verbose: bool = False
 
 

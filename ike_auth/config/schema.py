@@ -53,7 +53,8 @@ TAGS: Mapping[Kind, Mapping[str, str]] = {
     Kind.GENERAL: {
         **_read(
             "Authorizer Check-interval Default-phase-1-ID Default-phase-1-lifetime Default-phase-2-lifetime"
-            " Default-phase-2-suites Delete-SAs Exchange-max-time Half-open-limit Listen-on Logverbose"
+            " Default-phase-2-suites Delete-SAs ESP-in-UDP"
+            " Exchange-max-time Half-open-limit Kernel Listen-on Logverbose"
             " NAT-T-Keepalive Policy-file Retransmits Use-Keynote"
         ),
         "Acquire-Only": NOT_YET,

@@ -44,7 +44,7 @@ def prepare(opened: socket.socket, *, segments: bool) -> None:
     if segments:
         with suppress(OSError):
             opened.setsockopt(socket.IPPROTO_UDP, _UDP_GRO, 1)
-        _enlarge_buffers(opened)
+        enlarge_buffers(opened)
 
 
 def read(ancillary: Ancillary) -> About:
@@ -98,7 +98,8 @@ def _address6(packed: bytes) -> IPv6Address:
     return IPv6Address(packed)
 
 
-def _enlarge_buffers(opened: socket.socket) -> None:
+def enlarge_buffers(opened: socket.socket) -> None:
+    """For bursts of traffic."""
     for force, ordinary in ((_SO_RCVBUFFORCE, socket.SO_RCVBUF), (_SO_SNDBUFFORCE, socket.SO_SNDBUF)):
         try:
             opened.setsockopt(socket.SOL_SOCKET, force, _BUFFER)  # past the system's limit: needs CAP_NET_ADMIN

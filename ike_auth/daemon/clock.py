@@ -9,3 +9,7 @@ from ike_auth.network import Now
 
 def now() -> Now:
     return Now(time.monotonic(), datetime.now(UTC))
+
+
+def pause(seconds: float) -> None:
+    time.sleep(seconds)

@@ -2,8 +2,6 @@
 """The daemon: an event loop that feeds the engine and performs what it says."""
 
 import asyncio
-import os
-import pwd
 import signal
 from collections.abc import Callable, Iterable
 
@@ -19,8 +17,20 @@ from ike_auth.authorization.requests import (
 from ike_auth.config.certificates import KeyStore
 from ike_auth.crypto import authenticators
 from ike_auth.daemon import clock
-from ike_auth.daemon.kernel import Acquire, HardLimit, Kernel, KernelError, KernelEvent, SaUsed, SoftLimit, UnknownSpi
+from ike_auth.daemon.beside import Beside
+from ike_auth.daemon.kernel import (
+    Acquire,
+    HardLimit,
+    Kernel,
+    KernelError,
+    KernelEvent,
+    PeerMoved,
+    SaUsed,
+    SoftLimit,
+    UnknownSpi,
+)
 from ike_auth.daemon.logs import Journal
+from ike_auth.daemon.network.rootless import Inside
 from ike_auth.daemon.udp import Bound, Sockets
 from ike_auth.effects import (
     AddFlow,
@@ -43,11 +53,21 @@ _WORDS = {RemoveFlow: "cannot release", Guard: "cannot guard", Unguard: "cannot 
 
 
 class Service:
-    """Runs until SIGTERM or SIGINT, then tells the peers and ends. An error in one datagram or alarm ends
-    nothing."""
+    """Runs until SIGTERM or SIGINT, then tells the peers and ends. An error in one datagram or alarm ends nothing.
+
+    With `inside`, its command runs too, from when all that is to be up is up, and it ends when that does.
+    """
 
     def __init__(
-        self, engine: Engine, gate: Gate, keystore: KeyStore, kernel: Kernel, sockets: Sockets, journal: Journal
+        self,
+        engine: Engine,
+        gate: Gate,
+        keystore: KeyStore,
+        kernel: Kernel,
+        sockets: Sockets,
+        journal: Journal,
+        *,
+        inside: Inside | None = None,
     ) -> None:
         self._engine = engine
         self._gate = gate
@@ -55,36 +75,44 @@ class Service:
         self._kernel = kernel
         self._sockets = sockets
         self._journal = journal
+        self._beside = None if inside is None else Beside(inside, engine, journal)
+        self._watched: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._kernel_timer: asyncio.TimerHandle | None = None
 
-    def run(self) -> None:
-        asyncio.run(self._run())
+    def run(self, ready: str = "ready") -> int:
+        """Exit status: that of the command inside, or 0. `ready` is logged once nothing can leave in clear."""
+        return asyncio.run(self._run(ready))
 
-    async def _run(self) -> None:
+    async def _run(self, ready: str) -> int:
         loop = asyncio.get_running_loop()
         stopped = asyncio.Event()
+        beside = self._beside
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
         for bound in self._sockets:
             loop.add_reader(bound.socket, self._readable, bound)
         self._kernel.open(self._happened)
         try:
-            for descriptor, read in self._kernel.readers():
-                loop.add_reader(descriptor, self._kernel_readable, read)
-            self._wake_kernel()
+            self._watch_kernel()
             self._feed(lambda: self._engine.start(clock.now()))
+            self._wake_kernel()
+            self._journal.info(ready)
+            if beside is not None:
+                beside.begin(stopped)
             await stopped.wait()
             for bound in self._sockets:
                 loop.remove_reader(bound.socket)
-            for descriptor, _ in self._kernel.readers():
+            for descriptor in self._watched:
                 loop.remove_reader(descriptor)
             for timer in (self._timer, self._kernel_timer):
                 if timer is not None:
                     timer.cancel()
             self._guarded(lambda: self._engine.stop(clock.now()))
         finally:
-            self._kernel.close()
+            self._kernel_does(self._kernel.close)
+            status = 0 if beside is None else beside.end()
+        return status
 
     # --- what comes in
 
@@ -101,6 +129,15 @@ class Service:
     def _wake(self) -> None:
         self._timer = None
         self._feed(lambda: self._engine.wake(clock.now()))
+
+    def _watch_kernel(self) -> None:
+        """Its descriptors may change, when it loses a device."""
+        loop, readers = asyncio.get_running_loop(), dict(self._kernel.readers())
+        for descriptor in self._watched - readers.keys():
+            loop.remove_reader(descriptor)
+        for descriptor in readers.keys() - self._watched:
+            loop.add_reader(descriptor, self._kernel_readable, readers[descriptor])
+        self._watched = set(readers)
 
     def _kernel_readable(self, read: Callable[[], None]) -> None:
         self._kernel_does(read)
@@ -119,6 +156,7 @@ class Service:
             step()
         except (KernelError, OSError) as error:
             self._journal.warning(f"kernel: {error}")
+            self._watch_kernel()
         except Exception as error:
             self._journal.fault(error)
 
@@ -139,6 +177,8 @@ class Service:
                 return engine.sa_gone(spi, "it has carried all that it may", now, inbound=inbound)
             case UnknownSpi(local, remote, spi):
                 return engine.unknown_spi(local, remote, spi, now)
+            case PeerMoved():
+                return []  # a backend follows by itself
 
     # --- what is to be done
 
@@ -149,6 +189,8 @@ class Service:
         wake = self._engine.next_wake()  # may be over: then at once, but datagrams get their turn between two alarms
         # The event loop's clock is the monotonic one, like the engine's.
         self._timer = None if wake is None else asyncio.get_running_loop().call_at(wake, self._wake)
+        if self._beside is not None:
+            self._beside.look()
 
     def _guarded(self, step: Callable[[], list[Effect]]) -> None:
         """A fault of ours must not end the daemon, nor other people's SAs."""
@@ -232,11 +274,3 @@ class Service:
         except Exception as error:
             self._journal.fault(error)
             return Signed(None)
-
-
-def drop_privileges(user: str) -> None:
-    """Become `user` for good. Raises KeyError if there is none, PermissionError if we may not."""
-    entry = pwd.getpwnam(user)
-    os.setgroups(os.getgrouplist(user, entry.pw_gid))
-    os.setgid(entry.pw_gid)
-    os.setuid(entry.pw_uid)

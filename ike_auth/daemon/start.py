@@ -2,16 +2,21 @@
 """Starting the daemon: sockets first, then the privileges go, then it runs."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ike_auth.assembly import Assembly
 from ike_auth.config.certificates import KeyStore
-from ike_auth.daemon.kernel.memory import MemoryKernel
+from ike_auth.daemon.kernel.choice import Backend, CannotChoose, choose, rootless
 from ike_auth.daemon.logs import Journal
-from ike_auth.daemon.service import Service, drop_privileges
+from ike_auth.daemon.network import NetworkError
+from ike_auth.daemon.network.capabilities import keep_net_admin
+from ike_auth.daemon.privileges import drop_privileges
+from ike_auth.daemon.service import Service
 from ike_auth.daemon.udp import CannotBind, Sockets, source_address
 from ike_auth.engine import Engine, Identities, Ports
 from ike_auth.exchanges.steps import OwnCertificate
+from ike_auth.network import IPAddress
 from ike_auth.wire.identities import Identity
 from pki.errors import PkiError
 
@@ -27,13 +32,14 @@ class Options:
     port: int = 500
     nat_port: int = 4500
     user: str | None = None
-    no_kernel: bool = False
+    kernel: str | None = None  # instead of what the configuration says
+    command: tuple[str, ...] = ()  # to be run in a namespace that has the tunnels, and nothing else
     as_json: bool = False
     verbose: bool = False
 
 
-def run(loaded: Assembly, options: Options) -> None:
-    """Run until told to stop. Raises CannotStart."""
+def run(loaded: Assembly, options: Options) -> int:
+    """Run until told to stop, or until the command has ended: its exit status, or 0. Raises CannotStart."""
     journal = Journal(as_json=options.as_json, verbose=options.verbose or loaded.configuration.general.verbose)
     for warning in loaded.warnings:
         journal.warning(warning)
@@ -43,33 +49,56 @@ def run(loaded: Assembly, options: Options) -> None:
     except CannotBind as error:
         raise CannotStart(str(error)) from None
     try:
+        backend = _backend(loaded, options, sockets)
         if options.user is not None:
-            become(options.user)
+            become(options.user, keep=backend.needs_net_admin)
             check_registry(loaded.configuration.certificates.registry, options.user)
-        if not options.no_kernel:
-            journal.warning(
-                "no kernel backend yet: no packet is protected by what is negotiated (`--no-kernel` if that is meant)"
-            )
         authorities = tuple(anchor.subject_der for anchor in loaded.keystore.authorities.certificates)
         identities = Identities(lambda identity: _certificate(loaded.keystore, identity), authorities)
-        listen_on = loaded.configuration.general.listen_on
         engine = Engine(
-            loaded.configuration, identities, os.urandom, lambda peer: source_address(peer, listen_on), ports
+            loaded.configuration,
+            identities,
+            os.urandom,
+            _source(loaded.configuration.general.listen_on, backend),
+            ports,
+            encapsulate=backend.encapsulates and loaded.configuration.general.always_in_udp,
+        )
+        service = Service(
+            engine, loaded.gate, loaded.keystore, backend.kernel, sockets, journal, inside=backend.inside
         )
         where = ", ".join(str(bound) for bound in sockets)
-        journal.info(f"ready: listening on {where}")
-        Service(engine, loaded.gate, loaded.keystore, MemoryKernel(), sockets, journal).run()
+        status = service.run(f"ready: listening on {where}; {backend.description}")
         journal.info("stopped")
+        return status
+    except CannotChoose as error:
+        raise CannotStart(str(error)) from None
     finally:
         sockets.close()
 
 
-def become(user: str) -> None:
-    """Drop privileges for good. Raises CannotStart."""
+def _backend(loaded: Assembly, options: Options, sockets: Sockets) -> Backend:
+    """Raises CannotChoose."""
+    if options.command:
+        return rootless(options.command, sockets)
+    return choose(options.kernel or loaded.configuration.general.kernel, sockets)
+
+
+def _source(listen_on: tuple[IPAddress, ...], backend: Backend) -> Callable[[IPAddress], IPAddress]:
+    """From which of our addresses a peer is reached, whatever our own tunnels say."""
+    return lambda peer: source_address(peer, listen_on, backend.source)
+
+
+def become(user: str, *, keep: bool = False) -> None:
+    """Drop privileges for good; `keep` that of changing routes. Raises CannotStart."""
     try:
-        drop_privileges(user)
+        if keep:
+            keep_net_admin(lambda: drop_privileges(user))
+        else:
+            drop_privileges(user)
     except KeyError:
         raise CannotStart(f"there is no user `{user}` (--user)") from None
+    except NetworkError as error:
+        raise CannotStart(f"cannot become `{user}` (--user): {error}") from None
     except PermissionError:
         raise CannotStart(f"cannot become `{user}`: only root can (--user)") from None
 

@@ -150,22 +150,32 @@ def _sorted(came: EspDatagrams, esp: list[EspDatagrams]) -> Iterator[Datagram]:
             esp.append(came._replace(data=data, size=len(data)))
 
 
-def source_address(remote: IPAddress, listen_on: tuple[IPAddress, ...] = ()) -> IPAddress:
-    """From which of our addresses a peer is reached: the one that the kernel's routes say, if we listen on it.
+def source_address(
+    remote: IPAddress,
+    listen_on: tuple[IPAddress, ...] = (),
+    routed: Callable[[IPAddress], IPAddress] | None = None,
+) -> IPAddress:
+    """From which of our addresses a peer is reached: the one that `routed` or the kernel says, if we listen on it.
 
     Raises Unreachable if there is no route, or no address of the peer's family.
     """
     usable = [address for address in listen_on if address.version == remote.version]
     if listen_on and not usable:
         raise Unreachable(f"cannot reach {remote}: `Listen-on` in [General] has no IPv{remote.version} address")
+    found = (routed or routed_source)(remote)
+    return usable[0] if usable and found not in usable else found
+
+
+def routed_source(remote: IPAddress, prepare: Callable[[socket.socket], None] = lambda _: None) -> IPAddress:
+    """What the kernel's routes say to a socket that was prepared like those that will be used. Raises Unreachable."""
     family = socket.AF_INET if remote.version == 4 else socket.AF_INET6
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            prepare(probe)
             probe.connect((str(remote), 9))  # sends nothing
-            routed = ip_address(probe.getsockname()[0].partition("%")[0])
+            return ip_address(probe.getsockname()[0].partition("%")[0])
     except OSError as error:
         raise Unreachable(f"cannot reach {remote}: {(error.strerror or str(error)).lower()}") from None
-    return usable[0] if usable and routed not in usable else routed
 
 
 def _wildcards() -> tuple[IPAddress, ...]:

@@ -43,7 +43,8 @@ def main() -> None:
     parser.add_argument("--no-kernel", action="store_true")
     given = parser.parse_args()
     loaded = assembly.load(given.config, given.policy, now().utc, given.port)
-    options = start.Options(given.port, given.nat_port, no_kernel=given.no_kernel, as_json=given.as_json)
+    kernel = "none" if given.no_kernel else None
+    options = start.Options(given.port, given.nat_port, kernel=kernel, as_json=given.as_json)
     start.run(claiming(loaded, given.name), options)
 
 

@@ -14,7 +14,15 @@ from ike_auth.demo.failures import CannotBegin
 DEFAULT = Path("demo")
 README = "README.txt"
 MARK = "Written by `ike-auth demo`. The next demo into this directory replaces everything here."
-PARTS = ("1-certificates", "2-policy", "3-certificate", "4-preshared-key", "5-impostor", "6-null-encryption")
+PARTS = (
+    "1-certificates",
+    "2-policy",
+    "3-certificate",
+    "4-preshared-key",
+    "5-impostor",
+    "6-null-encryption",
+    "7-traffic",
+)
 
 _TEXT = f"""{MARK}
 
@@ -24,6 +32,7 @@ _TEXT = f"""{MARK}
 4-preshared-key/    ... and by pre-shared key
 5-impostor/         ... of a gateway that meets an impostor, with the strict check and without
 6-null-encryption/  ... of a gateway whose peer offers tunnels that encrypt nothing
+7-traffic/          ... of two gateways with a host behind each
 
 Configurations (*.conf) are in the syntax of isakmpd.conf(5), policies (*.kn) in that of isakmpd.policy(5).
 Each line of a log (*.log) is one JSON object; `event` is the text for people.

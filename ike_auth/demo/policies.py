@@ -12,12 +12,22 @@ _NAME_TEST = """remote_id_type == "FQDN" &&
             """
 
 
-def by_certificate(peer: Host, *, encryption: str = 'esp_enc_alg == "aes"') -> str:
+def by_certificate(peer: Host, *, encryption: str = 'esp_enc_alg == "aes"', encapsulation: str = "tunnel") -> str:
     """One host may have one tunnel, if it encrypts."""
     comment = f"""\
 Of all the machines that the authority vouches for, {peer.fqdn}
          may have a tunnel: between its network and ours, encrypted, with PFS."""
-    return _policy(comment, AUTHORITY_PRINCIPAL, peer, _NAME_TEST.format(fqdn=peer.fqdn), encryption)
+    return _policy(comment, AUTHORITY_PRINCIPAL, peer, _NAME_TEST.format(fqdn=peer.fqdn), encryption, encapsulation)
+
+
+def nobody() -> str:
+    return """\
+KeyNote-Version: 2
+Comment: nobody may have anything
+Authorizer: "POLICY"
+Licensees: ""
+Conditions: false;
+"""
 
 
 def trusting(peer: Host) -> str:
@@ -70,7 +80,9 @@ pfs=yes
 """
 
 
-def _policy(comment: str, licensee: str, peer: Host, name_test: str, encryption: str) -> str:
+def _policy(
+    comment: str, licensee: str, peer: Host, name_test: str, encryption: str, encapsulation: str = "tunnel"
+) -> str:
     own = GATEWAY_A if peer == GATEWAY_B else GATEWAY_B
     return f"""\
 KeyNote-Version: 2
@@ -80,7 +92,7 @@ Licensees: "{licensee}"
 Conditions: app_domain == "IPsec policy" && doi == "ipsec" &&
             {name_test}remote_filter == "{_padded(peer.network)}" &&
             local_filter == "{_padded(own.network)}" &&
-            esp_present == "yes" && esp_encapsulation == "tunnel" &&
+            esp_present == "yes" && esp_encapsulation == "{encapsulation}" &&
             {encryption} &&
             pfs == "yes" -> "true";
 """

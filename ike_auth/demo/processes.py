@@ -51,6 +51,20 @@ def run(command: Sequence[str]) -> tuple[int, str]:
     return ended.returncode, ended.stdout
 
 
+def run_aloud(command: Sequence[str]) -> int:
+    """Run a command that prints where we print: its exit status. Raises StepFailed if it does not end."""
+    sys.stdout.flush()
+    process = subprocess.Popen(_started_with(command), stdin=subprocess.DEVNULL, preexec_fn=_dies_with_us())
+    try:
+        return process.wait(COMMAND_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise StepFailed(f"`{' '.join(command[:3])}` did not end within {COMMAND_SECONDS:.0f} s") from None
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+
+
 class Process:
     """A running daemon. What it writes goes to a file."""
 

@@ -3,7 +3,7 @@
 
 import secrets
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -58,11 +58,21 @@ class Stage:
             raise StepFailed(f"`{' '.join(words[:2])}` ended with status {found} instead of {status}")
         return output
 
-    def start(self, host: Host, configuration: Path, policy: Path, log: str, claim: str | None = None) -> Daemon:
-        """Show the command of a daemon and start it: the ordinary one, or the one that claims another's name."""
+    def start(
+        self,
+        host: Host,
+        configuration: Path,
+        policy: Path,
+        log: str,
+        claim: str | None = None,
+        command: Sequence[str] = (),
+    ) -> Daemon:
+        """Show the command of a daemon and start it: the ordinary one, or the one that claims another's name; with a
+        command behind its tunnels, or with nothing."""
         words = ["ike-auth", "run"] if claim is None else ["python", "-m", "ike_auth.demo.attacker", claim]
         ports = ("--port", str(self.ports.ike), "--nat-port", str(self.ports.nat))
-        words += _words(("-c", configuration, "--policy", policy, *ports, "--no-kernel", "--json"))
+        words += _words(("-c", configuration, "--policy", policy, *ports, "--json"))
+        words += ["--rootless", "--", *command] if command else ["--no-kernel"]
         self.narrator.command(words, f"2> {shlex.quote(shown(self.path(log)))} &")
         self.path(log).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         daemon = Daemon(host, words, self.path(log))

@@ -19,6 +19,14 @@ def check(core: Core, now: Now) -> list[Effect]:
     return effects
 
 
+def missing(core: Core) -> list[str]:
+    """What should be up and is not, on its way or not."""
+    up = {tunnel.connection for tunnel in core.sas.tunnels}
+    return [
+        name for name, connection in core.configuration.connections.items() if connection.active and name not in up
+    ]
+
+
 def initiate(core: Core, name: str, now: Now) -> list[Effect]:
     """Bring up a connection, once more if it is up. Nothing happens while that is under way."""
     return [] if name in _under_way(core) else _begin(core, core.configuration.connections[name], now)

@@ -66,6 +66,10 @@ class Engine:
         """What was dropped, by reason."""
         return self._core.counters
 
+    def waiting_for(self) -> list[str]:
+        """The connections that are to be brought up and are not up, by name."""
+        return connections.missing(self._core)
+
     def start(self, now: Now) -> list[Effect]:
         """Bring up the connections that are configured to be, and look after them from now on."""
         return [*flows.guard(self._core), *connections.check(self._core, now)]

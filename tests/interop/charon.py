@@ -28,7 +28,7 @@ COMMAND_SECONDS = 15.0  # charon answers `terminate` only when its retransmissio
 
 # `resolve` is left out: it writes the machine's resolv.conf. Of the kernel plugins the first that can, does.
 _PLUGINS = (
-    "random nonce aes sha1 sha2 md5 hmac kdf gcm openssl gmp x509 constraints pubkey pkcs1 pkcs8 pem "
+    "{first} random nonce aes sha1 sha2 md5 hmac kdf gcm openssl gmp x509 constraints pubkey pkcs1 pkcs8 pem "
     "{libipsec} kernel-netlink socket-default vici"
 )
 
@@ -76,12 +76,15 @@ class Settings:
     ike: str = "aes256-sha256-modp2048"
     esp: str = "aes256-sha256-modp2048"
     dpd_delay: int = 0  # seconds; 0: no DPD of its own
+    first_plugin: str = ""  # whose algorithms it prefers
     userspace_esp: bool = True  # kernel-libipsec: claims a NAT, so all goes to port 4500. False: phase 1 only
     fragment_size: int = 1280  # octets of an IP packet; longer IKE messages go in fragments
     retransmit_tries: int = 2  # after 1, 1.5, 2.25 seconds
     half_open_timeout: int = 30  # seconds, after which a responder forgets who has not proved anything
     log_level: int = 1  # of what concerns the protocol; 4 writes keys and plaintext
     log_keys: bool = False  # of tunnels, at any log level
+    inner_version: int = 4  # of IP in the tunnel
+    rekey_time: int = 0  # seconds, of tunnels; 0: its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +202,9 @@ class Charon(Service):
         configuration = directory / "strongswan.conf"
         configuration.write_text(
             _STRONGSWAN_CONF.format(
-                plugins=_PLUGINS.format(libipsec="kernel-libipsec" if settings.userspace_esp else ""),
+                plugins=_PLUGINS.format(
+                    first=settings.first_plugin, libipsec="kernel-libipsec" if settings.userspace_esp else ""
+                ),
                 directory=directory,
                 life=self._lives,
                 fragment_size=settings.fragment_size,
@@ -251,9 +256,10 @@ class Charon(Service):
             "remote": {"auth": settings.auth, "id": settings.peer_id},
             "children": {
                 CHILD: {
-                    "local_ts": [self.gateway.network],
-                    "remote_ts": [self.peer.network],
+                    "local_ts": [self.gateway.inner_network(settings.inner_version)],
+                    "remote_ts": [self.peer.inner_network(settings.inner_version)],
                     "esp_proposals": settings.esp.split(","),
+                    **({"rekey_time": f"{settings.rekey_time}s"} if settings.rekey_time else {}),
                     "dpd_action": "clear",
                 }
             },

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Two gateways on one machine: network namespaces joined by a veth pair, each with a network behind it.
 
-10.1.0.0/16 ─ A 10.99.0.1 ═══ 10.99.0.2 B ─ 10.2.0.0/16
+10.1.0.0/16, fd01::/64 ─ A 10.99.0.1 ═══ 10.99.0.2 B ─ 10.2.0.0/16, fd02::/64
 
 The same over IPv6; or with a router between them that translates addresses, one of the gateways behind it.
 """
@@ -31,6 +31,8 @@ class Gateway:
     network: str
     inner_address: str
     translated: str = ""  # where its peer sees it, if there is a NAT before it
+    network6: str = ""
+    inner_address6: str = ""
 
     @property
     def reached_at(self) -> str:
@@ -51,6 +53,9 @@ class Gateway:
         """How many datagrams the rules have counted by `counter name seen`."""
         shown = _run(*self.command("nft", "list", "counter", "inet", "interop", "seen"))
         return int(shown.split("packets ")[1].split()[0])
+
+    def inner_network(self, version: int) -> str:
+        return self.network if version == 4 else self.network6
 
     def command(self, *words: str) -> list[str]:
         """`words` as a command that runs in this gateway's namespace, under the pid of whoever runs it."""
@@ -111,7 +116,10 @@ def _namespaces(*suffixes: str) -> Iterator[tuple[str, ...]]:
 
 
 def _gateways(a: tuple[str, str], b: tuple[str, str]) -> Gateways:
-    return Gateways(Gateway(*a, "10.1.0.0/16", "10.1.0.1"), Gateway(*b, "10.2.0.0/16", "10.2.0.1"))
+    return Gateways(
+        Gateway(*a, "10.1.0.0/16", "10.1.0.1", network6="fd01::/64", inner_address6="fd01::1"),
+        Gateway(*b, "10.2.0.0/16", "10.2.0.1", network6="fd02::/64", inner_address6="fd02::1"),
+    )
 
 
 def _link(*ends: tuple[str, str, str]) -> None:
@@ -129,6 +137,7 @@ def _link(*ends: tuple[str, str, str]) -> None:
 def _add_inner_addresses(both: Gateways) -> None:
     for gateway in (both.a, both.b):
         _ip("-n", gateway.namespace, "address", "add", f"{gateway.inner_address}/32", "dev", "lo")
+        _ip("-n", gateway.namespace, "address", "add", f"{gateway.inner_address6}/128", "dev", "lo", "nodad")
 
 
 def _remove_leftovers() -> None:

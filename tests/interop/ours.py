@@ -4,7 +4,7 @@
 import json
 import sys
 from dataclasses import dataclass
-from ipaddress import IPv4Network, ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from tests.interop.certificates import Authority, Credential
@@ -39,6 +39,12 @@ class Settings:
     registry: bool = False  # asks the registry of `authority` about certificates
     user: str = ""  # to become once the ports are open
     as_json: bool = False  # its log; the text of each line is the same
+    kernel: str = "none"  # backend, of `--kernel`
+    inner_version: int = 4  # of IP in the tunnel
+    check_interval: int = 60  # seconds between looks at connections that should be up
+    own_network: str = ""  # of the connection; empty for ours
+    esp_in_udp: bool = True
+    lifetime: str = ""  # of tunnels, as in Default-phase-2-lifetime
 
 
 class IkeAuth(Service):
@@ -71,7 +77,8 @@ class IkeAuth(Service):
                 str(configuration),
                 "--policy",
                 str(policy),
-                "--no-kernel",
+                "--kernel",
+                self._settings.kernel,
                 "-v",
                 *as_json,
                 *user,
@@ -80,7 +87,7 @@ class IkeAuth(Service):
         )
 
     def _is_ready(self) -> bool:
-        return self.daemon.udp_ports() >= {500, 4500}
+        return "ready: listening on " in self.log
 
     def _set_up(self) -> None:
         """Its files have said everything."""
@@ -115,6 +122,9 @@ class IkeAuth(Service):
                 **listen_on,
                 "Exchange-max-time": str(settings.gives_up_after),
                 "NAT-T-Keepalive": str(settings.keepalive),
+                "Check-interval": str(settings.check_interval),
+                "ESP-in-UDP": "yes" if settings.esp_in_udp else "no",
+                **({"Default-phase-2-lifetime": settings.lifetime} if settings.lifetime else {}),
             },
             "Phase 1": {peer.reached_at: PEER},
             "Phase 2": {kind: CONNECTION},
@@ -139,8 +149,8 @@ class IkeAuth(Service):
                 "Remote-ID": "peer-network",
             },
             "quick-mode": {"EXCHANGE_TYPE": "QUICK_MODE", "Suites": settings.suite},
-            "own-network": _network(own.network),
-            "peer-network": _network(settings.remote_network or peer.network),
+            "own-network": _network(settings.own_network or own.inner_network(settings.inner_version)),
+            "peer-network": _network(settings.remote_network or peer.inner_network(settings.inner_version)),
             "X509-certificates": {
                 "CA-directory": str(self._directory / "ca"),
                 "Cert-directory": str(self._directory / "certs"),
@@ -183,9 +193,9 @@ def _identity(name: str) -> dict[str, str]:
 
 
 def _network(text: str) -> dict[str, str]:
-    network = IPv4Network(text)
+    network = ip_network(text)
     return {
-        "ID-type": "IPV4_ADDR_SUBNET",
+        "ID-type": f"IPV{network.version}_ADDR_SUBNET",
         "Network": str(network.network_address),
         "Netmask": str(network.netmask),
     }

@@ -2,62 +2,30 @@
 """Where SAs and flows go. Backends: `memory`, `userspace` (ESP in this process), `xfrm` (Linux)."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
-from ike_auth.network import Endpoint
+from ike_auth.esp.events import Acquire, DataPlaneEvent, HardLimit, PeerMoved, SaUsed, SoftLimit, UnknownSpi
 from ike_auth.sa import Flow, IpsecSa
-from ike_auth.wire.identities import Selector
+
+__all__ = [
+    "Acquire",
+    "HardLimit",
+    "Kernel",
+    "KernelError",
+    "KernelEvent",
+    "PeerMoved",
+    "Reader",
+    "SaUsed",
+    "SoftLimit",
+    "UnknownSpi",
+]
 
 
 class KernelError(Exception):
     """An SA or a flow could not be installed or removed. The text says why and what to do."""
 
 
-# --- what a backend reports
-
-
-@dataclass(frozen=True, slots=True)
-class Acquire:
-    """A packet waits for a tunnel; the selectors are its addresses, protocol and ports."""
-
-    local: Selector
-    remote: Selector
-
-
-@dataclass(frozen=True, slots=True)
-class SaUsed:
-    """The first packet came in on this SA of ours."""
-
-    spi: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class SoftLimit:
-    """An SA has carried so much that it should be replaced."""
-
-    spi: bytes
-    inbound: bool
-
-
-@dataclass(frozen=True, slots=True)
-class HardLimit:
-    """An SA has carried all that it may; the backend uses it no more."""
-
-    spi: bytes
-    inbound: bool
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownSpi:
-    """A packet came for an SA that is not here: the peer may not know that it is gone."""
-
-    local: Endpoint
-    remote: Endpoint
-    spi: bytes
-
-
-KernelEvent = Acquire | SaUsed | SoftLimit | HardLimit | UnknownSpi
+KernelEvent = DataPlaneEvent
 Reader = tuple[int, Callable[[], None]]
 
 

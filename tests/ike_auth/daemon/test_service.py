@@ -34,7 +34,8 @@ from ike_auth.crypto import authenticators
 from ike_auth.daemon import start
 from ike_auth.daemon.kernel import Acquire, HardLimit, KernelError, KernelEvent, Reader, SaUsed, SoftLimit, UnknownSpi
 from ike_auth.daemon.logs import Journal
-from ike_auth.daemon.service import Service, drop_privileges
+from ike_auth.daemon.privileges import drop_privileges
+from ike_auth.daemon.service import Service
 from ike_auth.daemon.start import CannotStart
 from ike_auth.daemon.udp import Sockets
 from ike_auth.effects import (

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: ISC
+"""A command that runs beside the daemon, in the namespace that has nothing but the tunnels."""
+
+import asyncio
+import signal
+
+from ike_auth.daemon.logs import Journal
+from ike_auth.daemon.network import NetworkError
+from ike_auth.daemon.network.rootless import FORWARDED, Inside
+from ike_auth.engine import Engine
+
+PATIENCE = 10.0  # seconds that the command waits for tunnels
+
+
+class Beside:
+    """Starts it once the tunnels are there, and has the daemon end with it."""
+
+    def __init__(self, inside: Inside, engine: Engine, journal: Journal) -> None:
+        self._inside = inside
+        self._engine = engine
+        self._journal = journal
+        self._ended: asyncio.Event | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._started = False
+
+    def begin(self, ended: asyncio.Event) -> None:
+        """From now on it may start; `ended` is set when it has ended."""
+        loop = asyncio.get_running_loop()
+        self._ended = ended
+        for number in FORWARDED:
+            loop.add_signal_handler(number, self._forward, number)
+        loop.add_reader(self._inside.ended(), self._over)
+        self._timer = loop.call_later(PATIENCE, self._start_without)
+        self.look()
+
+    def look(self) -> None:
+        """Whether everything is up that is to be."""
+        if self._ended is not None and not self._started and not self._engine.waiting_for():
+            self._start()
+
+    def end(self) -> int:
+        """Its exit status, 128 and the signal if we had to end it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._ended is not None:
+            asyncio.get_running_loop().remove_reader(self._inside.ended())
+        status = self._inside.status()
+        self._inside.close()
+        return status if status is not None else self._inside.status() or 0
+
+    def _start_without(self) -> None:
+        if not self._started:
+            missing = ", ".join(self._engine.waiting_for())
+            self._journal.warning(
+                f"the command starts, although not everything is up within {PATIENCE:.0f} s: {missing}"
+            )
+            self._start()
+
+    def _start(self) -> None:
+        self._started = True
+        try:
+            self._inside.start()
+        except NetworkError as error:
+            self._journal.warning(str(error))
+
+    def _forward(self, number: signal.Signals) -> None:
+        if self._started:
+            self._inside.forward(number)
+        else:
+            self._over()
+
+    def _over(self) -> None:
+        if self._ended is not None:
+            self._ended.set()

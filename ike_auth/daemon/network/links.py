@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: ISC
+"""Interfaces and their addresses."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface, ip_address
+from socket import AF_INET, AF_INET6, AF_UNSPEC
+
+from pyroute2.netlink.rtnl import RTM_GETADDR, RTM_GETLINK, RTM_NEWADDR, RTM_NEWLINK
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+
+from ike_auth.daemon.network import NetworkError
+from ike_auth.daemon.network.netlink import CREATE, REPLACE, Netlink
+from ike_auth.network import IPAddress
+
+SMALLEST_MTU = 1280  # with less, Linux turns IPv6 off on an interface (RFC 8200 5)
+_UP = 0x1
+_NO_DUPLICATES = 0x02  # IFA_F_NODAD: usable at once
+_NO_ADDRESSES = 1  # IN6_ADDR_GEN_MODE_NONE
+_OURS = "ike-auth"
+_QUEUE = 5000  # packets that wait to be read: a tenth of a second of small ones, while a handshake is computed
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One of our addresses, and the interface that has it."""
+
+    address: IPAddress
+    index: int
+
+
+def index(netlink: Netlink, name: str) -> int:
+    """The number of an interface. Raises NetworkError if there is none of that name."""
+    for link in netlink.dump(RTM_GETLINK, ifinfmsg()):
+        if link.get_attr("IFLA_IFNAME") == name:
+            return int(link["index"])
+    raise NetworkError(f"there is no interface `{name}`")
+
+
+def set_up(netlink: Netlink, number: int, mtu: int | None = None) -> None:
+    """Raises NetworkError."""
+    attributes: list[tuple[str, object]] = [] if mtu is None else [("IFLA_MTU", mtu)]
+    _change(netlink, number, attributes, _UP)
+
+
+def set_up_tun(netlink: Netlink, number: int, mtu: int) -> None:
+    """Up, known as ours, and without a link-local address: that would send its own packets. Raises NetworkError."""
+    quiet = {"attrs": [("AF_INET6", {"attrs": [("IFLA_INET6_ADDR_GEN_MODE", _NO_ADDRESSES)]})]}
+    _change(netlink, number, [("IFLA_IFALIAS", _OURS), ("IFLA_AF_SPEC", quiet), ("IFLA_TXQLEN", _QUEUE)])
+    set_up(netlink, number, max(mtu, SMALLEST_MTU))
+
+
+def others(netlink: Netlink, number: int) -> list[str]:
+    """Names of TUN devices that `set_up_tun` has claimed for another process that is still there."""
+    return [
+        str(link.get_attr("IFLA_IFNAME"))
+        for link in netlink.dump(RTM_GETLINK, ifinfmsg())
+        if link.get_attr("IFLA_IFALIAS") == _OURS and link["index"] != number
+    ]
+
+
+def add_address(netlink: Netlink, number: int, address: IPv4Interface | IPv6Interface) -> None:
+    """Give an interface an address; one that it has already is no error. Raises NetworkError."""
+    message = ifaddrmsg()
+    message["family"] = AF_INET if address.version == 4 else AF_INET6
+    message["prefixlen"] = address.network.prefixlen
+    message["index"] = number
+    message["flags"] = _NO_DUPLICATES if address.version == 6 else 0
+    message["attrs"] = [("IFA_LOCAL", str(address.ip)), ("IFA_ADDRESS", str(address.ip))]
+    netlink.change(RTM_NEWADDR, message, CREATE | REPLACE)
+
+
+def addresses(netlink: Netlink) -> list[Address]:
+    """Ours, in the kernel's order. Raises NetworkError."""
+    message = ifaddrmsg()
+    message["family"] = AF_UNSPEC
+    found = []
+    for entry in netlink.dump(RTM_GETADDR, message):
+        # With a peer's address on a point-to-point interface, IFA_ADDRESS is the peer's.
+        own = entry.get_attr("IFA_LOCAL") or entry.get_attr("IFA_ADDRESS")
+        found.append(Address(ip_address(own), int(entry["index"])))
+    return found
+
+
+def _change(netlink: Netlink, number: int, attributes: list[tuple[str, object]], flags: int = 0) -> None:
+    message = ifinfmsg()
+    message["index"] = number
+    message["flags"] = message["change"] = flags
+    message["attrs"] = attributes
+    netlink.change(RTM_NEWLINK, message)
