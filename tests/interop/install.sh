@@ -6,6 +6,7 @@ set -euo pipefail
 
 packages=(
     iproute2                        # ip netns
+    iputils-ping                    # traffic through tunnels
     nftables                        # losing and translating datagrams
     strongswan-charon               # the daemon
     strongswan-swanctl              # its vici plugin, by which the tests configure and ask it
