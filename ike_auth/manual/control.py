@@ -4,10 +4,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from ike_auth.manual.database import Database, PolicyEntry, SaEntry
+from ike_auth.manual.database import Database, PolicyEntry
 from ike_auth.manual.errors import ManualError
 from ike_auth.manual.requests import Json, policy_to_json, sa_to_json, statement_of
 from ike_auth.manual.statements import Dump, Get, SpdDump
+from ike_auth.manual.wanted import SaEntry
 from ike_auth.network import Now
 
 COMMANDS = (
