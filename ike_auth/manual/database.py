@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 from ike_auth.manual import associations, flows
 from ike_auth.manual.adopting import Held, add_of, policies_of
+from ike_auth.manual.associations import PROTOCOLS
 from ike_auth.manual.errors import ManualError
 from ike_auth.manual.flows import Way
 from ike_auth.manual.statements import (
@@ -100,7 +101,7 @@ class Database:
 
     def sas(self, security: Security | None = None) -> tuple[SaEntry, ...]:
         entries = (replace(entry, installed=name in self._there.sas) for name, entry in self._sas.items())
-        return tuple(entry for entry in entries if security in (None, entry.add.security))
+        return tuple(entry for entry in entries if _is_of(entry.add, security))
 
     def policies(self) -> tuple[PolicyEntry, ...]:
         return tuple(self._policies.values())
@@ -154,10 +155,12 @@ class Database:
                 self._find(_name(statement), statement.source)
                 del self._sas[_name(statement)]
             case DeleteAll(source, destination, security):
-                ends = source.address, destination.address, security
-                self._keep(lambda add: (add.source.address, add.destination.address, add.security) != ends)
+                ends = source.address, destination.address
+                self._keep(
+                    lambda add: (add.source.address, add.destination.address) != ends or not _is_of(add, security)
+                )
             case Flush(flushed):
-                self._keep(lambda add: flushed not in (None, add.security))
+                self._keep(lambda add: not _is_of(add, flushed))
             case Group(first, second):
                 for sa in (first, second):
                     self._find(name_of(sa))
@@ -237,6 +240,11 @@ class Database:
                 flowing[key] = flow
         for key in [key for key in guards if key not in wanted.guards]:
             kernel.unguard(guards.pop(key))
+
+
+def _is_of(add: Add, security: Security | None) -> bool:
+    """ESP in UDP is ESP too, as it is for PF_KEY."""
+    return security is None or PROTOCOLS[add.security] == PROTOCOLS.get(security)
 
 
 def _plain(statement: T, kind: type[T]) -> T:

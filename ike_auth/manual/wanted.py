@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """What a kernel should hold, given the SAs and policies that were set by hand.
 
-Computed anew after each change, so that no history leads anywhere else; SAs about which nothing is different are taken
-over, since a file may have hundreds.
+Computed anew after each change, so that no history leads anywhere else; SAs about which nothing is different are
+taken over, since a file may have hundreds.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ class RecordingKernel:
         return Held(tuple(self.sas.values()), tuple(self.flows.values()), tuple(self.guards))
 
 
-class Host_:
+class Machine:
     """A host at 192.0.2.1 and 2001:db8::1."""
 
     def __init__(self, *, eager: bool = False) -> None:
@@ -107,11 +107,11 @@ class Host_:
 
 
 @pytest.fixture
-def host() -> Host_:
-    return Host_()
+def host() -> Machine:
+    return Machine()
 
 
-def test_a_gateway(host: Host_) -> None:
+def test_a_gateway(host: Machine) -> None:
     host.run(GATEWAY)
     assert host.kernel.flows == {(HERE, THERE): FLOW}
     assert host.kernel.guards == {GUARD}
@@ -134,13 +134,13 @@ def test_a_gateway(host: Host_) -> None:
 
 
 @pytest.mark.parametrize("text", [SA_OUT + SA_IN + POLICY_OUT + POLICY_IN, POLICY_IN + SA_OUT + POLICY_OUT + SA_IN])
-def test_the_order_of_statements_is_free(host: Host_, text: str) -> None:
+def test_the_order_of_statements_is_free(host: Machine, text: str) -> None:
     host.run(text)
     assert host.kernel.flows == {(HERE, THERE): FLOW}
     assert len(host.kernel.sas) == 2
 
 
-def test_traffic_is_guarded_before_and_after_it_flows(host: Host_) -> None:
+def test_traffic_is_guarded_before_and_after_it_flows(host: Machine) -> None:
     host.run(POLICY_OUT)
     assert host.done == ["guard"]
     host.run(SA_OUT)
@@ -153,7 +153,7 @@ def test_traffic_is_guarded_before_and_after_it_flows(host: Host_) -> None:
     assert host.kernel.guards == set()
 
 
-def test_one_direction_protects_both_and_the_last_one_takes_it_away(host: Host_) -> None:
+def test_one_direction_protects_both_and_the_last_one_takes_it_away(host: Machine) -> None:
     host.run(SA_OUT + SA_IN + POLICY_IN)
     assert host.kernel.flows == {(HERE, THERE): FLOW}
     host.run(POLICY_OUT + "spddelete 10.2.0.0/16 10.1.0.0/16 any -P in;")
@@ -163,7 +163,7 @@ def test_one_direction_protects_both_and_the_last_one_takes_it_away(host: Host_)
     assert host.kernel.sas == {}
 
 
-def test_an_sa_that_no_policy_uses_waits(host: Host_) -> None:
+def test_an_sa_that_no_policy_uses_waits(host: Machine) -> None:
     host.run(SA_OUT)
     assert host.done == []
     (entry,) = host.database.sas()
@@ -174,7 +174,7 @@ def test_an_sa_that_no_policy_uses_waits(host: Host_) -> None:
 
 
 def test_it_does_not_for_a_process_that_ends() -> None:
-    host = Host_(eager=True)
+    host = Machine(eager=True)
     host.run(SA_OUT)
     everything = Selector.of(ip_network("0.0.0.0/0"))
     assert [(sa.local, sa.remote) for sa in host.kernel.sas.values()] == [(everything, everything)]
@@ -186,7 +186,7 @@ def test_it_does_not_for_a_process_that_ends() -> None:
     )
 
 
-def test_an_sa_carries_what_its_policies_say_and_no_more(host: Host_) -> None:
+def test_an_sa_carries_what_its_policies_say_and_no_more(host: Machine) -> None:
     host.run(SA_OUT + POLICY_OUT)
     (sa,) = host.kernel.sas.values()
     assert (sa.local, sa.remote) == (HERE, THERE)
@@ -195,7 +195,7 @@ def test_an_sa_carries_what_its_policies_say_and_no_more(host: Host_) -> None:
     assert (sa.local, sa.remote) == (Selector(HERE.low, ip_address("10.3.255.255")), THERE)
 
 
-def test_the_newest_sa_says_how_traffic_goes(host: Host_) -> None:
+def test_the_newest_sa_says_how_traffic_goes(host: Machine) -> None:
     host.run(POLICY_OUT + SA_OUT)
     host.run(f"add 192.0.2.1 192.0.2.2 esp 0x2001 -m tunnel -E aes-gcm-16 0x{'00' * 20};")
     (flow,) = host.kernel.flows.values()
@@ -205,7 +205,7 @@ def test_the_newest_sa_says_how_traffic_goes(host: Host_) -> None:
     assert host.kernel.flows == {(HERE, THERE): FLOW}
 
 
-def test_transport_mode_between_hosts_with_ports(host: Host_) -> None:
+def test_transport_mode_between_hosts_with_ports(host: Machine) -> None:
     host.run(
         f"add 192.0.2.1 192.0.2.2 esp 0x1001 {ALGORITHMS}; add 192.0.2.2 192.0.2.1 esp 0x1002 {ALGORITHMS};"
         "spdadd 192.0.2.1 192.0.2.2[80] tcp -P out ipsec esp/transport//require;"
@@ -217,7 +217,7 @@ def test_transport_mode_between_hosts_with_ports(host: Host_) -> None:
     assert {sa.parameters.encapsulation for sa in host.kernel.sas.values()} == {EncapsulationMode.TRANSPORT}
 
 
-def test_esp_in_udp(host: Host_) -> None:
+def test_esp_in_udp(host: Machine) -> None:
     host.run(
         f"add 192.0.2.1[4500] 192.0.2.2[4501] esp-udp 0x1001 -m tunnel -r 32 -lh 60 -bh 2500 {ALGORITHMS};"
         f"add 192.0.2.2 192.0.2.1 esp-udp 0x1002 -m tunnel {ALGORITHMS};"
@@ -230,21 +230,21 @@ def test_esp_in_udp(host: Host_) -> None:
     assert (out.replay_window, out.life_seconds, out.life_kilobytes) == (32, 60, 2)
 
 
-def test_ports_of_a_rule_choose_among_sas(host: Host_) -> None:
+def test_ports_of_a_rule_choose_among_sas(host: Machine) -> None:
     for spi, port in ((0x1001, 4501), (0x1002, 4502)):
         host.run(f"add 192.0.2.1[4500] 192.0.2.2[{port}] esp-udp {spi} -m tunnel {ALGORITHMS};")
     host.run(POLICY_OUT.replace("192.0.2.1-192.0.2.2", "192.0.2.1[4500]-192.0.2.2[4502]"))
     assert list(host.kernel.sas) == [b"\0\0\x10\x02"]
 
 
-def test_ids_choose_among_sas(host: Host_) -> None:
+def test_ids_choose_among_sas(host: Machine) -> None:
     for spi in (1, 2):
         host.run(f"add 192.0.2.1 192.0.2.2 esp 0x100{spi} -u {spi} {ALGORITHMS};")
     host.run(POLICY_OUT.replace("require", "unique:2"))
     assert list(host.kernel.sas) == [b"\0\0\x10\x02"]
 
 
-def test_esp_then_ah(host: Host_) -> None:
+def test_esp_then_ah(host: Machine) -> None:
     ah = f"-A hmac-sha256 {MAC_KEY}"
     rules = "esp/tunnel/192.0.2.1-192.0.2.2/require ah/transport//require"
     host.run(SA_OUT + POLICY_OUT.replace("esp/tunnel/192.0.2.1-192.0.2.2/require", rules))
@@ -255,7 +255,7 @@ def test_esp_then_ah(host: Host_) -> None:
     assert set(host.kernel.sas) == {b"\0\0\x10\x01", b"\0\0\x20\x01", b"\0\0\x20\x02"}
 
 
-def test_groups_put_one_sa_behind_another(host: Host_) -> None:
+def test_groups_put_one_sa_behind_another(host: Machine) -> None:
     host.run(SA_OUT + POLICY_OUT + f"add 192.0.2.1 192.0.2.2 ah 0x2001 -A hmac-sha256 {MAC_KEY};")
     assert len(host.kernel.sas) == 1
     group = Group(SaName(B, Security.ESP, 0x1001), SaName(B, Security.AH, 0x2001))
@@ -266,14 +266,14 @@ def test_groups_put_one_sa_behind_another(host: Host_) -> None:
     assert host.kernel.flows == {(HERE, THERE): FLOW}
 
 
-def test_discarded_traffic_is_guarded(host: Host_) -> None:
+def test_discarded_traffic_is_guarded(host: Machine) -> None:
     host.run("spdadd 10.1.0.0/16 10.9.0.0/16 tcp -P out discard;")
     (guard,) = host.kernel.guards
     assert (guard.local, guard.parameters) == (Selector(HERE.low, HERE.high, 6), ())
     assert host.kernel.flows == {}
 
 
-def test_ipv6(host: Host_) -> None:
+def test_ipv6(host: Machine) -> None:
     host.run(
         f"add 2001:db8::1 2001:db8::2 esp 0x1001 -m tunnel {ALGORITHMS};"
         "spdadd ::/0 2001:db8:2::/48 any -P out ipsec esp/tunnel/2001:db8::1-2001:db8::2/require;"
@@ -282,7 +282,7 @@ def test_ipv6(host: Host_) -> None:
     assert str(flow) == "::/0 ↔ 2001:db8:2::/48"
 
 
-def test_flush_and_close(host: Host_) -> None:
+def test_flush_and_close(host: Machine) -> None:
     host.run(GATEWAY + "flush ah;")
     assert len(host.kernel.sas) == 2
     host.run("flush;")
@@ -296,7 +296,17 @@ def test_flush_and_close(host: Host_) -> None:
     assert host.database.policies() == ()
 
 
-def test_update_and_deleteall(host: Host_) -> None:
+def test_esp_in_udp_is_esp(host: Machine) -> None:
+    host.run(SA_OUT.replace("esp 0x", "esp-udp 0x") + "flush ah; deleteall 192.0.2.1 192.0.2.2 ah;")
+    assert len(host.database.sas(Security.ESP)) == len(host.database.sas()) == 1
+    assert host.database.sas(Security.AH) == ()
+    host.run("deleteall 192.0.2.1 192.0.2.2 esp;")
+    assert host.database.sas() == ()
+    host.run(SA_OUT.replace("esp 0x", "esp-udp 0x") + "flush esp;")
+    assert host.database.sas() == ()
+
+
+def test_update_and_deleteall(host: Machine) -> None:
     host.run(SA_OUT + SA_IN + POLICY_OUT)
     host.run(SA_OUT.replace("add", "update").replace(KEY, "0x" + "77" * 32))
     assert len(host.kernel.sas[b"\0\0\x10\x01"].encryption_key) == 32
@@ -304,7 +314,7 @@ def test_update_and_deleteall(host: Host_) -> None:
     assert list(host.kernel.sas) == [b"\0\0\x10\x02"]
 
 
-def test_lifetimes_end(host: Host_) -> None:
+def test_lifetimes_end(host: Machine) -> None:
     host.run(SA_OUT.replace("-m tunnel", "-m tunnel -lh 60") + SA_IN.replace("-m tunnel", "-lh 90") + POLICY_OUT)
     assert host.database.tend(START) == 1060.0
     assert len(host.kernel.sas) == 2
@@ -337,7 +347,7 @@ def test_lifetimes_end(host: Host_) -> None:
          "spdadd 192.0.2.1 192.0.2.2 any -P out ipsec esp/transport//require;", "in both modes", "`-m tunnel`"),
     ],
 )  # fmt: skip
-def test_what_contradicts_changes_nothing(host: Host_, before: str, text: str, message: str, hint: str) -> None:
+def test_what_contradicts_changes_nothing(host: Machine, before: str, text: str, message: str, hint: str) -> None:
     host.run(before)
     held, entries = host.kernel.dump(), (host.database.sas(), host.database.policies())
     with pytest.raises(ManualError, match=message) as caught:
@@ -348,7 +358,7 @@ def test_what_contradicts_changes_nothing(host: Host_, before: str, text: str, m
 
 
 @pytest.mark.parametrize("refused", ["install", "add_flow"])
-def test_what_a_kernel_refuses_changes_nothing(host: Host_, refused: str) -> None:
+def test_what_a_kernel_refuses_changes_nothing(host: Machine, refused: str) -> None:
     host.run(POLICY_OUT + SA_IN)
     held = host.kernel.dump()
     host.kernel.refuses = {refused}
@@ -361,7 +371,7 @@ def test_what_a_kernel_refuses_changes_nothing(host: Host_, refused: str) -> Non
     assert host.kernel.flows == {(HERE, THERE): FLOW}
 
 
-def test_getting_an_sa(host: Host_) -> None:
+def test_getting_an_sa(host: Machine) -> None:
     host.run(SA_OUT)
     assert host.database.get(Get(Host(A), Host(B), Security.ESP, 0x1001)).add.spi == 0x1001
     with pytest.raises(ManualError, match="there is no SA"):
@@ -369,7 +379,7 @@ def test_getting_an_sa(host: Host_) -> None:
 
 
 def test_a_later_process_goes_on_with_what_a_kernel_holds() -> None:
-    first = Host_(eager=True)
+    first = Machine(eager=True)
     first.run(GATEWAY)
     later = Database(first.kernel, first.ours.__contains__, eager=True)
     later.adopt(first.kernel.dump(), START)
@@ -397,14 +407,14 @@ TEXTS += [POLICY_OUT.replace("spdadd", "spdupdate").replace("require", "unique:7
     st.lists(st.tuples(st.sampled_from(TEXTS), st.sampled_from(["", "install", "add_flow", "guard"])), max_size=12)
 )
 def test_any_history(history: list[tuple[str, str]]) -> None:
-    host = Host_()
+    host = Machine()
     for text, refused in history:
         host.kernel.refuses = {refused}
         with suppress(ManualError, KernelError):
             host.run(text)
     host.kernel.refuses = set()
     host.database.tend(START)
-    fresh = Host_()
+    fresh = Machine()
     for sa in host.database.sas():
         fresh.database.perform(sa.add, START)
     for policy in host.database.policies():
