@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: ISC
+"""`ike-auth setkey` and `ike-auth ipsecadm`: SAs and policies by hand, in a running daemon or in a kernel."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+
+from ike_auth.config.errors import Problems
+from ike_auth.config.files import check_file_integrity, check_file_secrecy, read_file, read_secret_file
+from ike_auth.errors import LocalError
+from ike_auth.manual import checking, dumps, ipsecadm
+from ike_auth.manual.adopting import Held
+from ike_auth.manual.checking import Program
+from ike_auth.manual.control import Control, LocalControl, results
+from ike_auth.manual.database import Database, IsOurs, ManualKernel
+from ike_auth.manual.errors import ManualError, StatementsRefused
+from ike_auth.manual.fields import Fields
+from ike_auth.manual.printing import to_text
+from ike_auth.manual.requests import request_of
+from ike_auth.manual.statements import Dump, Exit, Flush, Get, Security, SpdDump, SpdFlush, Statement
+from ike_auth.network import IPAddress
+
+
+class HoldingKernel(ManualKernel, Protocol):
+    """A kernel that keeps what it is given when this process ends."""
+
+    def dump(self) -> Held: ...
+
+
+@dataclass(frozen=True, slots=True)
+class KernelAccess:
+    kernel: HoldingKernel
+    is_ours: IsOurs
+
+
+KERNELS: dict[str, Callable[[], KernelAccess]] = {}  # by what `--kernel` calls them
+
+
+def register(cli: click.Group, kernels: Mapping[str, Callable[[], KernelAccess]] | None = None) -> None:
+    """Add the commands. `kernels` are opened by name when `--kernel` asks for one."""
+    KERNELS.update(kernels or {})
+    cli.add_command(setkey)
+    cli.add_command(_ipsecadm)
+
+
+_control = click.option("--control", "control_path", metavar="PATH", help="The daemon's control socket.")
+_kernel = click.option("--kernel", "kernel_name", metavar="NAME", help="No daemon: straight into this kernel (xfrm).")
+
+
+@click.command()
+@click.argument("files", nargs=-1, metavar="[FILE]...")
+@click.option("-f", "more_files", multiple=True, metavar="FILE", help="Carry out the statements in FILE.")
+@click.option("-c", "from_stdin", is_flag=True, help="Carry out the statements on standard input.")
+@click.option("-D", "dump", is_flag=True, help="Show the SAs; with -P, the policies.")
+@click.option("-F", "flush", is_flag=True, help="Remove the SAs; with -P, the policies.")
+@click.option("-P", "policies", is_flag=True, help="With -D or -F.")
+@click.option("-n", "check_only", is_flag=True, help="Check only. Needs no daemon and no privileges.")
+@click.option("-v", "verbose", is_flag=True, help="Show each statement that is carried out, without its keys.")
+@click.option("--show-keys", is_flag=True, help="Show keys where SAs are shown.")
+@click.option("--skip-unsupported", is_flag=True, help="Leave out what cannot be had here, with a warning.")
+@click.option("-k", "-r", "-a", "-p", "ignored", is_flag=True, help="No effect; setkey has them.")
+@_control
+@_kernel
+def setkey(
+    files: tuple[str, ...],
+    more_files: tuple[str, ...],
+    from_stdin: bool,
+    dump: bool,
+    flush: bool,
+    policies: bool,
+    check_only: bool,
+    verbose: bool,
+    show_keys: bool,
+    skip_unsupported: bool,
+    ignored: bool,
+    control_path: str | None,
+    kernel_name: str | None,
+) -> None:
+    """Set SAs and policies by hand, in the language of setkey(8).
+
+    Nothing is carried out unless all of it is right. Manual keys have no replay protection and are never replaced:
+    where the peer can do IKE, use that.
+
+    \b
+    Examples:
+      ike-auth setkey -n -f ipsec.conf
+      ike-auth setkey -f ipsec.conf
+      ike-auth setkey -DP
+    """
+    sources = [*files, *more_files]
+    if sum((bool(sources), from_stdin, dump, flush)) != 1:
+        raise click.UsageError("give files, or -c, or -D, or -F")
+    if dump or flush:
+        statement: Statement = (SpdDump() if policies else Dump()) if dump else SpdFlush() if policies else Flush()
+        todo = [("", statement)]
+    else:
+        if policies:
+            raise click.UsageError("-P goes with -D or -F")
+        todo = [(str(s.where), s) for s in _loaded(sources, skip_unsupported)]
+    if check_only:
+        return
+    with _opened(control_path, kernel_name) as control:
+        sys.exit(_carry_out(control, todo, show_keys=show_keys, verbose=verbose))
+
+
+@click.command(
+    "ipsecadm",
+    add_help_option=False,  # `-h` begins several of its options
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.option("--help", "wants_help", is_flag=True, help="Show this message and exit.")
+@click.option("--check", "check_only", is_flag=True, help="Check only; show the statement in setkey's language.")
+@_control
+@_kernel
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="COMMAND [ARGUMENT]...")
+@click.pass_context
+def _ipsecadm(
+    context: click.Context,
+    wants_help: bool,
+    check_only: bool,
+    control_path: str | None,
+    kernel_name: str | None,
+    arguments: tuple[str, ...],
+) -> None:
+    """Set SAs and flows by hand, with the arguments of OpenBSD's old ipsecadm(8).
+
+    COMMAND is new esp, new ah, flow, group, delspi or flush. Keys belong in files: everybody can see the arguments
+    of a process.
+
+    \b
+    Examples:
+      ike-auth ipsecadm new esp -spi 1001 -src 192.0.2.1 -dst 192.0.2.2 -forcetunnel
+          -enc aes -keyfile enc.key -auth sha2-256 -authkeyfile auth.key
+      ike-auth ipsecadm flow -src 192.0.2.1 -dst 192.0.2.2 -out -require
+          -addr 10.1.0.0/16 10.2.0.0/16
+    """
+    if wants_help or not arguments:
+        click.echo(context.get_help())
+        sys.exit(0 if wants_help else 2)
+    if check_only:
+        found = _converted(arguments, None)
+        for statement in found:
+            click.echo(to_text(statement))
+        return
+    with _opened(control_path, kernel_name) as control:
+        found = _converted(arguments, control)
+        sys.exit(_carry_out(control, [("ipsecadm", statement) for statement in found]))
+
+
+# --- reading
+
+
+def _loaded(names: list[str], skip_unsupported: bool) -> list[Statement]:
+    """The statements of all files, or of standard input. Says everything that is wrong, and exits, if anything is."""
+    texts: list[tuple[str, str, os.stat_result | None]] = [(name, *_text(Path(name))) for name in names]
+    texts = texts or [("stdin", _stdin(), None)]
+    statements: list[Statement] = []
+    refused = False
+    for name, text, status in texts:
+        try:
+            program = checking.load(text, name, skip_unsupported=skip_unsupported)
+        except StatementsRefused as refusal:
+            refused = True
+            for complaint in refusal.complaints:
+                click.echo(f"ike-auth: error: {complaint}", err=True)
+            continue
+        _warn_of(program, name, status)
+        statements += [s for s in program.statements if not isinstance(s, Exit)]
+    if refused:
+        sys.exit(1)
+    return statements
+
+
+def _warn_of(program: Program, name: str, status: os.stat_result | None) -> None:
+    problems = Problems()
+    if status is not None and program.has_keys:
+        check_file_secrecy(Path(name), status, problems)
+    for warning in (*problems.errors, *program.warnings):
+        click.echo(f"ike-auth: warning: {warning}", err=True)
+
+
+def _text(path: Path) -> tuple[str, os.stat_result]:
+    """Of a file that nobody else can write."""
+    problems = Problems()
+    found = read_file(path, problems)
+    if found is not None and check_file_integrity(path, found[1], problems):
+        return _decoded(found[0]), found[1]
+    raise click.ClickException("\n".join(map(str, problems.errors)))
+
+
+def _key_text(name: str) -> str:
+    """Of a file that nobody else can read."""
+    problems = Problems()
+    found = read_secret_file(Path(name), problems)
+    if found is None:
+        raise click.ClickException("\n".join(map(str, problems.errors)))
+    return _decoded(found)
+
+
+def _stdin() -> str:
+    return _decoded(sys.stdin.buffer.read())
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def _converted(arguments: tuple[str, ...], control: Control | None) -> tuple[Statement, ...]:
+    try:
+        found = ipsecadm.statements(arguments, _key_text, lambda *other: _our_end(control, *other))
+        faults = [fault for statement in found for fault in checking.faults(statement)]
+        if faults:
+            raise faults[0]
+    except ManualError as error:
+        raise _failure(error) from None
+    for message, hint in checking.advice(found):
+        click.echo(f"ike-auth: warning: {message} ({hint})", err=True)
+    return found
+
+
+def _our_end(control: Control | None, theirs: IPAddress, security: Security) -> IPAddress | None:
+    """The address that has SAs with another one, by what the daemon knows."""
+    if control is None:
+        return None
+    for entry in results(control.request("sadb-dump", {"protocol": security.value}), "sas"):
+        fields = Fields(entry)
+        ends = fields.address("source"), fields.address("destination")
+        if theirs in ends:
+            return ends[0] if ends[1] == theirs else ends[1]
+    return None
+
+
+# --- carrying out
+
+
+@contextmanager
+def _opened(path: str | None, kernel_name: str | None) -> Iterator[Control]:
+    from ike_auth.daemon.clock import now
+    from ike_auth.daemon.control import ControlClient, ControlError, default_path
+
+    if kernel_name is not None:
+        if path is not None:
+            raise click.UsageError("--control and --kernel exclude each other")
+        if kernel_name not in KERNELS:
+            known = ", ".join(KERNELS) or "none in this version"
+            raise click.UsageError(f"--kernel `{kernel_name}` cannot be used without a daemon; there is {known}")
+        try:
+            access = KERNELS[kernel_name]()
+            database = Database(access.kernel, access.is_ours, eager=True)
+            database.adopt(access.kernel.dump(), now())
+        except _failures() as error:
+            raise _failure(error) from None
+        yield LocalControl(database, now)
+        return
+    try:
+        client = ControlClient(Path(path) if path is not None else default_path())
+    except ControlError as error:
+        raise _failure(error) from None
+    with client:
+        yield client
+
+
+def _carry_out(
+    control: Control, todo: list[tuple[str, Statement]], *, show_keys: bool = False, verbose: bool = False
+) -> int:
+    """One after the other, as setkey does; what fails is said, and does not keep the rest from being done."""
+    status = 0
+    for place, statement in todo:
+        if verbose:
+            click.echo(to_text(statement))
+        command, arguments = request_of(statement)
+        try:
+            answer = control.request(command, arguments | ({"keys": True} if show_keys else {}))
+            _show(statement, answer, show_keys)
+        except _failures() as error:
+            status = 1
+            prefix = f"{place}: " if place else ""
+            hint = getattr(error, "hint", "")
+            click.echo(f"ike-auth: error: {prefix}{error}" + (f" ({hint})" if hint else ""), err=True)
+    return status
+
+
+def _show(statement: Statement, answer: Any, show_keys: bool) -> None:
+    zone = datetime.now().astimezone().tzinfo
+    assert zone is not None
+    match statement:
+        case Dump() | Get():
+            click.echo(dumps.sas_text(answer, show_keys=show_keys, zone=zone, pid=os.getpid()))
+        case SpdDump():
+            click.echo(dumps.policies_text(answer, zone=zone, pid=os.getpid()))
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    from ike_auth.daemon.control import ControlError
+    from ike_auth.daemon.kernel import KernelError
+
+    return (LocalError, ControlError, KernelError)
+
+
+def _failure(error: Exception) -> click.ClickException:
+    hint = getattr(error, "hint", "")
+    return click.ClickException(f"{error} ({hint})" if hint else str(error))
