@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from ike_auth import assembly
+from ike_auth import assembly, cli_manual
 from ike_auth.assembly import Assembly
 from ike_auth.config.general import KERNELS
 
@@ -89,6 +89,7 @@ def cli() -> None:
     type=click.Choice(KERNELS),
     help="Who protects packets: `userspace`, or `none`. Without it, `Kernel` in [General].",
 )
+@click.option("--control", metavar="PATH", help="The control socket, for `ike-auth status` and others.")
 @click.option("--rootless", is_flag=True, help="Run COMMAND in a namespace that has the tunnels, and nothing else.")
 @click.option("--no-kernel", is_flag=True, help="The same as --kernel none: negotiate, and protect nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Log one JSON object a line.")
@@ -101,6 +102,7 @@ def run(
     nat_port: int,
     user: str | None,
     kernel: str | None,
+    control: str | None,
     rootless: bool,
     no_kernel: bool,
     as_json: bool,
@@ -125,7 +127,10 @@ def run(
     loaded = _load(config, policy, port)
     kernel = "none" if no_kernel else kernel
     try:
-        status = start.run(loaded, start.Options(port, nat_port, user, kernel, command, as_json, verbose))
+        options = start.Options(
+            port, nat_port, user, kernel, command, None if control is None else Path(control), as_json, verbose
+        )
+        status = start.run(loaded, options)
     except start.CannotStart as error:
         raise click.ClickException(str(error)) from None
     sys.exit(status)
@@ -187,3 +192,6 @@ def _load(config: str, policy: str | None, port: int) -> Assembly:
         for error in unusable.errors[:-1]:
             click.echo(f"ike-auth: error: {error}", err=True)
         raise click.ClickException(unusable.errors[-1]) from None
+
+
+cli_manual.register(cli)

@@ -18,6 +18,7 @@ from ike_auth.config.certificates import KeyStore
 from ike_auth.crypto import authenticators
 from ike_auth.daemon import clock
 from ike_auth.daemon.beside import Beside
+from ike_auth.daemon.control import ControlSocket, Handler, Json
 from ike_auth.daemon.kernel import (
     Acquire,
     HardLimit,
@@ -30,6 +31,7 @@ from ike_auth.daemon.kernel import (
     UnknownSpi,
 )
 from ike_auth.daemon.logs import Journal
+from ike_auth.daemon.manual import ManualKeys
 from ike_auth.daemon.network.rootless import Inside
 from ike_auth.daemon.udp import Bound, Sockets
 from ike_auth.effects import (
@@ -68,6 +70,7 @@ class Service:
         journal: Journal,
         *,
         inside: Inside | None = None,
+        control: ControlSocket | None = None,
     ) -> None:
         self._engine = engine
         self._gate = gate
@@ -75,6 +78,8 @@ class Service:
         self._kernel = kernel
         self._sockets = sockets
         self._journal = journal
+        self._control = control
+        self._manual = ManualKeys(kernel)
         self._beside = None if inside is None else Beside(inside, engine, journal)
         self._watched: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -97,6 +102,8 @@ class Service:
             self._watch_kernel()
             self._feed(lambda: self._engine.start(clock.now()))
             self._wake_kernel()
+            if self._control is not None:
+                await self._control.serve(self._handlers())
             self._journal.info(ready)
             if beside is not None:
                 beside.begin(stopped)
@@ -105,9 +112,12 @@ class Service:
                 loop.remove_reader(bound.socket)
             for descriptor in self._watched:
                 loop.remove_reader(descriptor)
+            if self._control is not None:
+                await self._control.close()
             for timer in (self._timer, self._kernel_timer):
                 if timer is not None:
                     timer.cancel()
+            self._kernel_does(self._manual.close)
             self._guarded(lambda: self._engine.stop(clock.now()))
         finally:
             self._kernel_does(self._kernel.close)
@@ -147,9 +157,26 @@ class Service:
         self._kernel_does(self._tend_kernel)
 
     def _tend_kernel(self) -> None:
-        again = self._kernel.tend(clock.now().monotonic)
+        times = [self._kernel.tend(clock.now().monotonic), self._manual.tend()]
+        again = min((time for time in times if time is not None), default=None)
+        if self._kernel_timer is not None:
+            self._kernel_timer.cancel()
         if again is not None:
             self._kernel_timer = asyncio.get_running_loop().call_at(again, self._wake_kernel)
+
+    def _handlers(self) -> dict[str, Handler]:
+        """What the control socket answers."""
+        return {name: self._then_tend(handler) for name, handler in self._manual.handlers.items()}
+
+    def _then_tend(self, handler: Handler) -> Handler:
+        """What was set by hand may have its time over before anything else is due."""
+
+        def handled(arguments: Json) -> object:
+            answer = handler(arguments)
+            self._wake_kernel()
+            return answer
+
+        return handled
 
     def _kernel_does(self, step: Callable[[], None]) -> None:
         try:

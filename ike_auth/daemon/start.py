@@ -4,9 +4,11 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from ike_auth.assembly import Assembly
 from ike_auth.config.certificates import KeyStore
+from ike_auth.daemon.control import ControlError, ControlSocket, default_path
 from ike_auth.daemon.kernel.choice import Backend, CannotChoose, choose, rootless
 from ike_auth.daemon.logs import Journal
 from ike_auth.daemon.network import NetworkError
@@ -34,6 +36,7 @@ class Options:
     user: str | None = None
     kernel: str | None = None  # instead of what the configuration says
     command: tuple[str, ...] = ()  # to be run in a namespace that has the tunnels, and nothing else
+    control: Path | None = None  # the control socket; None: where this user's is
     as_json: bool = False
     verbose: bool = False
 
@@ -48,7 +51,9 @@ def run(loaded: Assembly, options: Options) -> int:
         sockets = Sockets(loaded.configuration.general.listen_on, ports)
     except CannotBind as error:
         raise CannotStart(str(error)) from None
+    control = None
     try:
+        control = _control(options.control, journal)
         backend = _backend(loaded, options, sockets)
         if options.user is not None:
             become(options.user, keep=backend.needs_net_admin)
@@ -64,7 +69,14 @@ def run(loaded: Assembly, options: Options) -> int:
             encapsulate=backend.encapsulates and loaded.configuration.general.always_in_udp,
         )
         service = Service(
-            engine, loaded.gate, loaded.keystore, backend.kernel, sockets, journal, inside=backend.inside
+            engine,
+            loaded.gate,
+            loaded.keystore,
+            backend.kernel,
+            sockets,
+            journal,
+            inside=backend.inside,
+            control=control,
         )
         where = ", ".join(str(bound) for bound in sockets)
         status = service.run(f"ready: listening on {where}; {backend.description}")
@@ -74,6 +86,8 @@ def run(loaded: Assembly, options: Options) -> int:
         raise CannotStart(str(error)) from None
     finally:
         sockets.close()
+        if control is not None:
+            control.discard()
 
 
 def _backend(loaded: Assembly, options: Options, sockets: Sockets) -> Backend:
@@ -81,6 +95,17 @@ def _backend(loaded: Assembly, options: Options, sockets: Sockets) -> Backend:
     if options.command:
         return rootless(options.command, sockets)
     return choose(options.kernel or loaded.configuration.general.kernel, sockets)
+
+
+def _control(path: Path | None, journal: Journal) -> ControlSocket | None:
+    """Where nobody said where, a daemon without one is better than none. Raises CannotStart."""
+    try:
+        return ControlSocket(path or default_path())
+    except ControlError as error:
+        if path is not None:
+            raise CannotStart(str(error)) from None
+        journal.warning(f"no control socket: {error} ({error.hint})")
+        return None
 
 
 def _source(listen_on: tuple[IPAddress, ...], backend: Backend) -> Callable[[IPAddress], IPAddress]:

@@ -178,6 +178,17 @@ def routed_source(remote: IPAddress, prepare: Callable[[socket.socket], None] = 
         raise Unreachable(f"cannot reach {remote}: {(error.strerror or str(error)).lower()}") from None
 
 
+def is_own(address: IPAddress) -> bool:
+    """Whether one of our interfaces has it."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(address), 0))
+    except OSError:
+        return False
+    return True
+
+
 def _wildcards() -> tuple[IPAddress, ...]:
     """Python may know IPv6 where the kernel was started without it."""
     try:
