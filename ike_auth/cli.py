@@ -96,7 +96,7 @@ def run(
     as_json: bool,
     verbose: bool,
 ) -> None:
-    """Run the daemon in the foreground until SIGTERM or SIGINT.
+    """Run the daemon in the foreground until SIGTERM or SIGINT. SIGHUP makes it read its files again.
 
     \b
     Example:
@@ -107,8 +107,9 @@ def run(
     from ike_auth.daemon import start
 
     loaded = _load(config, policy, port)
+    options = start.Options(port, nat_port, user, no_kernel, as_json, verbose)
     try:
-        start.run(loaded, start.Options(port, nat_port, user, no_kernel, as_json, verbose))
+        start.run(loaded, options, lambda: _assembled(config, policy, port))
     except start.CannotStart as error:
         raise click.ClickException(str(error)) from None
 
@@ -162,10 +163,14 @@ def demo(directory: str | None) -> None:
 
 def _load(config: str, policy: str | None, port: int) -> Assembly:
     try:
-        return assembly.load(Path(config), None if policy is None else Path(policy), datetime.now(UTC), port)
+        return _assembled(config, policy, port)
     except assembly.Unusable as unusable:
         for warning in unusable.warnings:
             click.echo(f"ike-auth: warning: {warning}", err=True)
         for error in unusable.errors[:-1]:
             click.echo(f"ike-auth: error: {error}", err=True)
         raise click.ClickException(unusable.errors[-1]) from None
+
+
+def _assembled(config: str, policy: str | None, port: int) -> Assembly:
+    return assembly.load(Path(config), None if policy is None else Path(policy), datetime.now(UTC), port)

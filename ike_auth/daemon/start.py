@@ -2,17 +2,15 @@
 """Starting the daemon: sockets first, then the privileges go, then it runs."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ike_auth.assembly import Assembly
-from ike_auth.config.certificates import KeyStore
 from ike_auth.daemon.kernel.memory import MemoryKernel
 from ike_auth.daemon.logs import Journal
-from ike_auth.daemon.service import Service, drop_privileges
+from ike_auth.daemon.service import Service, drop_privileges, identities_of
 from ike_auth.daemon.udp import CannotBind, Sockets, source_address
-from ike_auth.engine import Engine, Identities, Ports
-from ike_auth.exchanges.steps import OwnCertificate
-from ike_auth.wire.identities import Identity
+from ike_auth.engine import Engine, Ports
 from pki.errors import PkiError
 
 
@@ -32,8 +30,8 @@ class Options:
     verbose: bool = False
 
 
-def run(loaded: Assembly, options: Options) -> None:
-    """Run until told to stop. Raises CannotStart."""
+def run(loaded: Assembly, options: Options, load: Callable[[], Assembly] | None = None) -> None:
+    """Run until told to stop. `load` does again what `loaded` came of; it is for SIGHUP. Raises CannotStart."""
     journal = Journal(as_json=options.as_json, verbose=options.verbose or loaded.configuration.general.verbose)
     for warning in loaded.warnings:
         journal.warning(warning)
@@ -50,15 +48,14 @@ def run(loaded: Assembly, options: Options) -> None:
             journal.warning(
                 "no kernel backend yet: no packet is protected by what is negotiated (`--no-kernel` if that is meant)"
             )
-        authorities = tuple(anchor.subject_der for anchor in loaded.keystore.authorities.certificates)
-        identities = Identities(lambda identity: _certificate(loaded.keystore, identity), authorities)
+        identities = identities_of(loaded.keystore)
         listen_on = loaded.configuration.general.listen_on
         engine = Engine(
             loaded.configuration, identities, os.urandom, lambda peer: source_address(peer, listen_on), ports
         )
         where = ", ".join(str(bound) for bound in sockets)
         journal.info(f"ready: listening on {where}")
-        Service(engine, loaded.gate, loaded.keystore, MemoryKernel(), sockets, journal).run()
+        Service(engine, loaded.gate, loaded.keystore, MemoryKernel(), sockets, journal, load).run()
         journal.info("stopped")
     finally:
         sockets.close()
@@ -86,8 +83,3 @@ def check_registry(url: str | None, user: str) -> None:
         raise CannotStart(
             f"`{user}` (--user) cannot read the registry (`Registry` in [X509-certificates]): {error}"
         ) from None
-
-
-def _certificate(keystore: KeyStore, identity: Identity) -> OwnCertificate | None:
-    own = keystore.for_identity(identity)
-    return None if own is None else OwnCertificate(own.certificates)

@@ -33,8 +33,16 @@ class SaUsed:
 
 
 @dataclass(frozen=True, slots=True)
+class SaHeard:
+    """Verified packets have come in on this SA of ours: said seldom, once in several seconds at most, or never."""
+
+    spi: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SoftLimit:
-    """An SA has carried so much that it should be replaced."""
+    """An SA has carried 80 to 90 % of its kilobytes (the backend chooses, at random), or needs other sequence numbers
+    soon: it should be replaced."""
 
     spi: bytes
     inbound: bool
@@ -57,7 +65,7 @@ class UnknownSpi:
     spi: bytes
 
 
-KernelEvent = Acquire | SaUsed | SoftLimit | HardLimit | UnknownSpi
+KernelEvent = Acquire | SaUsed | SaHeard | SoftLimit | HardLimit | UnknownSpi
 Reader = tuple[int, Callable[[], None]]
 
 
