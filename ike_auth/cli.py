@@ -111,6 +111,8 @@ def run(
 ) -> None:
     """Run the daemon in the foreground until SIGTERM or SIGINT; with --rootless, until COMMAND has ended.
 
+    SIGHUP makes it read its files again.
+
     \b
     Example:
       ike-auth run -c isakmpd.conf --policy policy.kn
@@ -126,11 +128,11 @@ def run(
 
     loaded = _load(config, policy, port)
     kernel = "none" if no_kernel else kernel
+    options = start.Options(
+        port, nat_port, user, kernel, command, None if control is None else Path(control), as_json, verbose
+    )
     try:
-        options = start.Options(
-            port, nat_port, user, kernel, command, None if control is None else Path(control), as_json, verbose
-        )
-        status = start.run(loaded, options)
+        status = start.run(loaded, options, lambda: _assembled(config, policy, port))
     except start.CannotStart as error:
         raise click.ClickException(str(error)) from None
     sys.exit(status)
@@ -185,13 +187,17 @@ def demo(directory: str | None) -> None:
 
 def _load(config: str, policy: str | None, port: int) -> Assembly:
     try:
-        return assembly.load(Path(config), None if policy is None else Path(policy), datetime.now(UTC), port)
+        return _assembled(config, policy, port)
     except assembly.Unusable as unusable:
         for warning in unusable.warnings:
             click.echo(f"ike-auth: warning: {warning}", err=True)
         for error in unusable.errors[:-1]:
             click.echo(f"ike-auth: error: {error}", err=True)
         raise click.ClickException(unusable.errors[-1]) from None
+
+
+def _assembled(config: str, policy: str | None, port: int) -> Assembly:
+    return assembly.load(Path(config), None if policy is None else Path(policy), datetime.now(UTC), port)
 
 
 cli_manual.register(cli)

@@ -5,7 +5,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
 
-from ike_auth.authorization.requests import IdentityRequest, ProtocolParameters
+from ike_auth.authorization.requests import IdentityRequest, ProtocolParameters, TunnelRequest
 from ike_auth.config.model import Peer
 from ike_auth.crypto.ciphers import Cbc
 from ike_auth.crypto.key_material import Skeyid
@@ -64,6 +64,7 @@ class IkeSa(NamedTuple):
     expires: float
     authorization_ends: datetime | None  # when what authorized the peer runs out
     heard: float  # when the peer last proved that it has this SA too
+    dpd: bool = False  # the peer answers R-U-THERE (RFC 3706)
 
     @property
     def identity(self) -> Identity:
@@ -92,7 +93,7 @@ class IpsecSa:
     local: Selector
     remote: Selector
     life_seconds: int
-    life_kilobytes: int | None = None
+    life_kilobytes: int | None = None  # a kernel reports its soft limit at 80 to 90 % of these, as it likes
     replay_window: int = DEFAULT_REPLAY_WINDOW  # packets; 0: no replay protection (RFC 4303 3.3.3: manual keys)
     esn: bool = False  # extended sequence numbers (RFC 4303 2.2.1)
 
@@ -137,6 +138,8 @@ class Tunnel:
     because: str
     established: float
     expires: float
+    request: TunnelRequest  # what was authorized
+    authorization_ends: datetime | None = None  # as in `IkeSa`
 
     @property
     def name(self) -> str:

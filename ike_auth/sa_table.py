@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The SAs that there are: IKE SAs by their cookies, tunnels by their SPIs."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from ike_auth.sa import Cookies, IkeSa, Tunnel
 from ike_auth.wire.identities import Identity, Selector
@@ -51,15 +51,26 @@ class SaTable:
         if sa.cookies in self.ike_sas:
             self.ike_sas[sa.cookies] = sa
 
+    def change_ike(self, cookies: Cookies, change: Callable[[IkeSa], IkeSa]) -> None:
+        """What has nothing to do with the keys of an IKE SA, in each form that it may have."""
+        if cookies in self.ike_sas:
+            self.ike_sas[cookies] = change(self.ike_sas[cookies])
+        if cookies in self._variants:
+            self._variants[cookies] = tuple(map(change, self._variants[cookies]))
+
     def remove_ike(self, cookies: Cookies) -> None:
         self.ike_sas.pop(cookies, None)
         self._variants.pop(cookies, None)
         self._message_ids.pop(cookies, None)
 
-    def ike_with(self, peer: str, at: float, identity: Identity | None = None) -> IkeSa | None:
-        """The newest IKE SA with a peer, as this identity if one is given, under which something may begin now."""
+    def ike_with(
+        self, peer: str, at: float, identity: Identity | None = None, *, fading: bool = False
+    ) -> IkeSa | None:
+        """The newest IKE SA with a peer, as this identity if one is given, under which something may begin now;
+        `fading`: or under which it might come to its end just in time."""
         for sa in reversed(self.ike_sas.values()):
-            if sa.peer.name == peer and sa.fades > at and identity in (None, sa.identity):
+            until = sa.expires if fading else sa.fades
+            if sa.peer.name == peer and until > at and identity in (None, sa.identity):
                 return sa
         return None
 
@@ -99,6 +110,16 @@ class SaTable:
                 self._outbound[key] = others
             else:
                 del self._outbound[key]
+
+    def change_tunnel(self, tunnel: Tunnel) -> None:
+        """One that is there, with the same SAs and something else changed."""
+        before = self._tunnels[tunnel.inbound[0].spi]
+        self._tunnels[tunnel.inbound[0].spi] = tunnel
+        for sa in tunnel.inbound:
+            self._inbound[sa.spi] = tunnel
+        for sa in tunnel.outbound:
+            key = sa.protocol, sa.spi
+            self._outbound[key] = tuple(tunnel if other is before else other for other in self._outbound[key])
 
     def tunnel_into(self, spi: bytes) -> Tunnel | None:
         """By an SPI of ours."""

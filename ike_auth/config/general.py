@@ -27,6 +27,7 @@ def read_general(source: Source) -> General:
         exchange_max_time=section.number("Exchange-max-time", default.exchange_max_time, 1, DAY),
         check_interval=section.number("Check-interval", default.check_interval, 1, DAY),
         nat_keepalive=section.number("NAT-T-Keepalive", default.nat_keepalive, 1, DAY),
+        dpd_interval=section.number("DPD-check-interval", default.dpd_interval, 0, DAY),
         delete_sas=section.yes_no("Delete-SAs", default.delete_sas),
         use_keynote=use_keynote,
         authorizer=authorizer.value if authorizer else default.authorizer,

@@ -118,6 +118,7 @@ class Peer:
     strict_remote_id: bool = True
     allow_legacy: frozenset[str] = frozenset()  # names of crypto.legacy, e.g. {"3DES", "MODP_1024"}
     is_default: bool = False
+    initial_contact: bool = True  # say so when it is; no where other hosts use our identity too
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,7 @@ class General:
     exchange_max_time: int = 120
     check_interval: int = 60
     nat_keepalive: int = 20
+    dpd_interval: int = 0  # 0: peers are not probed
     delete_sas: bool = True
     use_keynote: bool = True
     authorizer: str = "keynote"

@@ -108,6 +108,7 @@ def _peer(source: Source, section: Reader, listing: Listing, default_id: Entry |
         strict_remote_id=_strict_remote_id(section),
         allow_legacy=_allow_legacy(section, is_default),
         is_default=is_default,
+        initial_contact=section.yes_no("Initial-contact", True),
     )
 
 

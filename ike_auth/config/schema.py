@@ -53,12 +53,10 @@ TAGS: Mapping[Kind, Mapping[str, str]] = {
     Kind.GENERAL: {
         **_read(
             "Authorizer Check-interval Default-phase-1-ID Default-phase-1-lifetime Default-phase-2-lifetime"
-            " Default-phase-2-suites Delete-SAs ESP-in-UDP"
-            " Exchange-max-time Half-open-limit Kernel Listen-on Logverbose"
-            " NAT-T-Keepalive Policy-file Retransmits Use-Keynote"
+            " Default-phase-2-suites Delete-SAs DPD-check-interval ESP-in-UDP Exchange-max-time Half-open-limit"
+            " Kernel Listen-on Logverbose NAT-T-Keepalive Policy-file Retransmits Use-Keynote"
         ),
         "Acquire-Only": NOT_YET,
-        "DPD-check-interval": NOT_YET,
         "Loglevel": NOT_YET,
         "Pubkey-directory": NOT_YET,
         "Renegotiate-on-HUP": NOT_YET,
@@ -72,8 +70,8 @@ TAGS: Mapping[Kind, Mapping[str, str]] = {
     },
     Kind.PEER: {
         **_read(
-            "Address Allow-Legacy Authentication Configuration Flags ID Local-address Phase Port Remote-ID"
-            " Strict-Remote-ID Transport"
+            "Address Allow-Legacy Authentication Configuration Flags ID Initial-contact Local-address Phase Port"
+            " Remote-ID Strict-Remote-ID Transport"
         ),
         "Credentials": NOT_YET,
         "Credential_Type": NOT_YET,

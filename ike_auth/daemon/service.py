@@ -5,6 +5,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterable
 
+from ike_auth.assembly import Assembly, Unusable
 from ike_auth.authorization.gate import Gate
 from ike_auth.authorization.requests import (
     Answer,
@@ -26,6 +27,7 @@ from ike_auth.daemon.kernel import (
     KernelError,
     KernelEvent,
     PeerMoved,
+    SaHeard,
     SaUsed,
     SoftLimit,
     UnknownSpi,
@@ -47,9 +49,11 @@ from ike_auth.effects import (
     SendKeepalive,
     Unguard,
 )
-from ike_auth.engine import Engine
+from ike_auth.engine import Engine, Identities
+from ike_auth.exchanges.steps import OwnCertificate
 from ike_auth.network import Datagram
 from ike_auth.sa import IpsecSa
+from ike_auth.wire.identities import Identity
 
 _WORDS = {RemoveFlow: "cannot release", Guard: "cannot guard", Unguard: "cannot release the guard of"}
 
@@ -68,16 +72,19 @@ class Service:
         kernel: Kernel,
         sockets: Sockets,
         journal: Journal,
+        load: Callable[[], Assembly] | None = None,
         *,
         inside: Inside | None = None,
         control: ControlSocket | None = None,
     ) -> None:
+        """`load` reads the configuration once more, for SIGHUP, and raises Unusable."""
         self._engine = engine
         self._gate = gate
         self._keystore = keystore
         self._kernel = kernel
         self._sockets = sockets
         self._journal = journal
+        self._load = load
         self._control = control
         self._manual = ManualKeys(kernel)
         self._beside = None if inside is None else Beside(inside, engine, journal)
@@ -95,6 +102,8 @@ class Service:
         beside = self._beside
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
+        if self._load is not None:
+            loop.add_signal_handler(signal.SIGHUP, self.reload)
         for bound in self._sockets:
             loop.add_reader(bound.socket, self._readable, bound)
         self._kernel.open(self._happened)
@@ -123,6 +132,29 @@ class Service:
             self._kernel_does(self._kernel.close)
             status = 0 if beside is None else beside.end()
         return status
+
+    def reload(self) -> bool:
+        """Go on with what the files say now. What cannot be used is said, and all stays as it is; False then."""
+        assert self._load is not None
+        try:
+            loaded = self._load()
+        except Unusable as unusable:
+            for line in (*unusable.warnings, *unusable.errors):
+                self._journal.warning(line)
+            self._journal.warning("the configuration cannot be used, so the one from before stays")
+            return False
+        except Exception as error:
+            self._journal.fault(error)
+            return False
+        for warning in loaded.warnings:
+            self._journal.warning(warning)
+        if loaded.configuration.general.listen_on != self._engine.configuration.general.listen_on:
+            self._journal.warning("`Listen-on` is another one: addresses and ports change at the next start only")
+        self._gate, self._keystore = loaded.gate, loaded.keystore
+        identities = identities_of(loaded.keystore)
+        self._feed(lambda: self._engine.reload(loaded.configuration, identities, clock.now()))
+        self._journal.info("the configuration was read again")
+        return True
 
     # --- what comes in
 
@@ -198,6 +230,8 @@ class Service:
                 return engine.acquire(local, remote, now)
             case SaUsed(spi):
                 return engine.sa_used(spi, now)
+            case SaHeard(spi):
+                return engine.sa_heard(spi, now)
             case SoftLimit(spi, inbound):
                 return engine.sa_soft_limit(spi, now, inbound=inbound)
             case HardLimit(spi, inbound):
@@ -301,3 +335,13 @@ class Service:
         except Exception as error:
             self._journal.fault(error)
             return Signed(None)
+
+
+def identities_of(keystore: KeyStore) -> Identities:
+    """What the engine may know of it: no private keys."""
+
+    def certificate(identity: Identity) -> OwnCertificate | None:
+        own = keystore.for_identity(identity)
+        return None if own is None else OwnCertificate(own.certificates)
+
+    return Identities(certificate, tuple(anchor.subject_der for anchor in keystore.authorities.certificates))

@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ike_auth.assembly import Assembly
-from ike_auth.config.certificates import KeyStore
 from ike_auth.daemon.control import ControlError, ControlSocket, default_path
 from ike_auth.daemon.kernel.choice import Backend, CannotChoose, choose, rootless
 from ike_auth.daemon.logs import Journal
 from ike_auth.daemon.network import NetworkError
 from ike_auth.daemon.network.capabilities import keep_net_admin
 from ike_auth.daemon.privileges import drop_privileges
-from ike_auth.daemon.service import Service
+from ike_auth.daemon.service import Service, identities_of
 from ike_auth.daemon.udp import CannotBind, Sockets, source_address
-from ike_auth.engine import Engine, Identities, Ports
-from ike_auth.exchanges.steps import OwnCertificate
+from ike_auth.engine import Engine, Ports
 from ike_auth.network import IPAddress
-from ike_auth.wire.identities import Identity
 from pki.errors import PkiError
 
 
@@ -41,8 +38,9 @@ class Options:
     verbose: bool = False
 
 
-def run(loaded: Assembly, options: Options) -> int:
-    """Run until told to stop, or until the command has ended: its exit status, or 0. Raises CannotStart."""
+def run(loaded: Assembly, options: Options, load: Callable[[], Assembly] | None = None) -> int:
+    """Run until told to stop, or until the command has ended: its exit status, or 0. `load` does again what `loaded`
+    came of; it is for SIGHUP. Raises CannotStart."""
     journal = Journal(as_json=options.as_json, verbose=options.verbose or loaded.configuration.general.verbose)
     for warning in loaded.warnings:
         journal.warning(warning)
@@ -58,8 +56,7 @@ def run(loaded: Assembly, options: Options) -> int:
         if options.user is not None:
             become(options.user, keep=backend.needs_net_admin)
             check_registry(loaded.configuration.certificates.registry, options.user)
-        authorities = tuple(anchor.subject_der for anchor in loaded.keystore.authorities.certificates)
-        identities = Identities(lambda identity: _certificate(loaded.keystore, identity), authorities)
+        identities = identities_of(loaded.keystore)
         engine = Engine(
             loaded.configuration,
             identities,
@@ -140,8 +137,3 @@ def check_registry(url: str | None, user: str) -> None:
         raise CannotStart(
             f"`{user}` (--user) cannot read the registry (`Registry` in [X509-certificates]): {error}"
         ) from None
-
-
-def _certificate(keystore: KeyStore, identity: Identity) -> OwnCertificate | None:
-    own = keystore.for_identity(identity)
-    return None if own is None else OwnCertificate(own.certificates)

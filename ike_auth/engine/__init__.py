@@ -5,7 +5,17 @@
     receiving.py    a datagram's way: header → exchange → the same bytes as before get the same reply → a step
     commit.py       what a step led to becomes true: tables, timers, effects; exchanges of our own begin
     removal.py      exchanges that come to nothing, SAs that end
-    connections.py  what is configured to be up is brought up
+    connections.py  what is configured to be up is brought up, and renewed in time
+    renewal.py      when that is
+    liveness.py     whether the peer is there
+    contact.py      who has started anew says so
+    recovery.py     packets of SAs that are not here
+    parties.py      which SAs are those of one peer
+    reloading.py    another configuration
+    reviewing.py    whether what is up may still be
+    operating.py    what operators ask for
+    status.py       what they are told
+    seldom.py       not too often
     flows.py        which traffic goes through tunnels, and which waits for one
     traffic.py      what the kernel has to say of traffic
     fragments.py    messages in pieces

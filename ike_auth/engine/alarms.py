@@ -2,7 +2,7 @@
 """What is done when a timer rings."""
 
 from ike_auth.effects import Effect, SendDatagram, SendKeepalive
-from ike_auth.engine import connections, fragments, removal
+from ike_auth.engine import connections, fragments, liveness, removal, reviewing, traffic
 from ike_auth.engine.commit import arm_resend
 from ike_auth.engine.core import (
     Alarm,
@@ -13,7 +13,11 @@ from ike_auth.engine.core import (
     FragmentsStale,
     IkeExpires,
     Keepalive,
+    Probe,
+    Renew,
     Resend,
+    Retire,
+    ReviewOverdue,
     TunnelExpires,
 )
 from ike_auth.exchange_table import Exchange
@@ -43,6 +47,16 @@ def ring(core: Core, alarm: Alarm, now: Now) -> list[Effect]:
         case FragmentsStale(cookies):
             fragments.forget(core, cookies)
             return []
+        case Renew(spi):
+            tunnel = core.sas.tunnel_into(spi)
+            return [] if tunnel is None else connections.renew(core, tunnel, now)
+        case Retire(spi):
+            return traffic.retire(core, spi, now)
+        case Probe(cookies):
+            ike = core.sas.ike_sas.get(cookies)
+            return [] if ike is None else liveness.ring(core, ike, now)
+        case ReviewOverdue(question):
+            return reviewing.overdue(core, question)
         case Check():
             return connections.check(core, now)
 

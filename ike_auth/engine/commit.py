@@ -6,12 +6,13 @@ From `commit` on nothing raises.
 
 from ike_auth.config.model import Peer
 from ike_auth.effects import Ask, Effect, QuestionId, Report, SendDatagram
-from ike_auth.engine import flows, removal
+from ike_auth.engine import contact, flows, liveness, removal, renewal, reviewing
 from ike_auth.engine.core import Core, Deadline, Doubt, IkeExpires, Keepalive, Resend, TunnelExpires
 from ike_auth.errors import IkeError
-from ike_auth.events import ExchangeFailed, PeerNotified, PeerRefused, said
+from ike_auth.events import ExchangeFailed, PeerNotified, PeerRefused, TunnelRefused, said
 from ike_auth.exchange_table import Exchange
 from ike_auth.exchanges.steps import (
+    Acknowledged,
     AddIkeSa,
     AddTunnel,
     Change,
@@ -19,6 +20,7 @@ from ike_auth.exchanges.steps import (
     DeleteTunnels,
     FailPhase2,
     Outcome,
+    StartedAnew,
 )
 from ike_auth.network import Endpoint, IPAddress, Now
 from ike_auth.retransmission import Retransmission
@@ -56,6 +58,8 @@ def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now, received:
         core.note_sent(exchange.cookies, data)
         effects.append(SendDatagram(data, exchange.local, exchange.remote))
     effects += outcome.after
+    if exchange.connections and outcome.after:
+        _note_reasons(core, exchange, outcome)
     for change in outcome.changes:
         effects += _apply(core, change, exchange, now)
     if outcome.ask is not None and exchange.question is not None:
@@ -70,6 +74,7 @@ def begin_ike(core: Core, peer: Peer, address: IPAddress, connections: tuple[str
         local = Endpoint(peer.local_address or core.source_address(address), core.ports.ike)
         outcome = core.version.initiate_ike(peer, core.local(local, remote, now))
     except IkeError as error:
+        core.reasons.update(dict.fromkeys(connections, str(error)))
         return [Report(ExchangeFailed("main mode", peer.name, remote, str(error)))]
     exchange = new_exchange(core, outcome, peer, local, remote, None, now)
     return commit(core, exchange._replace(initiator=True, connections=connections), outcome, now)
@@ -81,6 +86,7 @@ def begin_child(core: Core, ike: IkeSa, connection: str, now: Now) -> list[Effec
     try:
         outcome = core.version.initiate_child(ike, wanted, core.local(ike.local, ike.remote, now))
     except IkeError as error:
+        core.reasons[connection] = str(error)
         what = f"quick mode {connection}"
         return [Report(ExchangeFailed(what, ike.peer.name, ike.remote, str(error), ike.identity))]
     exchange = new_exchange(core, outcome, ike.peer, ike.local, ike.remote, ike, now)
@@ -120,8 +126,7 @@ def _remembered(
 
 
 def _new_question(core: Core, exchange: Exchange) -> QuestionId:
-    core.last_question += 1
-    id = QuestionId(core.last_question)
+    id = core.new_question()
     core.questions[id] = exchange.id
     return id
 
@@ -131,7 +136,7 @@ def _apply(core: Core, change: Change, exchange: Exchange, now: Now) -> list[Eff
         case AddIkeSa(sa):
             return _add_ike(core, sa, exchange, now)
         case AddTunnel(tunnel):
-            return _add_tunnel(core, tunnel)
+            return _add_tunnel(core, tunnel, exchange, now)
         case DeleteIkeSa(cookies, why):
             ike = core.sas.ike_sas.get(cookies)
             return [] if ike is None else removal.remove_ike(core, ike, why, tell=False)
@@ -139,6 +144,10 @@ def _apply(core: Core, change: Change, exchange: Exchange, now: Now) -> list[Eff
             return _delete_tunnels(core, change)
         case FailPhase2():
             return _fail_phase_2(core, change, exchange)
+        case StartedAnew(ike):
+            return contact.started_anew(core, ike, now)
+        case Acknowledged():
+            return liveness.acknowledged(core, change, now)
 
 
 def _add_ike(core: Core, sa: IkeSa, exchange: Exchange, now: Now) -> list[Effect]:
@@ -151,18 +160,28 @@ def _add_ike(core: Core, sa: IkeSa, exchange: Exchange, now: Now) -> list[Effect
         if sa.nat.local:
             keepalive = core.configuration.general.nat_keepalive
             core.timers.set(Keepalive(sa.cookies), now.monotonic + keepalive)
+        liveness.watch(core, sa, now)
     effects: list[Effect] = []
+    if exchange.initiator:
+        effects += contact.made(core, core.sas.ike_sas[sa.cookies])
+    if exchange.began <= core.reloaded:
+        effects += reviewing.review(core, [sa.authenticated], now)
     for connection in exchange.connections:
         effects += begin_child(core, core.sas.ike_sas[sa.cookies], connection, now)
     return effects
 
 
-def _add_tunnel(core: Core, tunnel: Tunnel) -> list[Effect]:
+def _add_tunnel(core: Core, tunnel: Tunnel, exchange: Exchange, now: Now) -> list[Effect]:
+    """A new tunnel. What was allowed before the configuration changed is looked at again."""
     core.sas.add_tunnel(tunnel)
     core.timers.set(TunnelExpires(tunnel.inbound[0].spi), tunnel.expires)
+    renewal.watch(core, tunnel)
     effects = flows.added(core, tunnel)
     surplus = core.sas.tunnels_like(tunnel)[:-MAX_LIKE_TUNNELS]
-    return effects + removal.remove_tunnels(core, surplus, "replaced by newer ones", tell=True)
+    effects += removal.remove_tunnels(core, surplus, "replaced by newer ones", tell=True)
+    if exchange.began <= core.reloaded:
+        effects += reviewing.review(core, [tunnel.request.identity], now)
+    return effects
 
 
 def _delete_tunnels(core: Core, change: DeleteTunnels) -> list[Effect]:
@@ -206,6 +225,13 @@ def _to_nat_port(core: Core, exchange: Exchange) -> Exchange:
     moved = exchange.remote.port not in (exchange.peer.port, core.ports.ike)
     remote = exchange.remote if moved else Endpoint(exchange.remote.host, core.ports.nat)
     return exchange._replace(local=local, remote=remote)
+
+
+def _note_reasons(core: Core, exchange: Exchange, outcome: Outcome) -> None:
+    """What has to be said of an attempt of ours that comes to nothing."""
+    for effect in outcome.after:
+        if isinstance(effect, Report) and isinstance(effect.event, PeerRefused | TunnelRefused | ExchangeFailed):
+            core.reasons.update(dict.fromkeys(exchange.connections, str(effect.event)))
 
 
 def _is_refusal(effect: Effect) -> bool:

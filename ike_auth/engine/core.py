@@ -4,9 +4,12 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 
+from ike_auth.authorization.requests import IdentityRequest
 from ike_auth.config.model import Configuration
 from ike_auth.effects import QuestionId
+from ike_auth.engine.seldom import Seldom
 from ike_auth.exchange_table import ExchangeTable
 from ike_auth.exchanges.steps import Local, OwnCertificate, Random, Settings
 from ike_auth.exchanges.v1.protocol import IkeV1
@@ -90,11 +93,63 @@ class FragmentsStale:
 
 
 @value
+class Renew:
+    """Most of a tunnel's life is over."""
+
+    spi: bytes  # of the first inbound SA
+
+
+@value
+class Retire:
+    """What is older than this tunnel, for the same traffic, is needed no longer."""
+
+    spi: bytes  # of an inbound SA
+
+
+@value
+class Probe:
+    """Whether the peer of an IKE SA has been heard of."""
+
+    cookies: Cookies
+
+
+@value
+class ReviewOverdue:
+    question: QuestionId
+
+
+@value
 class Check:
     """Whether what is configured to be up is up."""
 
 
-Alarm = Deadline | Resend | Doubt | IkeExpires | TunnelExpires | Keepalive | FragmentsStale | Check
+Alarm = (
+    Deadline
+    | Resend
+    | Doubt
+    | IkeExpires
+    | TunnelExpires
+    | Keepalive
+    | FragmentsStale
+    | Renew
+    | Retire
+    | Probe
+    | ReviewOverdue
+    | Check
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """R-U-THEREs under one IKE SA (RFC 3706 5.4)."""
+
+    sequence: int  # of the last one
+    sent: int = 0  # times that it was sent and not answered
+    since: float = -inf  # when it was sent first
+
+
+Party = tuple[str, Identity]  # a peer's section, and who has authenticated itself for it
+Reviewed = IdentityRequest | bytes  # the SAs of an identity, or a tunnel by its first inbound SPI
 
 
 @dataclass(slots=True)
@@ -114,6 +169,14 @@ class Core:
     questions: dict[QuestionId, ExchangeId] = field(default_factory=dict)
     fragments: dict[Cookies, Reassembly] = field(default_factory=dict)
     guards: dict[str, Flow] = field(default_factory=dict)  # by connection
+    probes: dict[Cookies, Probing] = field(default_factory=dict)
+    traffic: dict[Party, float] = field(default_factory=dict)  # when the kernel last had some of the peer's
+    contacted: dict[Party, Cookies] = field(default_factory=dict)  # in this life, first under that IKE SA
+    seldom: Seldom = field(default_factory=Seldom)
+    reviews: dict[QuestionId, Reviewed] = field(default_factory=dict)
+    reloaded: float = -inf  # when the configuration became what it is
+    held: set[str] = field(default_factory=set)  # connections that are to stay down
+    reasons: dict[str, str] = field(default_factory=dict)  # by connection: why it last failed, or went down
     last_question: int = 0
 
     @property
@@ -130,6 +193,14 @@ class Core:
         message_id = message_id_of(data)
         if message_id and cookies in self.sas.ike_sas:
             self.sas.use(cookies, message_id)
+
+    def new_question(self) -> QuestionId:
+        self.last_question += 1
+        return QuestionId(self.last_question)
+
+    def check_soon(self, now: Now) -> None:
+        """Look after connections as soon as what is being done is done."""
+        self.timers.set(Check(), now.monotonic)
 
     def _new_spi(self) -> bytes:
         while True:

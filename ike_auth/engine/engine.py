@@ -7,12 +7,13 @@ from collections.abc import Callable
 from ike_auth.authorization.requests import Answer, TunnelAuthorized
 from ike_auth.config.model import Configuration
 from ike_auth.effects import Effect, QuestionId
-from ike_auth.engine import connections, flows, removal, traffic
+from ike_auth.engine import connections, contact, flows, operating, recovery, reloading, removal, reviewing, traffic
 from ike_auth.engine.alarms import ring
 from ike_auth.engine.claims import unless_claimed
 from ike_auth.engine.commit import commit
 from ike_auth.engine.core import STANDARD_PORTS, Core, Identities, Ports
 from ike_auth.engine.receiving import receive
+from ike_auth.engine.status import Status, status
 from ike_auth.errors import IkeError
 from ike_auth.exchange_table import ExchangeTable
 from ike_auth.exchanges.steps import Random, Settings
@@ -42,14 +43,13 @@ class Engine:
         *,
         encapsulate: bool = False,
     ) -> None:
-        settings = Settings(
-            identities.certificate_of,
-            identities.authorities,
-            configuration.connections_of,
-            ports.nat,
-            encapsulate=encapsulate,
-        )
+        self._encapsulate = encapsulate
+        settings = self._settings(configuration, identities, ports)
         self._core = Core(configuration, settings, random, source_address, ports)
+
+    @property
+    def configuration(self) -> Configuration:
+        return self._core.configuration
 
     @property
     def table(self) -> SaTable:
@@ -82,6 +82,8 @@ class Engine:
         """The answer to an `Ask`. One that comes too late, or twice, is passed over; one that makes no sense ends the
         exchange, as a missing one does when its time is over."""
         core = self._core
+        if question in core.reviews:
+            return reviewing.answered(core, question, answer, now)
         id = core.questions.pop(question, None)
         exchange = None if id is None else core.exchanges.get(id)
         if exchange is None:
@@ -100,6 +102,26 @@ class Engine:
         """Bring up a configured connection, with an IKE SA first if there is none; once more if it is up. Raises
         KeyError for no such one."""
         return connections.initiate(self._core, connection, now)
+
+    def up(self, connection: str, now: Now) -> list[Effect]:
+        """Bring up a configured connection unless it is up, and keep it so if it is active. Raises KeyError for no
+        such one."""
+        return operating.up(self._core, connection, now)
+
+    def down(self, name: str, now: Now) -> list[Effect]:
+        """Take down a connection, or everything with a peer; peers are told. We do not bring it up again until `up`.
+        Raises KeyError if there is neither of that name."""
+        return operating.down(self._core, name, now)
+
+    def reload(self, configuration: Configuration, identities: Identities, now: Now) -> list[Effect]:
+        """Go on with another configuration, and what belongs to it. The questions that this leads to are to be
+        answered by the policy that belongs to it, too. Addresses and ports stay as they are."""
+        settings = self._settings(configuration, identities, self._core.ports)
+        return reloading.reload(self._core, configuration, settings, now)
+
+    def status(self, now: Now) -> Status:
+        """What there is."""
+        return status(self._core, now)
 
     def sa_gone(self, spi: bytes, why: str, now: Now, *, inbound: bool = True) -> list[Effect]:
         """An SA expired in the kernel, or could not be installed there: the tunnel goes, and the peer is told."""
@@ -120,16 +142,20 @@ class Engine:
 
     def sa_used(self, spi: bytes, now: Now) -> list[Effect]:
         """The first packet has come in on an SA."""
-        return traffic.used(self._core, spi)
+        return traffic.used(self._core, spi, now)
+
+    def sa_heard(self, spi: bytes, now: Now) -> list[Effect]:
+        """Packets have come in on an SA, which is a sign of life of the peer; not for each one."""
+        traffic.heard(self._core, spi, now)
+        return []
 
     def sa_soft_limit(self, spi: bytes, now: Now, *, inbound: bool) -> list[Effect]:
         """An SA has carried so much that it should be replaced."""
         return traffic.soft_limit(self._core, spi, now, inbound=inbound)
 
     def unknown_spi(self, local: Endpoint, remote: Endpoint, spi: bytes, now: Now) -> list[Effect]:
-        """A packet came for an SA that is not here."""
-        self._core.counters["unknown SPI"] += 1
-        return []
+        """A packet came for an SA of ESP that is not here: if it is a peer's, both ends have to agree again."""
+        return recovery.unknown_spi(self._core, remote, spi, now)
 
     def stop(self, now: Now) -> list[Effect]:
         """Tell peers that all SAs are gone, and forget everything."""
@@ -144,8 +170,20 @@ class Engine:
             effects += removal.remove_ike(core, ike, "shutting down", tell)
         effects += flows.unguard(core)
         core.fragments.clear()
+        core.reviews.clear()
+        core.contacted.clear()
         core.timers.clear()
         return effects
+
+    def _settings(self, configuration: Configuration, identities: Identities, ports: Ports) -> Settings:
+        return Settings(
+            identities.certificate_of,
+            identities.authorities,
+            configuration.connections_of,
+            ports.nat,
+            encapsulate=self._encapsulate,
+            first_contact=lambda peer: contact.is_first(self._core, peer),
+        )
 
     # --- time
 

@@ -28,10 +28,16 @@ def removed(core: Core, tunnel: Tunnel) -> list[Effect]:
 
 def guard(core: Core) -> list[Effect]:
     """Guards for what is configured and has none yet; those that are configured no longer go."""
-    before, core.guards = set(core.guards.values()), _configured(core)
+    before, core.guards = dict.fromkeys(core.guards.values()), _configured(core)
     wanted = dict.fromkeys(core.guards.values())
-    effects: list[Effect] = [Unguard(flow) for flow in before if flow not in wanted]
-    return effects + [Guard(flow) for flow in wanted if flow not in before]
+    traffic = {(flow.local, flow.remote) for flow in wanted}
+    over = [flow for flow in before if flow not in wanted]
+    replaced = [flow for flow in over if (flow.local, flow.remote) in traffic]
+    return [
+        *(Unguard(flow) for flow in replaced),  # a kernel knows a guard by its traffic
+        *(Guard(flow) for flow in wanted if flow not in before),
+        *(Unguard(flow) for flow in over if flow not in replaced),
+    ]
 
 
 def unguard(core: Core) -> list[Effect]:

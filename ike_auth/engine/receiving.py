@@ -3,7 +3,7 @@
 the version's step → commit."""
 
 from ike_auth.effects import Effect, Report, SendDatagram
-from ike_auth.engine import fragments, removal
+from ike_auth.engine import fragments, liveness, removal
 from ike_auth.engine.commit import commit, new_exchange
 from ike_auth.engine.core import Core
 from ike_auth.errors import IkeError, InvalidCookie, InvalidMajorVersion, InvalidMessageId, PeerError
@@ -15,7 +15,9 @@ from ike_auth.network import Datagram, Endpoint, IPAddress, Now
 from ike_auth.retransmission import digest
 from ike_auth.sa import Cookies, IkeSa
 from ike_auth.wire.header import NO_COOKIE, Header
-from ike_auth.wire.numbers import PayloadType
+from ike_auth.wire.numbers import NotifyType, PayloadType
+
+_OF_LOST_SAS = {str(NotifyType.INVALID_COOKIE), str(NotifyType.INVALID_SPI)}
 
 
 def receive(core: Core, datagram: Datagram, now: Now) -> list[Effect]:
@@ -38,7 +40,7 @@ def _receive(core: Core, datagram: Datagram, now: Now) -> list[Effect]:
         return [] if whole is None else _receive(core, whole, now)
     match version.route(header, cookies in core.sas.ike_sas):
         case Route.HINT:
-            return _hint(core, version, header, cookies, datagram)
+            return _hint(core, version, header, cookies, datagram, now)
         case Route.CHILD:
             return _for_child(core, version, header, cookies, datagram, now)
         case Route.IKE:
@@ -194,8 +196,11 @@ def _check_ends(datagram: Datagram, local: Endpoint | None, remote: Endpoint, *,
         raise InvalidCookie(f"these are the cookies of an exchange with {remote}")
 
 
-def _hint(core: Core, version: Version, header: Header, cookies: Cookies, datagram: Datagram) -> list[Effect]:
-    """A notification that nobody vouches for changes nothing, and may explain much."""
+def _hint(
+    core: Core, version: Version, header: Header, cookies: Cookies, datagram: Datagram, now: Now
+) -> list[Effect]:
+    """A notification that nobody vouches for changes nothing, and may explain much. Of one that says that the peer
+    has lost its SAs, the peer itself is asked."""
     exchange = core.exchanges.for_ike(cookies, (datagram.remote, b""))
     ike = core.sas.ike_sas.get(cookies)
     if exchange is None and ike is None:
@@ -209,6 +214,8 @@ def _hint(core: Core, version: Version, header: Header, cookies: Cookies, datagr
         news = [removal.remark(core, e, f"somebody there said {said(hint)}") for e in concerned]
         if any(news) or not concerned:
             effects.append(Report(PeerHint(peer, datagram.remote, hint)))
+    if ike is not None and _OF_LOST_SAS & set(found) and datagram.remote.host == ike.remote.host:
+        effects += liveness.suspect(core, ike, now)
     return effects
 
 

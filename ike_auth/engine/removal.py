@@ -6,7 +6,18 @@ from math import inf
 
 from ike_auth.effects import Effect, RemoveSa, Report, SendDatagram
 from ike_auth.engine import flows
-from ike_auth.engine.core import Core, Deadline, Doubt, IkeExpires, Keepalive, Resend, TunnelExpires
+from ike_auth.engine.core import (
+    Core,
+    Deadline,
+    Doubt,
+    IkeExpires,
+    Keepalive,
+    Probe,
+    Renew,
+    Resend,
+    Retire,
+    TunnelExpires,
+)
 from ike_auth.events import ExchangeFailed, IkeSaDown, TunnelDown
 from ike_auth.exchange_table import Exchange
 from ike_auth.sa import IkeSa, Tunnel
@@ -27,6 +38,7 @@ def fail(core: Core, exchange: Exchange, why: str, *, tell: bool = True) -> list
     what = " ".join((version.name(state), *exchange.connections))
     offered = version.offered(state)
     reasons = "; ".join((why, *((f"offered was {offered}",) if offered else ()), *exchange.remarks))
+    core.reasons.update(dict.fromkeys(exchange.connections, reasons))
     identity = None if exchange.ike is None else exchange.ike.identity
     return [*effects, Report(ExchangeFailed(what, exchange.peer.name, exchange.remote, reasons, identity))]
 
@@ -45,6 +57,9 @@ def forget(core: Core, exchange: Exchange) -> None:
     core.timers.cancel(Deadline(exchange.id))
     core.timers.cancel(Resend(exchange.id))
     core.timers.cancel(Doubt(exchange.id))
+    for spi in exchange.state.own_spis:
+        if core.sas.tunnel_into(spi) is None:
+            core.timers.cancel(Retire(spi))
     if exchange.question is not None:
         core.questions.pop(exchange.question, None)
 
@@ -66,6 +81,8 @@ def remove_ike(core: Core, ike: IkeSa, why: str, tell: bool) -> list[Effect]:
     core.sas.remove_ike(ike.cookies)
     core.timers.cancel(IkeExpires(ike.cookies))
     core.timers.cancel(Keepalive(ike.cookies))
+    core.timers.cancel(Probe(ike.cookies))
+    core.probes.pop(ike.cookies, None)
     for exchange in core.exchanges.under(ike.cookies):
         effects += fail_or_forget(core, exchange, f"its phase 1 is gone: {why}")
     return [*effects, Report(IkeSaDown(ike, why))]
@@ -79,6 +96,12 @@ def remove_tunnels(core: Core, tunnels: Iterable[Tunnel], why: str, tell: bool) 
             effects += _tell_of(core, tunnel)
         core.sas.remove_tunnel(tunnel)
         core.timers.cancel(TunnelExpires(tunnel.inbound[0].spi))
+        core.timers.cancel(Renew(tunnel.inbound[0].spi))
+        for sa in tunnel.inbound:
+            core.timers.cancel(Retire(sa.spi))
+        core.traffic.pop((tunnel.peer, tunnel.identity), None)
+        if tunnel.connection is not None:
+            core.reasons[tunnel.connection] = why
         exchange = core.exchanges.with_spi(tunnel.inbound[0].spi)
         if exchange is not None:
             forget(core, exchange)  # or a repeated message would have the peer bring up the tunnel again

@@ -108,7 +108,22 @@ class FailPhase2:
     notify: str
 
 
-Change = AddIkeSa | AddTunnel | DeleteIkeSa | DeleteTunnels | FailPhase2
+@value
+class StartedAnew:
+    """INITIAL-CONTACT: the peer of this IKE SA has no older SA with us (RFC 2407 4.6.3.3)."""
+
+    ike: IkeSa
+
+
+@value
+class Acknowledged:
+    """R-U-THERE-ACK under this IKE SA, as it was before; None: it does not name the IKE SA, or no number."""
+
+    ike: IkeSa
+    sequence: int | None
+
+
+Change = AddIkeSa | AddTunnel | DeleteIkeSa | DeleteTunnels | FailPhase2 | StartedAnew | Acknowledged
 
 
 class Outcome(NamedTuple):
@@ -146,6 +161,7 @@ class Settings:
     nat_port: int = 4500  # ours; who has found a NAT moves there (RFC 3947 4)
     encapsulate: bool = False  # claim to be behind a NAT, so that ESP goes in UDP
     key_is_shared: Callable[[Peer], bool] = lambda peer: peer.is_default
+    first_contact: Callable[[Peer], bool] = lambda _: False  # whether the peer is told so
 
 
 class Local(NamedTuple):

@@ -66,6 +66,15 @@ class Version(Protocol):
     def delete_tunnels(self, ike: IkeSa, tunnels: Iterable[Tunnel], random: Random) -> bytes:
         """The message that tells the peer that tunnels are gone."""
 
+    def delete_spi(self, ike: IkeSa, spi: bytes, random: Random) -> bytes:
+        """The message that tells the peer that there is no inbound SA of ESP with this SPI."""
+
+    def probe(self, ike: IkeSa, sequence: int, random: Random) -> bytes:
+        """The message that asks whether the peer is there."""
+
+    def initial_contact(self, ike: IkeSa, random: Random) -> bytes:
+        """The message that tells the peer that there is no older SA with it."""
+
     def name(self, state: State) -> str:
         """`main mode`, `quick mode`: for reports."""
 

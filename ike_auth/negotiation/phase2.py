@@ -6,11 +6,12 @@ from functools import lru_cache
 from itertools import islice, product
 
 from ike_auth.authorization.requests import ProtocolParameters
-from ike_auth.config.model import Phase2Transform, Suite
+from ike_auth.config.model import Phase2Transform, ProtocolOffer, Suite
 from ike_auth.crypto.legacy import legacy_names
 from ike_auth.errors import NoProposalChosen, PeerError, UnsupportedAlgorithm
 from ike_auth.negotiation.attributes import KEPT_OFFERS, attribute_map, lifetimes, same_transform
 from ike_auth.negotiation.refusals import listed
+from ike_auth.sa import DEFAULT_REPLAY_WINDOW
 from ike_auth.suites import describe, key_sizes
 from ike_auth.values import value
 from ike_auth.wire.attributes import Attribute
@@ -72,6 +73,32 @@ class Candidate:
     @property
     def life_seconds(self) -> int:
         return min(p.life_seconds or DEFAULT_LIFE for p in self.parameters)
+
+
+@value
+class Limits:
+    """What one protocol of a tunnel is held to that only the configuration knows of, or knows better."""
+
+    replay_window: int = DEFAULT_REPLAY_WINDOW
+    kilobytes: int | None = None
+
+
+def limits(candidate: Candidate, suites: tuple[Suite, ...] | None) -> tuple[Limits, ...]:
+    """One for each protocol of what was agreed on, by the first of these suites that allows it."""
+    matching = (suite for suite in suites or () if _difference(candidate, suite) is None)
+    suite = next(matching, None)
+    offers = {} if suite is None else {offered.protocol: offered for offered in suite.protocols}
+    return tuple(_limits(chosen, offers.get(chosen.protocol)) for chosen in candidate.parameters)
+
+
+def _limits(chosen: ProtocolParameters, offered: ProtocolOffer | None) -> Limits:
+    if offered is None:
+        return Limits(kilobytes=chosen.life_kilobytes)
+    kilobytes = chosen.life_kilobytes
+    if kilobytes is None:  # the peer has not spoken of them, which does not forbid a limit of our own
+        ours = next(t for t in offered.transforms if _transform_difference(chosen, t) is None)
+        kilobytes = None if ours.life_kilobytes is None else ours.life_kilobytes.offer
+    return Limits(offered.replay_window, kilobytes)
 
 
 def group_of(suites: Sequence[Suite]) -> Group | None:

@@ -59,6 +59,11 @@ def name(vendor_id: VendorId) -> str:
     return next(matching, data[:16].hex())
 
 
+def announces_dpd(vendor_id: VendorId) -> bool:
+    """RFC 3706 5.1, of whichever version: no other than 1.0 was ever published."""
+    return vendor_id.data.startswith(DPD[:14])
+
+
 def announces_fragmentation(vendor_id: VendorId) -> bool:
     """Whether the sender takes fragments in main mode: the bare id says so, and flags with the topmost bit."""
     data = vendor_id.data

@@ -23,10 +23,12 @@ def gateway(
     peer: str = "",
     connection: str = "",
     remote_id: bool = True,
+    initial_contact: bool = False,
     clients: Mapping[str, str] | None = SUBNETS,
     sections: str = "",
 ) -> str:
-    """The configuration of the gateway at `own`. `general`, `peer` and `connection` add lines to those sections,
+    """The configuration of the gateway at `own`. Without `initial_contact`, a handshake has the nine messages of its
+    ladders and no more. `general`, `peer` and `connection` add lines to those sections,
     `sections` more sections. Without `clients`, the tunnel is between the gateways themselves."""
     other = B if own == A else A
     rsa = authentication == "rsa"
@@ -49,6 +51,7 @@ Listen-on= {own}
 Phase= 1
 Address= {other}
 Configuration= main-mode
+Initial-contact= {"yes" if initial_contact else "no"}
 {who}
 {peer}
 

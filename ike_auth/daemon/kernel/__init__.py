@@ -2,6 +2,7 @@
 """Where SAs and flows go. Backends: `memory`, `userspace` (ESP in this process), `xfrm` (Linux)."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from ike_auth.esp.events import Acquire, DataPlaneEvent, HardLimit, PeerMoved, SaUsed, SoftLimit, UnknownSpi
@@ -25,7 +26,14 @@ class KernelError(Exception):
     """An SA or a flow could not be installed or removed. The text says why and what to do."""
 
 
-KernelEvent = DataPlaneEvent
+@dataclass(frozen=True, slots=True)
+class SaHeard:
+    """Verified packets have come in on this SA of ours: said seldom, once in several seconds at most, or never."""
+
+    spi: bytes
+
+
+KernelEvent = DataPlaneEvent | SaHeard
 Reader = tuple[int, Callable[[], None]]
 
 

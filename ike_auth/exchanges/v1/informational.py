@@ -14,6 +14,7 @@ from ike_auth.effects import Report
 from ike_auth.errors import InvalidHash
 from ike_auth.events import PeerNotified
 from ike_auth.exchanges.steps import (
+    Acknowledged,
     Change,
     Closed,
     DeleteIkeSa,
@@ -22,6 +23,7 @@ from ike_auth.exchanges.steps import (
     Local,
     Outcome,
     Random,
+    StartedAnew,
     State,
 )
 from ike_auth.exchanges.v1.protection import Protection, open_clear
@@ -36,6 +38,7 @@ from ike_auth.wire.numbers import Doi, ExchangeType, NotifyType, ProtocolId
 from ike_auth.wire.payloads import Delete, Hash, Notification, Payload
 
 _QUIET = {NotifyType.R_U_THERE, NotifyType.R_U_THERE_ACK}
+_SEQUENCE_SIZE = 4  # RFC 3706 5.3
 
 
 @value
@@ -117,6 +120,28 @@ def delete_ipsec_sas(ike: IkeSa, inbound: Iterable[IpsecSa], random: Random) -> 
     return _seal(Channel.of(ike), payloads, random)
 
 
+def delete_spi(ike: IkeSa, protocol: ProtocolId, spi: bytes, random: Random) -> bytes:
+    """As `delete_ipsec_sas`, of an SA that is not known here."""
+    return _seal(Channel.of(ike), (Delete(Doi.IPSEC, protocol, (spi,)),), random)
+
+
+def probe(ike: IkeSa, sequence: int, random: Random) -> bytes:
+    """R-U-THERE, RFC 3706 5.3."""
+    data = sequence.to_bytes(_SEQUENCE_SIZE, "big")
+    payload = Notification(Doi.IPSEC, ProtocolId.ISAKMP, NotifyType.R_U_THERE, Channel.of(ike).spi, data)
+    return notify(ike, payload, random)
+
+
+def initial_contact(ike: IkeSa, random: Random) -> bytes:
+    """RFC 2407 4.6.3.3, in an exchange of its own."""
+    return notify(ike, contact(ike.cookies), random)
+
+
+def contact(cookies: Cookies) -> Notification:
+    spi = cookies.initiator + cookies.responder
+    return Notification(Doi.IPSEC, ProtocolId.ISAKMP, NotifyType.INITIAL_CONTACT, spi)
+
+
 def _take(state: Listening, message: Message, _: Protection, local: Local) -> Outcome:
     _check_hash(state.ike.keys, message)
     changes: list[Change] = []
@@ -144,6 +169,11 @@ def _take(state: Listening, message: Message, _: Protection, local: Local) -> Ou
 
 def _consequence(ike: IkeSa, payload: Notification) -> tuple[Change, ...]:
     """What an authenticated notification changes."""
+    if payload.type == NotifyType.INITIAL_CONTACT:
+        return (StartedAnew(ike),)
+    if payload.type == NotifyType.R_U_THERE_ACK:
+        named = payload.spi == Channel.of(ike).spi and len(payload.data) == _SEQUENCE_SIZE
+        return (Acknowledged(ike, int.from_bytes(payload.data, "big") if named else None),)
     if not payload.type.is_error:
         return ()
     if payload.type == NotifyType.AUTHENTICATION_FAILED:

@@ -24,7 +24,7 @@ from ike_auth.crypto.groups import KeyShare
 from ike_auth.effects import Report
 from ike_auth.errors import InvalidCookie, InvalidKeyInformation, LocalError
 from ike_auth.events import IkeSaUp, LegacyInUse, PeerRefused
-from ike_auth.exchanges.steps import AddIkeSa, AnswerRow, Answers, Local, Outcome, State
+from ike_auth.exchanges.steps import AddIkeSa, AnswerRow, Answers, Change, Local, Outcome, StartedAnew, State
 from ike_auth.exchanges.v1 import informational, phase1
 from ike_auth.exchanges.v1.chaining import Taken
 from ike_auth.exchanges.v1.informational import Channel
@@ -75,6 +75,7 @@ class Chosen(State):
     suite: Phase1Suite
     sa_body: bytes
     nat_traversal: bool
+    dpd: bool
 
 
 @value
@@ -86,6 +87,7 @@ class KeysOffered(State):
     suite: Phase1Suite
     sa_body: bytes
     nat_traversal: bool
+    dpd: bool
     share: KeyShare
     nonce: bytes
 
@@ -126,6 +128,7 @@ class Identifying(State):
     taken: Taken
     following: Protection
     question: IdentifyPeer
+    anew: bool  # the peer says that it has no other SA with us
 
 
 @value
@@ -136,6 +139,7 @@ class SigningLast(State):
     taken: Taken
     following: Protection
     allowed: PeerIdentified
+    anew: bool
 
 
 @value
@@ -166,7 +170,14 @@ def _choose(state: Listening, message: Message, local: Local) -> Outcome:
     offered = message.one(SecurityAssociation)
     answer, suite = negotiation.choose(offered, state.peer)
     cookies = Cookies(state.initiator_cookie, local.random(phase1.COOKIE_SIZE))
-    following = Chosen(state.peer, cookies, suite, offered.raw, phase1.supports_nat_traversal(message))
+    following = Chosen(
+        state.peer,
+        cookies,
+        suite,
+        offered.raw,
+        phase1.supports_nat_traversal(message),
+        phase1.supports_dpd(message),
+    )
     return Outcome(following, send=_clear(cookies, (answer, *phase1.OUR_VENDOR_IDS)))
 
 
@@ -176,12 +187,12 @@ def _offer_keys(state: Offered, message: Message, local: Local) -> Outcome:
     if cookies.responder in (NO_COOKIE, cookies.initiator):
         raise InvalidCookie("main mode 2: the responder's cookie is none, or ours")
     suite = negotiation.accept_choice(state.offer, message.one(SecurityAssociation))
-    nat_traversal = phase1.supports_nat_traversal(message)
+    nat_traversal, dpd = phase1.supports_nat_traversal(message), phase1.supports_dpd(message)
     share = groups.generate(suite.group, local.random)
     nonce = local.random(phase1.NONCE_SIZE)
     discovery = phase1.nat_discovery(suite, cookies, local) if nat_traversal else ()
     payloads = _keys(share, nonce, suite, discovery, local)
-    following = KeysOffered(state.peer, cookies, suite, state.offer.raw, nat_traversal, share, nonce)
+    following = KeysOffered(state.peer, cookies, suite, state.offer.raw, nat_traversal, dpd, share, nonce)
     return Outcome(following, send=_clear(cookies, payloads))
 
 
@@ -201,6 +212,7 @@ def _answer_keys(state: Chosen, message: Message, local: Local) -> Outcome:
         Halves(public, share.public, nonce_i, nonce),
         share.shared(public),
         phase1.nat_found(discovery, message, local.settings.encapsulate),
+        state.dpd or phase1.supports_dpd(message),
     )
     payloads = _keys(share, nonce, state.suite, discovery, local)
     return Outcome(ProofAwaited(agreed, agreed.protection), send=_clear(state.cookies, payloads))
@@ -223,20 +235,24 @@ def _agree(state: KeysOffered, message: Message, local: Local) -> Outcome:
         Halves(state.share.public, public, state.nonce, nonce_r),
         state.share.shared(public),
         nat,
+        state.dpd or phase1.supports_dpd(message),
     )
     identity = phase1.own_identity(state.peer, local.local)
     digest = phase1.own_hash(agreed, identity)
     if agreed.signs:
         return Outcome(SigningFirst(agreed), ask=Sign(identity, digest), to_nat_port=nat.detected)
-    return _send_first_proof(agreed, phase1.preshared_proof(digest, identity))
+    return _send_first_proof(agreed, phase1.preshared_proof(digest, identity), local)
 
 
 def _signed_first(state: SigningFirst, answer: Signed, local: Local) -> Outcome:
     """Our signature → message 5."""
-    return _send_first_proof(state.agreed, _signature_proof(state.agreed, answer, local))
+    return _send_first_proof(state.agreed, _signature_proof(state.agreed, answer, local), local)
 
 
-def _send_first_proof(agreed: Agreed, payloads: tuple[Payload, ...]) -> Outcome:
+def _send_first_proof(agreed: Agreed, payloads: tuple[Payload, ...], local: Local) -> Outcome:
+    if local.settings.first_contact(agreed.peer):
+        # In front of what proves us, so that the last cipher block stays one that the proof covers.
+        payloads = (*payloads[:-1], informational.contact(agreed.cookies), payloads[-1])
     sealed, following = agreed.protection.seal(_header(agreed.cookies), payloads)
     return Outcome(ProofAwaited(agreed, following), send=sealed, to_nat_port=agreed.nat.detected)
 
@@ -245,7 +261,7 @@ def _identify(state: ProofAwaited, message: Message, following: Protection, loca
     """Message 5 at the responder, 6 at the initiator → the question who the peer is."""
     question = phase1.check_proof(state.agreed, message, local)
     taken = Taken(state.protection, phase1.proof_of(message))
-    return Outcome(Identifying(state, taken, following, question), ask=question)
+    return Outcome(Identifying(state, taken, following, question, phase1.starts_anew(message)), ask=question)
 
 
 def _identified(state: Identifying, answer: PeerIdentified, local: Local) -> Outcome:
@@ -254,18 +270,19 @@ def _identified(state: Identifying, answer: PeerIdentified, local: Local) -> Out
     if not answer.decision.allowed:
         return _refused(state, answer, local)
     if agreed.initiator:
-        return _established(agreed, taken, following, answer, (), local)
+        return _established(agreed, taken, following, answer, (), state.anew, local)
     identity = phase1.own_identity(agreed.peer, local.local)
     digest = phase1.own_hash(agreed, identity)
     if agreed.signs:
-        return Outcome(SigningLast(agreed, taken, following, answer), ask=Sign(identity, digest))
-    return _established(agreed, taken, following, answer, phase1.preshared_proof(digest, identity), local)
+        return Outcome(SigningLast(agreed, taken, following, answer, state.anew), ask=Sign(identity, digest))
+    proof = phase1.preshared_proof(digest, identity)
+    return _established(agreed, taken, following, answer, proof, state.anew, local)
 
 
 def _signed_last(state: SigningLast, answer: Signed, local: Local) -> Outcome:
     """Our signature → message 6."""
     proof = _signature_proof(state.agreed, answer, local)
-    return _established(state.agreed, state.taken, state.following, state.allowed, proof, local)
+    return _established(state.agreed, state.taken, state.following, state.allowed, proof, state.anew, local)
 
 
 def _established(
@@ -274,6 +291,7 @@ def _established(
     following: Protection,
     allowed: PeerIdentified,
     proof: tuple[Payload, ...],
+    anew: bool,
     local: Local,
 ) -> Outcome:
     """The IKE SA, and with a proof of ours, message 6."""
@@ -283,7 +301,8 @@ def _established(
     legacy = phase1.legacy_in_use(agreed.suite)
     if legacy:
         reports.append(Report(LegacyInUse(agreed.peer.name, legacy)))
-    return Outcome(Established(sa, taken, proof), send=sealed, after=tuple(reports), changes=(AddIkeSa(sa),))
+    changes: tuple[Change, ...] = (AddIkeSa(sa), StartedAnew(sa)) if anew else (AddIkeSa(sa),)
+    return Outcome(Established(sa, taken, proof), send=sealed, after=tuple(reports), changes=changes)
 
 
 def _proved_again(state: Established, message: Message, following: Protection, local: Local) -> Outcome:

@@ -25,12 +25,13 @@ from ike_auth.values import value
 from ike_auth.wire import vendor_ids
 from ike_auth.wire.identities import Identity
 from ike_auth.wire.messages import Message
-from ike_auth.wire.numbers import AuthenticationMethod, CertEncoding, ExchangeType
+from ike_auth.wire.numbers import AuthenticationMethod, CertEncoding, ExchangeType, NotifyType
 from ike_auth.wire.payloads import (
     Certificate,
     CertificateRequest,
     Hash,
     NatDiscovery,
+    Notification,
     Payload,
     Signature,
     VendorId,
@@ -58,6 +59,7 @@ class Agreed:
     keys: Skeyid
     protection: Protection
     nat: Nat
+    dpd: bool
 
     @property
     def signs(self) -> bool:
@@ -85,6 +87,7 @@ def agree(
     halves: Halves,
     shared: Secret,
     nat: Nat,
+    dpd: bool,
 ) -> Agreed:
     """The keys (RFC 2409 5, appendix B). Raises LocalError if the peer has no pre-shared key and needs one."""
     named = {"ni": halves.nonce_i, "nr": halves.nonce_r}
@@ -108,6 +111,7 @@ def agree(
         keys,
         Protection(cipher, iv),
         nat,
+        dpd,
     )
 
 
@@ -186,6 +190,7 @@ def establish(agreed: Agreed, answer: PeerIdentified, last_block: bytes, local: 
         expires=local.now.monotonic + life,
         authorization_ends=answer.expires,
         heard=local.now.monotonic,
+        dpd=agreed.dpd,
     )
 
 
@@ -206,6 +211,16 @@ def legacy_in_use(suite: Phase1Suite) -> tuple[str, ...]:
 
 def supports_nat_traversal(message: Message) -> bool:
     return any(v.data == vendor_ids.NAT_T_RFC for v in message.all(VendorId))
+
+
+def supports_dpd(message: Message) -> bool:
+    """Some announce it in message 1 or 2, some in 3 or 4."""
+    return any(vendor_ids.announces_dpd(v) for v in message.all(VendorId))
+
+
+def starts_anew(message: Message) -> bool:
+    """Whether there is an INITIAL-CONTACT beside the proof, which does not cover it: see docs/decisions/0509."""
+    return any(n.type == NotifyType.INITIAL_CONTACT for n in message.all(Notification))
 
 
 def nat_discovery(suite: Phase1Suite, cookies: Cookies, local: Local) -> tuple[NatDiscovery, NatDiscovery]:

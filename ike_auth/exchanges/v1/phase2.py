@@ -4,11 +4,11 @@
 from collections.abc import Mapping, Sequence
 
 from ike_auth.authorization.requests import Decision, ProtocolParameters, TunnelRequest
-from ike_auth.config.model import Connection
+from ike_auth.config.model import Connection, Suite
 from ike_auth.crypto.secrets import Secret
 from ike_auth.errors import LocalError
 from ike_auth.exchanges.steps import Local
-from ike_auth.negotiation.phase2 import Candidate
+from ike_auth.negotiation.phase2 import Candidate, Limits, limits
 from ike_auth.network import IPAddress
 from ike_auth.sa import IkeSa, IpsecSa, Tunnel
 from ike_auth.suites import key_sizes
@@ -66,9 +66,11 @@ def tunnel(
     request: TunnelRequest,
     decision: Decision,
     keying: Keying,
+    suites: tuple[Suite, ...] | None,
     local: Local,
 ) -> Tunnel:
-    """The SAs of both directions with their keys. None outlives what authorized the peer.
+    """The SAs of both directions with their keys. None outlives what authorized the peer. `suites` are those of the
+    connection, None where policy alone has decided.
 
     Raises NoProposalChosen and UnsupportedAlgorithm as `key_sizes` does, and LocalError if the authorization is over.
     """
@@ -78,10 +80,11 @@ def tunnel(
     if life < 1:  # which kernels read as no limit
         raise LocalError(f"what authorized {ike.identity} has ended, at {ike.authorization_ends}")
     inbound, outbound = [], []
-    for proposal, parameters in zip(candidate.proposals, candidate.parameters, strict=True):
+    bounds = limits(candidate, suites)
+    for proposal, parameters, bound in zip(candidate.proposals, candidate.parameters, bounds, strict=True):
         sizes, own_spi = key_sizes(parameters), own_spis[proposal.protocol]
-        inbound.append(_sa(ike, own_spi, True, parameters, sizes, request, keying, life, local))
-        outbound.append(_sa(ike, proposal.spi, False, parameters, sizes, request, keying, life, local))
+        inbound.append(_sa(ike, own_spi, True, parameters, sizes, request, keying, life, bound, local))
+        outbound.append(_sa(ike, proposal.spi, False, parameters, sizes, request, keying, life, bound, local))
     return Tunnel(
         connection=request.connection,
         cookies=ike.cookies,
@@ -95,6 +98,8 @@ def tunnel(
         because=decision.because,
         established=local.now.monotonic,
         expires=local.now.monotonic + life,
+        request=request,
+        authorization_ends=ike.authorization_ends,
     )
 
 
@@ -107,6 +112,7 @@ def _sa(
     request: TunnelRequest,
     keying: Keying,
     life: int,
+    bound: Limits,
     local: Local,
 ) -> IpsecSa:
     encryption, integrity = sizes
@@ -130,4 +136,6 @@ def _sa(
         request.local,
         request.remote,
         life,
+        bound.kilobytes,
+        bound.replay_window,
     )

@@ -13,7 +13,7 @@ from ike_auth.exchanges.v1.informational import Channel
 from ike_auth.exchanges.version import Route
 from ike_auth.sa import Cookies, IkeSa, Tunnel
 from ike_auth.wire.header import Header
-from ike_auth.wire.numbers import ExchangeType, NotifyType
+from ike_auth.wire.numbers import ExchangeType, NotifyType, ProtocolId
 
 _MESSAGES = {**main_mode.MESSAGES, **quick_mode.MESSAGES, **informational.MESSAGES}
 _EXCHANGES = {
@@ -91,6 +91,15 @@ class IkeV1:
 
     def delete_tunnels(self, ike: IkeSa, tunnels: Iterable[Tunnel], random: Random) -> bytes:
         return informational.delete_ipsec_sas(ike, [sa for t in tunnels for sa in t.inbound], random)
+
+    def delete_spi(self, ike: IkeSa, spi: bytes, random: Random) -> bytes:
+        return informational.delete_spi(ike, ProtocolId.ESP, spi, random)
+
+    def probe(self, ike: IkeSa, sequence: int, random: Random) -> bytes:
+        return informational.probe(ike, sequence, random)
+
+    def initial_contact(self, ike: IkeSa, random: Random) -> bytes:
+        return informational.initial_contact(ike, random)
 
     def name(self, state: State) -> str:
         return "main mode" if isinstance(state, main_mode.STATES) else "quick mode"

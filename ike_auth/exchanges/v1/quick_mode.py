@@ -237,7 +237,8 @@ def _answer_offer(state: OfferAsked, answer: TunnelAuthorized, local: Local) -> 
     nonce = local.random(NONCE_SIZE)
     spis = {proposal.protocol: local.new_spi() for proposal in candidate.proposals}
     keying = Keying(state.nonce, nonce, shared)
-    made = tunnel(ike, candidate, spis, request, answer.decisions[answer.chosen], keying, local)
+    suites = None if state.connection is None else state.connection.suites
+    made = tunnel(ike, candidate, spis, request, answer.decisions[answer.chosen], keying, suites, local)
     chosen = tuple(Proposal(p.number, p.protocol, spis[p.protocol], p.transforms) for p in candidate.proposals)
     payloads: tuple[Payload, ...] = (SecurityAssociation(chosen), Nonce(nonce))
     if share is not None:
@@ -296,7 +297,8 @@ def _answer_choice(state: ChoiceAsked, answer: TunnelAuthorized, local: Local) -
     shared = None if share is None or state.public is None else share.shared(state.public)
     keying = Keying(offered.nonce, state.nonce, shared)
     request, decision = state.question.requests[0], answer.decisions[0]
-    made = tunnel(ike, state.choice, offered.spi_of, request, decision, keying, local)
+    suites = offered.connection.suites
+    made = tunnel(ike, state.choice, offered.spi_of, request, decision, keying, suites, local)
     message_3 = (Hash(ike.keys.hash_3(offered.message_id, offered.nonce, state.nonce)),)
     sealed, _ = state.following.seal(_header(ike, offered.message_id), message_3)
     return Outcome(

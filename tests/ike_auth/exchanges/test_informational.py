@@ -18,7 +18,15 @@ from ike_auth.errors import (
     UnexpectedMessage,
 )
 from ike_auth.events import PeerNotified
-from ike_auth.exchanges.steps import Closed, DeleteIkeSa, DeleteTunnels, FailPhase2, Outcome
+from ike_auth.exchanges.steps import (
+    Acknowledged,
+    Closed,
+    DeleteIkeSa,
+    DeleteTunnels,
+    FailPhase2,
+    Outcome,
+    StartedAnew,
+)
 from ike_auth.exchanges.v1 import informational
 from ike_auth.exchanges.v1.informational import Channel, Listening
 from ike_auth.exchanges.v1.main_mode import ProofAwaited, channel
@@ -92,11 +100,16 @@ def test_dead_peer_detection_is_answered_with_the_same_data() -> None:
 
 
 def test_an_acknowledgement_is_not_acknowledged() -> None:
-    outcome = told(notification(NotifyType.R_U_THERE_ACK, data=b"\0\0\0\7"))
-    assert (outcome.notify, outcome.changes, outcome.after) == ((), (), ())
+    cookies = both()[1].cookies
+    for spi, expected in ((b"", None), (cookies.initiator + cookies.responder, 7)):
+        outcome = told(notification(NotifyType.R_U_THERE_ACK, spi, data=b"\0\0\0\7"))
+        assert (outcome.notify, outcome.after) == ((), ())
+        (change,) = outcome.changes
+        assert isinstance(change, Acknowledged)
+        assert change.sequence == expected
 
 
-@pytest.mark.parametrize("type", [NotifyType.INITIAL_CONTACT, NotifyType.RESPONDER_LIFETIME, NotifyType(40000)])
+@pytest.mark.parametrize("type", [NotifyType.REPLAY_STATUS, NotifyType.RESPONDER_LIFETIME, NotifyType(40000)])
 def test_what_is_no_error_is_reported(type: NotifyType) -> None:
     outcome = told(notification(type))
     assert reports(outcome) == [str(type)]
@@ -130,8 +143,8 @@ def test_several_in_one_message_in_their_order() -> None:
         notification(NotifyType.NO_PROPOSAL_CHOSEN, b"\1\2\3\4"),
     )
     assert len(outcome.notify) == 2
-    assert [type(change) for change in outcome.changes] == [FailPhase2]
-    assert reports(outcome) == ["INITIAL_CONTACT"]
+    assert [type(change) for change in outcome.changes] == [StartedAnew, FailPhase2]
+    assert reports(outcome) == []
 
 
 # --- deletes
