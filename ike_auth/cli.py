@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from ike_auth import assembly, cli_manual
+from ike_auth import assembly, cli_control, cli_manual
 from ike_auth.assembly import Assembly
 from ike_auth.config.general import KERNELS
 
@@ -200,4 +200,5 @@ def _assembled(config: str, policy: str | None, port: int) -> Assembly:
     return assembly.load(Path(config), None if policy is None else Path(policy), datetime.now(UTC), port)
 
 
+cli_control.register(cli)
 cli_manual.register(cli)

@@ -17,7 +17,7 @@ from ike_auth.authorization.requests import (
 )
 from ike_auth.config.certificates import KeyStore
 from ike_auth.crypto import authenticators
-from ike_auth.daemon import clock
+from ike_auth.daemon import clock, operating
 from ike_auth.daemon.beside import Beside
 from ike_auth.daemon.control import ControlSocket, Handler, Json
 from ike_auth.daemon.kernel import (
@@ -133,8 +133,9 @@ class Service:
             status = 0 if beside is None else beside.end()
         return status
 
-    def reload(self) -> bool:
-        """Go on with what the files say now. What cannot be used is said, and all stays as it is; False then."""
+    def reload(self) -> list[str]:
+        """Go on with what the files say now. What is wrong with them is logged and returned, and then all stays as it
+        is."""
         assert self._load is not None
         try:
             loaded = self._load()
@@ -142,10 +143,10 @@ class Service:
             for line in (*unusable.warnings, *unusable.errors):
                 self._journal.warning(line)
             self._journal.warning("the configuration cannot be used, so the one from before stays")
-            return False
+            return unusable.errors
         except Exception as error:
             self._journal.fault(error)
-            return False
+            return ["internal error, please report it"]
         for warning in loaded.warnings:
             self._journal.warning(warning)
         if loaded.configuration.general.listen_on != self._engine.configuration.general.listen_on:
@@ -154,7 +155,7 @@ class Service:
         identities = identities_of(loaded.keystore)
         self._feed(lambda: self._engine.reload(loaded.configuration, identities, clock.now()))
         self._journal.info("the configuration was read again")
-        return True
+        return []
 
     # --- what comes in
 
@@ -198,7 +199,9 @@ class Service:
 
     def _handlers(self) -> dict[str, Handler]:
         """What the control socket answers."""
-        return {name: self._then_tend(handler) for name, handler in self._manual.handlers.items()}
+        manual = {name: self._then_tend(handler) for name, handler in self._manual.handlers.items()}
+        reload = None if self._load is None else self.reload
+        return {**manual, **operating.handlers(self._engine, self._feed, reload)}
 
     def _then_tend(self, handler: Handler) -> Handler:
         """What was set by hand may have its time over before anything else is due."""

@@ -72,6 +72,7 @@ def run(loaded: Assembly, options: Options, load: Callable[[], Assembly] | None 
             backend.kernel,
             sockets,
             journal,
+            load,
             inside=backend.inside,
             control=control,
         )

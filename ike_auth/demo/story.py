@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: ISC
-"""The demo as a whole: six steps, each a promise. It stops at the first that is not kept."""
+"""The demo as a whole: seven steps, each a promise. It stops at the first that is not kept."""
 
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ike_auth.demo import certificates, directory, impostor, meeting, null_encryption, policies, questions
+from ike_auth.demo import certificates, directory, impostor, meeting, null_encryption, policies, questions, traffic
 from ike_auth.demo.failures import CannotBegin, StepFailed
 from ike_auth.demo.hosts import GATEWAY_A
 from ike_auth.demo.narration import Narrator, shown
@@ -19,6 +19,7 @@ STEPS: tuple[tuple[str, Callable[[Stage], None]], ...] = (
     (meeting.BY_PRESHARED_KEY, meeting.by_preshared_key),
     (impostor.TITLE, impostor.tell),
     (null_encryption.TITLE, null_encryption.tell),
+    (traffic.TITLE, traffic.tell),
 )
 _DONE, _FAILED, _INTERRUPTED = 0, 1, 130
 
@@ -89,7 +90,7 @@ def next_commands(stage: Stage) -> tuple[tuple[str, ...], ...]:
 def _conclude(stage: Stage) -> None:
     why, show, run = next_commands(stage)
     narrator = stage.narrator
-    narrator.heading("all six steps went as said")
+    narrator.heading("all seven steps went as said")
     narrator.say(f"""
         Configurations, policies and logs are in {shown(stage.directory)}/, and README.txt there says what is where.
         Start with 2-policy/gw-b.kn. Three things to try; first, ask policy about another cipher:

@@ -66,7 +66,7 @@ def test_large_packets_pass_in_pieces(meet: Meet, gateways: Gateways) -> None:
     assert ping(gateways.b, gateways.a.inner_address, 3, size=8000).lost == 0
 
 
-@pytest.mark.parametrize("we_rekey", [False], ids=["the peer rekeys"])
+@pytest.mark.parametrize("we_rekey", [True, False], ids=["we rekey", "the peer rekeys"])
 def test_no_packet_is_lost_in_a_rekey(meet: Meet, gateways: Gateways, we_rekey: bool) -> None:
     lifetime: dict[str, Any] = {"lifetime": "12,5:86400"} if we_rekey else {}
     meeting = up(meet, **lifetime)

@@ -71,7 +71,7 @@ def test_without_a_nat_esp_needs_no_udp(pair: Pair, gateways: Gateways, tmp_path
         assert listening.in_clear == []
 
 
-@pytest.mark.parametrize("killed", ["a"])
+@pytest.mark.parametrize("killed", ["a", "b"])
 def test_nothing_leaks_when_a_daemon_dies_and_traffic_comes_back(
     pair: Pair, gateways: Gateways, tmp_path: Path, killed: str
 ) -> None:

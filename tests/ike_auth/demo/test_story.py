@@ -20,13 +20,15 @@ SCRIPTS = Path(sys.executable).parent
 
 
 @pytest.mark.slow
-def test_six_steps_and_no_process_left(tmp_path: Path) -> None:
+def test_seven_steps_and_no_process_left(tmp_path: Path) -> None:
     demo = subprocess.run(
         [SCRIPTS / "ike-auth", "demo", "--dir", tmp_path / "demo"], capture_output=True, text=True, timeout=300
     )
     assert (demo.returncode, demo.stderr) == (0, ""), demo.stdout[-4000:]
     assert processes_with(str(tmp_path)) == []
-    _, issued, asked, certificate, preshared, impostor, weak, end = re.split(r"^━━ .*$", demo.stdout, flags=re.M)[1:]
+    _, issued, asked, certificate, preshared, impostor, weak, traffic, end = re.split(
+        r"^━━ .*$", demo.stdout, flags=re.M
+    )[1:]
     # 1
     for name in ("gw-a.example.org", "gw-b.example.org", "alice@example.org", "printer.example.org"):
         assert re.search(rf"│ {name} +(gateway|road-warrior) +valid", issued)
@@ -59,6 +61,15 @@ def test_six_steps_and_no_process_left(tmp_path: Path) -> None:
     assert re.search(r"ike-auth: error: .*Allow-Legacy= NULL", weak)
     assert re.search(r"gw-b │ phase 2 refused .*gw-b.kn:12: esp_enc_alg is `null`, needs `aes`", weak)
     assert "tunnel up" not in weak
+    # 7
+    if "does not let that be shown" not in traffic:
+        for host, address in (("a", "10.2.0.1"), ("b", "10.1.0.1")):
+            assert re.search(rf"host {host} │ {address} answers in [\d.]+ ms", traffic)
+        assert re.search(r"│ +\d\d packets of ESP, in UDP", traffic)
+        assert re.search(r"│ +0 others$", traffic, re.M)
+        assert re.search(r"│ +0 in which the words of the hosts can be read$", traffic, re.M)
+        assert re.search(r"gw-b │ tunnel down .*no longer authorized: .*gw-b.kn:4: licenses", traffic)
+        assert "host a │ no answer from 10.2.0.1" in traffic
     _try_next_commands(tmp_path / "demo", end)
 
 

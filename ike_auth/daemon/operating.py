@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: ISC
+"""What operators ask of a running daemon over the control socket, besides manual keys."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from ike_auth.daemon import clock
+from ike_auth.daemon.control import ControlError, Handler, Json
+from ike_auth.effects import Effect
+from ike_auth.engine import Engine
+
+Feed = Callable[[Callable[[], list[Effect]]], None]  # performs what a step of the engine says
+
+
+def handlers(engine: Engine, feed: Feed, reload: Callable[[], list[str]] | None) -> dict[str, Handler]:
+    """`reload` reads the configuration again, and returns what is wrong with it."""
+
+    def status(_: Json) -> Any:
+        return asdict(engine.status(clock.now()))
+
+    def up(arguments: Json) -> Any:
+        name = _name(arguments)
+        _known(name, engine, peers=False)
+        feed(lambda: engine.up(name, clock.now()))
+        return {}
+
+    def down(arguments: Json) -> Any:
+        name = _name(arguments)
+        _known(name, engine, peers=True)
+        feed(lambda: engine.down(name, clock.now()))
+        return {}
+
+    def reloaded(_: Json) -> Any:
+        if reload is None:
+            raise ControlError("this daemon has nothing to read again")
+        problems = reload()
+        if problems:
+            raise ControlError("; ".join(problems), "the configuration from before stays in force")
+        return {}
+
+    return {"status": status, "up": up, "down": down, "reload": reloaded}
+
+
+def _name(arguments: Json) -> str:
+    name = arguments.get("name")
+    if not isinstance(name, str):
+        raise ControlError("`name` is missing")
+    return name
+
+
+def _known(name: str, engine: Engine, *, peers: bool) -> None:
+    configuration = engine.configuration
+    known = [*configuration.connections, *(configuration.peers if peers else ())]
+    if name not in known:
+        what = "connection or peer" if peers else "connection"
+        raise ControlError(f"there is no {what} `{name}`", f"there are {', '.join(known)}" if known else "")
