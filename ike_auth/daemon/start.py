@@ -36,7 +36,7 @@ def run(loaded: Assembly, options: Options) -> None:
     """Run until told to stop. Raises CannotStart."""
     journal = Journal(as_json=options.as_json, verbose=options.verbose or loaded.configuration.general.verbose)
     for warning in loaded.warnings:
-        journal.warning(warning)
+        journal.warning(str(warning))
     ports = Ports(options.port, options.nat_port)
     try:
         sockets = Sockets(loaded.configuration.general.listen_on, ports)
