@@ -9,6 +9,7 @@ from pathlib import Path
 import keynote
 from ike_auth.authorization.authorizer import Authorizer
 from ike_auth.authorization.gate import Gate
+from ike_auth.authorization.hopeless import hopeless
 from ike_auth.authorization.loading import load_authorizer, make_gate, strictness_problems
 from ike_auth.config import isakmpd
 from ike_auth.config.certificates import KeyStore, load_keystore
@@ -64,6 +65,7 @@ def load(config: Path, policy: Path | None, now: datetime, port: int = isakmpd.I
     if keystore is not None and authorizer is not None:
         anchors = keystore.authorities
         found.errors += (it.complaint for it in strictness_problems(configuration, anchors, authorizer, now))
+        found.warnings += _complaints(hopeless(configuration, anchors, authorizer))
         try:
             gate = make_gate(configuration, anchors, authorizer)
         except PkiError as error:

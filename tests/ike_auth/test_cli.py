@@ -63,6 +63,19 @@ def test_check_for_machines(files: tuple[str, str]) -> None:
     }
 
 
+def test_check_warns_of_a_peer_that_policy_never_allows(files: tuple[str, str]) -> None:
+    Path(files[1]).write_text(POLICY.replace("two gateways", "to gateways"))
+    done = run("check", "-c", files[0], "--policy", files[1], "--json")
+    assert done.returncode == 0
+    found = json.loads(done.stdout)
+    (warning,) = found["warnings"]
+    assert (found["ok"], found["errors"]) == (True, [])
+    assert warning["where"] == {"file": files[0], "line": 12, "column": None}
+    assert f"policy `{files[1]}` never allows anything to `[peer]`, which is always refused" in warning["message"]
+    assert f"{files[1]}:2: licenses `passphrase:(hidden)`" in warning["message"]
+    assert f"ike-auth: warning: {files[0]}:12: policy" in done.stderr
+
+
 def test_run_for_machines_says_as_data_why_it_does_not_start(files: tuple[str, str]) -> None:
     Path(files[1]).write_text(POLICY.replace("==", "="))
     done = run("run", "--json", "-c", files[0], "--policy", files[1], "--port", "5600", "--nat-port", "5601")
