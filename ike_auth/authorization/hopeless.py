@@ -10,6 +10,7 @@ policy, a name that is nearly its own is taken for that, misspelt.
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 
+import keynote
 from ike_auth.authorization.authorizer import Authorizer
 from ike_auth.authorization.keynote import KeyNoteAuthorizer, certificate_principals, passphrase_principals
 from ike_auth.config.errors import Problem
@@ -20,6 +21,7 @@ from pki.chain import ChainCertificate, TrustAnchors
 
 _CERTIFIED = ("DN:", "rsa-hex:")  # how principals begin that a certificate can make
 _NEARLY = 0.85
+_MOST_REASONS = 20  # they take longer than the queries, and a thousand peers are seldom wrong for as many reasons
 
 
 def hopeless(configuration: Configuration, anchors: TrustAnchors, authorizer: Authorizer) -> Iterator[Problem]:
@@ -30,35 +32,40 @@ def hopeless(configuration: Configuration, anchors: TrustAnchors, authorizer: Au
     policy = f"policy `{configuration.general.policy_file}`"
     authorities = _Authorities(authorizer, anchors.certificates)
     peers = configuration.peers.values()
+    explained = 0
     for peer in peers:
-        because = _why_always_refused(peer, authorizer, authorities)
-        if because is not None:
-            who = f"{peer.remote_id} of `[{peer.name}]`" if _known_identity(peer) else f"`[{peer.name}]`"
-            message = f"{policy} never allows anything to {who}, which is always refused: {because}"
-            yield Problem(peer.where, message, authorities.hint if _certified(peer) else "")
+        prospect = _prospect(peer, authorizer, authorities)
+        if prospect is None or prospect.possible:
+            continue
+        who = f"{peer.remote_id} of `[{peer.name}]`" if _known_identity(peer) else f"`[{peer.name}]`"
+        because = f": {prospect.because}" if explained < _MOST_REASONS else ""
+        explained += 1
+        message = f"{policy} never allows anything to {who}, which is always refused{because}"
+        yield Problem(peer.where, message, authorities.hint if _certified(peer) else "")
     if not any(_certified(peer) and peer.preshared_key is None for peer in peers):
         return
-    refused = [(anchor, authorities.why_never([anchor], None)) for anchor in anchors.certificates]
-    if all(because is not None for _, because in refused):
+    prospects = [(anchor, authorities.prospect([anchor], None)) for anchor in anchors.certificates]
+    if not any(prospect.possible for _, prospect in prospects):
         return
-    for anchor, because in refused:
-        if because is not None:
-            message = f"{policy} never allows anything to whomever `{anchor.subject}` certifies: {because}"
+    for anchor, prospect in prospects:
+        if not prospect.possible:
+            whom = f"whomever `{anchor.subject}` certifies"
+            message = f"{policy} never allows anything to {whom}: {prospect.because}"
             yield Problem(None, message, authorities.hint_for(anchor))
 
 
-def _why_always_refused(peer: Peer, authorizer: KeyNoteAuthorizer, authorities: "_Authorities") -> str | None:
-    """None if the peer might be allowed something, by one of the ways in which it may prove itself."""
+def _prospect(peer: Peer, authorizer: KeyNoteAuthorizer, authorities: "_Authorities") -> keynote.Decision | None:
+    """By the way in which the peer may prove itself, or the better of two; None if it has none."""
     identity = _known_identity(peer)
-    because = None
+    by_key = None
     if peer.preshared_key is not None and _uses(peer, AuthenticationMethod.PRE_SHARED):
-        because = authorizer.why_never(passphrase_principals(peer.preshared_key), identity)
-        if because is None:
-            return None
+        by_key = authorizer.prospect(passphrase_principals(peer.preshared_key), identity)
+        if by_key.possible:
+            return by_key
     if _certified(peer) and authorities.certificates:
-        by_certificate = authorities.why_never(authorities.certificates, identity)
-        return None if by_certificate is None else because or by_certificate
-    return because
+        by_certificate = authorities.prospect(authorities.certificates, identity)
+        return by_certificate if by_key is None or by_certificate.possible else by_key
+    return by_key
 
 
 class _Authorities:
@@ -86,18 +93,18 @@ class _Authorities:
         names = self._misspelt.get(anchor, [])
         return f"`{names[0]}` in it is no authority of ours; did you mean `{anchor.principal}`?" if names else ""
 
-    def why_never(self, anchors: Iterable[ChainCertificate], identity: Identity | None) -> str | None:
-        """Why policy allows nothing to anybody whom these certify; None if it might.
+    def prospect(self, anchors: Iterable[ChainCertificate], identity: Identity | None) -> keynote.Decision:
+        """Whether policy might allow something to somebody whom these certify, and else why not.
 
         A chain delegates downwards only, so a peer counts for no more than its authority, any authority between (of
         ours too, unless it is a root), and whatever else policy names, all together."""
         own = [principal for anchor in anchors for principal in self._principals[anchor]]
-        because = self._authorizer.why_never(own, identity)
-        if because is None:
-            return None
+        alone = self._authorizer.prospect(own, identity)
+        if alone.possible:
+            return alone
         below = [p for anchor, found in self._principals.items() if not anchor.self_issued for p in found]
-        everybody = dict.fromkeys([*own, *below, *sorted(self._strangers)])
-        return because if self._authorizer.why_never(tuple(everybody), identity) else None
+        together = self._authorizer.prospect(tuple({*own, *below, *self._strangers}), identity)
+        return together if together.possible else alone
 
 
 def _known_identity(peer: Peer) -> Identity | None:

@@ -74,14 +74,13 @@ class KeyNoteAuthorizer:
                 return answer.because
         return None
 
-    def why_never(self, principals: Sequence[str], identity: Identity | None) -> str | None:
-        """Why policy allows nothing to these principals together, whatever else there is to know; None if it might.
-        `identity` is who they say they are, if that is known."""
+    def prospect(self, principals: Sequence[str], identity: Identity | None) -> keynote.Decision:
+        """What policy might ever allow these principals together: all is unknown but who they say they are, if that
+        is given."""
         action = {"app_domain": "IPsec policy", "doi": "ipsec"}
         if identity is not None:
             action |= attributes.remote_id(identity)
-        answer = self._session.query(action, principals, VALUES, keynote.Unknown.except_(action))
-        return answer.because if answer.highest == VALUES[0] else None
+        return self._session.query(action, principals, VALUES, keynote.Unknown.except_(action))
 
     def licensees(self) -> frozenset[str]:
         """The principals that policy licenses."""
