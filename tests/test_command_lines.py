@@ -147,6 +147,11 @@ def test_without_json_nothing_is_on_stdout_and_its_word_as_a_value_is_no_option(
     assert (done.returncode, done.stdout) == (1, "")
 
 
+def test_what_comes_after_the_options_is_none() -> None:
+    done = run("keynote", "eval", "--polcy", "x", "--", "--json")
+    assert (done.returncode, done.stdout) == (1, "")
+
+
 @pytest.mark.parametrize("line", ["keynote", "keynote-pki", "keynote-pki issue", "ike-auth"])
 def test_no_command_shows_help(line: str) -> None:
     done = run(*line.split())

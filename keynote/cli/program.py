@@ -75,7 +75,8 @@ class Program:
             status = self.wrong_usage
         except click.UsageError as error:
             # Nobody knows what is whose argument where the command line could not be read.
-            self._fail([_wrong_usage(error, self._command(arguments))], as_json="--json" in arguments)
+            options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+            self._fail([_wrong_usage(error, self._command(arguments))], as_json="--json" in options)
             status = self.wrong_usage
         except (click.Abort, KeyboardInterrupt):
             status = self.interrupted
