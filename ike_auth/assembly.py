@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """From a configuration file to everything a daemon needs; or to everything that is wrong with it, at once."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -8,20 +9,22 @@ from pathlib import Path
 import keynote
 from ike_auth.authorization.authorizer import Authorizer
 from ike_auth.authorization.gate import Gate
+from ike_auth.authorization.hopeless import hopeless
 from ike_auth.authorization.loading import load_authorizer, make_gate, strictness_problems
 from ike_auth.config import isakmpd
 from ike_auth.config.certificates import KeyStore, load_keystore
-from ike_auth.config.errors import ConfigError
+from ike_auth.config.errors import ConfigError, Problem
 from ike_auth.config.model import Configuration
 from ike_auth.errors import LocalError
+from keynote.complaints import Complaint
 from pki.errors import PkiError
 
 
 class Unusable(LocalError):
-    """The daemon must not start with this. `errors` and `warnings` are lines for people."""
+    """The daemon must not start with this."""
 
-    def __init__(self, errors: list[str], warnings: list[str]) -> None:
-        super().__init__("\n".join(errors))
+    def __init__(self, errors: list[Complaint], warnings: list[Complaint]) -> None:
+        super().__init__("\n".join(map(str, errors)))
         self.errors = errors
         self.warnings = warnings
 
@@ -34,15 +37,15 @@ class Assembly:
     keystore: KeyStore
     authorizer: Authorizer
     gate: Gate
-    warnings: tuple[str, ...]
+    warnings: tuple[Complaint, ...]
 
 
 @dataclass(slots=True)
 class Findings:
     """What `ike-auth check` prints."""
 
-    errors: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    errors: list[Complaint] = field(default_factory=list)
+    warnings: list[Complaint] = field(default_factory=list)
     summary: str = ""
 
     @property
@@ -61,11 +64,12 @@ def load(config: Path, policy: Path | None, now: datetime, port: int = isakmpd.I
     gate = None
     if keystore is not None and authorizer is not None:
         anchors = keystore.authorities
-        found.errors += map(str, strictness_problems(configuration, anchors, authorizer, now))
+        found.errors += (it.complaint for it in strictness_problems(configuration, anchors, authorizer, now))
+        found.warnings += _complaints(hopeless(configuration, anchors, authorizer))
         try:
             gate = make_gate(configuration, anchors, authorizer)
         except PkiError as error:
-            found.errors.append(f"`Registry` in [X509-certificates]: {error}")
+            found.errors.append(Complaint(f"`Registry` in [X509-certificates]: {error}", hint=error.hint))
     if found.errors or keystore is None or authorizer is None or gate is None:
         raise Unusable(found.errors, found.warnings)
     return Assembly(configuration, keystore, authorizer, gate, tuple(found.warnings))
@@ -84,8 +88,8 @@ def _configuration(config: Path, policy: Path | None, port: int, found: Findings
     try:
         configuration = isakmpd.load(config, port=port)
     except ConfigError as error:
-        found.errors += map(str, error.problems)
-        found.warnings += map(str, error.warnings)
+        found.errors += _complaints(error.problems)
+        found.warnings += _complaints(error.warnings)
         return None
     found.warnings += configuration.warnings
     if policy is not None:
@@ -97,8 +101,8 @@ def _keystore(configuration: Configuration, found: Findings) -> KeyStore | None:
     try:
         keystore = load_keystore(configuration)
     except ConfigError as error:
-        found.errors += map(str, error.problems)
-        found.warnings += map(str, error.warnings)
+        found.errors += _complaints(error.problems)
+        found.warnings += _complaints(error.warnings)
         return None
     found.warnings += keystore.warnings
     return keystore
@@ -108,16 +112,20 @@ def _authorizer(configuration: Configuration, found: Findings) -> Authorizer | N
     try:
         return load_authorizer(configuration)
     except keynote.PolicyError as error:
-        found.errors += map(str, error.problems)
+        found.errors += map(Complaint.about, error.problems)
     except ConfigError as error:
-        found.errors += map(str, error.problems)
-        found.errors.append("the policy is named by --policy, or by `Policy-file` in [General]")
+        found.errors += _complaints(error.problems)
+        found.errors.append(Complaint("the policy is named by --policy, or by `Policy-file` in [General]"))
     except LocalError as error:
-        found.errors.append(str(error))
+        found.errors.append(Complaint(str(error)))
     except Exception as error:  # an authorizer is somebody else's code
         name = configuration.general.authorizer
-        found.errors.append(f"the authorizer `{name}` does not load: {type(error).__name__}: {error}")
+        found.errors.append(Complaint(f"the authorizer `{name}` does not load: {type(error).__name__}: {error}"))
     return None
+
+
+def _complaints(problems: Iterable[Problem]) -> Iterator[Complaint]:
+    return (problem.complaint for problem in problems)
 
 
 def _summary(loaded: Assembly) -> str:

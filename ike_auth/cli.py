@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: ISC
 """`ike-auth`: run the daemon, check its configuration, show what it is for."""
 
-import json
-import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from io import TextIOWrapper
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from ike_auth import assembly, cli_control, cli_manual
 from ike_auth.assembly import Assembly
 from ike_auth.config.general import KERNELS
+from keynote.cli.program import Failed, Program, json_option, print_json, tell
 
 CONFIG_FILE = "/etc/isakmpd/isakmpd.conf"
 _config = click.option(
@@ -27,45 +26,9 @@ _config = click.option(
 _policy = click.option("--policy", metavar="FILE", help="KeyNote policy; without it, `Policy-file` in [General].")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run, and exit: 0 done, 1 refused or failed, 2 wrong usage."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # reasons have arrows, and not every terminal does
-    try:
-        status = cli.main(arguments, prog_name="ike-auth", standalone_mode=False)
-        sys.stdout.flush()
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        status = 2
-    except click.UsageError as error:
-        path = error.ctx.command_path if error.ctx is not None else "ike-auth"
-        _complain(error.format_message(), f"{path} --help")
-        status = 2
-    except click.ClickException as error:
-        _complain(error.format_message())
-        status = 1
-    except (click.Abort, KeyboardInterrupt):
-        status = 130
-    except BrokenPipeError:
-        status = 1
-        _discard_stdout()  # whoever read our output has enough
-    except OSError as error:
-        _complain(f"cannot write: {error.strerror}")
-        status = 1
-        _discard_stdout()
-    sys.exit(status if isinstance(status, int) else 0)
-
-
-def _complain(message: str, hint: str = "") -> None:
-    click.echo(f"ike-auth: error: {message}", err=True)
-    if hint:
-        click.echo(f"ike-auth: hint: {hint}", err=True)
-
-
-def _discard_stdout() -> None:
-    """Lest the interpreter's last flush fails again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    Program("ike-auth", cli).run(arguments)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -92,7 +55,7 @@ def cli() -> None:
 @click.option("--control", metavar="PATH", help="The control socket, for `ike-auth status` and others.")
 @click.option("--rootless", is_flag=True, help="Run COMMAND in a namespace that has the tunnels, and nothing else.")
 @click.option("--no-kernel", is_flag=True, help="The same as --kernel none: negotiate, and protect nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Log one JSON object a line.")
+@json_option("Log one JSON object a line.")
 @click.option("-v", "--verbose", is_flag=True, help="Log dropped messages too.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def run(
@@ -141,8 +104,8 @@ def run(
 @cli.command()
 @_config
 @_policy
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def check(config: str, policy: str | None, as_json: bool) -> None:
+@json_option("Print one JSON object.")
+def check(config: str, policy: str | None, as_json: bool) -> int:
     """Check configuration, policy, certificates and strictness, without starting.
 
     Exit status 0: the daemon would start; 1: it would not.
@@ -152,16 +115,14 @@ def check(config: str, policy: str | None, as_json: bool) -> None:
       ike-auth check -c isakmpd.conf --policy policy.kn
     """
     found = assembly.check(Path(config), None if policy is None else Path(policy), datetime.now(UTC))
+    tell("ike-auth", "warning", found.warnings)
+    tell("ike-auth", "error", found.errors)
     if as_json:
-        click.echo(json.dumps({"ok": found.ok, "errors": found.errors, "warnings": found.warnings}, indent=2))
-    else:
-        for warning in found.warnings:
-            click.echo(f"ike-auth: warning: {warning}", err=True)
-        for error in found.errors:
-            click.echo(f"ike-auth: error: {error}", err=True)
-        if found.summary:
-            click.echo(found.summary)
-    sys.exit(0 if found.ok else 1)
+        errors, warnings = ([it.data() for it in complaints] for complaints in (found.errors, found.warnings))
+        print_json({"ok": found.ok, "errors": errors, "warnings": warnings})
+    elif found.summary:
+        click.echo(found.summary)
+    return 0 if found.ok else 1
 
 
 @cli.command()
@@ -189,11 +150,8 @@ def _load(config: str, policy: str | None, port: int) -> Assembly:
     try:
         return _assembled(config, policy, port)
     except assembly.Unusable as unusable:
-        for warning in unusable.warnings:
-            click.echo(f"ike-auth: warning: {warning}", err=True)
-        for error in unusable.errors[:-1]:
-            click.echo(f"ike-auth: error: {error}", err=True)
-        raise click.ClickException(unusable.errors[-1]) from None
+        tell("ike-auth", "warning", unusable.warnings)
+        raise Failed(unusable.errors) from None
 
 
 def _assembled(config: str, policy: str | None, port: int) -> Assembly:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """`ike-auth status`, `up`, `down` and `reload`: a running daemon is asked over its control socket."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,8 @@ from typing import Any
 import click
 
 from ike_auth.daemon.control import ControlClient, ControlError, default_path
+from keynote.cli.program import Failed, json_option, print_json
+from keynote.complaints import Complaint
 
 MISSING = 3  # exit status: the daemon runs, and something that should be up is not
 
@@ -24,7 +25,7 @@ _control = click.option("--control", metavar="PATH", help="The daemon's control 
 
 @click.command()
 @_control
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@json_option("One JSON object on stdout.")
 def status(control: str | None, as_json: bool) -> None:
     """Show connections, tunnels and IKE SAs.
 
@@ -35,7 +36,10 @@ def status(control: str | None, as_json: bool) -> None:
       ike-auth status --control /run/ike-auth.sock
     """
     found = _ask(control, "status")
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False) if as_json else "\n".join(_lines(found)))
+    if as_json:
+        print_json(found)
+    else:
+        click.echo("\n".join(_lines(found)))
     missing = [c for c in found["connections"] if c["active"] and c["state"] != "up"]
     sys.exit(MISSING if missing else 0)
 
@@ -86,8 +90,7 @@ def _ask(control: str | None, command: str, **arguments: str) -> Any:
         with ControlClient(path) as client:
             return client.request(command, arguments)
     except ControlError as error:
-        hint = f"\nike-auth: hint: {error.hint}" if error.hint else ""
-        raise click.ClickException(f"{error}{hint}") from None
+        raise Failed([Complaint(str(error), hint=error.hint)]) from None
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

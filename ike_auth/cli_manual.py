@@ -26,6 +26,8 @@ from ike_auth.manual.printing import to_text
 from ike_auth.manual.requests import request_of
 from ike_auth.manual.statements import Dump, Exit, Flush, Get, Security, SpdDump, SpdFlush, Statement
 from ike_auth.network import IPAddress
+from keynote.cli.program import Failed, tell
+from keynote.complaints import Complaint
 
 
 class HoldingKernel(ManualKernel, Protocol):
@@ -169,7 +171,7 @@ def _loaded(names: list[str], skip_unsupported: bool) -> list[Statement]:
         except StatementsRefused as refusal:
             refused = True
             for complaint in refusal.complaints:
-                click.echo(f"ike-auth: error: {complaint}", err=True)
+                _say("error", complaint)
             continue
         _warn_of(program, name, status)
         statements += [s for s in program.statements if not isinstance(s, Exit)]
@@ -182,8 +184,10 @@ def _warn_of(program: Program, name: str, status: os.stat_result | None) -> None
     problems = Problems()
     if status is not None and program.has_keys:
         check_file_secrecy(Path(name), status, problems)
-    for warning in (*problems.errors, *program.warnings):
-        click.echo(f"ike-auth: warning: {warning}", err=True)
+    for problem in problems.errors:
+        _say("warning", problem)
+    for warning in program.warnings:
+        _say("warning", warning)
 
 
 def _text(path: Path) -> tuple[str, os.stat_result]:
@@ -192,7 +196,7 @@ def _text(path: Path) -> tuple[str, os.stat_result]:
     found = read_file(path, problems)
     if found is not None and check_file_integrity(path, found[1], problems):
         return _decoded(found[0]), found[1]
-    raise click.ClickException("\n".join(map(str, problems.errors)))
+    raise Failed([_complaint(problem) for problem in problems.errors])
 
 
 def _key_text(name: str) -> str:
@@ -200,7 +204,7 @@ def _key_text(name: str) -> str:
     problems = Problems()
     found = read_secret_file(Path(name), problems)
     if found is None:
-        raise click.ClickException("\n".join(map(str, problems.errors)))
+        raise Failed([_complaint(problem) for problem in problems.errors])
     return _decoded(found)
 
 
@@ -221,7 +225,7 @@ def _converted(arguments: tuple[str, ...], control: Control | None) -> tuple[Sta
     except ManualError as error:
         raise _failure(error) from None
     for message, hint in checking.advice(found):
-        click.echo(f"ike-auth: warning: {message} ({hint})", err=True)
+        tell("ike-auth", "warning", [Complaint(message, hint=hint)])
     return found
 
 
@@ -282,8 +286,7 @@ def _carry_out(
         except _failures() as error:
             status = 1
             prefix = f"{place}: " if place else ""
-            hint = getattr(error, "hint", "")
-            click.echo(f"ike-auth: error: {prefix}{error}" + (f" ({hint})" if hint else ""), err=True)
+            tell("ike-auth", "error", [Complaint(f"{prefix}{error}", hint=getattr(error, "hint", ""))])
     return status
 
 
@@ -304,6 +307,25 @@ def _failures() -> tuple[type[Exception], ...]:
     return (LocalError, ControlError, KernelError)
 
 
-def _failure(error: Exception) -> click.ClickException:
-    hint = getattr(error, "hint", "")
-    return click.ClickException(f"{error} ({hint})" if hint else str(error))
+def _failure(error: Exception) -> Failed:
+    return Failed([Complaint(str(error), hint=getattr(error, "hint", ""))])
+
+
+class _Placed(Protocol):
+    """What is wrong at some place of a text or a file."""
+
+    @property
+    def where(self) -> object: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def hint(self) -> str: ...
+
+
+def _complaint(found: _Placed) -> Complaint:
+    place = "" if found.where is None else f"{found.where}: "
+    return Complaint(place + found.message, hint=found.hint)
+
+
+def _say(kind: str, found: _Placed) -> None:
+    tell("ike-auth", kind, [_complaint(found)])

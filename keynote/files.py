@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from os import PathLike, fstat
 from stat import S_IRWXG, S_IRWXO
 
-from keynote.assertions import CARRIAGE_RETURN, CARRIAGE_RETURN_HINT, Assertion, Reader
+from keynote.assertions import (
+    BYTE_ORDER_MARK,
+    BYTE_ORDER_MARK_FOUND,
+    BYTE_ORDER_MARK_HINT,
+    CARRIAGE_RETURN,
+    CARRIAGE_RETURN_HINT,
+    Assertion,
+    Reader,
+)
 from keynote.errors import PolicyError, Problem
 from keynote.excerpts import excerpt
 from keynote.locations import Location, Source
@@ -36,9 +44,8 @@ def parse_policy(text: str | bytes, *, name: str) -> tuple[Assertion, ...]:
     name in messages. Raises PolicyError with every mistake in the text.
     """
     source = Source(name, _latin_1(text))
-    if "\r" in source.text:
-        at = source.text.index("\r")
-        raise PolicyError([_problem(source, at, CARRIAGE_RETURN, CARRIAGE_RETURN_HINT)])
+    if encoding := list(_encoding_problems(source)):
+        raise PolicyError(encoding)
     assertions: list[Assertion] = []
     problems: list[Problem] = []
     for found in _read(source):
@@ -101,6 +108,14 @@ def parse_assertion(text: str | bytes, *, name: str) -> Assertion:
         hint = "blank lines are not allowed within an assertion"
         raise PolicyError([_problem(source, at, "text after a blank line", hint)])
     return assertion
+
+
+def _encoding_problems(source: Source) -> Iterator[Problem]:
+    """What an editor has done to the whole file, told once."""
+    if source.text.startswith(BYTE_ORDER_MARK):
+        yield _problem(source, 0, BYTE_ORDER_MARK_FOUND, BYTE_ORDER_MARK_HINT)
+    if "\r" in source.text:
+        yield _problem(source, source.text.index("\r"), CARRIAGE_RETURN, CARRIAGE_RETURN_HINT)
 
 
 def _latin_1(text: str | bytes) -> str:

@@ -99,7 +99,7 @@ def licensee_reason(evidence: Evidence, delegation: Delegation, values: Values) 
         return Reason(where, "Licensees is empty, which licenses nobody", MAXIMUM)
     supporting, missing = cheapest_way(field.tree, lambda node: names[node] in values)
     if supporting:
-        lacking = ", ".join(quoted(shown_principal(names[node])) for node in missing)
+        lacking = ", ".join(f"`{shown_principal(names[node])}`" for node in missing)
         return Reason(where, f"also needs {lacking}", len(missing))
     licensed = _list([shown_principal(name) for name in dict.fromkeys(names.values())])
     return Reason(where, f"licenses {licensed}, not {_list(map(shown_principal, evidence.requesters))}", len(missing))
@@ -111,13 +111,13 @@ def _dangling(evidence: Evidence, found: Reach) -> list[Reason]:
     for delegation in found.reached:
         if not evidence.delegations.licensed(delegation.authorizer):
             field = delegation.assertion.authorizer
-            who = quoted(shown_principal(delegation.authorizer))
+            who = f"`{shown_principal(delegation.authorizer)}`"
             dangling.append(Reason(field.where(field.tree), f"no assertion licenses {who}, who delegates here", 1))
     return dangling
 
 
-def _list(names: Iterable[str]) -> str:
-    quoted_names = [quoted(name) for name in names]
+def _list(shown_names: Iterable[str]) -> str:
+    quoted_names = [f"`{name}`" for name in dict.fromkeys(shown_names)]
     if len(quoted_names) > 4:
         return f"{', '.join(quoted_names[:3])} and {len(quoted_names) - 3} others"
     return one_of(quoted_names)

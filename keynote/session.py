@@ -49,6 +49,12 @@ class Session:
         session.set_aside = self.set_aside
         return session
 
+    def licensees(self) -> frozenset[str]:
+        """Every principal that an assertion licenses, in the form that equal ones share; passphrases are among them.
+        Those that depend on the action are not."""
+        fields = (delegation.licensees for delegation in self._delegations)
+        return frozenset(principal for field in fields if field is not None for principal in field.principals)
+
     def query(
         self,
         action: Mapping[str, str],

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from keynote.assertions import Assertion
+from keynote.complaints import BadInput, Place
 from keynote.environment import Unknown
 from keynote.errors import KeynoteError, PolicyError
 from keynote.explanation import Decision
@@ -21,7 +22,7 @@ from keynote.files import SetAside, parse_assertion, parse_credentials, parse_po
 from keynote.session import BOOLEAN, Session
 
 
-class TableError(KeynoteError):
+class TableError(BadInput):
     """A table of queries that is not in the form it must have."""
 
 
@@ -70,7 +71,7 @@ def queries(path: Path) -> Iterator[Query]:
     if path.is_dir():
         tables = sorted([*path.rglob("queries.toml"), *path.rglob("*.jsonl")])
         if not tables:
-            raise TableError(f"{path}: no queries.toml and no *.jsonl in this folder")
+            raise TableError("no queries.toml and no *.jsonl in this folder", Place(str(path)))
         for table in tables:
             yield from queries(table)
     elif path.suffix == ".jsonl":
@@ -78,7 +79,7 @@ def queries(path: Path) -> Iterator[Query]:
     elif path.suffix == ".toml":
         yield from _table(path)
     else:
-        raise TableError(f"{path}: neither *.toml nor *.jsonl")
+        raise TableError("neither *.toml nor *.jsonl", Place(str(path)))
 
 
 def run(query: Query) -> Result:
@@ -110,18 +111,18 @@ def _collection(path: Path) -> Iterator[Query]:
         try:
             case = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise TableError(f"{path}:{number}: not JSON: {error}") from error
-        yield _Row(case, f"{path}:{number}").case()
+            raise TableError(f"not JSON: {error}", Place(str(path), number)) from error
+        yield _Row(case, Place(str(path), number)).case()
 
 
 class _Row:
     """Reads the members of one query, and says which is wrong."""
 
-    def __init__(self, members: object, where: str) -> None:
+    def __init__(self, members: object, where: Place, what: str = "") -> None:
+        self._where, self._what = where, f"{what}: " if what else ""
         if not isinstance(members, dict):
-            raise TableError(f"{where}: a query is an object with named members")
+            raise self._error("a query is an object with named members")
         self._members: dict[str, Any] = members
-        self._where = where
 
     def case(self) -> Query:
         name = self.text("id")
@@ -139,7 +140,7 @@ class _Row:
     def text(self, key: str) -> str:
         value = self._members.get(key)
         if not isinstance(value, str):
-            raise TableError(f"{self._where}: `{key}` must be a string")
+            raise self._error(f"`{key}` must be a string")
         return value
 
     def texts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -147,13 +148,13 @@ class _Row:
         value = self._members.get(key, list(default))
         value = [value] if isinstance(value, str) else value
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise TableError(f"{self._where}: `{key}` must be a list of strings")
+            raise self._error(f"`{key}` must be a list of strings")
         return tuple(value)
 
     def table(self, key: str) -> dict[str, str]:
         value = self._members.get(key, {})
         if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-            raise TableError(f"{self._where}: `{key}` must be a table of strings")
+            raise self._error(f"`{key}` must be a table of strings")
         return value
 
     def expectation(self) -> str | ExpectedError:
@@ -161,13 +162,16 @@ class _Row:
         if isinstance(value, dict) and set(value) == {"error"}:
             return ExpectedError()
         if not isinstance(value, str):
-            raise TableError(f"{self._where}: `expect` must be a value, `low..high`, or a table with `error`")
+            raise self._error("`expect` must be a value, `low..high`, or a table with `error`")
         return value
 
     def only(self, allowed: frozenset[str]) -> None:
         for key in self._members:
             if key not in allowed:
-                raise TableError(f"{self._where}: unknown key `{key}`")
+                raise self._error(f"unknown key `{key}`")
+
+    def _error(self, message: str) -> TableError:
+        return TableError(f"{self._what}{message}", self._where)
 
 
 def _session_of_texts(name: str, policies: tuple[str, ...], credentials: tuple[str, ...]) -> Session:
@@ -192,20 +196,21 @@ _QUERY: Final = _SHARED | {"name", "expect", "because"}
 
 
 def _table(path: Path) -> Iterator[Query]:
+    where = Place(str(path))
     try:
         content = tomllib.loads(path.read_bytes().decode())
     except (tomllib.TOMLDecodeError, UnicodeError, RecursionError) as error:
-        raise TableError(f"{path}: {error}") from error
-    file = _Row(content, str(path))
+        raise TableError(str(error), where) from error
+    file = _Row(content, where)
     file.only(_FILE)
-    defaults = _Row(content.get("defaults", {}), f"{path}: defaults")
+    defaults = _Row(content.get("defaults", {}), where, "defaults")
     defaults.only(_SHARED)
     rows = content.get("query", [])
     if not isinstance(rows, list):
-        raise TableError(f"{path}: queries are written `[[query]]`")
+        raise TableError("queries are written `[[query]]`", where)
     session = _loaded_once(path, file.texts("policies", ("policy.kn",)), file.texts("credentials"))
     for number, row in enumerate(rows, 1):
-        yield _query(path, _Row(row, f"{path}: query {number}"), defaults, session)
+        yield _query(path, _Row(row, where, f"query {number}"), defaults, session)
 
 
 def _query(path: Path, row: _Row, defaults: _Row, session: Callable[[], Session]) -> Query:
@@ -270,4 +275,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise TableError(f"{path}: {error.strerror}") from error
+        raise TableError(error.strerror or str(error), Place(str(path))) from error

@@ -3,15 +3,14 @@
 
 import datetime
 import difflib
-import json
-import os
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
+from keynote.cli.program import Program, json_option, print_json, tell
+from keynote.complaints import Complaint
 from pki import bundles, issuance, names, profiles
 from pki.directory import Directory
 from pki.errors import PkiError, RegistryError, shown
@@ -24,7 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _SERIAL_SHOWN = 12
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+as_json = json_option("Print one JSON object.")
 in_directory = click.option(
     "-d",
     "--dir",
@@ -40,32 +39,13 @@ days = click.option(
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run, and exit: 0 done, 1 refused or failed, 2 wrong usage."""
-    try:
-        status = cli.main(arguments, prog_name="keynote-pki", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        sys.exit(2)
-    except click.UsageError as error:
-        path = error.ctx.command_path if error.ctx is not None else "keynote-pki"
-        _fail(error.format_message(), f"{path} --help")
-        sys.exit(2)
-    except click.ClickException as error:
-        _fail(error.format_message())
-        sys.exit(1)
-    except PkiError as error:
-        _fail(str(error), error.hint)
-        sys.exit(1)
-    except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has enough
-        sys.exit(1)
-    except OSError as error:
-        _fail(f"cannot write: {error.strerror}")
-        sys.exit(1)
-    sys.exit(status if isinstance(status, int) else 0)
+    Program("keynote-pki", cli, _errors).run(arguments)
+
+
+def _errors(error: Exception) -> Iterable[Complaint]:
+    return (Complaint(str(error), hint=error.hint),) if isinstance(error, PkiError) else ()
 
 
 @click.group(context_settings=_CONTEXT)
@@ -96,7 +76,7 @@ def init(directory: Path, name: str, days: int | None, as_json: bool) -> None:
     record = issuance.initialize(directory, name, _now(), _lifetime(days))
     where = Directory(directory)
     if as_json:
-        _print_json({**_json(record, _now()), "directory": str(directory), "registry": str(where.registry_path)})
+        print_json({**_json(record, _now()), "directory": str(directory), "registry": str(where.registry_path)})
         return
     click.echo(f"{record.name}: authority made, valid until {record.not_after:%Y-%m-%d}")
     click.echo(f"policies trust it as DN:{record.subject}")
@@ -177,7 +157,7 @@ def _issue(
     where, _ = _open(directory)
     record = issuance.issue(where, profile, identities, now, _lifetime(days))
     if as_json:
-        _print_json(_json(record, now))
+        print_json(_json(record, now))
         return
     click.echo(f"{record.name}: {profile.name} certificate issued, valid until {record.not_after:%Y-%m-%d}")
     click.echo(f"peers will see {record.identities[0]}")
@@ -203,7 +183,7 @@ def list_(directory: Path, as_json: bool) -> None:
     now = _now()
     records = registry.certificates()
     if as_json:
-        _print_json({"certificates": [_json(record, now) for record in records]})
+        print_json({"certificates": [_json(record, now) for record in records]})
         return
     rows = [("NAME", "PROFILE", "STATUS", "UNTIL", "SERIAL")]
     for record in sorted(records, key=lambda record: record.profile != profiles.CA.name):
@@ -232,7 +212,7 @@ def show(name: str, pem: bool, directory: Path, as_json: bool) -> None:
     record = _find(registry, name)
     if as_json:
         texts = {"pem": bundles.pem(record)} if pem else {}
-        _print_json({**_json(record, now), **texts})
+        print_json({**_json(record, now), **texts})
         return
     if pem:
         click.echo(bundles.pem(record), nl=False)
@@ -284,7 +264,7 @@ def export_isakmpd(name: str, destination: Path, directory: Path, as_json: bool)
     bundle = bundles.isakmpd(record, where.authority(registry), where.signer(record).key)
     written = bundles.write(bundle, destination)
     if as_json:
-        _print_json({"name": record.name, "serial": record.serial, "files": [str(path) for path in written]})
+        print_json({"name": record.name, "serial": record.serial, "files": [str(path) for path in written]})
         return
     for path in written:
         click.echo(str(path))
@@ -296,7 +276,7 @@ def _open(path: Path) -> tuple[Directory, Registry]:
     registry = directory.registry()
     for recovered in issuance.recover_if_idle(directory, registry):
         what = "completed" if recovered.completed else "undone"
-        click.echo(f"keynote-pki: note: an interrupted issue of `{recovered.name}` was {what}", err=True)
+        tell("keynote-pki", "note", [Complaint(f"an interrupted issue of `{recovered.name}` was {what}")])
     return directory, registry
 
 
@@ -333,16 +313,6 @@ def _json(record: Record, now: datetime.datetime) -> dict[str, Any]:
         "serial": record.serial,
         "sha256": record.sha256,
     }
-
-
-def _print_json(value: Mapping[str, Any]) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def _fail(message: str, hint: str = "") -> None:
-    click.echo(f"keynote-pki: error: {message}", err=True)
-    if hint:
-        click.echo(f"keynote-pki: hint: {hint}", err=True)
 
 
 def _now() -> datetime.datetime:

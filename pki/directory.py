@@ -7,6 +7,7 @@ lock               held by whoever changes anything here
 """
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from pki.records import AuthorityRecord, Record
 from pki.registry import Registry
 
 _REGISTRY, _KEYS, _LOCK = "registry.sqlite", "keys", "lock"
-_OURS = {_REGISTRY, _REGISTRY + "-wal", _REGISTRY + "-shm", _KEYS, _LOCK}
+_OURS = re.compile(r"keys|lock|(?:registry\.sqlite|\.[0-9a-f]{40}\.registry)(?:-wal|-shm|-journal)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +32,33 @@ class Directory:
     def registry_path(self) -> Path:
         return self.path / _REGISTRY
 
+    @property
+    def lock_path(self) -> Path:
+        return self.path / _LOCK
+
+    @property
+    def keys(self) -> Path:
+        return self.path / _KEYS
+
     def key_path(self, file: str) -> Path:
-        return self.path / _KEYS / file
+        return self.keys / file
+
+    @staticmethod
+    def key_files(serial: str) -> tuple[str, str]:
+        """The name of a certificate's key file, and the one under which it is written."""
+        return f"{serial}.pem", f".{serial}.new"
+
+    def hidden_registry_path(self, serial: str) -> Path:
+        """The registry while the authority with this serial number is made."""
+        return self.path / f".{serial}.registry"
 
     def make(self) -> None:
         """Make it, or finish making it. Raises KeystoreError, and PkiError where it holds anything else."""
-        if self.path.is_dir() and (other := sorted({it.name for it in self.path.iterdir()} - _OURS)):
+        found = sorted(it.name for it in self.path.iterdir()) if self.path.is_dir() else []
+        if other := [name for name in found if not _OURS.fullmatch(name)]:
             raise PkiError(f"`{self.path}` is not empty: it holds `{other[0]}`", "choose a new directory")
         keystore.make_directory(self.path, 0o755)
-        keystore.make_directory(self.path / _KEYS, 0o700)
+        keystore.make_directory(self.keys, 0o700)
 
     def registry(self) -> Registry:
         """Open the registry. Raises PkiError where there is none, RegistryError."""
@@ -53,7 +72,7 @@ class Directory:
     @contextlib.contextmanager
     def changing(self, *, wait: bool = True) -> Iterator[None]:
         """Hold the directory's lock. Raises KeystoreError."""
-        with keystore.exclusive(self.path / _LOCK, wait=wait):
+        with keystore.exclusive(self.lock_path, wait=wait):
             yield
 
     def authority(self, registry: Registry) -> AuthorityRecord:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from pki import authority, keystore, profiles
+from pki import authority, founding, keystore, profiles
 from pki.authority import KeySigner, Prepared, Signer
 from pki.directory import Directory
 from pki.errors import KeystoreError, PkiError
@@ -44,22 +44,30 @@ class Recovered:
 
 
 def initialize(path: Path, name: str, now: datetime.datetime, lifetime: datetime.timedelta | None = None) -> Record:
-    """Make a CA directory with a self-signed authority. Raises PkiError; then there is no authority, at most an empty
-    directory that a second try fills."""
+    """Make a CA directory with a self-signed authority. Raises PkiError; then everything is as it was before."""
     subject = authority.authority_name(name)
     common_names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     key = keystore.generate(profiles.CA.rsa_bits)
     prepared = authority.prepare_authority(subject, key.public_key(), _new_serial(), now, lifetime)
     directory = Directory(path)
-    directory.make()
-    with directory.changing():
-        registry = Registry.create(directory.registry_path)
-        recover(directory, registry)
-        if existing := registry.authorities():
-            raise PkiError(f"`{path}` holds the authority `{existing[0].name}` already", "choose a new directory")
-        reservation = _reservation(prepared, str(common_names[-1].value) if common_names else name, key)
+    reservation = _reservation(prepared, str(common_names[-1].value) if common_names else name, key)
+
+    def fill(registry: Registry) -> Record:
         authority_id = registry.reserve_authority(reservation)
         return _finish(directory, registry, authority_id, reservation, prepared, key, KeySigner(key))
+
+    with founding.whole_or_nothing(directory):
+        if directory.registry_path.exists():
+            registry = Registry.create(directory.registry_path)
+            recover(directory, registry)
+            if existing := registry.authorities():
+                raise PkiError(f"`{path}` holds the authority `{existing[0].name}` already", "choose a new directory")
+            return fill(registry)
+        with founding.hidden_registry(directory, reservation.serial) as hidden:
+            record = fill(Registry.create(hidden))
+        with contextlib.suppress(PkiError):  # opened once, others can read it; the next command does it as well
+            directory.registry()
+        return record
 
 
 def issue(
@@ -145,6 +153,7 @@ def _finish(
 def _reservation(prepared: Prepared, name: str, key: rsa.RSAPrivateKey) -> Reservation:
     certificate = prepared.certificate
     serial = f"{certificate.certificate.serial_number:040x}"
+    key_file, temporary_file = Directory.key_files(serial)
     return Reservation(
         serial=serial,
         profile=prepared.profile.name,
@@ -154,8 +163,8 @@ def _reservation(prepared: Prepared, name: str, key: rsa.RSAPrivateKey) -> Reser
         subject_der=certificate.subject_der,
         not_before=certificate.not_before,
         not_after=certificate.not_after,
-        key_file=f"{serial}.pem",
-        temporary_file=f".{serial}.new",
+        key_file=key_file,
+        temporary_file=temporary_file,
     )
 
 

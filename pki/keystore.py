@@ -110,6 +110,21 @@ def give_name(temporary: Path, path: Path) -> None:
         raise KeystoreError(f"`{temporary}` cannot be moved to `{path}`: {error.strerror}") from error
 
 
+def reveal(hidden: Path, path: Path) -> None:
+    """Rename a file of the same directory; where that does not get on the disk, it keeps its old name.
+
+    Raises KeystoreError."""
+    try:
+        hidden.rename(path)
+        try:
+            _sync_directory(path.parent)
+        except OSError:
+            path.rename(hidden)
+            raise
+    except OSError as error:
+        raise KeystoreError(f"`{path}` cannot be written: {error.strerror}") from error
+
+
 def discard(path: Path) -> None:
     """Remove a file; fine if it is gone. Raises KeystoreError."""
     try:
@@ -124,18 +139,34 @@ def exclusive(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold the lock that is this file. It falls with the process, however that ends.
 
     Raises KeystoreError where it cannot be had: at once, if told not to wait."""
+    descriptor = _locked(path, wait)
+    while not _is_file_of_that_name(descriptor, path):  # whoever held it has removed it
+        os.close(descriptor)
+        descriptor = _locked(path, wait)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(path: Path, wait: bool) -> int:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise KeystoreError(f"lock `{path}` cannot be opened: {error.strerror}") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except OSError as error:
-            raise KeystoreError(f"lock `{path}` is held: {error.strerror}") from error
-        yield
-    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError as error:
         os.close(descriptor)
+        raise KeystoreError(f"lock `{path}` is held: {error.strerror}") from error
+    return descriptor
+
+
+def _is_file_of_that_name(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _sync_directory(path: Path) -> None:

@@ -89,7 +89,7 @@ def phase1(request: IdentityRequest, now: datetime) -> Attributes:
         "doi": "ipsec",
         **_times(now.replace(microsecond=0)),
         **_negotiation(request.negotiation),
-        **_remote_id(request.identity),
+        **remote_id(request.identity),
     }
 
 
@@ -150,7 +150,8 @@ def _negotiation(negotiation: Negotiation) -> Attributes:
     }
 
 
-def _remote_id(identity: Identity) -> Attributes:
+def remote_id(identity: Identity) -> Attributes:
+    """What policy sees of a peer's identity."""
     address = identity.ip_address
     bounds = "" if address is None else padded(address)
     return {

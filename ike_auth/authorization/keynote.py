@@ -5,7 +5,7 @@ A peer's certificates become assertions, key to key and name to name, for the li
 for the queries of its own SA only. A pre-shared key is a principal in three forms.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import md5, sha1
@@ -26,6 +26,7 @@ from ike_auth.authorization.requests import (
 from ike_auth.config.model import Configuration
 from ike_auth.config.policy import load_policy
 from ike_auth.crypto.secrets import Secret
+from ike_auth.wire.identities import Identity
 from pki.chain import ChainCertificate, ValidatedChain
 
 VALUES = ("false", "true")
@@ -72,6 +73,18 @@ class KeyNoteAuthorizer:
             if answer.highest != VALUES[0]:
                 return answer.because
         return None
+
+    def prospect(self, principals: Sequence[str], identity: Identity | None) -> keynote.Decision:
+        """What policy might ever allow these principals together: all is unknown but who they say they are, if that
+        is given."""
+        action = {"app_domain": "IPsec policy", "doi": "ipsec"}
+        if identity is not None:
+            action |= attributes.remote_id(identity)
+        return self._session.query(action, principals, VALUES, keynote.Unknown.except_(action))
+
+    def licensees(self) -> frozenset[str]:
+        """The principals that policy licenses."""
+        return self._session.licensees()
 
     def _admits(self, proof: Proof, known: dict[str, str]) -> bool:
         answer = self._query(proof, known, unknown=keynote.Unknown.except_(known))

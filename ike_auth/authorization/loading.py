@@ -14,6 +14,7 @@ from ike_auth.authorization.requests import PresharedKey
 from ike_auth.config.model import Configuration, Peer
 from ike_auth.errors import LocalError
 from ike_auth.wire.numbers import AuthenticationMethod
+from keynote.complaints import Complaint
 from pki.chain import TrustAnchors
 
 GROUP = "ike_auth.authorizers"
@@ -30,12 +31,17 @@ class StrictnessProblem:
     certifier: str
     because: str
 
-    def __str__(self) -> str:
-        return (
+    @property
+    def complaint(self) -> Complaint:
+        return Complaint(
             f"policy does not bind remote_id for {self.certifier}: {self.because}; whoever it vouches for could take"
-            " the place of any other. Test `remote_id` (and `remote_id_type`) in the policy, or set"
-            " `Strict-Remote-ID= no` in the peer's section to accept that"
+            " the place of any other",
+            hint="test `remote_id` (and `remote_id_type`) in the policy, or set `Strict-Remote-ID= no` in the peer's"
+            " section to accept that",
         )
+
+    def __str__(self) -> str:
+        return str(self.complaint)
 
 
 def load_authorizer(configuration: Configuration) -> Authorizer:

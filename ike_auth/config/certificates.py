@@ -18,6 +18,7 @@ from ike_auth.config.model import Certificates, Configuration
 from ike_auth.config.private_keys import PrivateKeys
 from ike_auth.wire.identities import Identity
 from ike_auth.wire.numbers import AuthenticationMethod
+from keynote.complaints import Complaint
 from pki import chain_certificates, names
 from pki.chain import TrustAnchors
 from pki.chain_certificates import ReadCertificate
@@ -44,7 +45,7 @@ class KeyStore:
     authorities: TrustAnchors
     own: Mapping[Identity, OwnCredential]
     crls: tuple[x509.CertificateRevocationList, ...]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Complaint, ...] = ()
 
     @property
     def anchors(self) -> tuple[x509.Certificate, ...]:
@@ -66,7 +67,8 @@ def load_keystore(configuration: Configuration) -> KeyStore:
     crls = _crls(certificates, problems)
     _check_needs(configuration, authorities, held, own, problems)
     problems.raise_errors()
-    return KeyStore(authorities, MappingProxyType(own), crls, tuple(map(str, in_order(problems.warnings))))
+    warnings = tuple(problem.complaint for problem in in_order(problems.warnings))
+    return KeyStore(authorities, MappingProxyType(own), crls, warnings)
 
 
 def _authorities(certificates: Certificates, problems: Problems) -> TrustAnchors:

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from ike_auth.config.model import Location
 from ike_auth.errors import LocalError
+from keynote.complaints import Complaint, Place
 
 LONGEST_SHOWN = 80
 
@@ -20,8 +21,12 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
-        return _printable(f"{place}{self.message}" + (f" ({self.hint})" if self.hint else ""))
+        return str(self.complaint)
+
+    @property
+    def complaint(self) -> Complaint:
+        where = None if self.where is None else Place(self.where.file, self.where.line)
+        return Complaint(self.message, where, self.hint)
 
 
 class ConfigError(LocalError):
@@ -74,8 +79,3 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     known = {candidate.lower(): candidate for candidate in candidates}
     close = get_close_matches(word[:LONGEST_SHOWN].lower(), known, n=1, cutoff=0.7)
     return f"did you mean {quoted(known[close[0]])}?" if close else ""
-
-
-def _printable(text: str) -> str:
-    """What any terminal can show: bytes that were no UTF-8 and control characters come out escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -2,6 +2,7 @@
 """isakmpd.conf(5) → Configuration. docs/configuration.md lists what is read, and what is different here."""
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -10,7 +11,7 @@ from ike_auth.config import connections, files, ini, legacy, peers, phase2
 from ike_auth.config.errors import Problems, in_order
 from ike_auth.config.general import read_certificates, read_general
 from ike_auth.config.ini import Section
-from ike_auth.config.model import Configuration
+from ike_auth.config.model import Configuration, Location
 from ike_auth.config.source import Source
 
 IKE_PORT = 500
@@ -28,7 +29,7 @@ def load(path: str | os.PathLike[str], *, port: int = IKE_PORT) -> Configuration
     problems.raise_errors()
     assert found is not None
     content, status = found
-    sections = ini.parse(_decoded(content), str(path), problems)
+    sections = ini.parse(_decoded(content, str(path), problems), str(path), problems)
     if any(section.get("Authentication") for section in sections.values()):
         files.check_file_secrecy(path, status, problems)
     else:
@@ -42,13 +43,16 @@ def parse(text: str | bytes, file: str = "isakmpd.conf", *, port: int = IKE_PORT
     Raises ConfigError with everything that is wrong.
     """
     problems = Problems()
-    text = _decoded(text) if isinstance(text, bytes) else text
+    text = _decoded(text, file, problems) if isinstance(text, bytes) else text
     return _configuration(ini.parse(text, file, problems), file, problems, port)
 
 
-def _decoded(content: bytes) -> str:
+def _decoded(content: bytes, file: str, problems: Problems) -> str:
     """Bytes that are no UTF-8 are kept as they are: a pre-shared key is bytes, whichever encoding it was typed in."""
-    return content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+    if content.startswith(BOM_UTF8):
+        hint = "save the file as UTF-8 without it: isakmpd does not know the first line"
+        problems.warn(Location(file, 1), "a byte order mark of UTF-8 is left out", hint)
+    return content.removeprefix(BOM_UTF8).decode("utf-8", "surrogateescape")
 
 
 def _configuration(sections: Mapping[str, Section], file: str, problems: Problems, port: int) -> Configuration:
@@ -80,5 +84,5 @@ def _configuration(sections: Mapping[str, Section], file: str, problems: Problem
         default_peer=by_lower.get(listing.default.value.lower()) if listing.default else None,
         connections=MappingProxyType(allowed_connections),
         default_suites=allowed_suites,
-        warnings=tuple(map(str, in_order(problems.warnings))),
+        warnings=tuple(problem.complaint for problem in in_order(problems.warnings)),
     )

@@ -5,7 +5,7 @@ Readers (`isakmpd.py`, later others) produce these values; the engine and the da
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from ike_auth.wire.numbers import (
     HashAlgorithm,
     ProtocolId,
 )
+from keynote.complaints import Complaint
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -177,7 +178,7 @@ class Configuration:
     default_peer: str | None
     connections: Mapping[str, Connection]
     default_suites: tuple[Suite, ...] = ()
-    warnings: tuple[str, ...] = field(default=())
+    warnings: tuple[Complaint, ...] = ()
 
     def peer_at(self, address: IPAddress) -> Peer | None:
         """The peer that speaks from `address`, or the one that stands for everybody else."""

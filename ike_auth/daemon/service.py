@@ -140,15 +140,15 @@ class Service:
         try:
             loaded = self._load()
         except Unusable as unusable:
-            for line in (*unusable.warnings, *unusable.errors):
+            for line in map(str, (*unusable.warnings, *unusable.errors)):
                 self._journal.warning(line)
             self._journal.warning("the configuration cannot be used, so the one from before stays")
-            return unusable.errors
+            return [str(error) for error in unusable.errors]
         except Exception as error:
             self._journal.fault(error)
             return ["internal error, please report it"]
         for warning in loaded.warnings:
-            self._journal.warning(warning)
+            self._journal.warning(str(warning))
         if loaded.configuration.general.listen_on != self._engine.configuration.general.listen_on:
             self._journal.warning("`Listen-on` is another one: addresses and ports change at the next start only")
         self._gate, self._keystore = loaded.gate, loaded.keystore

@@ -43,7 +43,7 @@ def run(loaded: Assembly, options: Options, load: Callable[[], Assembly] | None 
     came of; it is for SIGHUP. Raises CannotStart."""
     journal = Journal(as_json=options.as_json, verbose=options.verbose or loaded.configuration.general.verbose)
     for warning in loaded.warnings:
-        journal.warning(warning)
+        journal.warning(str(warning))
     ports = Ports(options.port, options.nat_port)
     try:
         sockets = Sockets(loaded.configuration.general.listen_on, ports)

@@ -14,16 +14,17 @@ from typing import Any, Final
 import click
 
 from keynote import literals
-from keynote.assertions import Assertion
+from keynote.assertions import BYTE_ORDER_MARK, BYTE_ORDER_MARK_FOUND, BYTE_ORDER_MARK_HINT, Assertion
+from keynote.cli.program import json_option, tell
+from keynote.complaints import BadInput, Complaint, Place
 from keynote.environment import Unknown
-from keynote.errors import KeynoteError
 from keynote.explanation import Decision
 from keynote.files import EXPOSED, SetAside, parse_credentials, parse_policy, read_policy
 from keynote.redaction import quoted
 from keynote.session import Session
 
 
-class InputError(KeynoteError):
+class InputError(BadInput):
     """An argument or an input file that cannot be used."""
 
 
@@ -67,7 +68,7 @@ _OPTIONS: Final = (
         metavar="NAME",
         help="An attribute whose value is not known; '*' stands for all that are not given.",
     ),
-    click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    json_option(),
 )
 
 
@@ -82,7 +83,7 @@ def decide(
 ) -> Decision:
     """Load everything and ask. Raises KeynoteError."""
     if not policies:
-        raise InputError("no policy; give one or more with -p")
+        raise InputError("no policy", hint="give one or more with -p")
     trusted = [assertion for path in policies for assertion in _policy(path)]
     untrusted: list[Assertion] = []
     set_aside: list[SetAside] = []
@@ -92,7 +93,7 @@ def decide(
         set_aside += refused
     action: dict[str, str] = {}
     for path in action_files:
-        action |= action_file(_read(path).decode("latin-1"), str(path))
+        action |= action_file(_text(path), str(path))
     given = _attributes(attributes)
     session = Session(trusted, untrusted, set_aside=set_aside)
     return session.query(
@@ -107,7 +108,7 @@ def _values(argument: str) -> list[str]:
     """At least a highest one above a lowest: the exit status tells by them."""
     values = latin_1(argument).split(",")
     if len(set(values)) < 2 or "" in values:
-        raise InputError(f"--values {quoted(argument)}; write the lowest, ..., the highest: `false,true`")
+        raise InputError(f"--values {quoted(argument)}", hint="write the lowest, ..., the highest: `false,true`")
     return values
 
 
@@ -124,9 +125,9 @@ def _policy(path: Path) -> tuple[Assertion, ...]:
     try:
         text, exposed = read_policy(path)
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
+        raise InputError(error.strerror or str(error), Place(str(path))) from error
     if exposed:
-        click.echo(f"keynote: warning: {path}: {EXPOSED}; chmod 600 {path}", err=True)
+        tell("keynote", "warning", [Complaint(EXPOSED, Place(str(path)), f"chmod 600 {path}")])
     return parse_policy(text, name=str(path))
 
 
@@ -134,13 +135,20 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
+        raise InputError(error.strerror or str(error), Place(str(path))) from error
+
+
+def _text(path: Path) -> str:
+    text = _read(path).decode("latin-1")
+    if text.startswith(BYTE_ORDER_MARK):  # it would be part of the first name
+        raise InputError(BYTE_ORDER_MARK_FOUND, Place(str(path), 1, 1), BYTE_ORDER_MARK_HINT)
+    return text
 
 
 def _attribute(argument: str) -> tuple[str, str]:
     name, equals, value = latin_1(argument).partition("=")
     if not equals:
-        raise InputError(f"{quoted(name)} is no attribute; write `name=value`")
+        raise InputError(f"{quoted(name)} is no attribute", hint="write `name=value`")
     return name, value
 
 
@@ -167,7 +175,7 @@ def _principals(argument: str) -> list[str]:
     if not argument.startswith("@"):
         return [latin_1(argument)]
     path = Path(argument[1:])
-    return principals_file(_read(path).decode("latin-1"), str(path))
+    return principals_file(_text(path), str(path))
 
 
 def principals_file(text: str, name: str) -> list[str]:
@@ -181,11 +189,11 @@ def principals_file(text: str, name: str) -> list[str]:
             literal = _LITERAL.match(text, position)
             if literal is None:
                 line = text.count("\n", 0, position) + 1
-                raise InputError(f"{name}:{line}: expected a quoted principal")
+                raise InputError("expected a quoted principal", Place(name, line))
             found.append(literals.decode(literal[0]))
             position = _end_of_blanks(text, literal.end())
     if not found:
-        raise InputError(f"{name}: no principal in this file")
+        raise InputError("no principal in this file", Place(name))
     return found
 
 
@@ -217,5 +225,5 @@ def action_file(text: str, name: str) -> dict[str, str]:
             position = match.end()
         else:
             line = text.count("\n", 0, position) + 1
-            raise InputError(f"{name}:{line}: no attribute; write `name=value`")
+            raise InputError("no attribute", Place(name, line), "write `name=value`")
     return action

@@ -1,12 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The commands. Every error, a wrong use of the command line among them, ends with status 1: 2 means denied."""
 
-import json
-import os
-import sys
-from collections.abc import Sequence
-from importlib.metadata import version
-from io import TextIOWrapper
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -14,7 +9,9 @@ import click
 
 from keynote import report, test
 from keynote.cli.inputs import decide, query_options
+from keynote.cli.program import Program, json_option, print_json
 from keynote.cli.tree import print_tree
+from keynote.complaints import BadInput, Complaint
 from keynote.errors import KeynoteError, PolicyError
 from keynote.explanation import Decision
 from keynote.reasons import MAXIMUM
@@ -27,7 +24,7 @@ MAY_BE: Final = 3
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("keynote-ike"), prog_name="keynote")
+@click.version_option(package_name="keynote-ike", prog_name="keynote")
 def commands() -> None:
     """KeyNote trust management (RFC 2704): evaluate policies, and say why."""
 
@@ -47,7 +44,7 @@ def evaluate(as_json: bool, **question: Any) -> int:
     """
     decision = decide(**question)
     if as_json:
-        _print_json(report.decision_data(decision))
+        print_json(report.decision_data(decision))
     else:
         _print_verdict(decision)
         click.echo(decision.because)
@@ -70,7 +67,7 @@ def why(as_json: bool, **question: Any) -> int:
     decision = decide(**question)
     if as_json:
         lines = [{"depth": line.depth, "text": line.text, "good": line.good} for line in decision.survey]
-        _print_json({**report.decision_data(decision), "tree": lines})
+        print_json({**report.decision_data(decision), "tree": lines})
         return _status(decision)
     _print_verdict(decision)
     click.echo(decision.because)
@@ -85,7 +82,7 @@ def why(as_json: bool, **question: Any) -> int:
 
 @commands.command("test")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option()
 def run_tests(paths: Sequence[Path], as_json: bool) -> int:
     """Run tables of queries: queries.toml files, *.jsonl collections, or folders that hold them.
 
@@ -100,7 +97,7 @@ def run_tests(paths: Sequence[Path], as_json: bool) -> int:
     passed = len(results) - len(failed)
     if as_json:
         cases = [report.result_data(result) for result in results]
-        _print_json({"passed": passed, "failed": len(failed), "cases": cases})
+        print_json({"passed": passed, "failed": len(failed), "cases": cases})
     else:
         for result in failed:
             click.echo(f"FAILED {shown(result.name)}: {result.problem}")
@@ -110,27 +107,18 @@ def run_tests(paths: Sequence[Path], as_json: bool) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command and exit with its status."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # reasons have arrows, and not every terminal does
-    try:
-        status = commands.main(args=arguments, prog_name="keynote", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        status = ERROR
-    except click.Abort:
-        status = ERROR
-    except PolicyError as error:
-        for problem in error.problems:
-            click.echo(f"keynote: error: {problem}", err=True)
-        status = ERROR
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # lest the interpreter's last flush complain
-        status = ERROR
-    except (KeynoteError, OSError) as error:
-        click.echo(f"keynote: error: {error}", err=True)
-        status = ERROR
-    sys.exit(status if isinstance(status, int) else ALLOWED)
+    Program("keynote", commands, _errors, wrong_usage=ERROR, interrupted=ERROR).run(arguments)
+
+
+def _errors(error: Exception) -> Iterable[Complaint]:
+    match error:
+        case PolicyError():
+            return map(Complaint.about, error.problems)
+        case BadInput():
+            return (error.complaint,)
+        case KeynoteError():
+            return (Complaint(str(error)),)
+    return ()
 
 
 def _status(decision: Decision) -> int:
@@ -152,7 +140,3 @@ def _distance(distance: int) -> str:
     if not 0 < distance < MAXIMUM:
         return ""
     return "  (one change away)" if distance == 1 else f"  ({distance} changes away)"
-
-
-def _print_json(data: object) -> None:
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False))

@@ -5,9 +5,6 @@ import sys
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
-from rich.text import Text
-from rich.tree import Tree
 
 from keynote.survey import Line
 
@@ -20,6 +17,10 @@ def print_tree(lines: Sequence[Line]) -> None:
         for line in lines:
             click.echo(f"{'  ' * line.depth}{_MARKS[line.good]}{line.text}")
         return
+    from rich.console import Console  # half of what this command loads, and seldom needed
+    from rich.text import Text
+    from rich.tree import Tree
+
     roots: list[Tree] = []
     branches: list[Tree] = []  # from a root down to the line before
     for line in lines:

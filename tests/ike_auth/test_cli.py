@@ -54,7 +54,40 @@ def test_check_for_machines(files: tuple[str, str]) -> None:
     assert json.loads(good.stdout) == {"ok": True, "errors": [], "warnings": []}
     bad = run("check", "--json", "-c", files[0], "--policy", "nowhere")
     assert bad.returncode == 1
-    assert json.loads(bad.stdout)["ok"] is False
+    found = json.loads(bad.stdout)
+    assert found["ok"] is False
+    assert found["errors"][0] == {
+        "message": "cannot read `nowhere`: no such file or directory",
+        "where": None,
+        "hint": "",
+    }
+
+
+def test_check_warns_of_a_peer_that_policy_never_allows(files: tuple[str, str]) -> None:
+    Path(files[1]).write_text(POLICY.replace("two gateways", "to gateways"))
+    done = run("check", "-c", files[0], "--policy", files[1], "--json")
+    assert done.returncode == 0
+    found = json.loads(done.stdout)
+    (warning,) = found["warnings"]
+    assert (found["ok"], found["errors"]) == (True, [])
+    assert warning["where"] == {"file": files[0], "line": 12, "column": None}
+    assert f"policy `{files[1]}` never allows anything to `[peer]`, which is always refused" in warning["message"]
+    assert f"{files[1]}:2: licenses `passphrase:(hidden)`" in warning["message"]
+    assert f"ike-auth: warning: {files[0]}:12: policy" in done.stderr
+
+
+def test_run_for_machines_says_as_data_why_it_does_not_start(files: tuple[str, str]) -> None:
+    Path(files[1]).write_text(POLICY.replace("==", "="))
+    done = run("run", "--json", "-c", files[0], "--policy", files[1], "--port", "5600", "--nat-port", "5601")
+    assert done.returncode == 1
+    errors = json.loads(done.stdout)["errors"]
+    assert errors[0] == {
+        "message": "unknown operator `=`",
+        "where": {"file": files[1], "line": 3, "column": 24},
+        "hint": "string comparison is `==`",
+    }
+    assert f"ike-auth: error: {files[1]}:3:24: unknown operator `=`\n" in done.stderr
+    assert "ike-auth: hint: string comparison is `==`\n" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -62,15 +95,18 @@ def test_check_for_machines(files: tuple[str, str]) -> None:
     [
         (["run", "--port", "5600", "--nat-port", "5600"], "--port and --nat-port are both 5600"),
         (["run", "--port", "0"], "--port"),
-        (["check", "--colour"], "No such option"),
-        (["nothing"], "No such command"),
+        (["check", "--colour"], "no such option `--colour`"),
+        (["nothing"], "no such command `nothing`"),
     ],
 )
 def test_wrong_usage(arguments: list[str], message: str) -> None:
     done = run(*arguments)
     assert done.returncode == 2
-    assert f"ike-auth: error: {message}" in done.stderr or message in done.stderr
-    assert "ike-auth: hint: ike-auth" in done.stderr
+    error, hint = done.stderr.splitlines()
+    assert error.startswith("ike-auth: error: ")
+    assert message in error
+    assert hint.startswith("ike-auth: hint: ike-auth")
+    assert hint.endswith(" --help")
 
 
 def test_no_command_is_a_request_for_help() -> None:

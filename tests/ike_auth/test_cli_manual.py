@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -20,6 +21,7 @@ from ike_auth.daemon.manual import handlers
 from ike_auth.manual.adopting import Held
 from ike_auth.manual.database import Database
 from ike_auth.sa import IpsecSa
+from keynote.cli.program import Program
 from tests.ike_auth.manual.texts import ALGORITHMS, GATEWAY, KEY
 
 SECRET = KEY[2:]
@@ -88,14 +90,22 @@ def gateway(tmp_path: Path) -> str:
 def run(*arguments: str, stdin: str = "") -> Result:
     cli = click.Group("ike-auth")
     cli_manual.register(cli)
-    return CliRunner().invoke(cli, arguments, input=stdin, prog_name="ike-auth")
+
+    class AsProgram(click.Group):
+        """The whole program, so that errors are told as it tells them."""
+
+        def main(self, *_: Any, **__: Any) -> Any:
+            Program("ike-auth", cli).run(arguments)
+
+    return CliRunner().invoke(AsProgram("ike-auth"), arguments, input=stdin, prog_name="ike-auth")
 
 
 def test_checking_needs_no_daemon_and_says_nothing_but_warnings(gateway: str) -> None:
     done = run("setkey", "-n", "-f", gateway)
     assert (done.exit_code, done.stdout) == (0, "")
-    (warning,) = done.stderr.splitlines()
+    warning, hint = done.stderr.splitlines()
     assert warning.startswith(f"ike-auth: warning: {gateway}:6:1: replay protection is off for 2 SAs")
+    assert hint.startswith("ike-auth: hint: whoever records packets can send them again")
 
 
 def test_a_file_is_carried_out_and_shown(serving: Serving, path: Path, gateway: str) -> None:
@@ -257,7 +267,7 @@ def test_ipsecadm_checks() -> None:
     assert (done.exit_code, done.stdout) == (0, expected)
     refused = run("ipsecadm", "--check", *flow, "-use")
     assert refused.exit_code == 1
-    assert "`use` would let traffic through unprotected (write `require`)" in refused.stderr
+    assert "`use` would let traffic through unprotected\nike-auth: hint: write `require`" in refused.stderr
 
 
 def test_ipsecadm_reads_no_key_that_others_can_read(tmp_path: Path) -> None:

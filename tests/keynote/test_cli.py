@@ -120,19 +120,20 @@ class TestEval:
             ("eval -p policy.kn -k gw -c none.kn", "none.kn: No such file"),
             ("eval -p policy.kn -k gw --action none.txt", "none.txt: No such file"),
             ("eval -p policy.kn -k @none.txt", "none.txt: No such file"),
-            ("eval -p policy.kn -k gw -a novalue", "`novalue` is no attribute; write `name=value`"),
+            ("eval -p policy.kn -k gw -a novalue", "`novalue` is no attribute"),
             ("eval -p policy.kn -k gw -a _x=1", "underscore"),
             ("eval -p policy.kn -k gw -a a=1 --unknown a", "given and unknown"),
-            ("eval -p policy.kn -k gw --bogus", "No such option"),
-            ("eval -p", "requires an argument"),
-            ("bogus", "No such command"),
-            ("test", "Missing argument"),
+            ("eval -p policy.kn -k gw --bogus", "no such option `--bogus`"),
+            ("eval -p", "option `-p` requires an argument"),
+            ("bogus", "no such command `bogus`"),
+            ("test", "missing argument `PATH...`"),
             ("test none.toml", "does not exist"),
         ],
     )
     def test_every_error_has_status_1(self, command: str, error: str, capsys: pytest.CaptureFixture[str]) -> None:
         status, lines, message = run(command, capsys)
         assert (status, lines) == (1, [])
+        assert message.startswith("keynote: error: ")
         assert error in message
 
     def test_all_errors_of_a_policy_with_their_lines(self, capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,12 +143,22 @@ class TestEval:
             "keynote: error: broken.kn:2:15: unknown operator `=`",
             "    Conditions: a = b; c < 1;",
             "                  ^",
-            "hint: string comparison is `==`",
+            "keynote: hint: string comparison is `==`",
             "keynote: error: broken.kn:2:22: a string compared with an integer",
             "    Conditions: a = b; c < 1;",
             "                         ^",
-            "hint: `@name` is a string's integer value",
+            "keynote: hint: `@name` is a string's integer value",
         ]
+
+    @pytest.mark.parametrize("options", ["-p bom -k gw", "-p policy.kn -k @bom", "-p policy.kn -k gw --action bom"])
+    def test_a_byte_order_mark_is_an_error_in_every_file(
+        self, options: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "bom").write_bytes(b"\xef\xbb\xbfenc=aes\n")
+        status, _, message = run(f"eval {options}", capsys)
+        assert status == 1
+        assert message.startswith("keynote: error: bom:1:1: a byte order mark of UTF-8\n")
+        assert "keynote: hint: save the file as UTF-8 without it" in message
 
     def test_an_exposed_passphrase_is_a_warning(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         path = folder / "psk.kn"
@@ -156,7 +167,8 @@ class TestEval:
         status, lines, message = run("eval -p psk.kn -k passphrase:hush", capsys)
         assert (status, lines) == (0, ["true", "POLICY → passphrase:(hidden), psk.kn:1"])
         assert message == (
-            "keynote: warning: psk.kn: holds a passphrase, and others than its owner may read it; chmod 600 psk.kn\n"
+            "keynote: warning: psk.kn: holds a passphrase, and others than its owner may read it\n"
+            "keynote: hint: chmod 600 psk.kn\n"
         )
         path.chmod(0o600)
         assert run("eval -p psk.kn -k passphrase:hush", capsys)[2] == ""

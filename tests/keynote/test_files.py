@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: ISC
+import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -65,6 +68,43 @@ def test_a_continuation_after_a_blank_line() -> None:
 
 def test_crlf_is_told_once() -> None:
     assert lines((ONE + TWO).replace("\n", "\r\n")) == [(1, "carriage return, which is no white space in KeyNote")]
+
+
+MARK = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize("text", [ONE, f"\n\n{ONE}", f"# a comment\n\n{ONE}", ""])
+def test_a_byte_order_mark_is_an_error_at_the_beginning(text: str) -> None:
+    with pytest.raises(keynote.PolicyError) as caught:
+        keynote.parse_policy(MARK + text.encode(), name="p.kn")
+    (problem,) = caught.value.problems
+    assert (str(problem.where), problem.message) == ("p.kn:1:1", "a byte order mark of UTF-8")
+
+
+def test_what_a_windows_editor_does_is_told_as_a_whole() -> None:
+    text = MARK + ONE.replace("\n", "\r\n").encode()
+    assert [message for _, message in lines(text)] == [
+        "a byte order mark of UTF-8",
+        "carriage return, which is no white space in KeyNote",
+    ]
+
+
+def test_the_hint_for_a_byte_order_mark_works(tmp_path: Path) -> None:
+    path = tmp_path / "p.kn"
+    path.write_bytes(MARK + ONE.encode())
+    with pytest.raises(keynote.PolicyError) as caught:
+        keynote.load_policy(path)
+    (command,) = re.findall(r"`(sed .*)`", caught.value.problems[0].hint)
+    subprocess.run([*shlex.split(command), path], check=True)
+    assert path.read_bytes() == ONE.encode()
+
+
+def test_a_credential_with_a_byte_order_mark_is_set_aside() -> None:
+    usable, refused = keynote.parse_credentials(MARK + f"{ONE}\n{TWO}".encode(), name="c.kn")
+    assert [assertion.where.line for assertion in usable] == [4]
+    assert list(map(str, refused)) == ["c.kn:1:1: a byte order mark of UTF-8"]
+    with pytest.raises(keynote.PolicyError, match="byte order mark"):
+        keynote.parse_assertion(MARK + ONE.encode(), name="c.kn")
 
 
 def test_credentials_are_used_one_by_one() -> None:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
-_CALLS = ("open", "write", "fsync", "link", "unlink", "mkdir", "chmod", "fchmod")
+_CALLS = ("open", "write", "fsync", "link", "unlink", "rename", "mkdir", "chmod", "fchmod")
 _EMPTY = ("-wal", "-shm")  # only made so that others can read
 _READING = ("SELECT", "BEGIN", "PRAGMA")
 

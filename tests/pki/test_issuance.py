@@ -123,6 +123,10 @@ def run_with(directory: Path, step: int | None, fault: Callable[[str], object]) 
     return steps
 
 
+def tree(path: Path) -> dict[str, bytes | None]:
+    return {str(it.relative_to(path)): it.read_bytes() if it.is_file() else None for it in sorted(path.rglob("*"))}
+
+
 def run_init(directory: Path, step: int | None, fault: Callable[[str], object]) -> list[str]:
     with faults.at_step(step, fault) as steps:
         issuance.initialize(directory, "Example CA", NOW)
@@ -156,9 +160,12 @@ def test_killed_at_any_step_of_an_init(tmp_path: Path) -> None:
         victim = Directory(tmp_path / f"kill{step}")
         assert faults.in_child(partial(run_init, victim.path, step, faults.kill)) == signal.SIGKILL
         if not has_authority(victim):
+            with pytest.raises(PkiError, match="holds no authority"):
+                victim.registry()
             issuance.initialize(victim.path, "Example CA", NOW)
         assert_whole(victim)
         assert [record.name for record in contents(victim)[0]] == ["Example CA"]
+        assert not [name for name in tree(victim.path) if name.rpartition("/")[2].startswith(".")]
         issue(victim)
 
 
@@ -174,13 +181,21 @@ def test_the_disk_full_at_any_step_of_an_issue(directory: Directory, tmp_path: P
 
 
 @pytest.mark.usefixtures("quick_keys")
-def test_the_disk_full_at_any_step_of_an_init(tmp_path: Path) -> None:
-    for step in range(len(run_init(tmp_path / "count", None, faults.fill_disk))):
-        victim = Directory(tmp_path / f"full{step}")
+@pytest.mark.parametrize("existing", [False, True])
+def test_the_disk_full_at_any_step_of_an_init(tmp_path: Path, existing: bool) -> None:
+    def place(name: str) -> Directory:
+        directory = Directory(tmp_path / name)
+        if existing:
+            directory.path.mkdir()
+        return directory
+
+    for step in range(len(run_init(place("count").path, None, faults.fill_disk))):
+        victim = place(f"full{step}")
         with pytest.raises(PkiError, match=FULL):
             run_init(victim.path, step, faults.fill_disk)
-        if not has_authority(victim):
-            issuance.initialize(victim.path, "Example CA", NOW)
+        assert victim.path.exists() == existing
+        assert tree(victim.path) == {}
+        issuance.initialize(victim.path, "Example CA", NOW)
         assert_whole(victim)
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -129,3 +130,28 @@ def test_the_lock_is_held_by_one(tmp_path: Path) -> None:
         pass
     with pytest.raises(KeystoreError, match="cannot be opened"), keystore.exclusive(tmp_path / "no" / "lock"):
         pass
+
+
+def test_a_lock_that_its_holder_removes_is_taken_anew(tmp_path: Path) -> None:
+    """Who waited holds a file without a name then, which would keep out nobody."""
+    path = tmp_path / "lock"
+    held, hold = os.pipe()
+    child = os.fork()  # before there is a lock, for a child inherits it
+    if child == 0:
+        try:
+            os.close(hold)
+            os.read(held, 1)  # until the other end is closed
+            with keystore.exclusive(path):
+                os._exit(0 if path.exists() else 1)
+        finally:
+            os._exit(2)
+    with keystore.exclusive(path):
+        os.close(hold)
+        while not waits_for_lock(child):
+            assert os.waitpid(child, os.WNOHANG) == (0, 0)
+        path.unlink()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def waits_for_lock(process: int) -> bool:
+    return re.search(rf"-> FLOCK .* {process} ", Path("/proc/locks").read_text()) is not None

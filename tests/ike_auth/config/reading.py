@@ -45,7 +45,7 @@ class Complaints:
 def complaints(text: str) -> Complaints:
     """What is said of a configuration, whether it can be used or not; the file is called `vpn`."""
     try:
-        return Complaints([], list(parse(text, "vpn").warnings))
+        return Complaints([], list(map(str, parse(text, "vpn").warnings)))
     except ConfigError as error:
         return Complaints(list(map(str, error.problems)), list(map(str, error.warnings)))
 

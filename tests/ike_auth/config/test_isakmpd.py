@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Whole configurations: what they become, what is said about them, and the files they come in."""
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -198,8 +199,13 @@ def test_a_key_is_the_bytes_of_the_file(key: bytes) -> None:
     assert parse(text).peers["east"].preshared_key == Secret(key)
 
 
-def test_a_byte_order_mark_is_dropped() -> None:
-    assert parse(b"\xef\xbb\xbf" + TUNNEL.encode(), "vpn") == parse(TUNNEL, "vpn")
+def test_a_byte_order_mark_is_left_out_with_a_warning() -> None:
+    marked, plain = parse(b"\xef\xbb\xbf" + TUNNEL.encode(), "vpn"), parse(TUNNEL, "vpn")
+    assert replace(marked, warnings=()) == plain
+    assert [str(warning) for warning in marked.warnings] == [
+        "vpn:1: a byte order mark of UTF-8 is left out"
+        " (save the file as UTF-8 without it: isakmpd does not know the first line)"
+    ]
 
 
 def test_odd_bytes_are_printable_in_messages() -> None:

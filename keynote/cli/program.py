@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: ISC
+"""What the command lines of this project have in common: how they fail, and how they speak JSON.
+
+An error is a line on stderr, `PROG: error: message`, with `PROG: hint: …` below it. A command that was given `--json`
+says it on stdout too, as one object: `{"errors": [{"message": …, "where": …, "hint": …}]}`.
+"""
+
+import contextlib
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from io import TextIOWrapper
+from typing import Any, Final, NoReturn, TypeVar
+
+import click
+
+from keynote.complaints import Complaint, Place
+from keynote.redaction import redacted
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FAILED: Final = 1
+
+
+class Failed(Exception):
+    """Raised by a command that ends with these errors."""
+
+    def __init__(self, errors: Iterable[Complaint]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(map(str, self.errors)))
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What is known of a command line while its command runs."""
+
+    for_json: bool = False
+
+
+def json_option(help: str = "Print JSON.") -> Callable[[F], F]:
+    """The option `--json`, the command's parameter `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help=help, callback=_remember)
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
+    asked = context.find_object(_Asked)
+    if asked is not None:
+        asked.for_json = value
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One command line. `errors` makes complaints of what its commands raise; of what it does not know, none."""
+
+    name: str
+    commands: click.Group
+    errors: Callable[[Exception], Iterable[Complaint]] = lambda error: ()
+    wrong_usage: int = 2
+    interrupted: int = 130
+
+    def run(self, arguments: Sequence[str] | None = None) -> NoReturn:
+        """Run the command, and exit: with the status that it returns, 0 for None, and 1 for every error."""
+        _prepare_streams()
+        arguments = sys.argv[1:] if arguments is None else arguments
+        asked = _Asked()
+        try:
+            status = self.commands.main(arguments, self.name, standalone_mode=False, obj=asked)
+            sys.stdout.flush()
+        except click.exceptions.NoArgsIsHelpError as error:
+            _say(error.format_message())
+            status = self.wrong_usage
+        except click.UsageError as error:
+            # Nobody knows what is whose argument where the command line could not be read.
+            options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+            self._fail([_wrong_usage(error, self._command(arguments))], as_json="--json" in options)
+            status = self.wrong_usage
+        except (click.Abort, KeyboardInterrupt):
+            status = self.interrupted
+        except BrokenPipeError:
+            _discard(sys.stdout)  # whoever read our output has enough
+            status = FAILED
+        except Exception as error:
+            complaints = self._complaints(error)
+            if not complaints:
+                raise
+            self._fail(complaints, as_json=asked.for_json)
+            status = FAILED
+        sys.exit(status if isinstance(status, int) else 0)
+
+    def _command(self, arguments: Sequence[str]) -> str:
+        """The command that was typed, as far as there is one."""
+        path, command = self.name, self.commands
+        for word in arguments:
+            found = command.commands.get(word)
+            if found is not None:
+                path = f"{path} {word}"
+            if not isinstance(found, click.Group):
+                break
+            command = found
+        return path
+
+    def _complaints(self, error: Exception) -> tuple[Complaint, ...]:
+        match error:
+            case Failed():
+                return error.errors
+            case click.ClickException():
+                return (Complaint(error.format_message()),)
+        if found := tuple(self.errors(error)):
+            return found
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+            if isinstance(error.filename, (str, bytes, os.PathLike)):
+                return (Complaint(reason, Place(os.fsdecode(error.filename))),)
+            _discard(sys.stdout)
+            return (Complaint(f"cannot write: {reason}"),)
+        return ()
+
+    def _fail(self, errors: Sequence[Complaint], *, as_json: bool) -> None:
+        tell(self.name, "error", errors)
+        if as_json:
+            try:
+                print_json({"errors": [error.data() for error in errors]})
+            except OSError:
+                _discard(sys.stdout)
+
+
+def tell(program: str, kind: str, complaints: Iterable[Complaint]) -> None:
+    """Errors, warnings or notes on stderr, for people. `kind` is the word for them."""
+    for complaint in complaints:
+        _say(complaint.text(program, kind))
+
+
+def print_json(data: object) -> None:
+    """One JSON value on stdout, in characters that it can encode."""
+    unicode = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+    click.echo(json.dumps(data, indent=2, ensure_ascii=not unicode))
+
+
+def _wrong_usage(error: click.UsageError, command: str) -> Complaint:
+    hint = f"{command} --help"
+    if isinstance(error, (click.NoSuchOption, click.exceptions.NoSuchCommand)):
+        if error.possibilities:
+            hint = f"did you mean `{error.possibilities[0]}`? ({hint})"
+        return Complaint(_in_our_style(error.message), hint=hint)
+    return Complaint(_in_our_style(error.format_message()), hint=hint)
+
+
+_CAPITAL = re.compile(r"(^|: )([A-Z])(?=[a-z])")
+
+
+def _in_our_style(message: str) -> str:
+    """click's words as we write ours: lower case, input in backticks, no period."""
+    message = re.sub(r"(['\"])([^'\"]*)\1", r"`\2`", redacted(message)).rstrip(".")
+    return _CAPITAL.sub(lambda match: match[0].lower(), message)
+
+
+def _say(line: str) -> None:
+    try:
+        click.echo(line, err=True)
+    except OSError:
+        _discard(sys.stderr)
+
+
+def _prepare_streams() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # reasons have arrows, and not every terminal does
+
+
+def _discard(stream: Any) -> None:
+    """Lest the interpreter's last flush fails again, and takes the exit status with it."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

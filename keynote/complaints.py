@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: ISC
+"""Errors and warnings as all our command lines tell them: a line for people with a hint below it, or data.
+
+keynote: error: policy.kn:14:9: unknown operator `=`
+keynote: hint: string comparison is `==`
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from keynote.errors import KeynoteError, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file, or a line or a column in it; both count from 1. `str()` gives `file:line:column`."""
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """One error or warning. `excerpt` is the text at that place, of one or more lines, or empty."""
+
+    message: str
+    where: Place | None = None
+    hint: str = ""
+    excerpt: str = ""
+
+    @classmethod
+    def about(cls, problem: Problem) -> "Complaint":
+        """A mistake in an assertion."""
+        where = problem.where
+        return cls(problem.message, Place(where.file, where.line, where.column), problem.hint, problem.excerpt)
+
+    def __str__(self) -> str:
+        """One line, for logs."""
+        return self._head() + (f" ({one_line(self.hint)})" if self.hint else "")
+
+    def text(self, program: str, kind: str) -> str:
+        """As `program` tells it to people. `kind` is `error` or `warning`."""
+        lines = [f"{program}: {kind}: {self._head()}"]
+        if self.excerpt:
+            lines.append(self.excerpt)
+        if self.hint:
+            lines.append(f"{program}: hint: {one_line(self.hint)}")
+        return "\n".join(lines)
+
+    def data(self) -> dict[str, Any]:
+        """As it is told to programs: `where` is null or has `file`, `line` and `column`, these two perhaps null."""
+        where = self.where and {"file": self.where.file, "line": self.where.line, "column": self.where.column}
+        return {"message": self.message, "where": where, "hint": self.hint}
+
+    def _head(self) -> str:
+        return one_line(f"{self.where}: {self.message}" if self.where else self.message)
+
+
+class BadInput(KeynoteError):
+    """A file or an argument that cannot be used."""
+
+    def __init__(self, message: str, where: Place | None = None, hint: str = "") -> None:
+        self.complaint = Complaint(message, where, hint)
+        super().__init__(str(self.complaint))
+
+
+def one_line(text: str) -> str:
+    """What any terminal can show: line ends, control characters and bytes that are no UTF-8 come out escaped."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

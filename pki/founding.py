@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: ISC
+"""A new authority's directory: there whole, or as if nothing had been tried.
+
+The registry is made under a hidden name, `.<serial>.registry`, and gets its own when everything else is there: until
+then the directory holds no authority. What fails takes back what it made. What is killed cannot, and leaves a hidden
+registry whose name tells which key files are its own; the next `init` removes them, and nothing else.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pki import keystore
+from pki.directory import Directory
+from pki.errors import KeystoreError, RegistryUnreachable
+
+_BESIDE = ("-wal", "-shm", "-journal")  # what SQLite keeps with a database
+
+
+@contextlib.contextmanager
+def whole_or_nothing(directory: Directory) -> Iterator[None]:
+    """Make a directory and hold its lock; what was made of it goes again if this block fails. Raises PkiError."""
+    is_new = not directory.path.exists()
+    before = _names(directory.path)
+    try:
+        directory.make()
+        with directory.changing():
+            try:
+                yield
+            except BaseException:
+                if directory.lock_path.name not in before and not directory.registry_path.exists():
+                    # Ours while we hold it: whoever waits for it looks whether it is still there.
+                    with contextlib.suppress(OSError):
+                        directory.lock_path.unlink()
+                raise
+    except BaseException:
+        with contextlib.suppress(OSError):  # not made yet, or in use
+            if directory.keys.name not in before:
+                directory.keys.rmdir()
+        with contextlib.suppress(OSError):
+            if is_new:
+                directory.path.rmdir()
+        raise
+
+
+@contextlib.contextmanager
+def hidden_registry(directory: Directory, serial: str) -> Iterator[Path]:
+    """Where to make the registry of the authority with this serial number. It gets its name when this block has
+    ended, or vanishes with the authority's key. The caller holds the directory's lock. Raises PkiError."""
+    for name in _names(directory.path):
+        if found := re.fullmatch(r"\.([0-9a-f]{40})\.registry", name):
+            _discard(directory, found[1])
+    hidden = directory.hidden_registry_path(serial)
+    try:
+        yield hidden
+        _check_whole(hidden)
+        for path in (hidden, directory.registry_path):
+            _discard_beside(path)  # of a registry that is gone, they would be read as part of this one
+        keystore.reveal(hidden, directory.registry_path)
+    except BaseException:
+        with contextlib.suppress(KeystoreError):
+            _discard(directory, serial)
+        raise
+
+
+def _names(path: Path) -> frozenset[str]:
+    return frozenset(it.name for it in path.iterdir()) if path.is_dir() else frozenset()
+
+
+def _check_whole(registry: Path) -> None:
+    """The last connection that closes writes everything into the database itself, unless the disk is full."""
+    log = Path(f"{registry}-wal")
+    if log.exists() and log.stat().st_size > 0:
+        raise RegistryUnreachable(f"the registry `{registry}` could not be written", "is the disk full?")
+
+
+def _discard(directory: Directory, serial: str) -> None:
+    """Remove what is left of an authority that did not come to be; the name that tells of it goes last."""
+    hidden = directory.hidden_registry_path(serial)
+    if hidden.exists():
+        for file in directory.key_files(serial):
+            keystore.discard(directory.key_path(file))
+    _discard_beside(hidden)
+    keystore.discard(hidden)
+
+
+def _discard_beside(registry: Path) -> None:
+    for suffix in _BESIDE:
+        path = Path(f"{registry}{suffix}")
+        if path.exists():
+            keystore.discard(path)
