@@ -66,10 +66,11 @@ class Encapsulation:
 class Replay:
     """`xfrm_replay_state_esn`: sequence numbers of 64 bits, and which of the last `window` have come.
 
-    `seen` has a bit for each packet of the window, in words of 32 bits.
+    `seen` has a bit for each packet, in words of 32 bits; it may be left out if there was none yet.
     """
 
     window: int  # packets
+    words: int
     seen: tuple[int, ...] = ()
     sent: int = 0
     received: int = 0
@@ -77,22 +78,23 @@ class Replay:
     @classmethod
     def of(cls, window: int) -> Replay:
         """An empty one."""
-        return cls(window, (0,) * -(-window // 32))
+        return cls(window, -(-window // 32))
 
     @classmethod
     def decode(cls, data: bytes) -> Replay:
         words, sent, received, sent_high, received_high, window = unpacked(_REPLAY, data)
-        if len(data) != _REPLAY.size + 4 * words:
-            raise MalformedNetlink(f"{words} words in {len(data) - _REPLAY.size} bytes")
-        seen = Struct(f"={words}I").unpack_from(data, _REPLAY.size)
-        return cls(window, seen, sent_high << 32 | sent, received_high << 32 | received)
+        size = len(data) - _REPLAY.size
+        if size not in (0, 4 * words):
+            raise MalformedNetlink(f"{words} words in {size} bytes")
+        seen = Struct(f"={size // 4}I").unpack_from(data, _REPLAY.size)
+        return cls(window, words, seen, sent_high << 32 | sent, received_high << 32 | received)
 
     def encode(self) -> bytes:
-        words, low = len(self.seen), 0xFFFFFFFF
+        low = 0xFFFFFFFF
         head = _REPLAY.pack(
-            words, self.sent & low, self.received & low, self.sent >> 32, self.received >> 32, self.window
+            self.words, self.sent & low, self.received & low, self.sent >> 32, self.received >> 32, self.window
         )
-        return head + Struct(f"={words}I").pack(*self.seen)
+        return head + Struct(f"={len(self.seen)}I").pack(*self.seen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ class State:
             decode_address(destination, family),
             mode,
             request,
-            TrafficSelector.decode(selector),
+            TrafficSelector.decode(selector, otherwise=family),
             Limits.decode(limits),
             Counted.decode(counted),
             StateFlag(flags),
@@ -171,9 +173,9 @@ class State:
             (Attribute.SA_EXTRA_FLAGS, None if self.extra_flags is None else _NUMBER.pack(self.extra_flags)),
             (Attribute.REPLAY_ESN_VAL, _encoded(self.replay)),
             (Attribute.MARK, _encoded(self.mark)),
+            (Attribute.IF_ID, None if self.if_id is None else _NUMBER.pack(self.if_id)),
             (Attribute.SET_MARK, None if output is None else _NUMBER.pack(output.value)),
             (Attribute.SET_MARK_MASK, None if output is None else _NUMBER.pack(output.mask)),
-            (Attribute.IF_ID, None if self.if_id is None else _NUMBER.pack(self.if_id)),
             (Attribute.LASTUSED, None if self.last_used is None else _LONG.pack(self.last_used)),
         )
         return self.encode_fixed() + encode_attributes((kind, value) for kind, value in parts if value is not None)
@@ -224,8 +226,8 @@ class StateId:
     def encode(self) -> bytes:
         fixed = _STATE_ID.pack(encode_address(self.destination), self.spi, family(self.destination), self.protocol)
         parts = (
-            (Attribute.MARK, _encoded(self.mark)),
             (Attribute.SRCADDR, None if self.source is None else encode_address(self.source)),
+            (Attribute.MARK, _encoded(self.mark)),
         )
         return fixed + encode_attributes((kind, value) for kind, value in parts if value is not None)
 

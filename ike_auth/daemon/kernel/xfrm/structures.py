@@ -101,12 +101,14 @@ class TrafficSelector:
     user: int = 0
 
     @classmethod
-    def decode(cls, data: bytes, position: int = 0) -> TrafficSelector:
+    def decode(cls, data: bytes, otherwise: int = NO_FAMILY) -> TrafficSelector:
+        """`otherwise`: the family of the addresses if it says none; the kernel's own SAs are like that."""
         (destination, source, destination_ports, source_ports, family, destination_length, source_length,
-         protocol, interface, user) = unpacked(_SELECTOR, data, position)  # fmt: skip
+         protocol, interface, user) = unpacked(_SELECTOR, data)  # fmt: skip
+        inner = family or (otherwise if any(source + destination) else NO_FAMILY)
         return cls(
-            Prefix(decode_address(source, family), source_length),
-            Prefix(decode_address(destination, family), destination_length),
+            Prefix(decode_address(source, inner), source_length),
+            Prefix(decode_address(destination, inner), destination_length),
             protocol,
             Ports.decode(source_ports),
             Ports.decode(destination_ports),

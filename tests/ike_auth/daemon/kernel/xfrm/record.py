@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: ISC
-"""Records what ip-xfrm(8) sends and what the kernel answers, as root: `python -m tests.ike_auth.daemon.kernel.xfrm.record`
+"""Records what ip-xfrm(8) sends and what the kernel answers.
+
+    python -m tests.ike_auth.daemon.kernel.xfrm.record     # as root, in the project's folder
+
 
 The commands run in a network namespace of their own under strace(1), which dumps every message of their sockets. What
 the kernel refuses (SAs where it has no ESP) was sent nevertheless. See tests/vectors/xfrm/README.md.
