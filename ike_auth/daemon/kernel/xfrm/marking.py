@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""What of the kernel's entries is ours, and which traffic they are for (docs/decisions/0711-what-is-ours.md)."""
+"""What of the kernel's entries is ours, and which traffic they are for (docs/decisions/0711)."""
 
 from __future__ import annotations
 
@@ -58,11 +58,16 @@ class Requests:
             self._taken.discard(number)
 
     def _free(self) -> int:
-        """Not one that has just been given back: bundles that the kernel remembers may still have it."""
+        """Not one that has just been given back: routes that the kernel remembers may still have it."""
         while self._next in self._taken:
-            self._next = self._next + 1 if self._next + 1 in OURS else RESERVED
-        self._taken.add(self._next)
-        return self._next
+            self._advance()
+        number = self._next
+        self._taken.add(number)
+        self._advance()
+        return number
+
+    def _advance(self) -> None:
+        self._next = self._next + 1 if self._next + 1 in OURS else RESERVED
 
 
 class Indices:

@@ -130,7 +130,7 @@ def policies_of(flow: Flow, request: int, settings: Settings) -> tuple[Policy, .
         for one in parameters
     )
     found = list(_both_ways(local, remote, out, come, settings, guard=False))
-    return (*found, *_neighbours(flow, settings))
+    return (*found, *_neighbours(flow, settings), *_own_side(flow, settings))
 
 
 def guards_of(flow: Flow, request: int, settings: Settings) -> tuple[Policy, ...]:
@@ -143,7 +143,7 @@ def guards_of(flow: Flow, request: int, settings: Settings) -> tuple[Policy, ...
     out = Template(here, there, Protocol.ESP, mode, request)
     come = Template(there, here, Protocol.ESP, mode)
     found = list(_both_ways(flow.local, flow.remote, (out,), (come,), settings, guard=True))
-    return (*found, *_neighbours(flow, settings))
+    return (*found, *_neighbours(flow, settings), *_own_side(flow, settings))
 
 
 def _both_ways(
@@ -185,6 +185,15 @@ def _neighbours(flow: Flow, settings: Settings) -> Iterator[Policy]:
             (selector,) = selectors.selectors(Selector.of(source, ICMPV6), Selector.of(destination))
             selector = replace(selector, source_ports=Ports.only(kind))
             yield _policy(selector, direction, (), settings, guard=False)
+
+
+def _own_side(flow: Flow, settings: Settings) -> Iterator[Policy]:
+    """What stays on our side is not for the tunnel, even if the other side is everything."""
+    local, remote = (Selector(side.low, side.high) for side in (flow.local, flow.remote))
+    if local != remote and remote.contains(local):
+        for selector in selectors.selectors(local, local):
+            for direction in (Direction.OUT, Direction.IN, Direction.FORWARD):
+                yield _policy(selector, direction, (), settings, guard=False)
 
 
 def _template(

@@ -240,6 +240,45 @@ def test_the_more_specific_policy_counts(channel: Channel, running: Running) -> 
     assert "src 10.99.0.1 dst 10.99.0.2 proto esp" in waiting
 
 
+def test_a_tunnel_for_everything_leaves_our_own_side_alone(here: Gateways, running: Running) -> None:
+    neighbour = "10.1.5.5"
+    ip(f"-n {here.b.namespace} address replace {neighbour}/32 dev lo")
+    ip(f"route replace {neighbour} via {here.b.address}")
+    ip(f"-n {here.b.namespace} route replace {here.a.inner_address} via {here.a.address}")
+    running.kernel.guard(replace(GUARD, remote=network("0.0.0.0/0")))
+    run("ping", "-c1", "-W5", "-I", here.a.inner_address, neighbour)
+    with pytest.raises(subprocess.CalledProcessError):
+        run("ping", "-c1", "-W1", "-I", here.a.inner_address, here.b.inner_address)
+
+
+def test_when_there_is_more_to_tell_than_room(channel: Channel) -> None:
+    """The kernel drops what it tells; what is told later is heard."""
+    listener = Listener.open()
+    listener._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)  # the least there is
+    kernel = XfrmKernel(Conversation.open(), listener)
+    events: list[KernelEvent] = []
+    kernel.open(events.append)
+    ((_, read),) = kernel.readers()
+    try:
+        guards = [replace(GUARD, remote=network(f"10.2.0.{last}/32")) for last in range(2, 40)]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.bind((str(channel.local), 0))
+            for guard in guards:
+                kernel.guard(guard)
+                with suppress(OSError):  # if it could not be told
+                    sender.sendto(b"x", (str(guard.remote.low), 9))
+        for _ in range(len(guards) + 1):
+            read()
+        assert 0 < len(events) < len(guards)
+        events.clear()
+        kernel.guard(GUARD)
+        channel.send(b"x")
+        read()
+        assert events == [channel.acquire]
+    finally:
+        kernel.close()
+
+
 # --- IKE itself
 
 
