@@ -50,9 +50,10 @@ def state_of(sa: IpsecSa, request: int, settings: Settings, soft: float) -> Stat
     """`soft`: the fraction of its bytes and packets after which an SA is to be replaced. Raises KernelError."""
     parameters = sa.parameters
     source, destination = (sa.remote, sa.local) if sa.inbound else (sa.local, sa.remote)
-    if sa.replay_window > MAX_WINDOW:
-        raise KernelError(f"a replay window of {sa.replay_window} packets: the kernel has {MAX_WINDOW} at most")
-    long_replay = sa.esn or sa.replay_window > _OLD_WINDOW
+    window = 0 if sa.protocol == ProtocolId.IPCOMP else sa.replay_window  # it has no sequence numbers
+    if window > MAX_WINDOW:
+        raise KernelError(f"a replay window of {window} packets: the kernel has {MAX_WINDOW} at most")
+    long_replay = sa.esn or window > _OLD_WINDOW
     state = State(
         _spi(sa),
         _protocol(parameters),
@@ -63,9 +64,9 @@ def state_of(sa: IpsecSa, request: int, settings: Settings, soft: float) -> Stat
         _selector(sa, source, destination),
         _limits(sa, soft),
         flags=StateFlag.ESN if sa.esn else StateFlag.NONE,
-        replay_window=0 if long_replay else sa.replay_window,
+        replay_window=0 if long_replay else window,
         # The kernel wants a window with extended sequence numbers, even where it does nothing.
-        replay=Replay.of(max(sa.replay_window, _OLD_WINDOW if sa.esn else 0)) if long_replay else None,
+        replay=Replay.of(max(window, _OLD_WINDOW if sa.esn else 0)) if long_replay else None,
         mark=settings.mark,
         output_mark=settings.output_mark,
         if_id=settings.if_id,

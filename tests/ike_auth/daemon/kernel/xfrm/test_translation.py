@@ -109,6 +109,7 @@ def test_ah_and_ipcomp() -> None:
     assert made.integrity is not None
     comp = state(replace(sa(parameters=COMP), spi=b"\x12\x34"))
     assert comp.compression is not None
+    assert (comp.replay, comp.replay_window, comp.limits.hard_packets) == (None, 0, INFINITE)
     assert (comp.protocol, comp.spi, comp.compression.name) == (Protocol.COMP, b"\0\0\x12\x34", "deflate")
 
 
