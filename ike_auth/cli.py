@@ -50,7 +50,7 @@ def cli() -> None:
 @click.option(
     "--kernel",
     type=click.Choice(KERNELS),
-    help="Who protects packets: `userspace`, or `none`. Without it, `Kernel` in [General].",
+    help="Who protects packets. Without it, `Kernel` in [General].",
 )
 @click.option("--control", metavar="PATH", help="The control socket, for `ike-auth status` and others.")
 @click.option("--rootless", is_flag=True, help="Run COMMAND in a namespace that has the tunnels, and nothing else.")

@@ -10,7 +10,7 @@ from ike_auth.config.source import Source
 DAY = 86400  # seconds
 MOST_HALF_OPEN = 1_000_000
 MOST_RETRANSMITS = 100
-KERNELS = ("auto", "userspace", "none")
+KERNELS = ("auto", "xfrm", "userspace", "none")
 
 
 def read_general(source: Source) -> General:

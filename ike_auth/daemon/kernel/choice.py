@@ -4,14 +4,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ike_auth.daemon.kernel import Kernel
+from ike_auth.daemon.kernel import Kernel, KernelError
 from ike_auth.daemon.kernel.memory import MemoryKernel
 from ike_auth.daemon.network import NetworkError
 from ike_auth.daemon.network.rootless import Inside
 from ike_auth.daemon.udp import Sockets, routed_source
 from ike_auth.network import IPAddress
 
-NAMES = ("auto", "userspace", "none")
+NAMES = ("auto", "xfrm", "userspace", "none")
+
+
+_OTHERWISE = "`--kernel none` negotiates and protects nothing"
 
 
 class CannotChoose(Exception):
@@ -33,8 +36,18 @@ def choose(name: str, sockets: Sockets) -> Backend:
     match name:
         case "none":
             return Backend(MemoryKernel(), "no packet is protected by what is negotiated")
-        case "userspace" | "auto":
+        case "xfrm":
+            return _xfrm(sockets)
+        case "userspace":
             return _userspace(sockets)
+        case "auto":
+            try:
+                return _xfrm(sockets)
+            except CannotChoose as first:
+                try:
+                    return _userspace(sockets)
+                except CannotChoose as second:
+                    raise CannotChoose(f"{first}; {second}; {_OTHERWISE}") from None
         case _:
             raise CannotChoose(f"there is no kernel backend `{name}` (one of {', '.join(NAMES)})")
 
@@ -56,12 +69,25 @@ def rootless(command: Sequence[str], sockets: Sockets) -> Backend:
     return Backend(kernel, described, encapsulates=True, source=kernel.source, inside=inside)
 
 
+def _xfrm(sockets: Sockets) -> Backend:
+    from ike_auth.daemon.kernel.xfrm.backend import XfrmKernel
+    from ike_auth.daemon.kernel.xfrm.sockets import exempt
+
+    try:
+        kernel = XfrmKernel.here(sockets)
+    except KernelError as error:
+        raise CannotChoose(f"no ESP in the kernel: {error}") from None
+    return Backend(
+        kernel, "ESP in the kernel", needs_net_admin=True, source=lambda remote: routed_source(remote, exempt)
+    )
+
+
 def _userspace(sockets: Sockets) -> Backend:
     from ike_auth.daemon.kernel.userspace import UserspaceKernel
 
     try:
         kernel = UserspaceKernel.here(sockets)
     except NetworkError as error:
-        raise CannotChoose(f"no userspace ESP: {error}; `--kernel none` negotiates and protects nothing") from None
+        raise CannotChoose(f"no userspace ESP: {error}") from None
     description = f"ESP in userspace through {kernel.device}"
     return Backend(kernel, description, encapsulates=True, needs_net_admin=True, source=kernel.source)
