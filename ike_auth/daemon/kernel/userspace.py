@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
 from ipaddress import ip_interface
+from random import uniform
 from typing import Self
 
 from ike_auth.daemon import clock
 from ike_auth.daemon.esp_sockets import EspSockets
-from ike_auth.daemon.kernel import KernelError, KernelEvent, PeerMoved, Reader
+from ike_auth.daemon.kernel import KernelError, KernelEvent, PeerMoved, Reader, SaHeard
 from ike_auth.daemon.network import NetworkError, links
 from ike_auth.daemon.network.netlink import Netlink
 from ike_auth.daemon.network.path import Cutting, bypass, path_mtu, set_cutting, tunnel_mtu
@@ -34,7 +35,8 @@ from ike_auth.wire.identities import Selector
 from ike_auth.wire.numbers import EncapsulationMode
 
 _FRAMES = 64  # read from the device before others have their turn
-_PATH_SECONDS = 10.0  # between two looks at the MTU of the paths to peers
+_SECONDS = 5.0  # between two looks at what has come in, and at the MTU of the paths to peers
+_SOFT = 0.8, 0.9  # of what an SA may carry: replaced somewhere between, so that not all of them are at once
 _MTU = 1500  # of most paths; a smaller one is learnt
 _OVERHEAD = (
     100  # bytes that ESP in UDP adds at most: IPv6 40, UDP 8, ESP 10, IV 16, padding 15, ICV 32, less the rest
@@ -75,6 +77,7 @@ class UserspaceKernel:
         self._marked = marked
         self._addresses = addresses
         self._flows: dict[FlowKey, Flow] = {}
+        self._heard: dict[bytes, float | None] = {}  # when each inbound SA was last used
         self._swept = False
         self._report: Callable[[KernelEvent], None] = lambda _: None
 
@@ -131,9 +134,15 @@ class UserspaceKernel:
         if not self._swept:
             self._steer(self._steering.sweep)
             self._swept = True
-        for remote in {status.remote.host for status in self._plane.sas()}:
+        found = self._plane.sas()
+        for remote in {status.remote.host for status in found}:
             self._look_at_path(remote)
-        return now + _PATH_SECONDS
+        heard = {status.sa.spi: status.counted.last_used for status in found if status.sa.inbound}
+        for spi, used in heard.items():
+            if used is not None and used != self._heard.get(spi):
+                self._report(SaHeard(spi))
+        self._heard = heard
+        return now + _SECONDS
 
     # --- SAs and flows
 
@@ -141,7 +150,7 @@ class UserspaceKernel:
         if self._raw is None and sa.parameters.encapsulation == EncapsulationMode.TUNNEL:
             raise KernelError("the peer does not speak NAT traversal, and only root can send ESP without UDP")
         try:
-            self._plane.add_sa(sa)
+            self._plane.add_sa(sa, soft=uniform(*_SOFT))
         except IkeError as error:
             raise KernelError(str(error)) from None
         self._look_at_path((sa.source if sa.inbound else sa.destination).host)
