@@ -165,7 +165,6 @@ class Settings:
     nat_port: int = 4500  # ours; who has found a NAT moves there (RFC 3947 4)
     encapsulate: bool = False  # claim to be behind a NAT, so that ESP goes in UDP
     key_is_shared: Callable[[Peer], bool] = lambda peer: peer.is_default
-    first_contact: Callable[[Peer], bool] = lambda _: False  # whether the peer is told so
 
 
 class Local(NamedTuple):
@@ -177,6 +176,7 @@ class Local(NamedTuple):
     local: Endpoint
     remote: Endpoint
     settings: Settings
+    is_first_contact: Callable[[Peer], bool] = lambda _: False  # and the peer is to be told so
 
 
 @dataclass(frozen=True, slots=True)
