@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from ike_auth.engine import renewal
+from ike_auth.engine import renewal, traffic
 from ike_auth.engine.core import Renew
 from ike_auth.engine.traffic import GRACE
 from ike_auth.events import ExchangeFailed, IkeSaUp, TunnelDown, TunnelUp
@@ -108,10 +108,10 @@ def assert_mirrors(a: Host, b: Host) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_no_packet_is_lost_in_a_day(seed: int) -> None:
-    """With packets that are under way for up to four seconds, over IKE SAs that end meanwhile."""
+    """Over IKE SAs that end meanwhile."""
     a, b = pair(of_b={"active": seed == 2}, seed=seed)
     network = meet(a, b, seconds=1)
-    pings = Pings.between(network, every=2.0, flight=4.0)
+    pings = Pings.between(network, every=2.0)
     pings.run(86400)
     assert pings.lost() == 0
     assert len(a.engine.table.tunnels) <= 2
@@ -119,6 +119,17 @@ def test_no_packet_is_lost_in_a_day(seed: int) -> None:
     assert 20 < len(a.of(IkeSaUp)) < 60
     assert a.of(ExchangeFailed) == b.of(ExchangeFailed) == []
     assert {event.why for end in (a, b) for event in end.of(TunnelDown)} <= {"replaced", "deleted by the peer"}
+
+
+@pytest.mark.parametrize(("grace", "enough"), [(GRACE, True), (0.1, False)])
+def test_packets_that_are_overtaken_arrive(monkeypatch: pytest.MonkeyPatch, grace: float, enough: bool) -> None:
+    """They are under way for up to four seconds."""
+    monkeypatch.setattr(traffic, "GRACE", grace)
+    a, b = pair(lives(tunnel=100))
+    network = meet(a, b, seconds=1)
+    pings = Pings.between(network, every=0.05, flight=4.0)
+    pings.run(1000)
+    assert (pings.lost() == 0) is enough
 
 
 def test_the_old_tunnel_goes_five_seconds_after_traffic_comes_through_the_new_one() -> None:

@@ -4,14 +4,17 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from random import Random
 
 from ike_auth.sa import IpsecSa
-from tests.ike_auth.simulation import Host, Network
+from tests.ike_auth.simulation import FLIGHT, Host, Network
 
 
 @dataclass
 class Pings:
-    """One packet each way in each `every` seconds, which is under way for `flight` seconds. `counts` has what became
+    """One packet each way in each `every` seconds, which is under way for up to `flight` seconds, so that one may
+    overtake another. `counts` has what became
     of them: delivered; unknown, for the SA was not there; waiting, for there was none to send them through."""
 
     network: Network
@@ -19,7 +22,8 @@ class Pings:
     every: float = 0.5
     flight: float = 1.0
     counts: Counter[str] = field(default_factory=Counter)
-    _under_way: list[tuple[float, Host, IpsecSa]] = field(default_factory=list)
+    _under_way: list[tuple[float, int, Host, IpsecSa]] = field(default_factory=list)
+    _random: Random = field(default_factory=lambda: Random(1))
     _used: set[tuple[int, bytes]] = field(default_factory=set)
 
     @classmethod
@@ -32,7 +36,8 @@ class Pings:
         while self.network.now < end:
             self.network.run(self.every)
             while self._under_way and self._under_way[0][0] <= self.network.now:
-                self._arrive(*self._under_way.pop(0)[1:])
+                _, _, target, sa = heappop(self._under_way)
+                self._arrive(target, sa)
             for source, target in self.ways:
                 self._send(self._there(source), self._there(target))
 
@@ -50,7 +55,8 @@ class Pings:
     def _send(self, source: Host, target: Host) -> None:
         newest = next((sa for (inbound, _), sa in reversed(source.installed.items()) if not inbound), None)
         if newest is not None:
-            self._under_way.append((self.network.now + self.flight, target, newest))
+            arrival = self.network.now + self._random.uniform(FLIGHT, max(FLIGHT, self.flight))
+            heappush(self._under_way, (arrival, self._random.getrandbits(60), target, newest))
             return
         self.counts["waiting"] += 1
         for guard in source.guards:
