@@ -6,7 +6,6 @@ What is dropped is older than the exchange that made the announcing IKE SA, and 
 docs/decisions/0509-after-a-crash.md.
 """
 
-from ike_auth.config.model import Peer
 from ike_auth.effects import Effect, SendDatagram
 from ike_auth.engine import removal
 from ike_auth.engine.core import Core
@@ -15,16 +14,6 @@ from ike_auth.network import Now
 from ike_auth.sa import IkeSa
 
 ANEW = "the peer has started anew"
-
-
-def is_first(core: Core, peer: Peer) -> bool:
-    """Whether there is nothing with a peer yet, and has not been in this life. Who it is, is not known yet either."""
-    known = (
-        *(name for name, _ in core.contacted),
-        *(ike.peer.name for ike in core.sas.ike_sas.values()),
-        *(tunnel.peer for tunnel in core.sas.tunnels),
-    )
-    return peer.initial_contact and peer.name not in known
 
 
 def made(core: Core, ike: IkeSa) -> list[Effect]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from ike_auth.authorization.requests import IdentityRequest
-from ike_auth.config.model import Configuration
+from ike_auth.config.model import Configuration, Peer
 from ike_auth.effects import QuestionId
 from ike_auth.engine.seldom import Seldom
 from ike_auth.exchange_table import ExchangeTable
@@ -186,7 +186,17 @@ class Core:
 
     def local(self, local: Endpoint, remote: Endpoint, now: Now) -> Local:
         """Our side of one step."""
-        return Local(now, self.random, self._new_spi, local, remote, self.settings)
+        return Local(now, self.random, self._new_spi, local, remote, self.settings, self.is_first_contact)
+
+    def is_first_contact(self, peer: Peer) -> bool:
+        """Whether there is nothing with a peer, nor was in this life, and it may be told so. Who it is, is not known
+        yet."""
+        known = (
+            *(name for name, _ in self.contacted),
+            *(ike.peer.name for ike in self.sas.ike_sas.values()),
+            *(tunnel.peer for tunnel in self.sas.tunnels),
+        )
+        return peer.initial_contact and peer.name not in known
 
     def note_sent(self, cookies: Cookies, data: bytes) -> None:
         """Under an IKE SA both ends have the same keys: what comes back of ours must not pass for the peer's."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ike_auth.authorization.requests import Answer, TunnelAuthorized
 from ike_auth.config.model import Configuration
 from ike_auth.effects import Effect, QuestionId
-from ike_auth.engine import connections, contact, flows, operating, recovery, reloading, removal, reviewing, traffic
+from ike_auth.engine import connections, flows, operating, recovery, reloading, removal, reviewing, traffic
 from ike_auth.engine.alarms import ring
 from ike_auth.engine.claims import unless_claimed
 from ike_auth.engine.commit import commit
@@ -182,7 +182,6 @@ class Engine:
             configuration.connections_of,
             ports.nat,
             encapsulate=self._encapsulate,
-            first_contact=lambda peer: contact.is_first(self._core, peer),
         )
 
     # --- time

@@ -15,6 +15,7 @@ from ike_auth.sa import IkeSa
 
 REPEAT = 5.0  # seconds; isakmpd's, as is the number
 MOST_PROBES = 5
+COURTESY = 1.0  # seconds that the responder of an IKE SA asks later
 HINT_INTERVAL = 10.0  # seconds between two times that hints make us ask
 DEAD = f"the peer is dead: it has not answered {MOST_PROBES} probes"
 _FIRST_SEQUENCES = 0x7FFFFFFF  # RFC 3706 5.3: the first number is random, and its topmost bit is not set
@@ -22,9 +23,8 @@ _FIRST_SEQUENCES = 0x7FFFFFFF  # RFC 3706 5.3: the first number is random, and i
 
 def watch(core: Core, ike: IkeSa, now: Now) -> None:
     """Ask the peer of this IKE SA when it has been silent for the interval, if there is one."""
-    interval = core.configuration.general.dpd_interval
-    if interval and ike.dpd:
-        core.timers.set(Probe(ike.cookies), max(now.monotonic, _heard(core, ike) + interval))
+    if core.configuration.general.dpd_interval and ike.dpd:
+        core.timers.set(Probe(ike.cookies), max(now.monotonic, _due(core, ike)))
     else:
         core.timers.cancel(Probe(ike.cookies))
 
@@ -32,13 +32,12 @@ def watch(core: Core, ike: IkeSa, now: Now) -> None:
 def ring(core: Core, ike: IkeSa, now: Now) -> list[Effect]:
     """The peer may have been silent for the interval, or for one repetition."""
     probing = core.probes.get(ike.cookies)
-    heard = _heard(core, ike)
     if probing is None or not probing.sent:
-        if now.monotonic < heard + core.configuration.general.dpd_interval:
+        if now.monotonic < _due(core, ike):
             watch(core, ike, now)
             return []
         return _ask(core, ike, now)
-    if heard > probing.since:
+    if _heard(core, ike) > probing.since:
         core.probes[ike.cookies] = Probing(probing.sequence, since=probing.since)
         watch(core, ike, now)
         return []
@@ -97,6 +96,12 @@ def _dead(core: Core, ike: IkeSa, probing: Probing, now: Now) -> list[Effect]:
     core.contacted.pop(party(ike), None)
     core.check_soon(now)
     return effects
+
+
+def _due(core: Core, ike: IkeSa) -> float:
+    """When the peer is to be asked. Whoever asks first has shown that it is there, so one end goes ahead."""
+    interval = core.configuration.general.dpd_interval
+    return _heard(core, ike) + interval + (0.0 if ike.initiator else COURTESY)
 
 
 def _heard(core: Core, ike: IkeSa) -> float:

@@ -161,7 +161,6 @@ class Settings:
     nat_port: int = 4500  # ours; who has found a NAT moves there (RFC 3947 4)
     encapsulate: bool = False  # claim to be behind a NAT, so that ESP goes in UDP
     key_is_shared: Callable[[Peer], bool] = lambda peer: peer.is_default
-    first_contact: Callable[[Peer], bool] = lambda _: False  # whether the peer is told so
 
 
 class Local(NamedTuple):
@@ -173,6 +172,7 @@ class Local(NamedTuple):
     local: Endpoint
     remote: Endpoint
     settings: Settings
+    is_first_contact: Callable[[Peer], bool] = lambda _: False  # and the peer is to be told so
 
 
 @value

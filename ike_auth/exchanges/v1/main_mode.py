@@ -250,7 +250,7 @@ def _signed_first(state: SigningFirst, answer: Signed, local: Local) -> Outcome:
 
 
 def _send_first_proof(agreed: Agreed, payloads: tuple[Payload, ...], local: Local) -> Outcome:
-    if local.settings.first_contact(agreed.peer):
+    if local.is_first_contact(agreed.peer):
         # In front of what proves us, so that the last cipher block stays one that the proof covers.
         payloads = (*payloads[:-1], informational.contact(agreed.cookies), payloads[-1])
     sealed, following = agreed.protection.seal(_header(agreed.cookies), payloads)

@@ -18,6 +18,7 @@ from unittest.mock import patch
 from ike_auth.effects import Effect, Report, SendDatagram
 from ike_auth.engine import Engine
 from ike_auth.engine.core import Core
+from ike_auth.engine.seldom import Seldom
 from ike_auth.events import IkeSaUp
 from ike_auth.exchange_table import ExchangeTable
 from ike_auth.exchanges.v1 import phase1, phase2, quick_mode
@@ -30,13 +31,16 @@ from tests.ike_auth.gateways import FAST, FAST_RSA, Options, leftovers, pair
 from tests.ike_auth.simulation import FLIGHT, Host, Network, deliver
 
 T = TypeVar("T")
-MESSAGES = 9  # of main mode and quick mode
+MESSAGES = 10  # of main mode and quick mode, and an INITIAL-CONTACT beside message 1 of that
 PROOFS = 5  # from this message on, an injected forgery must not keep the handshake from completing
-OPTIONS: dict[str, Options] = {"psk": FAST, "rsa": FAST_RSA}
+OPTIONS: dict[str, Options] = {
+    "psk": {**FAST, "initial_contact": True},
+    "rsa": {**FAST_RSA, "initial_contact": True},
+}
 EVERY = 61  # of so many forgeries that were dropped, one is gone on with all the same
 AT_ONCE = 1.0  # seconds
 LONG = 500.0  # seconds: every exchange has timed out by then, and has been tried again
-_LIVE = (Network, Host, Engine, Core, SaTable, ExchangeTable, HalfOpen, _Queue, Timers)
+_LIVE = (Network, Host, Engine, Core, SaTable, ExchangeTable, HalfOpen, _Queue, Timers, Seldom)
 
 
 def copied(value: T, made: dict[int, Any] | None = None) -> T:
@@ -173,10 +177,11 @@ class Scene(Run):
         return all(isinstance(effect, Report) for effect in effects) and tables(host) == before
 
     def go_on(self, *arriving: Datagram, seconds: float = LONG) -> "Scene":
-        """A copy in which these arrive one after the other, and then time passes on an honest network."""
+        """A copy in which these arrive one after the other, with what was sent together with the datagram of this
+        scene, and then time passes on an honest network."""
         copy = self.copy()
         copy.network._tamper = deliver
-        for place, datagram in enumerate(arriving):
+        for place, datagram in enumerate((*arriving, *copy.network.carried[self.number :])):
             copy.network.inject(datagram, FLIGHT * (1 + place / 100))
         copy.go(seconds)
         return copy
@@ -216,6 +221,10 @@ def tables(host: Host) -> dict[str, object]:
         "timers": dict(core.timers._deadlines),
         "questions": dict(core.questions),
         "fragments": dict(core.fragments),
+        "probes": dict(core.probes),
+        "contacted": dict(core.contacted),
+        "reviews": dict(core.reviews),
+        "seldom": dict(core.seldom._done),
     }
     for table in (core.sas, core.exchanges, core.exchanges.half_open):
         for name, value in vars(table).items():

@@ -5,31 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from ike_auth.authorization.requests import Answer, AuthorizeTunnel, Decision, Question, TunnelAuthorized
 from ike_auth.events import ExchangeFailed, IkeSaDown, TunnelDown, TunnelUp
 from ike_auth.exchanges.v1 import informational
-from ike_auth.network import Datagram, Now
+from ike_auth.network import Datagram
 from ike_auth.sa import IpsecSa
 from ike_auth.sa_table import MAX_MESSAGE_IDS
 from ike_auth.wire.numbers import Doi, NotifyType, ProtocolId
 from ike_auth.wire.payloads import Delete, Notification
-from tests.ike_auth.engine.words import ike_sa, say, two
+from tests.ike_auth.engine.words import denied_from, ike_sa, say, two
 from tests.ike_auth.gateways import FAST, assert_joined, assert_mirrored, assert_nothing_left, meet, pair
 from tests.ike_auth.simulation import Host, Network, deliver
 
 # --- time
-
-
-def denied_from(host: Host, moment: float) -> None:
-    """Every tunnel that is asked for from then on."""
-    no = Decision(False, "false", "enough is enough")
-
-    def answer(question: Question, now: Now) -> Answer:
-        if isinstance(question, AuthorizeTunnel) and now.monotonic >= moment:
-            return TunnelAuthorized(None, (no,) * len(question.requests))
-        return host.answer_from_gate(question, now)
-
-    host.answer = answer
 
 
 def test_a_tunnel_ends_with_its_life_and_the_peer_is_told() -> None:

@@ -4,8 +4,9 @@
 from dataclasses import replace
 from ipaddress import ip_address
 
+from ike_auth.authorization.requests import Answer, AuthorizeTunnel, Decision, Question, TunnelAuthorized
 from ike_auth.exchanges.v1 import informational
-from ike_auth.network import Datagram
+from ike_auth.network import Datagram, Now
 from ike_auth.sa import IkeSa
 from ike_auth.wire.identities import Selector
 from ike_auth.wire.payloads import Payload
@@ -34,3 +35,15 @@ def two() -> tuple[Host, Host]:
     local, remote = Selector.of(ip_address("10.1.99.1")), Selector.of(ip_address("10.2.99.1"))
     connections = {"tunnel": tunnel, "second": replace(tunnel, name="second", local=local, remote=remote)}
     return Host(a.address, replace(a.configuration, connections=connections), seed=a.seed), b
+
+
+def denied_from(host: Host, moment: float) -> None:
+    """Every tunnel that is asked for from then on."""
+    no = Decision(False, "false", "enough is enough")
+
+    def answer(question: Question, now: Now) -> Answer:
+        if isinstance(question, AuthorizeTunnel) and now.monotonic >= moment:
+            return TunnelAuthorized(None, (no,) * len(question.requests))
+        return host.answer_from_gate(question, now)
+
+    host.answer = answer
