@@ -102,6 +102,11 @@ class IpsecSa:
         return self.parameters.protocol
 
     @property
+    def has_keys(self) -> bool:
+        """IPCOMP has none."""
+        return bool(self.encryption_key or self.integrity_key)
+
+    @property
     def fingerprint(self) -> str:
         """Equal at both ends if and only if the keys are; says nothing about them."""
         material = b"ike-auth key fingerprint" + self.spi + self.encryption_key.reveal() + self.integrity_key.reveal()

@@ -3,7 +3,7 @@
 
 from ike_auth.authorization.requests import ProtocolParameters
 from ike_auth.crypto import ciphers
-from ike_auth.errors import NoProposalChosen
+from ike_auth.errors import NoProposalChosen, UnsupportedAlgorithm
 from ike_auth.values import value
 from ike_auth.wire.numbers import (
     AhTransform,
@@ -13,6 +13,7 @@ from ike_auth.wire.numbers import (
     EspTransform,
     Group,
     HashAlgorithm,
+    IpcompTransform,
     ProtocolId,
 )
 
@@ -34,24 +35,28 @@ class Phase1Suite:
 
 
 def describe(parameters: ProtocolParameters) -> str:
-    """`ESP AES-256 HMAC_SHA2_256 tunnel PFS MODP_2048`."""
+    """`ESP AES-256 HMAC_SHA2_256 tunnel PFS MODP_2048`, `IPCOMP DEFLATE tunnel`."""
     words = [parameters.protocol.name]
     name = getattr(parameters.transform, "name", str(parameters.transform))
-    if parameters.protocol in (ProtocolId.ESP, ProtocolId.AH):
-        words.append(f"{name}-{parameters.key_length}" if parameters.key_length else name)
+    words.append(f"{name}-{parameters.key_length}" if parameters.key_length else name)
     if parameters.authentication is not None:
         words.append(parameters.authentication.name)
     words.append(EncapsulationMode(parameters.encapsulation).name.lower().replace("_", "-"))
-    words.append(f"PFS {Group(parameters.group).name}" if parameters.group is not None else "no PFS")
+    if parameters.protocol != ProtocolId.IPCOMP:
+        words.append(f"PFS {Group(parameters.group).name}" if parameters.group is not None else "no PFS")
     return " ".join(words)
 
 
 def key_sizes(parameters: ProtocolParameters) -> tuple[int, int]:
-    """Bytes of KEYMAT for encryption (with a salt, if any) and for integrity.
+    """Bytes of KEYMAT for encryption (with a salt, if any) and for integrity; IPCOMP has none.
 
     Raises NoProposalChosen for what must not be combined, first of all ESP that authenticates nothing, and
     UnsupportedAlgorithm.
     """
+    if parameters.protocol == ProtocolId.IPCOMP:
+        if parameters.transform != IpcompTransform.DEFLATE:
+            raise UnsupportedAlgorithm(f"IPCOMP transform {parameters.transform}")
+        return 0, 0
     integrity = None if parameters.authentication is None else ciphers.integrity(parameters.authentication)
     if parameters.protocol == ProtocolId.AH:
         if integrity is None or integrity.ah_transform != AhTransform(parameters.transform):

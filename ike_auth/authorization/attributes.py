@@ -18,6 +18,7 @@ from ike_auth.wire.numbers import (
     EspTransform,
     ExchangeType,
     IdType,
+    IpcompTransform,
     ProtocolId,
 )
 from pki import names
@@ -60,6 +61,7 @@ _AH_HASH = {
     AhTransform.SHA2_384: "sha2-384",
     AhTransform.SHA2_512: "sha2-512",
 }
+_COMPRESSION = {IpcompTransform.OUI: "oui", IpcompTransform.DEFLATE: "deflate"}
 _AUTHENTICATION = {
     AuthenticationAlgorithm.HMAC_MD5: "hmac-md5",
     AuthenticationAlgorithm.HMAC_SHA1: "hmac-sha",
@@ -195,10 +197,13 @@ def _protocol(parameters: ProtocolParameters) -> Attributes:
     found |= {name: str(int(value)) for name, value in numbers.items() if value is not None}
     if parameters.authentication is not None:
         found[f"{prefix}_auth_alg"] = _AUTHENTICATION.get(parameters.authentication, "")
-    if isinstance(parameters.transform, EspTransform):
-        found["esp_enc_alg"] = _ENCRYPTION.get(parameters.transform, "")
-    else:
-        found["ah_hash_alg"] = _AH_HASH.get(parameters.transform, "")
+    match parameters.transform:
+        case EspTransform():
+            found["esp_enc_alg"] = _ENCRYPTION.get(parameters.transform, "")
+        case AhTransform():
+            found["ah_hash_alg"] = _AH_HASH.get(parameters.transform, "")
+        case IpcompTransform():
+            found["comp_alg"] = _COMPRESSION.get(parameters.transform, "")
     return found
 
 

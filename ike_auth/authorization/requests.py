@@ -19,6 +19,7 @@ from ike_auth.wire.numbers import (
     EspTransform,
     ExchangeType,
     Group,
+    IpcompTransform,
     ProtocolId,
 )
 from pki.chain import ValidatedChain
@@ -68,7 +69,7 @@ class ProtocolParameters:
     """One protocol of a Phase 2 proposal as it would be installed; None is what was not proposed."""
 
     protocol: ProtocolId
-    transform: EspTransform | AhTransform
+    transform: EspTransform | AhTransform | IpcompTransform
     encapsulation: EncapsulationMode
     authentication: AuthenticationAlgorithm | None
     key_length: int | None = None  # bits

@@ -15,6 +15,7 @@ from ike_auth.wire.numbers import (
     ExchangeType,
     Group,
     HashAlgorithm,
+    IpcompTransform,
     ProtocolId,
 )
 
@@ -44,7 +45,7 @@ EC2N_GROUPS = ["EC2N_155", "EC2N_185"]
 GROUPS = {name: Group[name] for name in (*MODP_GROUPS, *EC2N_GROUPS, *ECP_GROUPS, *BRAINPOOL_GROUPS, "CURVE25519")}
 EXCHANGES = {"ID_PROT": ExchangeType.ID_PROT, "AGGRESSIVE": ExchangeType.AGGRESSIVE}
 
-PROTOCOLS = {"IPSEC_ESP": ProtocolId.ESP, "IPSEC_AH": ProtocolId.AH}
+PROTOCOLS = {"IPSEC_ESP": ProtocolId.ESP, "IPSEC_AH": ProtocolId.AH, "IPCOMP": ProtocolId.IPCOMP}
 ESP_TRANSFORMS = {
     "DES": EspTransform.DES,
     "3DES": EspTransform.TRIPLE_DES,
@@ -63,6 +64,11 @@ AH_TRANSFORMS = {
     "SHA2_256": AhTransform.SHA2_256,
     "SHA2_384": AhTransform.SHA2_384,
     "SHA2_512": AhTransform.SHA2_512,
+}
+IPCOMP_TRANSFORMS = {
+    "OUI": IpcompTransform.OUI,
+    "DEFLATE": IpcompTransform.DEFLATE,
+    "LZS": IpcompTransform.LZS,
 }
 ENCAPSULATIONS = {"TUNNEL": EncapsulationMode.TUNNEL, "TRANSPORT": EncapsulationMode.TRANSPORT}
 AUTHENTICATION_ALGORITHMS = {
@@ -84,7 +90,7 @@ NOT_HERE: Mapping[str, Mapping[str, str]] = {
     "AUTHENTICATION_METHOD": {"DSS": NEVER},
     "GROUP_DESCRIPTION": dict.fromkeys((*EC2N_GROUPS, "ECP_192", "ECP_224", *BRAINPOOL_GROUPS), NEVER),
     "TRANSFORM_ID": {
-        **dict.fromkeys(("DES", "CAST", "BLOWFISH", "RIPEMD"), NEVER),
+        **dict.fromkeys(("DES", "CAST", "BLOWFISH", "RIPEMD", "OUI", "LZS"), NEVER),
         **dict.fromkeys(("AES_CTR", "AES_GMAC"), NOT_YET),
     },
     "AUTHENTICATION_ALGORITHM": {"HMAC_RIPEMD": NEVER},

@@ -13,7 +13,6 @@ from ike_auth.config.phase2 import read_configuration
 from ike_auth.config.reader import Reader
 from ike_auth.config.schema import Kind
 from ike_auth.config.source import Source
-from ike_auth.wire.numbers import Group
 
 LISTS = {"Connections": True, "Passive-Connections": False}
 FLAGS = ("allow-overlap",)
@@ -92,17 +91,13 @@ def _connection(source: Source, listed: Listed, peer: Peer | None, suites: tuple
 def check_groups(connections: Iterable[Connection], problems: Problems) -> None:
     """Warns of suites that are never offered: a quick mode has one group, which is the first suite's."""
     for connection in connections:
-        group = _group(connection.suites[0]) if connection.active and connection.suites else None
+        group = connection.suites[0].group if connection.active and connection.suites else None
         for suite in connection.suites if connection.active else ():
-            if _group(suite) != group:
+            if suite.group != group:
                 message = f"{bracketed(connection.name)} never offers suite {quoted(suite.name)}"
                 problems.warn(
                     connection.where, message, "a quick mode has one group, and the first suite has another"
                 )
-
-
-def _group(suite: Suite) -> Group | None:
-    return suite.protocols[0].transforms[0].group
 
 
 def _check_twins(source: Source, connections: Iterable[Connection]) -> None:

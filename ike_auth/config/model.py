@@ -21,6 +21,7 @@ from ike_auth.wire.numbers import (
     ExchangeType,
     Group,
     HashAlgorithm,
+    IpcompTransform,
     ProtocolId,
 )
 from keynote.complaints import Complaint
@@ -72,10 +73,10 @@ class Phase1Transform:
 
 @dataclass(frozen=True, slots=True)
 class Phase2Transform:
-    """One ESP or AH transform of a suite; a `group` asks for perfect forward secrecy."""
+    """One transform of a suite; a `group` asks for perfect forward secrecy."""
 
     name: str
-    transform: EspTransform | AhTransform
+    transform: EspTransform | AhTransform | IpcompTransform
     encapsulation: EncapsulationMode
     authentication: AuthenticationAlgorithm | None
     group: Group | None
@@ -99,6 +100,12 @@ class Suite:
 
     name: str
     protocols: tuple[ProtocolOffer, ...]
+
+    @property
+    def group(self) -> Group | None:
+        """Of all its transforms that have keys."""
+        keyed = (offered for offered in self.protocols if offered.protocol != ProtocolId.IPCOMP)
+        return next((transform.group for offered in keyed for transform in offered.transforms), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 """Tunnels and what is negotiated for them: `[Phase 2]`, IPsec-connection, -configuration, -suite, -protocol and
 -transform sections."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ike_auth.config import algorithms, defaults, suites
 from ike_auth.config.algorithms import AH_AUTHENTICATION, AUTHENTICATION_ALGORITHMS, ENCAPSULATIONS, GROUPS
@@ -12,11 +12,24 @@ from ike_auth.config.model import Location, Phase2Transform, ProtocolOffer, Suit
 from ike_auth.config.reader import Reader
 from ike_auth.config.schema import Kind
 from ike_auth.config.source import Source
-from ike_auth.wire.numbers import AhTransform, AuthenticationAlgorithm, EncapsulationMode, EspTransform, ProtocolId
+from ike_auth.wire.numbers import (
+    AhTransform,
+    AuthenticationAlgorithm,
+    EncapsulationMode,
+    EspTransform,
+    IpcompTransform,
+    ProtocolId,
+)
 
 COMBINED = ("AES_GCM_16",)  # authenticate what they encrypt
 REPLAY_WINDOW = 64
 LARGEST_REPLAY_WINDOW = 4096
+TransformId = EspTransform | AhTransform | IpcompTransform
+TRANSFORMS: Mapping[ProtocolId, Mapping[str, TransformId]] = {
+    ProtocolId.ESP: algorithms.ESP_TRANSFORMS,
+    ProtocolId.AH: algorithms.AH_TRANSFORMS,
+    ProtocolId.IPCOMP: algorithms.IPCOMP_TRANSFORMS,
+}
 
 
 def default_suites(source: Source) -> tuple[Suite, ...]:
@@ -66,9 +79,23 @@ def _suite(source: Source, section: Reader) -> Suite:
     sections = [source.follow(name, where, Kind.PROTOCOL) for name in names]
     protocols = tuple(_protocol(source, protocol) for protocol in sections if protocol)
     # RFC 2409 5.5: a quick mode has one key exchange, so all its transforms have to want the same.
-    if len({transform.group for protocol in protocols for transform in protocol.transforms}) > 1:
+    keyed = [protocol for protocol in protocols if protocol.protocol != ProtocolId.IPCOMP]
+    if len({transform.group for protocol in keyed for transform in protocol.transforms}) > 1:
         source.problems.error(where, f"transforms of {bracketed(section.name)} differ in `GROUP_DESCRIPTION`")
+    if len(keyed) < len(protocols):
+        _check_bundle(source, section, protocols)
     return Suite(section.name, protocols)
+
+
+def _check_bundle(source: Source, section: Reader, protocols: Sequence[ProtocolOffer]) -> None:
+    """What can be had of IPCOMP: docs/decisions/0305."""
+    where = section.place("Protocols")
+    if sorted(offered.protocol for offered in protocols) != [ProtocolId.ESP, ProtocolId.IPCOMP]:
+        source.problems.error(
+            where, f"`IPCOMP` in {bracketed(section.name)} goes with one `IPSEC_ESP`, and nothing else"
+        )
+    if len({transform.encapsulation for offered in protocols for transform in offered.transforms}) > 1:
+        source.problems.error(where, f"transforms of {bracketed(section.name)} differ in `ENCAPSULATION_MODE`")
 
 
 def _protocol(source: Source, section: Reader) -> ProtocolOffer:
@@ -98,12 +125,11 @@ def _obstacle(transform: Reader, protocol: ProtocolId) -> str | None:
 
 
 def _transform(source: Source, section: Reader, protocol: ProtocolId) -> Phase2Transform | None:
-    names: Mapping[str, EspTransform | AhTransform] = algorithms.AH_TRANSFORMS
-    if protocol is ProtocolId.ESP:
-        names = algorithms.ESP_TRANSFORMS
-    transform = section.choice("TRANSFORM_ID", names, required=True)
+    transform = section.choice("TRANSFORM_ID", TRANSFORMS[protocol], required=True)
     seconds, kilobytes = lifetimes(source, section, suites.QUICK_MODE_LIFE)
-    group = section.choice("GROUP_DESCRIPTION", GROUPS)
+    if protocol is ProtocolId.IPCOMP:
+        _warn_of_keys(section)
+    group = None if protocol is ProtocolId.IPCOMP else section.choice("GROUP_DESCRIPTION", GROUPS)
     encapsulation = section.choice("ENCAPSULATION_MODE", ENCAPSULATIONS)
     if transform is None:
         return None
@@ -119,8 +145,16 @@ def _transform(source: Source, section: Reader, protocol: ProtocolId) -> Phase2T
     )
 
 
-def _authentication(section: Reader, transform: EspTransform | AhTransform) -> AuthenticationAlgorithm | None:
+def _warn_of_keys(section: Reader) -> None:
+    for tag in ("GROUP_DESCRIPTION", "AUTHENTICATION_ALGORITHM", "KEY_LENGTH"):
+        if section.has(tag):
+            section.problems.warn(section.place(tag), f"{quoted(tag)} has no effect: `IPCOMP` has no keys")
+
+
+def _authentication(section: Reader, transform: TransformId) -> AuthenticationAlgorithm | None:
     tag = "AUTHENTICATION_ALGORITHM"
+    if isinstance(transform, IpcompTransform):
+        return None
     found = section.choice(tag, AUTHENTICATION_ALGORITHMS)
     if isinstance(transform, AhTransform):
         implied = AH_AUTHENTICATION[transform]

@@ -13,9 +13,11 @@ from ike_auth.wire.numbers import (
     EspTransform,
     Group,
     HashAlgorithm,
+    IpcompTransform,
 )
 
-Algorithm = EncryptionAlgorithm | HashAlgorithm | Group | EspTransform | AhTransform | AuthenticationAlgorithm
+Transform = EspTransform | AhTransform | IpcompTransform
+Algorithm = EncryptionAlgorithm | HashAlgorithm | Group | Transform | AuthenticationAlgorithm
 
 _NAMES: Mapping[tuple[type[Algorithm], int], str] = {
     (EncryptionAlgorithm, EncryptionAlgorithm.TRIPLE_DES_CBC): "3DES",

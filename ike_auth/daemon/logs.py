@@ -155,5 +155,5 @@ def _tunnel(tunnel: Tunnel) -> dict[str, Any]:
         "protocols": [describe(sa.parameters) for sa in tunnel.outbound],
         "spis_in": [sa.spi.hex() for sa in tunnel.inbound],
         "spis_out": [sa.spi.hex() for sa in tunnel.outbound],
-        "fingerprints": {sa.spi.hex(): sa.fingerprint for sa in tunnel.sas},
+        "fingerprints": {sa.spi.hex(): sa.fingerprint for sa in tunnel.sas if sa.has_keys},
     }

@@ -10,6 +10,7 @@ from ike_auth.authorization.requests import IdentityRequest
 from ike_auth.config.model import Configuration, Peer
 from ike_auth.effects import QuestionId
 from ike_auth.engine.seldom import Seldom
+from ike_auth.errors import LocalError
 from ike_auth.exchange_table import ExchangeTable
 from ike_auth.exchanges.steps import Local, OwnCertificate, Random, Settings
 from ike_auth.exchanges.v1.protocol import IkeV1
@@ -20,11 +21,16 @@ from ike_auth.sa import Cookies, Flow
 from ike_auth.sa_table import SaTable
 from ike_auth.timers import Timers
 from ike_auth.values import value
+from ike_auth.wire import cpi
 from ike_auth.wire.fragments import Reassembly
 from ike_auth.wire.header import message_id_of
 from ike_auth.wire.identities import Identity
+from ike_auth.wire.numbers import ProtocolId
 
-_LOWEST_SPI = 0x1000  # below are reserved ones (RFC 4303 2.1) and those that people type by hand
+# Bytes, lowest, highest. Below are reserved ones (RFC 4303 2.1) and those that people type by hand.
+_USUAL_SPIS = (4, 0x1000, 0xFFFFFFFF)
+_SPIS = {ProtocolId.IPCOMP: (cpi.SIZE, cpi.LOWEST, cpi.HIGHEST)}
+_DRAWS = 1000  # of an SPI; of CPIs there are so few that one peer could have all of them
 
 
 @value
@@ -212,9 +218,11 @@ class Core:
         """Look after connections as soon as what is being done is done."""
         self.timers.set(Check(), now.monotonic)
 
-    def _new_spi(self) -> bytes:
-        while True:
-            spi = self.random(4)
+    def _new_spi(self, protocol: ProtocolId) -> bytes:
+        size, low, high = _SPIS.get(protocol, _USUAL_SPIS)
+        for _ in range(_DRAWS):
+            spi = self.random(size)
             unused = self.sas.tunnel_into(spi) is None and self.exchanges.with_spi(spi) is None
-            if int.from_bytes(spi, "big") >= _LOWEST_SPI and unused:
+            if low <= int.from_bytes(spi, "big") <= high and unused:
                 return spi
+        raise LocalError(f"nearly all SPIs of {protocol} are in use")

@@ -108,7 +108,10 @@ class DataPlane:
         """Removing what is not there is no error."""
         if sa.protocol == ProtocolId.IPCOMP:
             compressors = self._compressors(sa)
-            compressors[:] = [compressor for compressor in compressors if compressor.sa.spi != sa.spi]
+            # A peer may use one CPI for several tunnels (RFC 3173 3.3).
+            known = next((n for n, compressor in enumerate(compressors) if compressor.sa.spi == sa.spi), None)
+            if known is not None:
+                del compressors[known]
             if sa.inbound and not compressors:
                 del self._receiving.compressors[ends(sa)]
         elif sa.inbound:

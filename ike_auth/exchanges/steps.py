@@ -168,7 +168,7 @@ class Local(NamedTuple):
 
     now: Now
     random: Random
-    new_spi: Callable[[], bytes]
+    new_spi: Callable[[ProtocolId], bytes]  # raises LocalError if all are in use
     local: Endpoint
     remote: Endpoint
     settings: Settings

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""Phase 2: which ESP and AH proposals can be meant (RFC 2407 4.4 and 4.5, RFC 2409 5.5). Policy is asked later."""
+"""Phase 2: which proposals can be meant (RFC 2407 4.4 and 4.5, RFC 2409 5.5; IPCOMP: RFC 3173 4.1). Policy is asked
+later."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -10,10 +11,12 @@ from ike_auth.config.model import Phase2Transform, ProtocolOffer, Suite
 from ike_auth.crypto.legacy import legacy_names
 from ike_auth.errors import NoProposalChosen, PeerError, UnsupportedAlgorithm
 from ike_auth.negotiation.attributes import KEPT_OFFERS, attribute_map, lifetimes, same_transform
+from ike_auth.negotiation.bundles import in_one_mode, named, without_keys
 from ike_auth.negotiation.refusals import listed
 from ike_auth.sa import DEFAULT_REPLAY_WINDOW
-from ike_auth.suites import describe, key_sizes
+from ike_auth.suites import key_sizes
 from ike_auth.values import value
+from ike_auth.wire import cpi
 from ike_auth.wire.attributes import Attribute
 from ike_auth.wire.numbers import (
     AhTransform,
@@ -21,6 +24,7 @@ from ike_auth.wire.numbers import (
     EncapsulationMode,
     EspTransform,
     Group,
+    IpcompTransform,
     IpsecAttribute,
     LifeType,
     ProtocolId,
@@ -41,6 +45,14 @@ _TAKEN = {
     IpsecAttribute.KEY_ROUNDS,
     IpsecAttribute.ECN_TUNNEL,
 }
+_OF_KEYS = frozenset(  # which IPCOMP has none of
+    (
+        IpsecAttribute.GROUP_DESCRIPTION,
+        IpsecAttribute.AUTHENTICATION_ALGORITHM,
+        IpsecAttribute.KEY_LENGTH,
+        IpsecAttribute.KEY_ROUNDS,
+    )
+)
 _UNDER_NAT = {
     EncapsulationMode.TUNNEL: EncapsulationMode.UDP_TUNNEL,
     EncapsulationMode.TRANSPORT: EncapsulationMode.UDP_TRANSPORT,
@@ -68,11 +80,12 @@ class Candidate:
 
     @property
     def group(self) -> Group | None:
-        return self.parameters[0].group
+        return next(p.group for p in self.parameters if not without_keys(p))
 
     @property
     def life_seconds(self) -> int:
-        return min(p.life_seconds or DEFAULT_LIFE for p in self.parameters)
+        lives = (p.life_seconds or (None if without_keys(p) else DEFAULT_LIFE) for p in self.parameters)
+        return min(life for life in lives if life is not None)
 
 
 @value
@@ -92,6 +105,8 @@ def limits(candidate: Candidate, suites: tuple[Suite, ...] | None) -> tuple[Limi
 
 
 def _limits(chosen: ProtocolParameters, offered: ProtocolOffer | None) -> Limits:
+    if without_keys(chosen):
+        return Limits(replay_window=0)
     if offered is None:
         return Limits(kilobytes=chosen.life_kilobytes)
     kilobytes = chosen.life_kilobytes
@@ -103,17 +118,20 @@ def _limits(chosen: ProtocolParameters, offered: ProtocolOffer | None) -> Limits
 
 def group_of(suites: Sequence[Suite]) -> Group | None:
     """The one group that a quick mode offers: a message has one KE payload, so the first suite decides."""
-    return suites[0].protocols[0].transforms[0].group
+    return suites[0].group
 
 
 def offer(suites: Sequence[Suite], spis: Mapping[ProtocolId, bytes], nat: bool) -> SecurityAssociation:
-    """The SA payload of quick mode's first message. Suites with another group than the first's are left out."""
+    """The SA payload of quick mode's first message. Suites with another group than the first's are left out.
+
+    IPCOMP is named last, as strongSwan and pluto do: some take a bundle's life and mode from what they find first.
+    """
     group = group_of(suites)
-    usable = [suite for suite in suites if all(t.group == group for p in suite.protocols for t in p.transforms)]
+    usable = [suite for suite in suites if suite.group == group]
     proposals = tuple(
         Proposal(number, offered.protocol, spis[offered.protocol], _transforms(offered.transforms, nat))
         for number, suite in enumerate(usable, start=1)
-        for offered in suite.protocols
+        for offered in sorted(suite.protocols, key=lambda offered: offered.protocol == ProtocolId.IPCOMP)
     )
     return SecurityAssociation(proposals)
 
@@ -142,14 +160,29 @@ def candidates(sa: SecurityAssociation, terms: Terms) -> tuple[Candidate, ...]:
 
 def accept_choice(offered: SecurityAssociation, answer: SecurityAssociation, terms: Terms) -> Candidate:
     """What the responder picked out of our offer. Raises NoProposalChosen if it is not exactly one of ours."""
-    combinations = list(islice(_combinations(answer), 2))
-    if len(combinations) != 1:
+    chosen = _only_one(answer)
+    if chosen is None:
         raise NoProposalChosen("the peer's answer is not one proposal with one transform a protocol")
-    candidate = _candidate(combinations[0], terms)
+    candidate = _candidate(chosen, terms)
     if not any(_same(candidate.proposals, ours) for ours in _combinations(offered)):
-        chosen = " + ".join(describe(p) for p in candidate.parameters)
-        raise NoProposalChosen(f"the peer chose `{chosen}`, which we did not offer")
+        raise NoProposalChosen(f"the peer chose `{named(candidate.parameters)}`, which we did not offer")
     return candidate
+
+
+def _only_one(answer: SecurityAssociation) -> tuple[Proposal, ...] | None:
+    match list(islice(_combinations(answer), 3)):
+        case [chosen]:
+            return chosen
+        # strongSwan repeats the bundle without IPCOMP, as if this were an offer still, and does what the bundle says.
+        case [bundle, rest] if len(rest) < len(bundle) and list(map(_unnumbered, rest)) == [
+            _unnumbered(proposal) for proposal in bundle if proposal.protocol != ProtocolId.IPCOMP
+        ]:
+            return bundle
+    return None
+
+
+def _unnumbered(proposal: Proposal) -> Proposal:
+    return Proposal(0, proposal.protocol, proposal.spi, proposal.transforms)
 
 
 @lru_cache(KEPT_OFFERS)
@@ -192,16 +225,27 @@ def _singled(proposal: Proposal) -> list[Proposal]:
 
 
 def _same(theirs: tuple[Proposal, ...], ours: tuple[Proposal, ...]) -> bool:
+    """In whichever order: applied they are in the one that makes sense (RFC 3173 2.1, RFC 4301 appendix E)."""
+    theirs, ours = (tuple(sorted(side, key=lambda proposal: proposal.protocol)) for side in (theirs, ours))
     return [p.protocol for p in theirs] == [p.protocol for p in ours] and all(
-        same_transform(their.transforms[0], our.transforms[0], _LIFE) for their, our in zip(theirs, ours, strict=True)
+        same_transform(_relevant(their), _relevant(our), _LIFE) for their, our in zip(theirs, ours, strict=True)
     )
 
 
+def _relevant(proposal: Proposal) -> Transform:
+    """The one transform, for IPCOMP without what has no meaning there (RFC 3173 4.1)."""
+    transform = proposal.transforms[0]
+    if proposal.protocol != ProtocolId.IPCOMP:
+        return transform
+    kept = tuple(attribute for attribute in transform.attributes if attribute.type not in _OF_KEYS)
+    return Transform(transform.number, transform.id, kept)
+
+
 def _candidate(proposals: tuple[Proposal, ...], terms: Terms) -> Candidate:
-    parameters = tuple(_parameters(proposal, terms) for proposal in proposals)
+    parameters = in_one_mode(tuple(_parameters(proposal, terms) for proposal in proposals))
     objection = _objection(parameters, terms)
     if objection is not None:
-        raise NoProposalChosen(f"{' + '.join(map(describe, parameters))}: {objection}")
+        raise NoProposalChosen(f"{named(parameters)}: {objection}")
     for chosen in parameters:
         key_sizes(chosen)
     return Candidate(proposals, parameters)
@@ -211,9 +255,12 @@ def _objection(parameters: tuple[ProtocolParameters, ...], terms: Terms) -> str 
     """What is wrong with an alternative as a whole, or with an algorithm in it."""
     if len({p.protocol for p in parameters}) != len(parameters):
         return "one protocol twice in one proposal"
-    if len({p.group for p in parameters}) != 1:
+    keyed = [p for p in parameters if not without_keys(p)]
+    if not keyed:
+        return "IPCOMP protects nothing, and goes with ESP only"
+    if len({p.group for p in keyed}) != 1:
         return "protocols with different groups"
-    if (parameters[0].group is not None) != terms.key_exchange:
+    if (keyed[0].group is not None) != terms.key_exchange:
         return f"{'a' if terms.key_exchange else 'no'} key exchange was sent"
     for chosen in parameters:
         missing = legacy_names(chosen.transform, chosen.authentication, chosen.group) - terms.allow_legacy
@@ -226,14 +273,13 @@ def _parameters(proposal: Proposal, terms: Terms) -> ProtocolParameters:
     """What one proposal with its one transform asks for. Raises NoProposalChosen, BadProposalSyntax."""
     transform = proposal.transforms[0]
     where = f"proposal {proposal.number} transform {transform.number}"
+    if proposal.protocol == ProtocolId.IPCOMP:
+        return _compression(proposal, terms, where)
     if proposal.protocol not in (ProtocolId.ESP, ProtocolId.AH):
         raise NoProposalChosen(f"{where}: protocol {proposal.protocol} is not supported")
     if len(proposal.spi) != SPI_SIZE or int.from_bytes(proposal.spi, "big") < _LOWEST_SPI:
         raise NoProposalChosen(f"{where}: SPI `{proposal.spi.hex()}` is reserved or not of four bytes")
-    values, lives = _map(transform), _lives(transform)
-    unknown = values.keys() - _TAKEN
-    if unknown:
-        raise NoProposalChosen(f"{where}: {IpsecAttribute(min(unknown))} is not negotiated here")
+    values, lives = _values(transform, where), _lives(transform)
     kind = EspTransform if proposal.protocol == ProtocolId.ESP else AhTransform
     authentication = values.get(IpsecAttribute.AUTHENTICATION_ALGORITHM)
     group = values.get(IpsecAttribute.GROUP_DESCRIPTION)
@@ -248,6 +294,28 @@ def _parameters(proposal: Proposal, terms: Terms) -> ProtocolParameters:
         lives.get(LifeType.SECONDS),
         lives.get(LifeType.KILOBYTES),
         bool(values.get(IpsecAttribute.ECN_TUNNEL)),
+    )
+
+
+def _compression(proposal: Proposal, terms: Terms, where: str) -> ProtocolParameters:
+    """The same for IPCOMP. What has no meaning there is no reason to refuse it (RFC 3173 4.1)."""
+    transform = proposal.transforms[0]
+    if not cpi.is_negotiable(cpi.unified(proposal.protocol, proposal.spi)):
+        raise NoProposalChosen(f"{where}: `{proposal.spi.hex()}` is no CPI from {cpi.LOWEST} to {cpi.HIGHEST}")
+    values, lives = _values(transform, where), _lives(transform)
+    # RFC 3173 4.1 has transport mode by default. Peers differ in what a NAT means for a protocol that ESP carries.
+    mode = EncapsulationMode(values.get(IpsecAttribute.ENCAPSULATION_MODE, EncapsulationMode.TRANSPORT))
+    mode = _WITHOUT_NAT.get(mode, mode)
+    if mode not in _UNDER_NAT:
+        raise NoProposalChosen(f"{where}: encapsulation {mode} is unknown")
+    return ProtocolParameters(
+        proposal.protocol,
+        IpcompTransform(transform.id),
+        _UNDER_NAT[mode] if terms.nat else mode,
+        None,
+        life_seconds=lives.get(LifeType.SECONDS),
+        life_kilobytes=lives.get(LifeType.KILOBYTES),
+        ecn_tunnel=bool(values.get(IpsecAttribute.ECN_TUNNEL)),
     )
 
 
@@ -272,8 +340,7 @@ def _check_suites(candidate: Candidate, suites: tuple[Suite, ...] | None) -> Non
         return
     differences = [_difference(candidate, suite) for suite in suites]
     if None not in differences:
-        text = " + ".join(describe(p) for p in candidate.parameters)
-        raise NoProposalChosen(f"{text}: {'; '.join(d for d in differences if d)}")
+        raise NoProposalChosen(f"{named(candidate.parameters)}: {'; '.join(d for d in differences if d)}")
 
 
 def _difference(candidate: Candidate, suite: Suite) -> str | None:
@@ -306,8 +373,13 @@ def _transform_difference(chosen: ProtocolParameters, ours: Phase2Transform) -> 
     return None
 
 
-def _map(transform: Transform) -> Mapping[int, int]:
-    return attribute_map(transform.attributes, _LIFE)
+def _values(transform: Transform, where: str) -> Mapping[int, int]:
+    """The attributes but for the lives. Raises NoProposalChosen for one that we do not take."""
+    values = attribute_map(transform.attributes, _LIFE)
+    unknown = values.keys() - _TAKEN
+    if unknown:
+        raise NoProposalChosen(f"{where}: {IpsecAttribute(min(unknown))} is not negotiated here")
+    return values
 
 
 def _lives(transform: Transform) -> Mapping[int, int]:

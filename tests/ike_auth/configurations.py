@@ -9,6 +9,21 @@ NAME = {A: "a.example.org", B: "b.example.org"}
 # What quick mode is for: the sections of the client identities at either end.
 SUBNETS = {host: f"ID-type= IPV4_ADDR_SUBNET\nNetwork= {NETWORK[host]}\nNetmask= 255.255.0.0" for host in (A, B)}
 ADDRESSES = {A: "ID-type= IPV4_ADDR\nAddress= 10.1.0.7", B: "ID-type= IPV4_ADDR\nAddress= 10.2.0.7"}
+# No name of isakmpd's stands for a suite of two protocols.
+COMPRESSED = """
+[compressed]
+Protocols= deflate,QM-ESP-AES-128-SHA2-256
+
+[compressed-pfs]
+Protocols= deflate,QM-ESP-AES-128-SHA2-256-PFS-GRP31
+
+[deflate]
+PROTOCOL_ID= IPCOMP
+Transforms= deflate-xf
+
+[deflate-xf]
+TRANSFORM_ID= DEFLATE
+"""
 
 
 def gateway(

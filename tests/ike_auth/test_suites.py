@@ -13,6 +13,7 @@ from ike_auth.wire.numbers import (
     EspTransform,
     Group,
     HashAlgorithm,
+    IpcompTransform,
     ProtocolId,
 )
 
@@ -72,6 +73,14 @@ def test_unknown_algorithms_are_unsupported() -> None:
         key_sizes(esp(EspTransform.AES_CBC, AuthenticationAlgorithm(99), 128))
     with pytest.raises(UnsupportedAlgorithm, match="with 100 bits"):
         key_sizes(esp(EspTransform.AES_CBC, SHA1, 100))
+
+
+def test_ipcomp_has_no_keys_and_is_deflate() -> None:
+    deflate = ProtocolParameters(ProtocolId.IPCOMP, IpcompTransform.DEFLATE, TUNNEL, None)
+    assert key_sizes(deflate) == (0, 0)
+    assert describe(deflate) == "IPCOMP DEFLATE tunnel"
+    with pytest.raises(UnsupportedAlgorithm, match="IPCOMP transform LZS"):
+        key_sizes(ProtocolParameters(ProtocolId.IPCOMP, IpcompTransform.LZS, TUNNEL, None))
 
 
 def test_descriptions() -> None:

@@ -49,6 +49,7 @@ charon {{
       ike = {log_level}
       enc = {log_level}
       chd = {keys_log_level}
+      knl = {kernel_log_level}
     }}
   }}
   plugins {{
@@ -85,6 +86,8 @@ class Settings:
     log_keys: bool = False  # of tunnels, at any log level
     inner_version: int = 4  # of IP in the tunnel
     rekey_time: int = 0  # seconds, of tunnels; 0: its own
+    compress: bool = False  # wants IPComp, and takes the tunnel without
+    kernel_log_level: int = 1  # of what it asks of the kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +215,7 @@ class Charon(Service):
                 half_open_timeout=settings.half_open_timeout,
                 log_level=settings.log_level,
                 keys_log_level=4 if settings.log_keys else settings.log_level,
+                kernel_log_level=settings.kernel_log_level,
             )
         )
         return Daemon(
@@ -261,6 +265,7 @@ class Charon(Service):
                     "esp_proposals": settings.esp.split(","),
                     **({"rekey_time": f"{settings.rekey_time}s"} if settings.rekey_time else {}),
                     "dpd_action": "clear",
+                    **({"ipcomp": "yes"} if settings.compress else {}),
                 }
             },
         }

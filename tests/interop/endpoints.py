@@ -2,7 +2,7 @@
 """Hosts that send and receive in bulk, each a process in a namespace; run as a script.
 
 python endpoints.py receive ADDRESS PORT          # prints `ready`, then bytes and SHA-256 of what came
-python endpoints.py send ADDRESS PORT SOURCE BYTES SEED      # prints bytes and SHA-256 of what went
+python endpoints.py send ADDRESS PORT SOURCE BYTES SEED KIND # prints bytes and SHA-256 of what went
     python endpoints.py sink ADDRESS PORT             # prints `ready`, then how many datagrams came
     python endpoints.py flood ADDRESS PORT SOURCE SIZE RATE SECONDS      # prints how many datagrams went
 """
@@ -35,15 +35,22 @@ def receive(address: str, port: int) -> None:
     print(size, digest.hexdigest(), flush=True)
 
 
-def send(address: str, port: int, source: str, size: int, seed: int) -> None:
+def send(address: str, port: int, source: str, size: int, seed: int, kind: str) -> None:
+    """`kind`: `random`, or `lines`, which are many times the same."""
     digest, left, random = sha256(), size, Random(seed)
     with socket.create_connection((address, port), _SECONDS, source_address=(source, 0)) as connected:
         while left:
-            piece = random.randbytes(min(_PIECE, left))
+            piece = _lines(random) if kind == "lines" else random.randbytes(_PIECE)
+            piece = piece[:left]
             connected.sendall(piece)
             digest.update(piece)
             left -= len(piece)
     print(size, digest.hexdigest(), flush=True)
+
+
+def _lines(random: Random) -> bytes:
+    line = random.randbytes(31).hex().encode() + b"\r\n"
+    return line * (_PIECE // len(line))
 
 
 def sink(address: str, port: int) -> None:
@@ -87,7 +94,7 @@ if __name__ == "__main__":
         case "receive":
             receive(address, int(port))
         case "send":
-            send(address, int(port), rest[0], int(rest[1]), int(rest[2]))
+            send(address, int(port), rest[0], int(rest[1]), int(rest[2]), rest[3])
         case "sink":
             sink(address, int(port))
         case "flood":

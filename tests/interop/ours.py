@@ -45,6 +45,7 @@ class Settings:
     own_network: str = ""  # of the connection; empty for ours
     esp_in_udp: bool = True
     lifetime: str = ""  # of tunnels, as in Default-phase-2-lifetime
+    compress: bool = False  # wants the suite with IPCOMP, and takes it without
 
 
 class IkeAuth(Service):
@@ -148,7 +149,13 @@ class IkeAuth(Service):
                 "Local-ID": "own-network",
                 "Remote-ID": "peer-network",
             },
-            "quick-mode": {"EXCHANGE_TYPE": "QUICK_MODE", "Suites": settings.suite},
+            "quick-mode": {
+                "EXCHANGE_TYPE": "QUICK_MODE",
+                "Suites": f"compressed,{settings.suite}" if settings.compress else settings.suite,
+            },
+            "compressed": {"Protocols": f"deflate,{settings.suite.removesuffix('-SUITE')}"},
+            "deflate": {"PROTOCOL_ID": "IPCOMP", "Transforms": "deflate-xf"},
+            "deflate-xf": {"TRANSFORM_ID": "DEFLATE"},
             "own-network": _network(settings.own_network or own.inner_network(settings.inner_version)),
             "peer-network": _network(settings.remote_network or peer.inner_network(settings.inner_version)),
             "X509-certificates": {
@@ -159,6 +166,9 @@ class IkeAuth(Service):
                 **registry,
             },
         }
+        if not settings.compress:
+            for name in ("compressed", "deflate", "deflate-xf"):
+                del sections[name]
         if not settings.own_id:
             del sections["own-id"]
         if not settings.credential:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Two of our daemons with userspace ESP: what flows, what never leaves in clear, and how it comes back."""
 
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,7 +13,8 @@ import pytest
 from tests.interop.meeting import SECRET, TUNNEL_UP
 from tests.interop.namespaces import Gateways
 from tests.interop.ours import IkeAuth, Settings
-from tests.interop.traffic import MEGABYTE, eavesdropper, ping, transfer, wait_for_traffic
+from tests.interop.traffic import MEGABYTE, eavesdropper, ping, sent_outside, transfer, wait_for_traffic
+from tests.interop.waiting import until
 
 Pair = Callable[..., tuple[IkeAuth, IkeAuth]]
 CHECK = 2  # seconds between looks at connections
@@ -59,6 +61,33 @@ def test_bulk_arrives_as_it_went(pair: Pair, gateways: Gateways, suite: str, ver
     pair(suite=suite, inner_version=version)
     transfer(gateways.a, gateways.b, 16 * MEGABYTE, version=version)
     transfer(gateways.b, gateways.a, 16 * MEGABYTE, version=version)
+
+
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("in_udp", [True, False], ids=["udp", "esp"])
+def test_what_can_be_compressed_is(pair: Pair, gateways: Gateways, version: int, in_udp: bool) -> None:
+    a, b = pair(compress=True, inner_version=version, esp_in_udp=in_udp, suite="QM-ESP-AESGCM-128-SUITE")
+    for end in (a, b):
+        end.wait_for_log(rf"{TUNNEL_UP}.*, IPCOMP DEFLATE .* \+ ESP AES_GCM_16-128 ")
+    size = 8 * MEGABYTE
+    for sender, receiver in ((gateways.a, gateways.b), (gateways.b, gateways.a)):
+        before = sent_outside(sender)
+        transfer(sender, receiver, size, version=version, kind="lines")
+        between = sent_outside(sender)
+        transfer(sender, receiver, size, version=version)
+        assert between - before < size / 4
+        assert size < sent_outside(sender) - between < 1.25 * size
+        assert ping(sender, receiver.inner_address if version == 4 else receiver.inner_address6, 5).lost == 0
+
+
+def test_compression_goes_on_when_the_tunnel_is_renewed(pair: Pair, gateways: Gateways) -> None:
+    a, _ = pair(compress=True, suite="QM-ESP-AESGCM-128-SUITE", lifetime="4,1:86400")
+    for tunnels in range(1, 4):
+        until(lambda: len(re.findall(TUNNEL_UP, a.log)) >= tunnels, 20, lambda: f"{tunnels} tunnels")  # noqa: B023
+        before = sent_outside(gateways.a)
+        transfer(gateways.a, gateways.b, 4 * MEGABYTE, kind="lines")
+        assert sent_outside(gateways.a) - before < MEGABYTE
+        transfer(gateways.b, gateways.a, 4 * MEGABYTE)
 
 
 def test_without_a_nat_esp_needs_no_udp(pair: Pair, gateways: Gateways, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Traffic between the networks behind two gateways, and what of it an eavesdropper between these sees."""
 
+import json
 import re
 import subprocess
 import sys
@@ -48,18 +49,28 @@ def wait_for_traffic(gateway: Gateway, to: str, seconds: float = 10.0) -> None:
     until(lambda: ping(gateway, to, 1).received == 1, seconds, lambda: f"an answer from {to}")
 
 
-def transfer(sender: Gateway, receiver: Gateway, size: int, *, version: int = 4, seed: int = 1) -> None:
-    """Send so many bytes over TCP; AssertionError unless what came is what went."""
+def transfer(
+    sender: Gateway, receiver: Gateway, size: int, *, version: int = 4, seed: int = 1, kind: str = "random"
+) -> None:
+    """Send so many bytes over TCP; AssertionError unless what came is what went. `kind`: see `endpoints.send`."""
     source, target = (g.inner_address if version == 4 else g.inner_address6 for g in (sender, receiver))
     with _endpoint(receiver, "receive", target, str(PORT)) as receiving:
         assert receiving.stdout
         assert receiving.stdout.readline() == "ready\n"
-        with _endpoint(sender, "send", target, str(PORT), source, str(size), str(seed)) as sending:
+        with _endpoint(sender, "send", target, str(PORT), source, str(size), str(seed), kind) as sending:
             went, error = sending.communicate(timeout=SECONDS)
             came, other_error = receiving.communicate(timeout=SECONDS)
     assert went, error
     assert came == went, other_error
     assert went.startswith(f"{size} ")
+
+
+def sent_outside(gateway: Gateway) -> int:
+    """Bytes of all the frames that have left for the other gateway."""
+    words = ["ip", "-n", gateway.namespace, "-s", "-j", "link", "show", "dev", INTERFACE]
+    (link,) = json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
+    sent: int = link["stats64"]["tx"]["bytes"]
+    return sent
 
 
 @dataclass(frozen=True, slots=True)

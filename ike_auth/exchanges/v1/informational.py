@@ -31,6 +31,7 @@ from ike_auth.exchanges.v1.table import ProtectedRow, Table
 from ike_auth.sa import Cookies, IkeSa, IpsecSa
 from ike_auth.suites import Phase1Suite
 from ike_auth.values import value
+from ike_auth.wire import cpi
 from ike_auth.wire.header import Header
 from ike_auth.wire.legality import LEGAL, Step, check
 from ike_auth.wire.messages import Message, encode_payloads
@@ -115,8 +116,11 @@ def delete_ike_sa(channel: Channel, random: Random) -> bytes:
 
 
 def delete_ipsec_sas(ike: IkeSa, inbound: Iterable[IpsecSa], random: Random) -> bytes:
-    """We receive on these no longer (RFC 2408 3.15: the SPIs are the sender's)."""
-    payloads = tuple(Delete(Doi.IPSEC, sa.protocol, (sa.spi,)) for sa in inbound)
+    """We receive on these no longer (RFC 2408 3.15: the SPIs are the sender's).
+
+    IPCOMP goes with the rest of its bundle: strongSwan throws away a whole message that names a CPI.
+    """
+    payloads = tuple(Delete(Doi.IPSEC, sa.protocol, (sa.spi,)) for sa in inbound if sa.protocol != ProtocolId.IPCOMP)
     return _seal(Channel.of(ike), payloads, random)
 
 
@@ -163,7 +167,8 @@ def _take(state: Listening, message: Message, _: Protection, local: Local) -> Ou
             if Channel.of(ike).spi in delete.spis:
                 changes.append(DeleteIkeSa(ike.cookies, _why_deleted(ike)))
         else:
-            changes.append(DeleteTunnels(ike, delete.protocol, delete.spis))
+            spis = tuple(cpi.unified(delete.protocol, spi) for spi in delete.spis)
+            changes.append(DeleteTunnels(ike, delete.protocol, spis))
     return Outcome(Closed(), notify=tuple(replies), after=tuple(reports), changes=tuple(changes))
 
 

@@ -13,6 +13,7 @@ from ike_auth.network import IPAddress
 from ike_auth.sa import IkeSa, IpsecSa, Tunnel
 from ike_auth.suites import key_sizes
 from ike_auth.values import value
+from ike_auth.wire import cpi
 from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.numbers import ProtocolId
 
@@ -81,10 +82,13 @@ def tunnel(
         raise LocalError(f"what authorized {ike.identity} has ended, at {ike.authorization_ends}")
     inbound, outbound = [], []
     bounds = limits(candidate, suites)
-    for proposal, parameters, bound in zip(candidate.proposals, candidate.parameters, bounds, strict=True):
+    agreed = zip(candidate.proposals, candidate.parameters, bounds, strict=True)
+    # What goes out is compressed first, whichever proposal stood first (RFC 3173 2.1).
+    for proposal, parameters, bound in sorted(agreed, key=lambda each: each[0].protocol != ProtocolId.IPCOMP):
         sizes, own_spi = key_sizes(parameters), own_spis[proposal.protocol]
+        peer_spi = cpi.unified(proposal.protocol, proposal.spi)
         inbound.append(_sa(ike, own_spi, True, parameters, sizes, request, keying, life, bound, local))
-        outbound.append(_sa(ike, proposal.spi, False, parameters, sizes, request, keying, life, bound, local))
+        outbound.append(_sa(ike, peer_spi, False, parameters, sizes, request, keying, life, bound, local))
     return Tunnel(
         connection=request.connection,
         cookies=ike.cookies,

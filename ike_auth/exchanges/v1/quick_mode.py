@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Quick mode, RFC 2409 5.5: the SAs of ESP and AH, under an IKE SA.
+"""Quick mode, RFC 2409 5.5: the SAs of ESP, AH and IPCOMP, under an IKE SA.
 
     Initiator                                             Responder
     1  HDR*, HASH(1), SA, Ni, [KE,] [IDci, IDcr]     →
@@ -176,7 +176,7 @@ def initiate(ike: IkeSa, connection: Connection, local: Local) -> Outcome:
     """Message 1 for a connection of ours. Raises LocalError."""
     message_id = int.from_bytes(local.random(4), "big") or 1
     protocols = {offered.protocol for suite in connection.suites for offered in suite.protocols}
-    spis = {protocol: local.new_spi() for protocol in sorted(protocols)}
+    spis = {protocol: local.new_spi(protocol) for protocol in sorted(protocols)}
     offer = negotiation.offer(connection.suites, spis, ike.nat.detected)
     group = negotiation.group_of(connection.suites)
     share = None if group is None else groups.generate(group, local.random)
@@ -235,11 +235,11 @@ def _answer_offer(state: OfferAsked, answer: TunnelAuthorized, local: Local) -> 
     share = None if candidate.group is None else groups.generate(candidate.group, local.random)
     shared = None if share is None or state.public is None else share.shared(state.public)
     nonce = local.random(NONCE_SIZE)
-    spis = {proposal.protocol: local.new_spi() for proposal in candidate.proposals}
+    spis = {proposal.protocol: local.new_spi(proposal.protocol) for proposal in candidate.proposals}
     keying = Keying(state.nonce, nonce, shared)
     suites = None if state.connection is None else state.connection.suites
     made = tunnel(ike, candidate, spis, request, answer.decisions[answer.chosen], keying, suites, local)
-    chosen = tuple(Proposal(p.number, p.protocol, spis[p.protocol], p.transforms) for p in candidate.proposals)
+    chosen = tuple(_with_spi(proposal, spis[proposal.protocol]) for proposal in candidate.proposals)
     payloads: tuple[Payload, ...] = (SecurityAssociation(chosen), Nonce(nonce))
     if share is not None:
         payloads += (KeyExchange(share.public),)
@@ -347,6 +347,11 @@ def _no(ike: IkeSa, proposal: Proposal, type: NotifyType, local: Local) -> bytes
     """What tells the peer that its proposal is refused, by the SPI that it gave it."""
     payload = Notification(Doi.IPSEC, proposal.protocol, type, proposal.spi)
     return informational.notify(ike, payload, local.random)
+
+
+def _with_spi(proposal: Proposal, spi: bytes) -> Proposal:
+    """The peer's proposal with our SPI; a CPI in as many bytes as the peer writes its own in (RFC 3173 4.1)."""
+    return Proposal(proposal.number, proposal.protocol, spi.rjust(len(proposal.spi), b"\0"), proposal.transforms)
 
 
 def _terms(ike: IkeSa, connection: Connection | None, key_exchange: bool, client_ids: bool) -> Terms:

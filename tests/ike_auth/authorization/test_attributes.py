@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The attribute set is an interface: policies written for isakmpd are evaluated against it, letter by letter."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 
 import pytest
@@ -14,6 +15,7 @@ from ike_auth.wire.numbers import (
     EncapsulationMode,
     EspTransform,
     Group,
+    IpcompTransform,
     ProtocolId,
 )
 from keynote.schemas import ipsec
@@ -114,6 +116,23 @@ def test_ah_and_esp_together() -> None:
     assert found["ah_encapsulation"] == "transport"
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_compression(order: int) -> None:
+    deflate = ProtocolParameters(
+        ProtocolId.IPCOMP, IpcompTransform.DEFLATE, EncapsulationMode.UDP_TUNNEL, None, life_seconds=1200
+    )
+    with_esp, alone = tunnel_request(GATEWAY, AES), attributes.phase2(tunnel_request(GATEWAY, AES), NOW)
+    found = attributes.phase2(replace(with_esp, protocols=(AES, deflate)[::order]), NOW)
+    assert {name: value for name, value in found.items() if alone.get(name) != value} == {
+        "comp_present": "yes",
+        "comp_alg": "deflate",
+        "comp_encapsulation": "udp-encap-tunnel",
+        "comp_ecn": "no",
+        "comp_life_seconds": "1200",
+    }
+    assert alone.keys() <= found.keys()
+
+
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
@@ -170,7 +189,8 @@ def test_every_attribute_and_value_is_in_the_schema() -> None:
     ah = ProtocolParameters(
         ProtocolId.AH, AhTransform.SHA1, EncapsulationMode.TUNNEL, AuthenticationAlgorithm.HMAC_SHA1, life_kilobytes=5
     )
-    found = attributes.phase2(tunnel_request(GATEWAY, AES, ah), NOW)
+    comp = ProtocolParameters(ProtocolId.IPCOMP, IpcompTransform.DEFLATE, EncapsulationMode.TUNNEL, None)
+    found = attributes.phase2(tunnel_request(GATEWAY, AES, ah, comp), NOW)
     assert set(found) <= set(ipsec.ATTRIBUTES)
     assert [name for name, value in found.items() if not ipsec.ATTRIBUTES[name].allows(value)] == []
 

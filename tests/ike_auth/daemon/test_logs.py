@@ -18,6 +18,7 @@ from ike_auth.daemon.logs import Journal
 from ike_auth.events import Event, ExchangeFailed, IkeSaUp, MessageDropped, PeerHint, PeerRefused, TunnelUp
 from ike_auth.network import Now
 from ike_auth.wire.identities import Identity
+from tests.ike_auth.configurations import COMPRESSED
 from tests.ike_auth.gateways import FAST, FAST_RSA, Options, meet, pair
 from tests.ike_auth.simulation import AllowAll, Host, endpoint
 
@@ -248,6 +249,15 @@ def test_fields_of_a_tunnel_agree_at_both_ends(capsys: pytest.CaptureFixture[str
     assert (one["local"], one["remote_selector"]) == ("10.1.0.0/16", "10.2.0.0/16")
     assert one["protocols"] == ["ESP AES_CBC-128 HMAC_SHA2_256 tunnel PFS CURVE25519"]
     assert (one["connection"], one["peer"], one["identity"]) == ("tunnel", "peer", "IPV4_ADDR 10.99.0.2")
+
+
+def test_only_keys_have_fingerprints(capsys: pytest.CaptureFixture[str]) -> None:
+    a, b = pair({**FAST, "suites": "compressed", "sections": COMPRESSED})
+    meet(a, b)
+    one, other = (fields(only(host, TunnelUp), capsys) for host in (a, b))
+    assert one["fingerprints"] == other["fingerprints"]
+    assert {len(spi) for spi in one["fingerprints"]} == {8}
+    assert [len(spi) for spi in one["spis_in"]] == [4, 8]
 
 
 def test_every_kind_of_event_has_fields(capsys: pytest.CaptureFixture[str]) -> None:

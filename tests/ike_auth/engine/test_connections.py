@@ -11,7 +11,7 @@ from ike_auth.network import Datagram
 from ike_auth.wire.header import Header
 from ike_auth.wire.numbers import Doi, ExchangeType, Group, NotifyType, ProtocolId
 from ike_auth.wire.payloads import Notification
-from tests.ike_auth.configurations import A, B
+from tests.ike_auth.configurations import COMPRESSED, A, B
 from tests.ike_auth.engine.words import say, two
 from tests.ike_auth.gateways import FAST, assert_joined, assert_nothing_left, leftovers, meet, pair
 from tests.ike_auth.simulation import Host, Network, deliver, endpoint
@@ -199,7 +199,26 @@ def test_an_spi_is_neither_reserved_nor_in_use() -> None:
     draws = iter([b"\0\0\0\7", b"\0\0\x0f\xff", tunnel.inbound[0].spi, b"\0\0\x10\0"])
     a.engine._core.random = lambda size: next(draws)
     local = a.engine._core.local(endpoint(A), endpoint(B), network.clock)
-    assert local.new_spi() == b"\0\0\x10\0"
+    assert local.new_spi(ProtocolId.ESP) == b"\0\0\x10\0"
+
+
+def test_a_cpi_is_one_that_is_negotiated_and_not_in_use() -> None:
+    compressed = {**FAST, "suites": "compressed", "sections": COMPRESSED}
+    a, b = pair(compressed)
+    network = meet(a, b, seconds=1)
+    (tunnel,) = a.engine.table.tunnels
+    draws = iter([b"\0\xff", b"\xf0\0", tunnel.inbound[0].spi, b"\xef\xff"])
+    a.engine._core.random = lambda size: next(draws)
+    local = a.engine._core.local(endpoint(A), endpoint(B), network.clock)
+    assert local.new_spi(ProtocolId.IPCOMP) == b"\xef\xff"
+
+
+def test_when_all_cpis_are_in_use_that_is_said() -> None:
+    a, _ = pair()
+    a.engine._core.random = bytes
+    local = a.engine._core.local(endpoint(A), endpoint(B), Network(a).clock)
+    with pytest.raises(LocalError, match="nearly all SPIs of IPCOMP are in use"):
+        local.new_spi(ProtocolId.IPCOMP)
 
 
 # --- both at once

@@ -153,6 +153,23 @@ def test_compression() -> None:
     assert pair.opened(datagram) == [packets[0]]
 
 
+def test_two_tunnels_may_have_one_cpi() -> None:
+    pair = Pair()
+    with_compression(pair)
+    there = with_compression(pair)
+    for end, sa in ((pair.a, there), (pair.b, at_the_peer(there))):
+        end.remove_sa(sa)
+    packet = udp(bytes(1000))
+    (datagram,) = pair.sealed(packet)
+    assert len(datagram) < 200
+    assert pair.opened(datagram) == [packet]
+    for end, sa in ((pair.a, there), (pair.b, at_the_peer(there))):
+        end.remove_sa(sa)
+        end.remove_sa(sa)
+    (datagram,) = pair.sealed(packet)
+    assert len(datagram) > 1000
+
+
 def test_compressed_segments_are_merged_again() -> None:
     pair = Pair()
     with_compression(pair)

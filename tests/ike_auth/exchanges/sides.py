@@ -13,6 +13,7 @@ from ike_auth.network import Endpoint, Now
 from ike_auth.sa import IkeSa
 from ike_auth.wire.header import Header
 from ike_auth.wire.identities import Identity
+from ike_auth.wire.numbers import ProtocolId
 from tests.ike_auth.configurations import A, B
 from tests.ike_auth.gateways import FAST, Options, pair
 from tests.ike_auth.simulation import START, Host, endpoint
@@ -42,7 +43,10 @@ class Side:
             core.settings.authorities,
             self.host.configuration.connections_of,
         )
-        return Local(self.now, self.random, lambda: self.random(4), self.own, self.peer, settings)
+        return Local(self.now, self.random, self._spi, self.own, self.peer, settings)
+
+    def _spi(self, protocol: ProtocolId) -> bytes:
+        return b"\x77" + self.random(1) if protocol == ProtocolId.IPCOMP else self.random(4)
 
     def begin(self) -> Outcome:
         return VERSION.initiate_ike(self.host.configuration.peers["peer"], self.local)

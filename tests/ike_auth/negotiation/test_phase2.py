@@ -197,7 +197,7 @@ def test_a_missing_mode_is_what_the_client_ids_say() -> None:
 @pytest.mark.parametrize(
     ("offered", "given", "why"),
     [
-        (sa(transform(), protocol=ProtocolId.IPCOMP), terms(), "proposal 1 transform 1: protocol IPCOMP is not sup"),
+        (sa(transform(), protocol=ProtocolId.ISAKMP), terms(), "proposal 1 transform 1: protocol ISAKMP is not sup"),
         (sa(transform(), spi=b"\0\0\0\xff"), terms(), "SPI `000000ff` is reserved or not of four bytes"),
         (sa(transform(), spi=b"12345678"), terms(), "SPI `3132333435363738` is reserved or not of four bytes"),
         (
