@@ -82,8 +82,8 @@ def test_altered_copies_of_everything(order: str) -> None:
     assert ike_sa(a).last_block == ike_sa(b).last_block
 
 
-@pytest.mark.parametrize("options", [FAST, FAST_RSA], ids=["psk", "rsa"])
-@pytest.mark.parametrize("number", [5, 6, 7, 8, 9])
+@pytest.mark.parametrize("options", hostile.OPTIONS.values(), ids=hostile.OPTIONS)
+@pytest.mark.parametrize("number", range(hostile.PROOFS, hostile.MESSAGES + 1))
 def test_every_bit_of_what_nothing_covers(number: int, options: Options, runs: Runs) -> None:
     """From the proof on to the end: the notification and the padding, in both roles, in place and injected."""
     scenery = hostile.scenes(options)[number - 1]
