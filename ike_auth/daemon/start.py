@@ -64,6 +64,7 @@ def run(loaded: Assembly, options: Options, load: Callable[[], Assembly] | None 
             _source(loaded.configuration.general.listen_on, backend),
             ports,
             encapsulate=backend.encapsulates and loaded.configuration.general.always_in_udp,
+            reserve_spi=backend.reserve_spi,
         )
         service = Service(
             engine,

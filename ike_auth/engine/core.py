@@ -4,6 +4,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 
 from ike_auth.authorization.requests import IdentityRequest
@@ -50,6 +51,10 @@ class Identities:
 
     certificate_of: Callable[[Identity], OwnCertificate | None] = lambda _: None
     authorities: tuple[bytes, ...] = ()  # DER subjects of the CAs whose certificates we take
+
+
+# For packets of this protocol from there to here. Raises LocalError.
+ReserveSpi = Callable[[ProtocolId, IPAddress, IPAddress], bytes]
 
 
 # --- what timers ring for
@@ -184,6 +189,7 @@ class Core:
     held: set[str] = field(default_factory=set)  # connections that are to stay down
     reasons: dict[str, str] = field(default_factory=dict)  # by connection: why it last failed, or went down
     last_question: int = 0
+    reserve_spi: ReserveSpi | None = None  # where others take SPIs of the same kernel too; else they are ours alone
 
     @property
     def version(self) -> Version:
@@ -192,7 +198,8 @@ class Core:
 
     def local(self, local: Endpoint, remote: Endpoint, now: Now) -> Local:
         """Our side of one step."""
-        return Local(now, self.random, self._new_spi, local, remote, self.settings, self.is_first_contact)
+        new_spi = partial(self._new_spi, remote.host, local.host)
+        return Local(now, self.random, new_spi, local, remote, self.settings, self.is_first_contact)
 
     def is_first_contact(self, peer: Peer) -> bool:
         """Whether there is nothing with a peer, nor was in this life, and it may be told so. Who it is, is not known
@@ -218,7 +225,9 @@ class Core:
         """Look after connections as soon as what is being done is done."""
         self.timers.set(Check(), now.monotonic)
 
-    def _new_spi(self, protocol: ProtocolId) -> bytes:
+    def _new_spi(self, source: IPAddress, destination: IPAddress, protocol: ProtocolId) -> bytes:
+        if self.reserve_spi is not None:
+            return self.reserve_spi(protocol, source, destination)
         size, low, high = _SPIS.get(protocol, _USUAL_SPIS)
         for _ in range(_DRAWS):
             spi = self.random(size)

@@ -11,7 +11,7 @@ from ike_auth.engine import connections, flows, operating, recovery, reloading, 
 from ike_auth.engine.alarms import ring
 from ike_auth.engine.claims import unless_claimed
 from ike_auth.engine.commit import commit
-from ike_auth.engine.core import STANDARD_PORTS, Core, Identities, Ports
+from ike_auth.engine.core import STANDARD_PORTS, Core, Identities, Ports, ReserveSpi
 from ike_auth.engine.receiving import receive
 from ike_auth.engine.status import Status, status
 from ike_auth.errors import IkeError
@@ -29,8 +29,8 @@ class Engine:
     """IKE without sockets, clocks and randomness of its own.
 
     `source_address` says from which address of ours a peer is reached, or raises LocalError. `encapsulate`: we claim
-    to be behind a NAT, so that all ESP goes in UDP. Every method returns effects, to be performed in their order;
-    nothing that comes from the network makes one raise.
+    to be behind a NAT, so that all ESP goes in UDP. `reserve_spi` asks a kernel for SPIs. Every method returns
+    effects, to be performed in their order; nothing that comes from the network makes one raise.
     """
 
     def __init__(
@@ -42,10 +42,11 @@ class Engine:
         ports: Ports = STANDARD_PORTS,
         *,
         encapsulate: bool = False,
+        reserve_spi: ReserveSpi | None = None,
     ) -> None:
         self._encapsulate = encapsulate
         settings = self._settings(configuration, identities, ports)
-        self._core = Core(configuration, settings, random, source_address, ports)
+        self._core = Core(configuration, settings, random, source_address, ports, reserve_spi=reserve_spi)
 
     @property
     def configuration(self) -> Configuration:

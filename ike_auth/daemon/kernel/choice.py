@@ -9,7 +9,10 @@ from ike_auth.daemon.kernel.memory import MemoryKernel
 from ike_auth.daemon.network import NetworkError
 from ike_auth.daemon.network.rootless import Inside
 from ike_auth.daemon.udp import Sockets, routed_source
+from ike_auth.engine.core import ReserveSpi
+from ike_auth.errors import LocalError
 from ike_auth.network import IPAddress
+from ike_auth.wire.numbers import ProtocolId
 
 NAMES = ("auto", "xfrm", "userspace", "none")
 
@@ -29,6 +32,7 @@ class Backend:
     needs_net_admin: bool = False  # for as long as it runs
     source: Callable[[IPAddress], IPAddress] = routed_source
     inside: Inside | None = None  # the command that it is for
+    reserve_spi: ReserveSpi | None = None
 
 
 def choose(name: str, sockets: Sockets) -> Backend:
@@ -77,8 +81,19 @@ def _xfrm(sockets: Sockets) -> Backend:
         kernel = XfrmKernel.here(sockets)
     except KernelError as error:
         raise CannotChoose(f"no ESP in the kernel: {error}") from None
+
+    def reserve(protocol: ProtocolId, source: IPAddress, destination: IPAddress) -> bytes:
+        try:
+            return kernel.reserve_spi(protocol, source, destination)
+        except KernelError as error:
+            raise LocalError(str(error)) from None
+
     return Backend(
-        kernel, "ESP in the kernel", needs_net_admin=True, source=lambda remote: routed_source(remote, exempt)
+        kernel,
+        "ESP in the kernel",
+        needs_net_admin=True,
+        source=lambda remote: routed_source(remote, exempt),
+        reserve_spi=reserve,
     )
 
 

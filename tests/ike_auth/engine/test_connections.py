@@ -2,6 +2,7 @@
 """What is brought up, when, and under which IKE SA."""
 
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 
@@ -200,6 +201,32 @@ def test_an_spi_is_neither_reserved_nor_in_use() -> None:
     a.engine._core.random = lambda size: next(draws)
     local = a.engine._core.local(endpoint(A), endpoint(B), network.clock)
     assert local.new_spi(ProtocolId.ESP) == b"\0\0\x10\0"
+
+
+def test_a_kernel_is_asked_for_spis_of_its_own() -> None:
+    a, _ = pair()
+    asked: list[object] = []
+
+    def reserve(*what: object) -> bytes:
+        asked.append(what)
+        return b"kern"
+
+    a.engine._core.reserve_spi = reserve
+    local = a.engine._core.local(endpoint(A), endpoint(B), Network(a).clock)
+    assert local.new_spi(ProtocolId.ESP) == b"kern"
+    assert asked == [(ProtocolId.ESP, ip_address(B), ip_address(A))]
+
+
+def test_a_kernel_that_gives_none_ends_the_exchange_alone() -> None:
+    a, b = pair()
+
+    def refuse(*_: object) -> bytes:
+        raise LocalError("the kernel has no SPI left")
+
+    a.engine._core.reserve_spi = refuse
+    meet(a, b, seconds=1)
+    assert [event.why for event in a.of(ExchangeFailed)] == ["the kernel has no SPI left"]
+    assert len(a.engine.table.ike_sas) == 1
 
 
 def test_a_cpi_is_one_that_is_negotiated_and_not_in_use() -> None:
