@@ -260,7 +260,9 @@ def test_what_came_up_meanwhile_has_crossed_with_it_and_stays() -> None:
     assert_joined(a, b)
     network.run(30)
     assert agree(a, b)
-    assert ANEW not in {event.why for end in (a, b) for event in (*end.of(TunnelDown), *end.of(IkeSaDown))}
+    for end in (a, b):
+        assert ANEW not in [event.why for event in end.of(TunnelDown)]
+        assert ANEW not in [event.why for event in end.of(IkeSaDown)]
 
 
 def test_a_late_copy_drops_nothing() -> None:
