@@ -6,7 +6,7 @@ and asks `tamper` about each one: what it returns is delivered instead.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
 from ipaddress import ip_address
@@ -103,7 +103,6 @@ class Host:
         known = self.authorities
         anchors = known if isinstance(known, TrustAnchors) else TrustAnchors(known)
         self.gate = Gate(self.authorizer, anchors, lambda peer: peer.is_default, self.recorded)
-        subjects = tuple(anchor.subject_der for anchor in anchors.certificates)
         self.events: list[Event] = []
         self.installed: dict[tuple[bool, bytes], IpsecSa] = {}
         self.flows: dict[tuple[Selector, Selector], Flow] = {}
@@ -112,10 +111,16 @@ class Host:
         self.unanswered: list[Ask] = []
         self.engine = Engine(
             self.configuration,
-            Identities(self._certificate_of, subjects),
+            self._identities(),
             Random(self.seed).randbytes,
             lambda _: self.address,
         )
+
+    def reload(self, configuration: Configuration, now: Now, authorizer: Authorizer | None = None) -> list[Effect]:
+        """As SIGHUP does: another configuration, and the gate that goes with it."""
+        self.configuration = configuration
+        self.gate = replace(self.gate, authorizer=authorizer or self.gate.authorizer)
+        return self.engine.reload(configuration, self._identities(), now)
 
     def of(self, kind: type[E]) -> list[E]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -167,6 +172,10 @@ class Host:
             return self.gate.authorize(question, now.utc)
         credential = self._credential_of(question.identity)
         return Signed(None if credential is None else authenticators.sign(credential.key, question.digest))
+
+    def _identities(self) -> Identities:
+        subjects = tuple(anchor.subject_der for anchor in self.gate.anchors.certificates)
+        return Identities(self._certificate_of, subjects)
 
     def _certificate_of(self, identity: Identity) -> OwnCertificate | None:
         credential = self._credential_of(identity)
