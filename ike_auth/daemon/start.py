@@ -9,6 +9,7 @@ from pathlib import Path
 from ike_auth.assembly import Assembly
 from ike_auth.config.certificates import KeyStore
 from ike_auth.daemon.control import ControlError, ControlSocket, default_path
+from ike_auth.daemon.kernel import KernelError
 from ike_auth.daemon.kernel.choice import Backend, CannotChoose, choose, rootless
 from ike_auth.daemon.logs import Journal
 from ike_auth.daemon.network import NetworkError
@@ -56,8 +57,9 @@ def run(loaded: Assembly, options: Options) -> int:
         control = _control(options.control, journal)
         backend = _backend(loaded, options, sockets)
         if options.user is not None:
-            become(options.user, keep=backend.needs_net_admin)
-            check_registry(loaded.configuration.certificates.registry, options.user)
+            with backend.unless_failing():
+                become(options.user, keep=backend.needs_net_admin)
+                check_registry(loaded.configuration.certificates.registry, options.user)
         authorities = tuple(anchor.subject_der for anchor in loaded.keystore.authorities.certificates)
         identities = Identities(lambda identity: _certificate(loaded.keystore, identity), authorities)
         engine = Engine(
@@ -82,7 +84,7 @@ def run(loaded: Assembly, options: Options) -> int:
         status = service.run(f"ready: listening on {where}; {backend.description}")
         journal.info("stopped")
         return status
-    except CannotChoose as error:
+    except (CannotChoose, KernelError) as error:
         raise CannotStart(str(error)) from None
     finally:
         sockets.close()

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: ISC
 """Which backend: what the configuration or the command line names, or the first that works here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from ike_auth.daemon.kernel import Kernel
+from ike_auth.daemon.kernel import Kernel, KernelError
 from ike_auth.daemon.kernel.memory import MemoryKernel
 from ike_auth.daemon.network import NetworkError
 from ike_auth.daemon.network.rootless import Inside
@@ -26,6 +27,18 @@ class Backend:
     needs_net_admin: bool = False  # for as long as it runs
     source: Callable[[IPAddress], IPAddress] = routed_source
     inside: Inside | None = None  # the command that it is for
+
+    @contextmanager
+    def unless_failing(self) -> Iterator[None]:
+        """Closes it if what is done meanwhile fails."""
+        try:
+            yield
+        except BaseException:
+            with suppress(KernelError):
+                self.kernel.close()
+            if self.inside is not None:
+                self.inside.close()
+            raise
 
 
 def choose(name: str, sockets: Sockets) -> Backend:
