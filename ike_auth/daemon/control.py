@@ -10,6 +10,7 @@ the file; the kernel's word on the peer's user is asked as well.
 """
 
 import asyncio
+import errno
 import json
 import os
 import socket
@@ -70,6 +71,7 @@ class ControlSocket:
         finally:
             os.umask(mask)
         self._inode = path.stat().st_ino
+        self._socket.listen(MAX_CLIENTS)  # at once, or another daemon would take it for one that was left behind
 
     async def serve(self, handlers: Mapping[str, Handler]) -> None:
         async def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -160,13 +162,17 @@ def _clear(path: Path) -> None:
         return
     if not stat.S_ISSOCK(mode):
         raise ControlError(f"{path} is there, and is no socket", "--control PATH")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as probe:
         try:
             probe.connect(str(path))
-        except OSError:
+        except (ConnectionRefusedError, FileNotFoundError):
             with suppress(OSError):
                 path.unlink()
             return
+        except OSError as error:
+            if error.errno != errno.EAGAIN:  # that says it has more clients than it can answer
+                reason = error.strerror or str(error)
+                raise ControlError(f"cannot make the control socket {path}: {reason}", "--control PATH") from None
     raise ControlError(f"another daemon listens on {path}", "--control PATH, or end that one")
 
 
@@ -186,6 +192,9 @@ class ControlClient:
             self._socket.close()
             hint = "`ike-auth run` makes it; --control PATH says where"
             raise ControlError(f"no daemon listens on {path}: {error.strerror or error}", hint) from None
+        if os.geteuid() != 0 and not _is_ours(self._socket):
+            self._socket.close()
+            raise ControlError(f"{path} is of another user, who may not learn what we say", "--control PATH")
         self._lines = self._socket.makefile("rb")
 
     def __enter__(self) -> "ControlClient":

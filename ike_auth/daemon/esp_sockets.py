@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 
 from ike_auth.daemon import ancillary
+from ike_auth.daemon.udp import LOST
 from ike_auth.network import Endpoint, EspDatagrams, IPAddress
 
 ESP = 50
@@ -59,8 +60,10 @@ class EspSockets:
             found.append(EspDatagrams(data, len(data), Endpoint(about.local, 0), remote, tos))
         return found
 
-    def send(self, burst: EspDatagrams) -> None:
-        """Each packet by itself: only UDP has a call for many. Raises OSError."""
+    def send(self, burst: EspDatagrams) -> bool:
+        """Each packet by itself: only UDP has a call for many. Whether all have gone: what finds no way, or no room,
+        is lost. Raises OSError else.
+        """
         wildcard = IPv4Address(0) if burst.local.host.version == 4 else IPv6Address(0)
         opened = self._opened.get(burst.local.host) or self._opened.get(wildcard)
         if opened is None:
@@ -69,8 +72,15 @@ class EspSockets:
         if burst.tos:
             about = about + ancillary.traffic_class(burst.remote.host.version, burst.tos)
         target = (str(burst.remote.host), 0)
+        gone = True
         for at in range(0, len(burst.data), burst.size):
-            opened.sendmsg([burst.data[at : at + burst.size]], about, 0, target)
+            try:
+                opened.sendmsg([burst.data[at : at + burst.size]], about, 0, target)
+            except OSError as error:
+                if error.errno not in LOST:
+                    raise
+                gone = False
+        return gone
 
 
 def _open(address: IPAddress) -> socket.socket:

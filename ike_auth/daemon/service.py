@@ -17,7 +17,7 @@ from ike_auth.authorization.requests import (
 )
 from ike_auth.config.certificates import KeyStore
 from ike_auth.crypto import authenticators
-from ike_auth.daemon import clock, operating
+from ike_auth.daemon import clock, counters, operating
 from ike_auth.daemon.beside import Beside
 from ike_auth.daemon.control import ControlSocket, Handler, Json
 from ike_auth.daemon.kernel import (
@@ -55,6 +55,7 @@ from ike_auth.network import Datagram
 from ike_auth.sa import IpsecSa
 from ike_auth.wire.identities import Identity
 
+_RETRY_SECONDS = 10.0  # after the kernel has refused something that it is to do all the time
 _WORDS = {RemoveFlow: "cannot release", Guard: "cannot guard", Unguard: "cannot release the guard of"}
 
 
@@ -87,13 +88,16 @@ class Service:
         self._load = load
         self._control = control
         self._manual = ManualKeys(kernel)
-        self._beside = None if inside is None else Beside(inside, engine, journal)
+        self._beside = None if inside is None else Beside(inside, engine, journal, lambda: counters.carried(kernel))
         self._watched: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._kernel_timer: asyncio.TimerHandle | None = None
 
     def run(self, ready: str = "ready") -> int:
-        """Exit status: that of the command inside, or 0. `ready` is logged once nothing can leave in clear."""
+        """Exit status: that of the command inside, or 0. `ready` is logged once nothing can leave in clear.
+
+        Raises KernelError if the kernel cannot be opened.
+        """
         return asyncio.run(self._run(ready))
 
     async def _run(self, ready: str) -> int:
@@ -106,8 +110,8 @@ class Service:
             loop.add_signal_handler(signal.SIGHUP, self.reload)
         for bound in self._sockets:
             loop.add_reader(bound.socket, self._readable, bound)
-        self._kernel.open(self._happened)
         try:
+            self._kernel.open(self._happened)
             self._watch_kernel()
             self._feed(lambda: self._engine.start(clock.now()))
             self._wake_kernel()
@@ -129,7 +133,7 @@ class Service:
             self._kernel_does(self._manual.close)
             self._guarded(lambda: self._engine.stop(clock.now()))
         finally:
-            self._kernel_does(self._kernel.close)
+            self._close_kernel()
             status = 0 if beside is None else beside.end()
         return status
 
@@ -165,6 +169,8 @@ class Service:
                 self._receive(datagram)
         except OSError as error:
             self._journal.warning(f"cannot receive on {bound}: {error.strerror}")
+        except KernelError as error:  # about the ESP among it
+            self._kernel_failed(error)
 
     def _receive(self, datagram: Datagram) -> None:
         self._feed(lambda: self._engine.receive(datagram, clock.now()))
@@ -186,22 +192,33 @@ class Service:
         self._kernel_does(read)
 
     def _wake_kernel(self) -> None:
-        self._kernel_timer = None
-        self._kernel_does(self._tend_kernel)
-
-    def _tend_kernel(self) -> None:
-        times = [self._kernel.tend(clock.now().monotonic), self._manual.tend()]
-        again = min((time for time in times if time is not None), default=None)
         if self._kernel_timer is not None:
             self._kernel_timer.cancel()
-        if again is not None:
-            self._kernel_timer = asyncio.get_running_loop().call_at(again, self._wake_kernel)
+        times = [self._tended(lambda: self._kernel.tend(clock.now().monotonic)), self._tended(self._manual.tend)]
+        again = min((time for time in times if time is not None), default=None)
+        loop = asyncio.get_running_loop()
+        self._kernel_timer = None if again is None else loop.call_at(again, self._wake_kernel)
+
+    def _tended(self, tend: Callable[[], float | None]) -> float | None:
+        """When it wants to be called again; before long, if it could not do all."""
+        again: float | None = clock.now().monotonic + _RETRY_SECONDS
+
+        def step() -> None:
+            nonlocal again
+            again = tend()
+
+        self._kernel_does(step)
+        return again
 
     def _handlers(self) -> dict[str, Handler]:
         """What the control socket answers."""
-        manual = {name: self._then_tend(handler) for name, handler in self._manual.handlers.items()}
+        by_hand = {name: self._then_tend(handler) for name, handler in self._manual.handlers.items()}
         reload = None if self._load is None else self.reload
-        return {**manual, **operating.handlers(self._engine, self._feed, reload)}
+        return {
+            **by_hand,
+            **operating.handlers(self._engine, self._feed, reload),
+            "traffic": lambda _: counters.traffic(self._kernel, clock.now().monotonic),
+        }
 
     def _then_tend(self, handler: Handler) -> Handler:
         """What was set by hand may have its time over before anything else is due."""
@@ -217,10 +234,21 @@ class Service:
         try:
             step()
         except (KernelError, OSError) as error:
-            self._journal.warning(f"kernel: {error}")
-            self._watch_kernel()
+            self._kernel_failed(error)
         except Exception as error:
             self._journal.fault(error)
+
+    def _close_kernel(self) -> None:
+        try:
+            self._kernel.close()
+        except KernelError as error:
+            self._journal.warning(f"kernel: {error}")
+        except Exception as error:
+            self._journal.fault(error)
+
+    def _kernel_failed(self, error: Exception) -> None:
+        self._journal.warning(f"kernel: {error}")
+        self._watch_kernel()
 
     def _happened(self, event: KernelEvent) -> None:
         """The kernel has something to say."""

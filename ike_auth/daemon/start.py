@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ike_auth.assembly import Assembly
 from ike_auth.daemon.control import ControlError, ControlSocket, default_path
+from ike_auth.daemon.kernel import KernelError
 from ike_auth.daemon.kernel.choice import Backend, CannotChoose, choose, rootless
 from ike_auth.daemon.logs import Journal
 from ike_auth.daemon.network import NetworkError
@@ -54,8 +55,9 @@ def run(loaded: Assembly, options: Options, load: Callable[[], Assembly] | None 
         control = _control(options.control, journal)
         backend = _backend(loaded, options, sockets)
         if options.user is not None:
-            become(options.user, keep=backend.needs_net_admin)
-            check_registry(loaded.configuration.certificates.registry, options.user)
+            with backend.unless_failing():
+                become(options.user, keep=backend.needs_net_admin)
+                check_registry(loaded.configuration.certificates.registry, options.user)
         identities = identities_of(loaded.keystore)
         engine = Engine(
             loaded.configuration,
@@ -81,7 +83,7 @@ def run(loaded: Assembly, options: Options, load: Callable[[], Assembly] | None 
         status = service.run(f"ready: listening on {where}; {backend.description}")
         journal.info("stopped")
         return status
-    except CannotChoose as error:
+    except (CannotChoose, KernelError) as error:
         raise CannotStart(str(error)) from None
     finally:
         sockets.close()

@@ -23,7 +23,7 @@ _MAX_DATAGRAM = 65535
 _BATCH = 64  # datagrams read from one socket before the others have their turn
 _NOTHING: ancillary.Ancillary = []
 # A datagram that cannot go is lost, as any datagram may be: ICMP errors, a route that is down, a full buffer.
-_LOST = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EAGAIN, errno.ENOBUFS, errno.ENETDOWN}
+LOST = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EAGAIN, errno.ENOBUFS, errno.ENETDOWN}
 
 
 class CannotBind(Exception):
@@ -93,14 +93,14 @@ class Sockets:
     def send_keepalive(self, local: Endpoint, remote: Endpoint) -> None:
         self._send(self._for(local), KEEPALIVE, local, remote)
 
-    def send_esp(self, burst: EspDatagrams) -> None:
-        """One system call for all of it. Raises OSError as `send`."""
+    def send_esp(self, burst: EspDatagrams) -> bool:
+        """One system call for all of it; whether it has gone. Raises OSError as `send`."""
         bound = self._for(burst.local)
         version = burst.remote.host.version
         about = ancillary.traffic_class(version, burst.tos) if burst.tos else []
         if len(burst.data) > burst.size:
             about = about + ancillary.segments(burst.size)
-        self._send(bound, burst.data, burst.local, burst.remote, about)
+        return self._send(bound, burst.data, burst.local, burst.remote, about)
 
     def _for(self, local: Endpoint) -> Bound:
         wildcard = IPv4Address(0) if local.host.version == 4 else IPv6Address(0)
@@ -111,14 +111,16 @@ class Sockets:
 
     def _send(
         self, bound: Bound, data: bytes, local: Endpoint, remote: Endpoint, about: ancillary.Ancillary = _NOTHING
-    ) -> None:
+    ) -> bool:
         if _is_wildcard(bound.address):
             about = about + ancillary.from_address(local)
         try:
             bound.socket.sendmsg([data], about, 0, _address(remote))
         except OSError as error:
-            if error.errno not in _LOST:
+            if error.errno not in LOST:
                 raise
+            return False
+        return True
 
 
 def _waiting(bound: Bound) -> Iterator[EspDatagrams]:
@@ -127,7 +129,7 @@ def _waiting(bound: Bound) -> Iterator[EspDatagrams]:
         try:
             data, control, _, source = bound.socket.recvmsg(_MAX_DATAGRAM, ancillary.SPACE)
         except OSError as error:
-            if error.errno in _LOST or isinstance(error, InterruptedError):
+            if error.errno in LOST or isinstance(error, InterruptedError):
                 return
             raise
         about = ancillary.read(control)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ike_auth.daemon.network import NetworkError, links
 from ike_auth.daemon.network.netlink import Netlink
+from ike_auth.daemon.network.tun import Tun
 from ike_auth.daemon.network.unshare import enter_new
 from ike_auth.demo import configurations, policies
 from ike_auth.demo.failures import StepFailed, check
@@ -35,6 +36,7 @@ def main(directory: Path, ports: Ports) -> int:
         netlink = Netlink.open()
         links.set_up(netlink, links.index(netlink, "lo"))
         netlink.close()
+        Tun.open().close()  # whether we may: each gateway needs one
     except NetworkError as error:
         narrator.say(f"This machine does not let that be shown: {error}.")
         return IMPOSSIBLE

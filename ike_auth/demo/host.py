@@ -52,7 +52,7 @@ def ask(opened: socket.socket, address: str, number: int) -> float | None:
 
 
 def main(address: str) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # that is how its gateway ends it
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP) as opened:
         for number in count(1):
             took = ask(opened, address, number & 0xFFFF)

@@ -11,7 +11,8 @@ from ike_auth.demo.host import WORDS
 
 _ETH_P_ALL = 0x0003
 _ICMP, _UDP = 1, 17
-_UNREACHABLE = 3  # RFC 792
+_UNREACHABLE = b"\3"  # RFC 792
+_SIZE_V4, _SIZE_V6 = 20, 40  # of headers
 _MULTICAST = 0xFF  # first octet of an IPv6 address
 _MARKER = bytes(4)  # before IKE on the port that it shares with ESP
 
@@ -57,12 +58,16 @@ class Wiretap:
                 self.note(packet)
 
     def note(self, packet: bytes) -> None:
-        """Count one packet, an IPv4 header first."""
+        """Count one packet, whatever it is: a tap that fails would say that it has seen nothing."""
         seen, (nat_port, ike_port) = self.seen, self._ports
         seen.readable += WORDS in packet
-        if packet[0] >> 4 != 4:
+        version = packet[0] >> 4 if packet else 0
+        if version == 6 and len(packet) >= _SIZE_V6:
             if packet[24] != _MULTICAST:  # what every interface says of itself
                 seen.other.append(f"IPv6 to {IPv6Address(packet[24:40])}")
+            return
+        if version != 4 or len(packet) < _SIZE_V4:
+            seen.other.append(f"no IP: {packet[:8].hex()}")
             return
         body = packet[(packet[0] & 15) * 4 :]
         ports = {int.from_bytes(body[:2], "big"), int.from_bytes(body[2:4], "big")}
@@ -74,7 +79,7 @@ class Wiretap:
         elif packet[9] == _UDP and nat_port in ports:
             seen.esp += 1
             seen.sample = payload
-        elif packet[9] == _ICMP and body[0] == _UNREACHABLE:
+        elif packet[9] == _ICMP and body.startswith(_UNREACHABLE):
             seen.icmp += 1
         else:
             seen.other.append(f"protocol {packet[9]} to {IPv4Address(packet[16:20])}")

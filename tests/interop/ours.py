@@ -6,7 +6,9 @@ import sys
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
+from ike_auth.daemon.control import ControlClient
 from tests.interop.certificates import Authority, Credential
 from tests.interop.namespaces import Gateway
 from tests.interop.processes import Daemon, Service
@@ -64,6 +66,15 @@ class IkeAuth(Service):
         found = [line["fingerprints"] for line in lines if line.get("kind") == "TunnelUp"]
         return {spi: fingerprint for of_tunnel in found for spi, fingerprint in of_tunnel.items()}
 
+    def traffic(self) -> dict[str, Any]:
+        """What its SAs have carried, and what was dropped; the kernel has to be `userspace`."""
+        with ControlClient(self._control) as control:
+            return dict(control.request("traffic"))
+
+    @property
+    def _control(self) -> Path:
+        return self._directory / "control"
+
     def _launch(self) -> Daemon:
         configuration, policy = self._write_files()
         self._lives += 1
@@ -80,6 +91,8 @@ class IkeAuth(Service):
                 str(policy),
                 "--kernel",
                 self._settings.kernel,
+                "--control",
+                str(self._control),
                 "-v",
                 *as_json,
                 *user,

@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: ISC
 """Where SAs and flows go. Backends: `memory`, `userspace` (ESP in this process), `xfrm` (Linux)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from ike_auth.esp.dataplane import SaStatus
 from ike_auth.esp.events import Acquire, DataPlaneEvent, HardLimit, PeerMoved, SaUsed, SoftLimit, UnknownSpi
 from ike_auth.sa import Flow, IpsecSa
 
 __all__ = [
     "Acquire",
+    "Counting",
     "HardLimit",
     "Kernel",
     "KernelError",
     "KernelEvent",
     "PeerMoved",
     "Reader",
+    "SaStatus",
     "SaUsed",
     "SoftLimit",
     "UnknownSpi",
@@ -69,3 +72,16 @@ class Kernel(Protocol):
 
     def unguard(self, flow: Flow) -> None:
         """Removing what is not there is no error."""
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A backend through which packets go where we see them."""
+
+    @property
+    def sas(self) -> list[SaStatus]:
+        """Every SA with what it has carried."""
+
+    @property
+    def drops(self) -> Mapping[str, int]:
+        """Packets that were not delivered, by reason."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Which backend: what the configuration or the command line names, or the first that works here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from ike_auth.daemon.kernel import Kernel, KernelError
@@ -33,6 +34,18 @@ class Backend:
     source: Callable[[IPAddress], IPAddress] = routed_source
     inside: Inside | None = None  # the command that it is for
     reserve_spi: ReserveSpi | None = None
+
+    @contextmanager
+    def unless_failing(self) -> Iterator[None]:
+        """Closes it if what is done meanwhile fails."""
+        try:
+            yield
+        except BaseException:
+            with suppress(KernelError):
+                self.kernel.close()
+            if self.inside is not None:
+                self.inside.close()
+            raise
 
 
 def choose(name: str, sockets: Sockets) -> Backend:

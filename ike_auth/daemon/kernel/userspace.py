@@ -7,32 +7,30 @@ For kernels without ESP, for containers, and for whoever is not root: docs/traff
 import errno
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
-from ipaddress import ip_interface
 from random import uniform
-from typing import Self
+from typing import ParamSpec, Self, TypeVar
 
 from ike_auth.daemon import clock
 from ike_auth.daemon.esp_sockets import EspSockets
 from ike_auth.daemon.kernel import KernelError, KernelEvent, PeerMoved, Reader, SaHeard
-from ike_auth.daemon.network import NetworkError, links
+from ike_auth.daemon.network import NetworkError
+from ike_auth.daemon.network.device import Device
 from ike_auth.daemon.network.netlink import Netlink
 from ike_auth.daemon.network.path import Cutting, bypass, path_mtu, set_cutting, tunnel_mtu
-from ike_auth.daemon.network.selection import first_host
-from ike_auth.daemon.network.steering import Steering
-from ike_auth.daemon.network.tun import Tun, TunGone
+from ike_auth.daemon.network.tun import Tun
 from ike_auth.daemon.udp import Sockets, routed_source
 from ike_auth.errors import IkeError
-from ike_auth.esp.bursts import Burst
 from ike_auth.esp.dataplane import DataPlane, SaStatus
 from ike_auth.esp.inbound import Read
 from ike_auth.esp.outbound import Outgoing
 from ike_auth.network import EspDatagrams, IPAddress
 from ike_auth.sa import Flow, IpsecSa
 from ike_auth.wire.identities import Selector
-from ike_auth.wire.numbers import EncapsulationMode
+from ike_auth.wire.numbers import EncapsulationMode, ProtocolId
 
 _FRAMES = 64  # read from the device before others have their turn
 _SECONDS = 5.0  # between two looks at what has come in, and at the MTU of the paths to peers
@@ -42,6 +40,11 @@ _OVERHEAD = (
     100  # bytes that ESP in UDP adds at most: IPv6 40, UDP 8, ESP 10, IV 16, padding 15, ICV 32, less the rest
 )
 
+# What the kernel says of packets, or of what UDP_SEGMENT makes of one, that the path has no room for.
+_TOO_LONG = (errno.EMSGSIZE, errno.EINVAL)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 FlowKey = tuple[Selector, Selector, IPAddress]
 
 
@@ -64,20 +67,16 @@ class UserspaceKernel:
 
         Raises NetworkError.
         """
-        number = links.index(netlink, tun.name)
         ports = tuple({bound.port for bound in sockets}) if marked else ()
-        self._steering = Steering(netlink, number, ports)
-        links.set_up_tun(netlink, number, tunnel_mtu(_MTU, _OVERHEAD))
+        self._device = Device(netlink, tun, tunnel_mtu(_MTU, _OVERHEAD), ports, addresses=addresses)
         self._sockets = sockets
         self._raw = raw
         self._plane = DataPlane(os.urandom)
-        self._tun = tun
-        self._netlink = netlink
-        self._number = number
         self._marked = marked
-        self._addresses = addresses
         self._flows: dict[FlowKey, Flow] = {}
         self._heard: dict[bytes, float | None] = {}  # when each inbound SA was last used
+        self._guards: Counter[Flow] = Counter()
+        self._unsent = 0
         self._swept = False
         self._report: Callable[[KernelEvent], None] = lambda _: None
 
@@ -101,7 +100,7 @@ class UserspaceKernel:
 
     @property
     def device(self) -> str:
-        return self._tun.name
+        return self._device.name
 
     def source(self, remote: IPAddress) -> IPAddress:
         """From which of our addresses a peer is reached, tunnels left aside. Raises Unreachable."""
@@ -113,27 +112,23 @@ class UserspaceKernel:
 
     def close(self) -> None:
         self._sockets.esp = lambda _: None
-        try:
-            self._steering.close()
-        except NetworkError as error:
-            raise KernelError(str(error)) from None
-        finally:
-            self._tun.close()
-            self._netlink.close()
-            if self._raw is not None:
-                self._raw.close()
+        raw, self._raw = self._raw, None
+        if raw is not None:
+            raw.close()
+        _network(self._device.close)
 
     def readers(self) -> Iterable[Reader]:
         raw = self._raw
         of_raw = () if raw is None else ((opened.fileno(), partial(self._read_raw, raw, opened)) for opened in raw)
-        return ((self._tun.fileno(), self._read), *of_raw)
+        return (*((descriptor, self._read) for descriptor in self._device.readable()), *of_raw)
 
     def tend(self, now: float) -> float | None:
         """What an earlier life left blocks its traffic until all that is configured is guarded again: the first call
         comes after that."""
         if not self._swept:
-            self._steer(self._steering.sweep)
+            _network(self._device.sweep)
             self._swept = True
+        _network(self._device.look)
         found = self._plane.sas()
         for remote in {status.remote.host for status in found}:
             self._look_at_path(remote)
@@ -147,7 +142,8 @@ class UserspaceKernel:
     # --- SAs and flows
 
     def install(self, sa: IpsecSa) -> None:
-        if self._raw is None and sa.parameters.encapsulation == EncapsulationMode.TUNNEL:
+        bare = sa.protocol == ProtocolId.ESP and sa.parameters.encapsulation == EncapsulationMode.TUNNEL
+        if bare and self._raw is None:
             raise KernelError("the peer does not speak NAT traversal, and only root can send ESP without UDP")
         try:
             self._plane.add_sa(sa, soft=uniform(*_SOFT))
@@ -165,25 +161,37 @@ class UserspaceKernel:
             self._plane.add_flow(flow)
         except IkeError as error:
             raise KernelError(str(error)) from None
-        self._flows[key] = flow
         if before is None:
-            self._steer_into(flow)
+            try:
+                _network(self._device.steer, flow.local, flow.remote)
+            except KernelError:
+                self._plane.remove_flow(flow)
+                with suppress(NetworkError):  # a guard of the same traffic stays
+                    self._device.release(flow.local, flow.remote)
+                raise
         elif before != flow:
             self._plane.remove_flow(before)
+        self._flows[key] = flow
 
     def remove_flow(self, flow: Flow) -> None:
         known = self._flows.pop(_key(flow), None)
         if known is not None:
             self._plane.remove_flow(known)
-            self._steer(self._steering.release, flow.local, flow.remote)
+            _network(self._device.release, flow.local, flow.remote)
 
     def guard(self, flow: Flow) -> None:
+        """What of it fails leaves the part that blocks, until `unguard`."""
+        self._guards[flow] += 1  # of those that negotiate, and of those who set keys by hand
         self._plane.add_guard(flow)
-        self._steer_into(flow)
+        _network(self._device.steer, flow.local, flow.remote)
 
     def unguard(self, flow: Flow) -> None:
-        self._plane.remove_guard(flow)
-        self._steer(self._steering.release, flow.local, flow.remote)
+        if not self._guards[flow]:
+            return
+        self._guards[flow] -= 1
+        if not self._guards[flow]:
+            self._plane.remove_guard(flow)
+        _network(self._device.release, flow.local, flow.remote)
 
     @property
     def sas(self) -> list[SaStatus]:
@@ -193,65 +201,50 @@ class UserspaceKernel:
     @property
     def drops(self) -> dict[str, int]:
         """Packets that were not delivered, by reason."""
-        return {reason.value: count for reason, count in self._plane.drops.items()}
-
-    def _steer_into(self, flow: Flow) -> None:
-        if self._addresses:
-            try:
-                links.add_address(self._netlink, self._number, ip_interface(first_host(flow.local)))
-            except NetworkError as error:
-                raise KernelError(str(error)) from None
-        self._steer(self._steering.steer, flow.local, flow.remote)
-
-    def _steer(self, change: Callable[..., None], *selectors: Selector) -> None:
-        try:
-            change(*selectors)
-        except NetworkError as error:
-            raise KernelError(str(error)) from None
+        here = {"not sent": self._unsent, "not taken by the device": self._device.refused}
+        found = {reason.value: number for reason, number in self._plane.drops.items()} | here
+        return {reason: number for reason, number in found.items() if number}
 
     # --- packets
 
     def _read(self) -> None:
         """What hosts behind us send."""
-        try:
-            frames = self._tun.read(_FRAMES)
-        except TunGone as gone:
-            self._replace_device()
-            raise KernelError(f"{gone}; `{self._tun.name}` takes its place") from None
-        except NetworkError as error:
-            raise KernelError(str(error)) from None
+        frames = _network(self._device.read, _FRAMES)
         self._send(self._plane.outbound_batch(frames, clock.now().monotonic))
-
-    def _replace_device(self) -> None:
-        """Somebody took it away. Its routes went with it, and those behind them have blocked all traffic since."""
-        try:
-            tun = Tun.open()
-            number = links.index(self._netlink, tun.name)
-            links.set_up_tun(self._netlink, number, tunnel_mtu(_MTU, _OVERHEAD))
-            self._steering.move(number)
-        except NetworkError as error:
-            raise KernelError(f"the device is gone, and there can be no other: {error}") from None
-        self._tun.close()
-        self._tun, self._number = tun, number
 
     def _send(self, outgoing: Outgoing) -> None:
         for burst in outgoing.bursts:
-            self._send_burst(burst)
-        for frame in outgoing.frames:
-            self._tun.write((frame,))
-        self._tell()
-
-    def _send_burst(self, burst: Burst) -> None:
-        """What cannot be sent is lost, as any packet may be."""
-        datagrams = EspDatagrams(burst.data, burst.segment_size, burst.local, burst.remote, burst.tos)
+            data, size, remote = burst.data, burst.segment_size, burst.remote
+            self._send_burst(EspDatagrams(data, size, burst.local, remote, burst.tos), burst.udp)
         try:
-            if burst.udp:
-                self._sockets.send_esp(datagrams)
+            _network(self._device.write, outgoing.frames)
+        finally:
+            self._tell()
+
+    def _send_burst(self, burst: EspDatagrams, udp: bool) -> None:
+        """What cannot be sent is lost, as any packet may be."""
+        try:
+            if udp:
+                gone = self._sockets.send_esp(burst)
             elif self._raw is not None:
-                self._raw.send(datagrams)
+                gone = self._raw.send(burst)
+            else:
+                gone = False
         except OSError as error:
-            if error.errno in (errno.EMSGSIZE, errno.EINVAL):  # the path has become narrower
+            gone = False
+            if error.errno in _TOO_LONG:
                 self._look_at_path(burst.remote.host)
+                if udp and len(burst.data) > burst.size:
+                    self._send_singly(burst)
+                    return
+        if not gone:
+            self._unsent += len(range(0, len(burst.data), burst.size))
+
+    def _send_singly(self, burst: EspDatagrams) -> None:
+        """The kernel cuts what is longer than the path's MTU, as IPv6 inside may have to be, if it comes alone."""
+        for at in range(0, len(burst.data), burst.size):
+            data = burst.data[at : at + burst.size]
+            self._send_burst(burst._replace(data=data, size=len(data)), udp=True)
 
     def _read_raw(self, raw: EspSockets, opened: socket.socket) -> None:
         found = raw.receive(opened)
@@ -261,9 +254,11 @@ class UserspaceKernel:
     def _received(self, found: list[EspDatagrams]) -> None:
         """What peers send."""
         reads = [Read(memoryview(came.data), came.size, came.local, came.remote, came.tos) for came in found]
-        for frame in self._plane.inbound_batch(reads, clock.now().monotonic).frames:
-            self._tun.write((frame,))
-        self._tell()
+        frames = self._plane.inbound_batch(reads, clock.now().monotonic).frames
+        try:
+            _network(self._device.write, frames)
+        finally:
+            self._tell()
 
     def _tell(self) -> None:
         for event in self._plane.events():
@@ -296,10 +291,22 @@ def _raw_sockets(sockets: Sockets) -> EspSockets | None:
         raw = EspSockets(addresses)
     except OSError:
         return None
-    for opened in raw:
-        bypass(opened)
-        set_cutting(opened, Cutting.AVOIDED)
+    try:
+        for opened in raw:
+            bypass(opened)
+            set_cutting(opened, Cutting.AVOIDED)
+    except (NetworkError, OSError):
+        raw.close()
+        return None
     return raw
+
+
+def _network(do: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Raises KernelError where `do` raises NetworkError."""
+    try:
+        return do(*arguments, **named)
+    except NetworkError as error:
+        raise KernelError(str(error)) from None
 
 
 def _key(flow: Flow) -> FlowKey:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Interfaces and their addresses."""
 
+import fcntl
+import struct
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from socket import AF_INET, AF_INET6, AF_UNSPEC
@@ -15,6 +17,7 @@ from ike_auth.network import IPAddress
 
 SMALLEST_MTU = 1280  # with less, Linux turns IPv6 off on an interface (RFC 8200 5)
 _UP = 0x1
+_SIOCGIFFLAGS, _IFREQ = 0x8913, struct.Struct("16sH22x")  # netdevice(7)
 _NO_DUPLICATES = 0x02  # IFA_F_NODAD: usable at once
 _NO_ADDRESSES = 1  # IN6_ADDR_GEN_MODE_NONE
 _OURS = "ike-auth"
@@ -35,6 +38,15 @@ def index(netlink: Netlink, name: str) -> int:
         if link.get_attr("IFLA_IFNAME") == name:
             return int(link["index"])
     raise NetworkError(f"there is no interface `{name}`")
+
+
+def is_up(netlink: Netlink, name: str) -> bool:
+    """Of an interface of the namespace that `netlink` speaks to; False if there is none of that name."""
+    request = _IFREQ.pack(name.encode(), 0)
+    try:  # any socket will do; this is quicker than to read about all interfaces
+        return bool(_IFREQ.unpack(fcntl.ioctl(netlink.fileno(), _SIOCGIFFLAGS, request))[1] & _UP)
+    except OSError:
+        return False
 
 
 def set_up(netlink: Netlink, number: int, mtu: int | None = None) -> None:

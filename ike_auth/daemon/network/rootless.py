@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Self
 
 from ike_auth.daemon.network import NetworkError, links
@@ -54,24 +55,30 @@ class Inside:
             except OSError as error:
                 channel.close()
                 raise NetworkError(f"cannot run `{sys.executable}`: {error.strerror}") from None
-        try:
+        with ExitStack() as undo:
+            undo.callback(process.wait)
+            undo.callback(channel.close)
             said, descriptors, _, _ = socket.recv_fds(channel, _ROOM, 2)
             for descriptor in descriptors:
                 os.set_inheritable(descriptor, False)
             if said != READY or len(descriptors) != 2:
                 raise NetworkError(_complaint(said) or "the process for a namespace of our own has ended at once")
-            tun, netlink = Tun.adopt(descriptors[0]), Netlink(socket.socket(fileno=descriptors[1]))
+            netlink = Netlink(socket.socket(fileno=descriptors[1]))
+            undo.callback(netlink.close)
+            tun = Tun.adopt(descriptors[0])
+            undo.callback(tun.close)
             links.set_up(netlink, links.index(netlink, "lo"))
-        except BaseException:
-            channel.close()
-            process.wait()
-            raise
+            undo.pop_all()
         return cls(process, channel, tun, netlink)
 
     def start(self) -> None:
         """Let the command run. Raises NetworkError if it cannot be."""
-        self._channel.send(GO)
-        complaint = _complaint(self._channel.recv(_ROOM))  # nothing: the socket was closed because the command runs
+        try:
+            self._channel.send(GO)
+            said = self._channel.recv(_ROOM)  # nothing: the socket was closed because the command runs
+        except OSError:
+            raise NetworkError("the command's process was ended before the command could run") from None
+        complaint = _complaint(said)
         if complaint:
             raise NetworkError(complaint)
 

@@ -52,20 +52,21 @@ class Steering:
 
         Our own packets get an address within `local` if we have one.
         """
-        own = [entry.address for entry in links.addresses(self._netlink)]
-        for network in networks(remote):
+        found = networks(remote)
+        for network in found:
             self._locals[network][local] += 1
-            self._settle(network, own)
+        self._settle_all(found)
 
     def release(self, local: Selector, remote: Selector) -> None:
         """What is not steered is no error."""
-        own = [entry.address for entry in links.addresses(self._netlink)]
+        changed = []
         for network in networks(remote):
             held = self._locals.get(network)
             if held is not None and local in held:
                 held[local] -= 1
                 held += Counter()  # without those at zero
-                self._settle(network, own)
+                changed.append(network)
+        self._settle_all(changed)
 
     def sweep(self) -> None:
         """Remove what an earlier process has left and nobody has asked for again. To be called once all is steered
@@ -80,10 +81,8 @@ class Steering:
     def move(self, index: int) -> None:
         """Lead everything into another device, because the old one is gone."""
         self._index = index
-        own = [entry.address for entry in links.addresses(self._netlink)]
         self._routes = {network: Route(network) for network in self._routes}
-        for network in list(self._locals):
-            self._settle(network, own)
+        self._settle_all(list(self._locals))
 
     def close(self) -> None:
         """Remove all that is ours: from here on, traffic goes as if we had never been here."""
@@ -92,6 +91,18 @@ class Steering:
         self._lengths.clear()
         self._extra = set()
         self.sweep()
+
+    def _settle_all(self, found: list[IPNetwork]) -> None:
+        """What cannot be done for one is no reason to leave the others open: all are tried before this raises."""
+        own = [entry.address for entry in links.addresses(self._netlink)]
+        failed = []
+        for network in found:
+            try:
+                self._settle(network, own)
+            except NetworkError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
 
     def _settle(self, network: IPNetwork, own: list[IPAddress]) -> None:
         """Make the kernel's tables say of a network what they should."""

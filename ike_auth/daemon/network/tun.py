@@ -16,6 +16,7 @@ from ike_auth.daemon.network import NetworkError
 
 HEADER_SIZE = 10
 _PATH = "/dev/net/tun"
+_FIRST_FREE = "esp%d"
 _LARGEST = HEADER_SIZE + 65535
 
 # linux/if_tun.h
@@ -47,7 +48,7 @@ class Tun:
         self.udp_segments = udp_segments  # whether the kernel hands out UDP in superpackets too (Linux 6.2)
 
     @classmethod
-    def open(cls, name: str = "esp%d") -> Self:
+    def open(cls, name: str = _FIRST_FREE) -> Self:
         """Make a device in this network namespace; `%d` is the first free number. Raises NetworkError."""
         if not 0 < len(name.encode()) <= _LONGEST_NAME:
             raise NetworkError(f"`{name}` cannot name an interface: 1 to {_LONGEST_NAME} bytes")
@@ -56,15 +57,10 @@ class Tun:
         except OSError as error:
             raise NetworkError(_why_not(name, error)) from None
         try:
-            flags = _IFF_TUN | _IFF_NO_PI | _IFF_VNET_HDR
-            answer = fcntl.ioctl(descriptor, _TUNSETIFF, _IFREQ.pack(name.encode(), flags))
-            fcntl.ioctl(descriptor, _TUNSETVNETHDRSZ, struct.pack("i", HEADER_SIZE))
-            fcntl.ioctl(descriptor, _TUNSETVNETLE, struct.pack("i", 1))
-            udp_segments = _offload(descriptor)
+            return cls(descriptor, *_attach(descriptor, name))
         except OSError as error:
             os.close(descriptor)
             raise NetworkError(_why_not(name, error)) from None
-        return cls(descriptor, _name(answer), udp_segments)
 
     @classmethod
     def adopt(cls, descriptor: int) -> Self:
@@ -75,6 +71,20 @@ class Tun:
         except OSError as error:
             os.close(descriptor)
             raise NetworkError(f"not a usable TUN device: {error.strerror}") from None
+
+    def renew(self) -> None:
+        """Where the device was deleted, make another one: in the namespace that the first was in, behind the same
+        descriptor. That needs neither that namespace nor /dev/net/tun again. `name` may be another afterwards.
+
+        Raises NetworkError.
+        """
+        try:
+            self.name = _name(fcntl.ioctl(self._descriptor, _TUNGETIFF, bytes(_IFREQ.size)))
+        except OSError:
+            try:
+                self.name, self.udp_segments = _attach(self._descriptor, _FIRST_FREE)
+            except OSError as error:
+                raise NetworkError(_why_not(_FIRST_FREE, error)) from None
 
     def fileno(self) -> int:
         return self._descriptor
@@ -115,6 +125,15 @@ class Tun:
         if error.errno in _GONE:
             return TunGone(f"`{self.name}` was deleted or set down by somebody else")
         return NetworkError(f"cannot read from `{self.name}`: {error.strerror}")
+
+
+def _attach(descriptor: int, name: str) -> tuple[str, bool]:
+    """Its name, and whether it has UDP segments. Raises OSError."""
+    flags = _IFF_TUN | _IFF_NO_PI | _IFF_VNET_HDR
+    answer = fcntl.ioctl(descriptor, _TUNSETIFF, _IFREQ.pack(name.encode(), flags))
+    fcntl.ioctl(descriptor, _TUNSETVNETHDRSZ, struct.pack("i", HEADER_SIZE))
+    fcntl.ioctl(descriptor, _TUNSETVNETLE, struct.pack("i", 1))
+    return _name(answer), _offload(descriptor)
 
 
 def _offload(descriptor: int) -> bool:

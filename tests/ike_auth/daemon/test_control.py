@@ -6,14 +6,17 @@ import json
 import os
 import socket
 import stat
+import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ike_auth.daemon.control import MAX_CLIENTS, MAX_REQUEST, ControlClient, ControlError, ControlSocket, Handler
+from tests.ike_auth.daemon.network.isolated import become_nobody, in_namespaces
 
 
 def refuse(_: Any) -> None:
@@ -173,6 +176,53 @@ def test_a_daemon_that_lives_is_left_alone(serving: Serving) -> None:
         ControlSocket(serving.path)
     with ControlClient(serving.path) as client:
         assert client.request("echo") == {}
+
+
+def test_a_daemon_that_starts_is_left_alone(path: Path) -> None:
+    """It answers later. Clients wait, however many there are."""
+    starting = ControlSocket(path)
+    clients = []
+    for _ in range(2 * MAX_CLIENTS):
+        with pytest.raises(ControlError, match="another daemon listens on"):
+            ControlSocket(path)
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        clients.append(client)
+        with suppress(BlockingIOError):
+            client.connect(str(path))
+    for client in clients:
+        client.close()
+    starting.discard()
+    assert not path.exists()
+
+
+@in_namespaces()
+def test_a_socket_of_another_user_learns_nothing() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        path = Path(folder, "control")
+        reading, writing = os.pipe()
+        trap = os.fork()
+        if trap == 0:
+            os.setresuid(1234, 1234, 1234)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+                listening.bind(str(path))
+                path.chmod(0o666)
+                listening.listen()
+                os.write(writing, b"!")
+                connected, _ = listening.accept()
+                os._exit(len(connected.recv(100)))
+        os.read(reading, 1)
+        os.close(reading)
+        os.close(writing)
+        asks = os.fork()
+        if asks == 0:
+            become_nobody()
+            try:
+                ControlClient(path)
+            except ControlError as error:
+                os._exit("is of another user" not in str(error))
+            os._exit(2)
+        assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in (asks, trap)] == [0, 0]
 
 
 def test_files_are_not_replaced(path: Path) -> None:

@@ -31,7 +31,8 @@ from ike_auth.authorization.requests import (
 from ike_auth.config import isakmpd
 from ike_auth.config.certificates import KeyStore
 from ike_auth.crypto import authenticators
-from ike_auth.daemon import start
+from ike_auth.daemon import service, start
+from ike_auth.daemon.control import ControlClient, ControlSocket
 from ike_auth.daemon.kernel import Acquire, HardLimit, KernelError, KernelEvent, Reader, SaUsed, SoftLimit, UnknownSpi
 from ike_auth.daemon.logs import Journal
 from ike_auth.daemon.privileges import drop_privileges
@@ -92,6 +93,9 @@ class Script:
     wakes: list[float] = field(default_factory=list)
     broken: frozenset[bytes] = frozenset()  # SPIs that the kernel neither installs nor removes
     kernel_readers: list[Reader] = field(default_factory=list)
+    at_tend: Callable[[float], float | None] = lambda _: None
+    at_open: Callable[[], None] = lambda: None
+    at_close: Callable[[], None] = lambda: None
     flows_broken: bool = False
     closed: bool = False
     happened: list[Any] = field(default_factory=list)
@@ -132,15 +136,17 @@ class Script:
 
     def open(self, report: Callable[[KernelEvent], None]) -> None:
         self.report = report
+        self.at_open()
 
     def close(self) -> None:
         self.closed = True
+        self.at_close()
 
     def readers(self) -> list[Reader]:
         return self.kernel_readers
 
     def tend(self, now: float) -> float | None:
-        return None
+        return self.at_tend(now)
 
     def add_flow(self, flow: Flow) -> None:
         if self.flows_broken:
@@ -226,12 +232,19 @@ def nat(sockets: Sockets) -> Endpoint:
     return Endpoint(LOOPBACK, next(bound.port for bound in sockets if bound.nat))
 
 
-def run(script: Script, sockets: Sockets, keys: Keys | None = None, engine: Engine | None = None) -> None:
+def run(
+    script: Script,
+    sockets: Sockets,
+    keys: Keys | None = None,
+    engine: Engine | None = None,
+    control: ControlSocket | None = None,
+) -> None:
     """Until somebody sends SIGTERM; a service that does not end is ended by the alarm clock."""
     signal.setitimer(signal.ITIMER_REAL, 20)
     engine = engine or cast(Engine, script)
     try:
-        Service(engine, cast(Gate, script), cast(KeyStore, keys or Keys()), script, sockets, Journal()).run()
+        gate, keystore = cast(Gate, script), cast(KeyStore, keys or Keys())
+        Service(engine, gate, keystore, script, sockets, Journal(), control=control).run()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -509,6 +522,100 @@ def test_a_kernel_that_fails_ends_nothing(sockets: Sockets, capsys: pytest.Captu
     assert "Input/output error" in log
     assert "internal error, please report it: ValueError" in log
     assert SECRET not in log
+
+
+def refuse() -> None:
+    raise KernelError("the kernel refuses")
+
+
+def test_a_kernel_that_fails_when_it_is_tended_is_tended_again(
+    sockets: Sockets, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "_RETRY_SECONDS", 0.01)
+    tended: list[float] = []
+
+    def tend(now: float) -> float | None:
+        tended.append(now)
+        if len(tended) == 3:
+            terminate()
+        raise KernelError("the kernel refuses")
+
+    run(Script(at_tend=tend), sockets)
+    assert len(tended) == 3
+    assert capsys.readouterr().err.count("kernel: the kernel refuses") == 3
+
+
+def test_requests_bring_no_more_timers(sockets: Sockets, tmp_path: Path) -> None:
+    """Each may have brought something that ends soon, so the kernel is tended after it."""
+    tended: list[float] = []
+
+    def tend(now: float) -> float | None:
+        tended.append(now)
+        return now + 0.2
+
+    def ask() -> None:
+        with ControlClient(path) as client:
+            for _ in range(50):
+                client.request("sadb-dump")
+            asked.append(len(tended))
+            while len(tended) < asked[0] + 2:
+                time.sleep(0.01)
+            asked.append(len(tended))
+        terminate()
+
+    asked: list[int] = []
+    path = tmp_path / "control"
+    asking = threading.Thread(target=ask)
+    script = Script(at_tend=tend)
+    listening = ControlSocket(path)
+    asking.start()
+    run(script, sockets, control=listening)
+    asking.join()
+    assert asked[0] >= 50
+    assert asked[1] - asked[0] <= 3
+    assert tended[-1] - tended[asked[0]] >= 0.19  # the two after the last request
+
+
+def test_a_kernel_that_cannot_be_closed(sockets: Sockets, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its descriptors are no longer what they were."""
+    script = Script(at_start=terminate)
+
+    def close() -> None:
+        script.kernel_readers = [(-1, refuse)]
+        refuse()
+
+    script.at_close = close
+    run(script, sockets)
+    assert "kernel: the kernel refuses" in capsys.readouterr().err
+
+
+def test_a_kernel_that_cannot_be_opened(sockets: Sockets) -> None:
+    script = Script(at_open=refuse)
+    with pytest.raises(KernelError, match="the kernel refuses"):
+        run(script, sockets)
+    assert script.closed
+
+
+def test_a_kernel_that_fails_when_esp_comes(
+    sockets: Sockets, peer: socket.socket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> None:
+        script.kernel_readers = [(reading, read)]  # it has another device by now
+        refuse()
+
+    def read() -> None:
+        os.read(reading, 1)
+        terminate()
+
+    reading, writing = os.pipe()
+    script = Script()
+    sockets.esp = fail
+    peer.sendto(b"some ESP", ("127.0.0.1", nat(sockets).port))
+    os.write(writing, b"!")
+    run(script, sockets)
+    os.close(reading)
+    os.close(writing)
+    assert "kernel: the kernel refuses" in capsys.readouterr().err
 
 
 # --- questions

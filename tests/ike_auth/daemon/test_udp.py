@@ -135,7 +135,7 @@ def test_ike_among_a_burst_of_esp_is_found(sockets: Sockets, peer: socket.socket
 def test_esp_goes_in_bursts_with_its_traffic_class(sockets: Sockets, peer: socket.socket, tos: int) -> None:
     peer.setsockopt(socket.IPPROTO_IP, 13, 1)  # IP_RECVTOS
     local = Endpoint(LOOPBACK, nat_of(sockets).port)
-    sockets.send_esp(EspDatagrams(b"one!two!3", 4, local, end(peer), tos))
+    assert sockets.send_esp(EspDatagrams(b"one!two!3", 4, local, end(peer), tos))
     came = [peer.recvmsg(100, 100) for _ in range(3)]
     assert [data for data, *_ in came] == [b"one!", b"two!", b"3"]
     assert [control for _, control, *_ in came] == [[(socket.IPPROTO_IP, socket.IP_TOS, bytes([tos]))]] * 3
@@ -275,6 +275,7 @@ def test_datagrams_that_cannot_go_are_lost(false_sockets: list[FalseSocket]) -> 
     sockets = Sockets((LOOPBACK,), Ports(500, 500))
     sockets.send(MESSAGE, Endpoint(LOOPBACK, 500), Endpoint(ELSEWHERE, 500))
     sockets.send_keepalive(Endpoint(LOOPBACK, 500), Endpoint(ELSEWHERE, 500))
+    assert not sockets.send_esp(EspDatagrams(MESSAGE, 4, Endpoint(LOOPBACK, 500), Endpoint(ELSEWHERE, 4500)))
 
 
 @pytest.mark.parametrize("false_sockets", [("recvmsg", errno.EBADF), ("sendmsg", errno.EPERM)], indirect=True)

@@ -119,6 +119,7 @@ def _needs_device() -> None:
 def _without_privileges() -> None:
     if os.geteuid() == 0:
         unshare(CLONE_NEWNS | CLONE_NEWNET)
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         device_for_everybody()
         interpreter_for_everybody()
         become_nobody()

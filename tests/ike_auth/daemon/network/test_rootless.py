@@ -229,20 +229,20 @@ def test_terminal_is_the_commands() -> None:
     if daemon == 0:
         os.execv(sys.executable, python(HAS_A_TERMINAL))
     with closing(os.fdopen(terminal, "r+b", buffering=0)) as keyboard:
-        _until(terminal, b"/dev/")  # what tty(1) prints if there is one
+        appears(terminal, b"/dev/")  # what tty(1) prints if there is one
         keyboard.write(termios.tcgetattr(terminal)[6][termios.VINTR])
-        screen = _until(terminal, b"interrupted", b"heard")
+        screen = appears(terminal, b"interrupted", b"heard")
         # Once more without the keyboard: two signals that come at once may be one.
         os.kill(daemon, signal.SIGUSR1)
-        screen += _until(terminal, b"heard again")
+        screen += appears(terminal, b"heard again")
         keyboard.write(b"hello\n")
-        screen += _until(terminal, b"said hello")
+        screen += appears(terminal, b"said hello")
         _, status = os.waitpid(daemon, 0)
     assert screen.count(b"interrupted") == 1
     assert os.waitstatus_to_exitcode(status) == 3
 
 
-def _until(terminal: int, *wanted: bytes) -> bytes:
+def appears(terminal: int, *wanted: bytes) -> bytes:
     """What appears on the screen until all of `wanted` is there."""
     screen = b""
     end = time.monotonic() + SECONDS
