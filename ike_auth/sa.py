@@ -96,6 +96,7 @@ class IpsecSa:
     life_kilobytes: int | None = None  # a kernel reports its soft limit at 80 to 90 % of these, as it likes
     replay_window: int = DEFAULT_REPLAY_WINDOW  # packets; 0: no replay protection (RFC 4303 3.3.3: manual keys)
     esn: bool = False  # extended sequence numbers (RFC 4303 2.2.1)
+    compressed: bool = False  # it carries what IPCOMP beside it has made, the tunnel too: docs/decisions/0305
 
     @property
     def protocol(self) -> ProtocolId:

@@ -129,6 +129,7 @@ def _sa(
         g_xy=keying.shared,
     ).reveal()
     source, destination = (local.remote, local.local) if inbound else (local.local, local.remote)
+    beside = {chosen.protocol for chosen in request.protocols} - {parameters.protocol}
     return IpsecSa(
         spi,
         inbound,
@@ -142,4 +143,5 @@ def _sa(
         life,
         bound.kilobytes,
         bound.replay_window,
+        compressed=ProtocolId.IPCOMP in beside,
     )

@@ -47,13 +47,18 @@ def test_every_fixed_section_is_explained(name: str) -> None:
 
 
 def test_examples_of_the_page_need_no_comment() -> None:
-    hosts, networks, certificates = re.findall(r"```ini\n(.*?)```", PAGE, re.DOTALL)
+    hosts, networks, certificates, compression = re.findall(r"```ini\n(.*?)```", PAGE, re.DOTALL)
     assert len(hosts.splitlines()) == 10
     for text in (hosts, hosts + networks, certificates):
         (connection,) = configuration(text).connections.values()
         assert (connection.local is not None) == (networks in text)
     methods = [transform.authentication for transform in configuration(certificates).peers["east"].transforms]
     assert methods == [AuthenticationMethod.RSA_SIG]
+    compressed = configuration(f"{hosts}Configuration= quick-mode\n{compression}").connections["west-east"]
+    assert [[offered.protocol.name for offered in suite.protocols] for suite in compressed.suites] == [
+        ["IPCOMP", "ESP"],
+        ["ESP"],
+    ]
 
 
 def test_marks_are_tags_of_what_they_mark() -> None:

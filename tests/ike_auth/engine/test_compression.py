@@ -45,8 +45,9 @@ def test_compression_comes_before_esp_at_both_ends(suite: str, pfs: str) -> None
         for sa in compression:
             assert is_negotiable(sa.spi)
             assert not sa.has_keys
+            assert not sa.compressed
             assert sa.replay_window == 0
-        assert all(sa.has_keys for sa in host.installed.values() if sa.protocol == ESP)
+        assert all(sa.has_keys and sa.compressed for sa in host.installed.values() if sa.protocol == ESP)
     assert len({sa.spi for sa in a.installed.values()}) == 4
 
 
@@ -72,6 +73,7 @@ def test_without_compression_at_the_responder_the_next_suite() -> None:
     meet(a, b, seconds=1)
     assert_joined(a, b)
     assert protocols(a) == ["ESP AES_CBC-128 HMAC_SHA2_256 tunnel no PFS"]
+    assert not any(sa.compressed for sa in a.installed.values())
 
 
 def test_where_there_is_no_other_suite_it_is_refused() -> None:

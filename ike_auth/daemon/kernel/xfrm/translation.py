@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
@@ -59,7 +59,7 @@ def state_of(sa: IpsecSa, request: int, settings: Settings, soft: float) -> Stat
         _protocol(parameters),
         sa.source.host,
         sa.destination.host,
-        _mode(parameters),
+        Mode.TRANSPORT if sa.compressed else _mode(parameters),
         request,
         _selector(sa, source, destination),
         _limits(sa, soft),
@@ -71,7 +71,7 @@ def state_of(sa: IpsecSa, request: int, settings: Settings, soft: float) -> Stat
         output_mark=settings.output_mark,
         if_id=settings.if_id,
     )
-    if parameters.encapsulation in _UDP:
+    if parameters.encapsulation in _UDP and sa.protocol != ProtocolId.IPCOMP:  # which is within what is in UDP
         original = unspecified(family(sa.destination.host))
         state = replace(state, encapsulation=Encapsulation(sa.source.port, sa.destination.port, original))
     return _with_algorithms(state, sa)
@@ -112,7 +112,7 @@ def spi_request(protocol: ProtocolId, source: IPAddress, destination: IPAddress,
 def policies_of(flow: Flow, request: int, settings: Settings) -> tuple[Policy, ...]:
     """For a flow: what goes out goes through these SAs, what comes in has come through them. Raises KernelError."""
     parameters = sorted(flow.parameters, key=lambda one: _rank(one.protocol))
-    modes = [_mode(one) for one in parameters]
+    modes = _modes(parameters)
     if Mode.TUNNEL in modes[1:]:
         raise KernelError(
             f"{flow}: {' and '.join(one.protocol.name for one in parameters)} would be tunnels within tunnels"
@@ -123,12 +123,15 @@ def policies_of(flow: Flow, request: int, settings: Settings) -> tuple[Policy, .
         # It is between the ends themselves; with a NAT between them, selectors may name other addresses.
         local, remote = _at(flow.local_address, local), _at(flow.remote_address, remote)
     out = tuple(
-        _template(one, flow.local_address, flow.remote_address, request, optional=False) for one in parameters
+        Template(flow.local_address, flow.remote_address, _protocol(one), mode, request)
+        for one, mode in zip(parameters, modes, strict=True)
     )
     come = tuple(
         # RFC 3173 2.2: a packet that does not get smaller is not compressed.
-        _template(one, flow.remote_address, flow.local_address, request, optional=one.protocol == ProtocolId.IPCOMP)
-        for one in parameters
+        Template(
+            flow.remote_address, flow.local_address, _protocol(one), mode, request, one.protocol == ProtocolId.IPCOMP
+        )
+        for one, mode in zip(parameters, modes, strict=True)
     )
     found = list(_both_ways(local, remote, out, come, settings, guard=False))
     return (*found, *_neighbours(flow, settings), *_own_side(flow, settings))
@@ -197,12 +200,6 @@ def _own_side(flow: Flow, settings: Settings) -> Iterator[Policy]:
                 yield _policy(selector, direction, (), settings, guard=False)
 
 
-def _template(
-    parameters: ProtocolParameters, source: IPAddress, destination: IPAddress, request: int, *, optional: bool
-) -> Template:
-    return Template(source, destination, _protocol(parameters), _mode(parameters), request, optional)
-
-
 def _at(address: IPAddress, like: Selector) -> Selector:
     """The same traffic, of one host."""
     return Selector.of(address, like.protocol, like.port)
@@ -212,6 +209,8 @@ def _selector(sa: IpsecSa, source: Selector, destination: Selector) -> TrafficSe
     """What an SA may carry. Where it takes several selectors, XFRM has the policies only to hold packets to them."""
     if _mode(sa.parameters) == Mode.TRANSPORT:
         source, destination = _at(sa.source.host, source), _at(sa.destination.host, destination)
+    if sa.compressed:  # the kernel has a selector of another family in tunnel mode only
+        return TrafficSelector(NOWHERE, NOWHERE)
     if source.is_network and destination.is_network:
         return selectors.selectors(source, destination)[0]
     version = family(source.low)
@@ -265,6 +264,14 @@ def _protocol(parameters: ProtocolParameters) -> Protocol:
 
 def _rank(protocol: ProtocolId) -> int:
     return _INNER_FIRST.index(protocol) if protocol in _INNER_FIRST else len(_INNER_FIRST)
+
+
+def _modes(parameters: Sequence[ProtocolParameters]) -> list[Mode]:
+    """Of the templates, innermost first. ESP adds no header to the tunnel that IPCOMP makes: docs/decisions/0305."""
+    modes = [_mode(one) for one in parameters]
+    if parameters and parameters[0].protocol == ProtocolId.IPCOMP:
+        modes[1:] = [Mode.TRANSPORT if one.protocol == ProtocolId.ESP else _mode(one) for one in parameters[1:]]
+    return modes
 
 
 def _mode(parameters: ProtocolParameters) -> Mode:

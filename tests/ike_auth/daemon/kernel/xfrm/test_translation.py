@@ -220,6 +220,26 @@ def test_bundles_are_compressed_first_and_authenticated_last() -> None:
         assert [template.optional for template in come.templates] == [True, False, False]
 
 
+@pytest.mark.parametrize(
+    ("mode", "of_comp", "of_esp"),
+    [
+        (EncapsulationMode.TUNNEL, Mode.TUNNEL, Mode.TRANSPORT),
+        (EncapsulationMode.UDP_TUNNEL, Mode.TUNNEL, Mode.TRANSPORT),
+        (EncapsulationMode.TRANSPORT, Mode.TRANSPORT, Mode.TRANSPORT),
+    ],
+)
+def test_the_tunnel_of_a_bundle_is_made_by_ipcomp(mode: EncapsulationMode, of_comp: Mode, of_esp: Mode) -> None:
+    comp, esp = replace(COMP, encapsulation=mode), replace(GCM, encapsulation=mode)
+    for policy in policies(replace(FLOW, parameters=(comp, esp)))[:3]:
+        assert [(t.protocol, t.mode) for t in policy.templates] == [(Protocol.COMP, of_comp), (Protocol.ESP, of_esp)]
+    inner = state(replace(sa(parameters=comp), spi=b"\x12\x34"))
+    outer = state(replace(sa(parameters=esp), compressed=True))
+    assert (inner.mode, outer.mode) == (of_comp, of_esp)
+    assert inner.encapsulation is None, "the kernel refuses it"
+    assert (outer.encapsulation is not None) == (mode == EncapsulationMode.UDP_TUNNEL)
+    assert outer.selector.family == 0
+
+
 def test_tunnels_within_tunnels_are_refused() -> None:
     with pytest.raises(KernelError, match="ESP and AH would be tunnels within tunnels"):
         policies(replace(FLOW, parameters=(GCM, replace(AH, encapsulation=EncapsulationMode.TUNNEL))))
