@@ -49,7 +49,7 @@ def test_none_and_nonsense() -> None:
         assert isinstance(backend.kernel, MemoryKernel)
         assert (backend.encapsulates, backend.needs_net_admin, backend.inside) == (False, False, None)
         with pytest.raises(
-            CannotChoose, match=r"there is no kernel backend `klips` \(one of auto, userspace, none\)"
+            CannotChoose, match=r"there is no kernel backend `klips` \(one of auto, xfrm, userspace, none\)"
         ):
             choose("klips", sockets)
 
