@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: ISC
 """Hosts that send and receive in bulk, each a process in a namespace; run as a script.
 
-python endpoints.py receive ADDRESS PORT          # prints `ready`, then bytes and SHA-256 of what came
-python endpoints.py send ADDRESS PORT SOURCE BYTES SEED KIND # prints bytes and SHA-256 of what went
-    python endpoints.py sink ADDRESS PORT             # prints `ready`, then how many datagrams came
-    python endpoints.py flood ADDRESS PORT SOURCE SIZE RATE SECONDS      # prints how many datagrams went
+python endpoints.py receive ADDRESS PORT      # prints `ready`, then bytes and SHA-256 of what came
+python endpoints.py send ADDRESS PORT SOURCE BYTES SEED KIND      # prints bytes and SHA-256 of what went
+python endpoints.py sink ADDRESS PORT         # prints `ready`, then how many datagrams came
+python endpoints.py flood ADDRESS PORT SOURCE SIZE RATE SECONDS      # prints how many datagrams went
 """
 
 import socket

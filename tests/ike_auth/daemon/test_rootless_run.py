@@ -97,7 +97,7 @@ def test_bulk_between_two_commands() -> None:
         b = here.start(GATEWAY_B, *python(endpoints, "receive", "10.2.0.1", "7777"))
         assert b.stdout
         assert b.stdout.readline() == "ready\n"
-        send = python(endpoints, "send", "10.2.0.1", "7777", "10.1.0.1", str(4 * MEGABYTE), "1")
+        send = python(endpoints, "send", "10.2.0.1", "7777", "10.1.0.1", str(4 * MEGABYTE), "1", "random")
         a = here.start(GATEWAY_A, *send)
         went, _ = a.communicate(timeout=SECONDS)
         came, _ = b.communicate(timeout=SECONDS)
