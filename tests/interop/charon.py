@@ -28,9 +28,11 @@ COMMAND_SECONDS = 15.0  # charon answers `terminate` only when its retransmissio
 
 # `resolve` is left out: it writes the machine's resolv.conf. Of the kernel plugins the first that can, does.
 _PLUGINS = (
-    "{first} random nonce aes sha1 sha2 md5 hmac kdf gcm openssl gmp x509 constraints pubkey pkcs1 pkcs8 pem "
+    "random nonce {own} kdf openssl gmp x509 constraints pubkey pkcs1 pkcs8 pem "
     "{libipsec} kernel-netlink socket-default vici"
 )
+
+_OWN_ALGORITHMS = "aes sha1 sha2 md5 hmac gcm"
 
 _STRONGSWAN_CONF = """\
 charon {{
@@ -77,7 +79,7 @@ class Settings:
     ike: str = "aes256-sha256-modp2048"
     esp: str = "aes256-sha256-modp2048"
     dpd_delay: int = 0  # seconds; 0: no DPD of its own
-    first_plugin: str = ""  # whose algorithms it prefers
+    own_algorithms: bool = True  # rather than OpenSSL's
     userspace_esp: bool = True  # kernel-libipsec: claims a NAT, so all goes to port 4500. False: phase 1 only
     fragment_size: int = 1280  # octets of an IP packet; longer IKE messages go in fragments
     retransmit_tries: int = 2  # after 1, 1.5, 2.25 seconds
@@ -206,7 +208,8 @@ class Charon(Service):
         configuration.write_text(
             _STRONGSWAN_CONF.format(
                 plugins=_PLUGINS.format(
-                    first=settings.first_plugin, libipsec="kernel-libipsec" if settings.userspace_esp else ""
+                    own=_OWN_ALGORITHMS if settings.own_algorithms else "",
+                    libipsec="kernel-libipsec" if settings.userspace_esp else "",
                 ),
                 directory=directory,
                 life=self._lives,
