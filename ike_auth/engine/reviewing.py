@@ -13,6 +13,7 @@ from ike_auth.authorization.requests import (
     Answer,
     AuthorizeTunnel,
     CertifiedKey,
+    Decision,
     IdentifyPeer,
     IdentityRequest,
     PeerIdentified,
@@ -28,6 +29,7 @@ from ike_auth.network import Now
 from ike_auth.sa import IkeSa, Tunnel
 
 PATIENCE = 10.0  # seconds for an answer
+_NO_DECISION = Decision(False, "", "the answer holds no decision")
 _NO_ANSWER = f"no answer within {PATIENCE:.0f} s"
 
 
@@ -66,11 +68,12 @@ def answered(core: Core, id: QuestionId, answer: Answer, now: Now) -> list[Effec
             return _deny(core, about, answer.decision.because)
         return _renewed(core, about, answer, now)
     if isinstance(about, bytes) and isinstance(answer, TunnelAuthorized):
-        if answer.chosen != 0:
-            return _deny(core, about, answer.decisions[-1].because if answer.decisions else "no decision")
+        decision = answer.decisions[-1] if answer.decisions else _NO_DECISION
+        if answer.chosen != 0 or not decision.allowed:
+            return _deny(core, about, decision.because)
         tunnel = core.sas.tunnel_into(about)
         if tunnel is not None:
-            core.sas.change_tunnel(replace(tunnel, because=answer.decisions[0].because))
+            core.sas.change_tunnel(replace(tunnel, because=decision.because))
         return []
     return _deny(core, about, f"answered by {type(answer).__name__}")
 

@@ -160,6 +160,11 @@ def test_strict_remote_id() -> None:
     ]
 
 
+def test_initial_contact() -> None:
+    assert east().initial_contact
+    assert not east(Initial_contact="no").initial_contact
+
+
 # --- Default=
 
 ANYBODY = """\

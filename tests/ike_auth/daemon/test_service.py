@@ -17,6 +17,7 @@ from typing import Any, cast
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from ike_auth.assembly import Assembly
 from ike_auth.authorization.gate import Gate
 from ike_auth.authorization.requests import (
     Answer,
@@ -33,7 +34,17 @@ from ike_auth.config.certificates import KeyStore
 from ike_auth.crypto import authenticators
 from ike_auth.daemon import service, start
 from ike_auth.daemon.control import ControlClient, ControlSocket
-from ike_auth.daemon.kernel import Acquire, HardLimit, KernelError, KernelEvent, Reader, SaUsed, SoftLimit, UnknownSpi
+from ike_auth.daemon.kernel import (
+    Acquire,
+    HardLimit,
+    KernelError,
+    KernelEvent,
+    Reader,
+    SaHeard,
+    SaUsed,
+    SoftLimit,
+    UnknownSpi,
+)
 from ike_auth.daemon.logs import Journal
 from ike_auth.daemon.privileges import drop_privileges
 from ike_auth.daemon.service import Service
@@ -176,6 +187,10 @@ class Script:
         self.happened.append(("used", spi))
         return []
 
+    def sa_heard(self, spi: bytes, now: Now) -> list[Effect]:
+        self.happened.append(("heard", spi))
+        return []
+
     def sa_soft_limit(self, spi: bytes, now: Now, *, inbound: bool) -> list[Effect]:
         self.happened.append(("soft", spi, inbound))
         return []
@@ -238,13 +253,14 @@ def run(
     keys: Keys | None = None,
     engine: Engine | None = None,
     control: ControlSocket | None = None,
+    load: Callable[[], Assembly] | None = None,
 ) -> None:
     """Until somebody sends SIGTERM; a service that does not end is ended by the alarm clock."""
     signal.setitimer(signal.ITIMER_REAL, 20)
     engine = engine or cast(Engine, script)
     try:
         gate, keystore = cast(Gate, script), cast(KeyStore, keys or Keys())
-        Service(engine, gate, keystore, script, sockets, Journal(), control=control).run()
+        Service(engine, gate, keystore, script, sockets, Journal(), load, control=control).run()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
@@ -293,6 +309,23 @@ def test_a_fault_in_one_datagram_does_not_end_it(
     log = capsys.readouterr().err
     assert "internal error, please report it: RuntimeError at test_service.py:" in log
     assert SECRET not in log
+
+
+def test_a_fault_while_the_files_are_read_does_not_end_it(
+    sockets: Sockets, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it raises may hold a secret. (What else SIGHUP does: test_reload.)"""
+
+    def load() -> Assembly:
+        terminate()
+        raise RuntimeError(SECRET)
+
+    script = Script(at_start=lambda: terminate(signal.SIGHUP))
+    run(script, sockets, load=load)
+    assert script.happened == ["stop"]
+    said = capsys.readouterr().err
+    assert "RuntimeError" in said
+    assert SECRET not in said
 
 
 def test_a_fault_at_the_start_does_not_end_it(sockets: Sockets, peer: socket.socket) -> None:
@@ -468,6 +501,7 @@ def test_what_the_kernel_reports_goes_to_the_engine(sockets: Sockets) -> None:
     reported: list[KernelEvent] = [
         Acquire(SIDE, OTHER_SIDE),
         SaUsed(b"used"),
+        SaHeard(b"heard"),
         SoftLimit(b"soft", inbound=False),
         HardLimit(b"hard", inbound=True),
         UnknownSpi(SOMEWHERE, SOMEWHERE, b"none"),
@@ -490,6 +524,7 @@ def test_what_the_kernel_reports_goes_to_the_engine(sockets: Sockets) -> None:
     assert script.happened == [
         ("acquire", SIDE, OTHER_SIDE),
         ("used", b"used"),
+        ("heard", b"heard"),
         ("soft", b"soft", False),
         ("gone", b"hard", "it has carried all that it may", True),
         ("unknown", SOMEWHERE, SOMEWHERE, b"none"),

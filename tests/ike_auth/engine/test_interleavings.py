@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 """Everything in any order: datagrams delivered, lost, repeated and damaged; questions answered late or never; SAs
-deleted, expired and refused by the kernel; both ends starting and stopping. And in the end, nothing is left."""
+deleted, expired, renewed and refused by the kernel; packets of SAs that are not there; both ends starting, stopping,
+crashing, and taking other configurations and policies. And in the end, nothing is left."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -9,11 +11,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ike_auth.authorization.requests import Answer, Decision, PeerIdentified, Question, Signed, TunnelAuthorized
+from ike_auth.config.model import Configuration
+from ike_auth.crypto.secrets import Secret
 from ike_auth.effects import Ask
+from ike_auth.engine.core import Renew, Retire, ReviewOverdue, TunnelExpires
 from ike_auth.network import Datagram, Now
 from tests.ike_auth.engine.hostile import Run
+from tests.ike_auth.engine.words import Denies
 from tests.ike_auth.gateways import FAST, FAST_RSA, leftovers, pair
-from tests.ike_auth.simulation import Host, Network
+from tests.ike_auth.simulation import AllowAll, Host, Network, endpoint
 
 ENDS = st.sampled_from([0, 1])
 NO = Decision(False, "false", "no")
@@ -25,9 +31,15 @@ class Interleavings(RuleBasedStateMachine):
 
     datagrams = Bundle("datagrams")
 
-    @initialize(rsa=st.booleans(), both=st.booleans(), seed=st.integers(0, 3))
-    def begin(self, rsa: bool, both: bool, seed: int) -> None:
-        a, b = pair(FAST_RSA if rsa else FAST, of_b={"active": both}, seed=seed)
+    @initialize(
+        rsa=st.booleans(), both=st.booleans(), contact=st.booleans(), probed=st.booleans(), seed=st.integers(0, 3)
+    )
+    def begin(self, rsa: bool, both: bool, contact: bool, probed: bool, seed: int) -> None:
+        general = "DPD-check-interval= 20" if probed else ""
+        options = {**(FAST_RSA if rsa else FAST), "initial_contact": contact, "general": general}
+        a, b = pair(options, of_b={"active": both}, seed=seed)
+        self.configurations = [a.configuration, b.configuration]
+        self.crashes = 0
         self.wire: list[Datagram] = []
         self.run = Run(Network(a, b, tamper=lambda number, datagram: self.wire.append(datagram) or []))  # type: ignore[func-returns-value]
         self.network = self.run.network
@@ -89,7 +101,7 @@ class Interleavings(RuleBasedStateMachine):
 
     # --- time
 
-    @rule(seconds=st.sampled_from([0.1, 7.0, 11.0, 40.0, 61.0, 121.0, 700.0, 1300.0, 3700.0]))
+    @rule(seconds=st.sampled_from([0.1, 7.0, 11.0, 40.0, 61.0, 121.0, 700.0, 1050.0, 1300.0, 3700.0]))
     def pass_time(self, seconds: float) -> None:
         self.run.go(seconds)
         del self.wire[:-60]
@@ -136,6 +148,64 @@ class Interleavings(RuleBasedStateMachine):
             inbound, spi = sorted(host.installed)[index % len(host.installed)]
             self.network.do(host, host.engine.sa_gone(spi, "operator", self.network.clock, inbound=inbound))
 
+    @rule(end=ENDS, index=st.integers(0, 9), what=st.sampled_from(["used", "heard", "soft", "unknown", "acquire"]))
+    def traffic(self, end: int, index: int, what: str) -> None:
+        """What a kernel has to say of an SA that is at one of the ends."""
+        host, engine, now = self.end(end), self.end(end).engine, self.network.clock
+        known = sorted({*self.end(0).installed, *self.end(1).installed})
+        inbound, spi = known[index % len(known)] if known else (True, b"none")
+        ends = (endpoint(str(host.address)), endpoint(str(self.end(1 - end).address)))
+        guard = next(iter(host.guards), None)
+        with self.run.ledger.kept():
+            match what:
+                case "used":
+                    effects = engine.sa_used(spi, now)
+                case "heard":
+                    effects = engine.sa_heard(spi, now)
+                case "soft":
+                    effects = engine.sa_soft_limit(spi, now, inbound=inbound)
+                case "unknown":
+                    effects = [] if (True, spi) in host.installed else engine.unknown_spi(*ends, spi, now)
+                case _:
+                    effects = [] if guard is None else engine.acquire(guard.local, guard.remote, now)
+            self.network.do(host, effects)
+
+    @rule(end=ENDS, policy=st.sampled_from([None, 1, 2]), suite=st.booleans(), key=st.booleans())
+    def reload(self, end: int, policy: int | None, suite: bool, key: bool) -> None:
+        """Another policy, which denies a phase or nothing; another suite, or another key for the peer."""
+        before = self.configurations[end]
+        peers, connections = dict(before.peers), dict(before.connections)
+        if key:
+            peers = {name: replace(peer, preshared_key=Secret(b"another")) for name, peer in peers.items()}
+        if suite:
+            connections = {name: replace(c, flags=frozenset({"allow-overlap"})) for name, c in connections.items()}
+        configuration = replace(before, peers=peers, connections=connections)
+        self.take(end, configuration, AllowAll() if policy is None else Denies(phase=policy))
+
+    def take(self, end: int, configuration: Configuration, authorizer: AllowAll) -> None:
+        host = self.end(end)
+        host.unanswered = [ask for ask in host.unanswered if ask.id not in host.engine._core.reviews]
+        with self.run.ledger.kept():
+            self.network.do(host, host.reload(configuration, self.network.clock, authorizer))
+
+    @rule(end=ENDS, name=st.sampled_from(["tunnel", "peer"]), up=st.booleans())
+    def operate(self, end: int, name: str, up: bool) -> None:
+        host, now = self.end(end), self.network.clock
+        with self.run.ledger.kept():
+            self.network.do(host, host.engine.up("tunnel", now) if up else host.engine.down(name, now))
+        host.engine.status(now)
+
+    @rule(end=ENDS)
+    def crash(self, end: int) -> None:
+        """It forgets everything, and its kernel too."""
+        host = self.end(end)
+        self.crashes += 1
+        reborn = replace(host, configuration=self.configurations[end], seed=1000 * self.crashes + end)
+        reborn.answer = self.answering(reborn)
+        self.network.hosts[host.address] = reborn
+        with self.run.ledger.kept():
+            self.network.do(reborn, reborn.engine.start(self.network.clock))
+
     @rule(end=ENDS, refuses=st.sampled_from(["nothing", "in", "out"]))
     def kernel(self, end: int, refuses: str) -> None:
         self.end(end).fail_install = lambda sa: refuses != "nothing" and sa.inbound == (refuses == "in")
@@ -145,7 +215,8 @@ class Interleavings(RuleBasedStateMachine):
         host = self.end(end)
         self.network.do(host, host.engine.stop(self.network.clock))
         assert leftovers(host) == {}
-        self.network.do(host, host.engine.start(self.network.clock))
+        with self.run.ledger.kept():
+            self.network.do(host, host.engine.start(self.network.clock))
 
     # --- always
 
@@ -163,6 +234,15 @@ class Interleavings(RuleBasedStateMachine):
             assert set(host.flows) == {(t.local, t.remote) for t in host.engine.table.tunnels}
 
     @invariant()
+    def nothing_outlives_its_authorization(self) -> None:
+        """As soon as everything has been asked about again."""
+        for host in self.run.ends if hasattr(self, "run") else ():
+            policy, table = host.gate.authorizer, host.engine.table
+            if isinstance(policy, Denies) and not host.engine._core.reviews:
+                assert table.tunnels == ()
+                assert policy.phase != 1 or not table.ike_sas
+
+    @invariant()
     def tables_agree_with_each_other(self) -> None:
         for host in self.run.ends if hasattr(self, "run") else ():
             core = host.engine._core
@@ -173,14 +253,24 @@ class Interleavings(RuleBasedStateMachine):
             assert len(core.exchanges.half_open) == sum(e.half_open for e in exchanges.values())
             assert set(core.sas._variants) | set(core.sas._message_ids) <= set(core.sas.ike_sas)
             assert all(e.ike is None or e.cookies in core.sas.ike_sas for e in exchanges.values())
+            assert set(core.probes) <= set(core.sas.ike_sas)
+            assert {t for t in core.timers._deadlines if isinstance(t, ReviewOverdue)} == {
+                ReviewOverdue(question) for question in core.reviews
+            }
+            spis = {spi for tunnel in core.sas.tunnels for spi in (sa.spi for sa in tunnel.inbound)}
+            spis |= {spi for e in exchanges.values() for spi in e.state.own_spis}
+            assert {t.spi for t in core.timers._deadlines if isinstance(t, Renew | Retire | TunnelExpires)} <= spis
 
     def teardown(self) -> None:
         """On an honest network, with everybody answering, all is well after a while; and then nothing is left."""
         if not hasattr(self, "run"):
             return
         self.asynchronous = False
-        for host in self.run.ends:
+        for number, host in enumerate(self.run.ends):
             host.fail_install = lambda sa: False
+            self.take(number, self.configurations[number], AllowAll())
+            with self.run.ledger.kept():
+                self.network.do(host, host.engine.up("tunnel", self.network.clock))
         self.network._tamper = lambda number, datagram: [(0.001, datagram)]
         self.run.go(1800.0)
         for _ in range(20):
@@ -191,7 +281,7 @@ class Interleavings(RuleBasedStateMachine):
 
 TestInterleavings = Interleavings.TestCase
 TestInterleavings.settings = settings(
-    max_examples=60,
+    max_examples=150,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

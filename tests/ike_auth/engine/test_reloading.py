@@ -2,8 +2,8 @@
 """Another configuration, another policy, while everything runs: what goes, what stays, what is asked about again."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,12 +13,10 @@ from ike_auth.authorization.requests import (
     AuthorizeTunnel,
     Decision,
     IdentifyPeer,
-    IdentityRequest,
     PeerIdentified,
     Question,
     Signed,
     TunnelAuthorized,
-    TunnelRequest,
 )
 from ike_auth.config import isakmpd
 from ike_auth.config.model import Configuration
@@ -29,24 +27,9 @@ from ike_auth.events import ExchangeFailed, IkeSaDown, IkeSaUp, TunnelDown, Tunn
 from ike_auth.network import Datagram, Now
 from pki.chain import TrustAnchors
 from tests.ike_auth.configurations import ADDRESSES, A, B, gateway
-from tests.ike_auth.engine.words import ike_sa, two
+from tests.ike_auth.engine.words import BECAUSE, Denies, ike_sa, two
 from tests.ike_auth.gateways import FAST, FAST_RSA, Options, assert_joined, assert_nothing_left, leftovers, meet, pair
 from tests.ike_auth.simulation import AllowAll, Host, Network, deliver
-
-BECAUSE = "the policy has changed its mind"
-
-
-@dataclass(frozen=True, slots=True)
-class Denies(AllowAll):
-    """An authorizer that is against one phase, or anything of it."""
-
-    phase: int = 2
-
-    def identity(self, request: IdentityRequest, now: datetime) -> Decision:
-        return Decision(self.phase != 1, "", BECAUSE)
-
-    def tunnel(self, request: TunnelRequest, now: datetime) -> Decision:
-        return Decision(self.phase != 2, "", BECAUSE)
 
 
 def written(address: str, options: Options = FAST, **changes: Any) -> Configuration:
@@ -359,14 +342,17 @@ def test_an_answer_that_makes_no_sense_is_a_denial(name: str) -> None:
     assert b.engine.table.ike_sas == {}
 
 
-@pytest.mark.parametrize("chosen", [None, 1])
-def test_of_one_tunnel_only_the_first_can_be_chosen(chosen: int | None) -> None:
+@pytest.mark.parametrize(
+    ("chosen", "decisions"),
+    [(None, ()), (0, ()), (1, (Decision(True, "", ""),)), (0, (Decision(False, "", BECAUSE),))],
+)
+def test_of_one_tunnel_only_the_first_can_be_chosen(chosen: int | None, decisions: tuple[Decision, ...]) -> None:
     a, b = pair()
     network = meet(a, b, seconds=10)
 
     def answer(question: Question, now: Now) -> Answer:
         given = b.answer_from_gate(question, now)
-        return TunnelAuthorized(chosen, ()) if isinstance(question, AuthorizeTunnel) else given
+        return TunnelAuthorized(chosen, decisions) if isinstance(question, AuthorizeTunnel) else given
 
     b.answer = answer
     network.do(b, b.reload(b.configuration, network.clock))

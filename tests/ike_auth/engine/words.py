@@ -1,17 +1,26 @@
 # SPDX-License-Identifier: ISC
 """What tests of the engine say often."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from ipaddress import ip_address
 
-from ike_auth.authorization.requests import Answer, AuthorizeTunnel, Decision, Question, TunnelAuthorized
+from ike_auth.authorization.requests import (
+    Answer,
+    AuthorizeTunnel,
+    Decision,
+    IdentityRequest,
+    Question,
+    TunnelAuthorized,
+    TunnelRequest,
+)
 from ike_auth.exchanges.v1 import informational
 from ike_auth.network import Datagram, Now
 from ike_auth.sa import IkeSa
 from ike_auth.wire.identities import Selector
 from ike_auth.wire.payloads import Payload
 from tests.ike_auth.gateways import pair
-from tests.ike_auth.simulation import Host, Network
+from tests.ike_auth.simulation import AllowAll, Host, Network
 
 
 def ike_sa(host: Host) -> IkeSa:
@@ -47,3 +56,19 @@ def denied_from(host: Host, moment: float) -> None:
         return host.answer_from_gate(question, now)
 
     host.answer = answer
+
+
+BECAUSE = "the policy has changed its mind"
+
+
+@dataclass(frozen=True, slots=True)
+class Denies(AllowAll):
+    """An authorizer that is against one phase, or anything of it."""
+
+    phase: int = 2
+
+    def identity(self, request: IdentityRequest, now: datetime) -> Decision:
+        return Decision(self.phase != 1, "", BECAUSE)
+
+    def tunnel(self, request: TunnelRequest, now: datetime) -> Decision:
+        return Decision(self.phase != 2, "", BECAUSE)
