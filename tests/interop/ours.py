@@ -35,6 +35,8 @@ class Settings:
     trusted_id: str = ""  # what the policy wants remote_id to be; empty for `peer_id`
     gives_up_after: int = 120  # seconds, of an exchange
     keepalive: int = 20  # seconds between two, when we are behind a NAT
+    life: int = 1200  # of a tunnel, in seconds
+    probe_after: int = 0  # seconds of silence until we ask whether the peer is there; 0: never
     wildcard: bool = False  # listens on all addresses
     registry: bool = False  # asks the registry of `authority` about certificates
     user: str = ""  # to become once the ports are open
@@ -115,6 +117,7 @@ class IkeAuth(Service):
                 **listen_on,
                 "Exchange-max-time": str(settings.gives_up_after),
                 "NAT-T-Keepalive": str(settings.keepalive),
+                "DPD-check-interval": str(settings.probe_after),
             },
             "Phase 1": {peer.reached_at: PEER},
             "Phase 2": {kind: CONNECTION},
@@ -139,6 +142,7 @@ class IkeAuth(Service):
                 "Remote-ID": "peer-network",
             },
             "quick-mode": {"EXCHANGE_TYPE": "QUICK_MODE", "Suites": settings.suite},
+            "LIFE_QUICK_MODE": {"LIFE_TYPE": "SECONDS", "LIFE_DURATION": f"{settings.life},{settings.life}:86400"},
             "own-network": _network(own.network),
             "peer-network": _network(settings.remote_network or peer.network),
             "X509-certificates": {
