@@ -37,6 +37,8 @@ class Settings:
     trusted_id: str = ""  # what the policy wants remote_id to be; empty for `peer_id`
     gives_up_after: int = 120  # seconds, of an exchange
     keepalive: int = 20  # seconds between two, when we are behind a NAT
+    life: int = 1200  # of a tunnel, in seconds
+    probe_after: int = 0  # seconds of silence until we ask whether the peer is there; 0: never
     wildcard: bool = False  # listens on all addresses
     registry: bool = False  # asks the registry of `authority` about certificates
     user: str = ""  # to become once the ports are open
@@ -46,7 +48,6 @@ class Settings:
     check_interval: int = 60  # seconds between looks at connections that should be up
     own_network: str = ""  # of the connection; empty for ours
     esp_in_udp: bool = True
-    lifetime: str = ""  # of tunnels, as in Default-phase-2-lifetime
     compress: bool = False  # wants the suite with IPCOMP, and takes it without
 
 
@@ -138,7 +139,7 @@ class IkeAuth(Service):
                 "NAT-T-Keepalive": str(settings.keepalive),
                 "Check-interval": str(settings.check_interval),
                 "ESP-in-UDP": "yes" if settings.esp_in_udp else "no",
-                **({"Default-phase-2-lifetime": settings.lifetime} if settings.lifetime else {}),
+                "DPD-check-interval": str(settings.probe_after),
             },
             "Phase 1": {peer.reached_at: PEER},
             "Phase 2": {kind: CONNECTION},
@@ -169,6 +170,7 @@ class IkeAuth(Service):
             "compressed": {"Protocols": f"deflate,{settings.suite.removesuffix('-SUITE')}"},
             "deflate": {"PROTOCOL_ID": "IPCOMP", "Transforms": "deflate-xf"},
             "deflate-xf": {"TRANSFORM_ID": "DEFLATE"},
+            "LIFE_QUICK_MODE": {"LIFE_TYPE": "SECONDS", "LIFE_DURATION": f"{settings.life},{settings.life}:86400"},
             "own-network": _network(settings.own_network or own.inner_network(settings.inner_version)),
             "peer-network": _network(settings.remote_network or peer.inner_network(settings.inner_version)),
             "X509-certificates": {

@@ -68,8 +68,7 @@ def test_large_packets_pass_in_pieces(meet: Meet, gateways: Gateways) -> None:
 
 @pytest.mark.parametrize("we_rekey", [True, False], ids=["we rekey", "the peer rekeys"])
 def test_no_packet_is_lost_in_a_rekey(meet: Meet, gateways: Gateways, we_rekey: bool) -> None:
-    lifetime: dict[str, Any] = {"lifetime": "12,5:86400"} if we_rekey else {}
-    meeting = up(meet, **lifetime)
+    meeting = up(meet, life=12 if we_rekey else 1200)
     wait_for_traffic(gateways.a, gateways.b.inner_address)
     if not we_rekey:
         meeting.charon.rekey_child()

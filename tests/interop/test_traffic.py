@@ -81,7 +81,7 @@ def test_what_can_be_compressed_is(pair: Pair, gateways: Gateways, version: int,
 
 
 def test_compression_goes_on_when_the_tunnel_is_renewed(pair: Pair, gateways: Gateways) -> None:
-    a, _ = pair(compress=True, suite="QM-ESP-AESGCM-128-SUITE", lifetime="4,1:86400")
+    a, _ = pair(compress=True, suite="QM-ESP-AESGCM-128-SUITE", life=4)
     for tunnels in range(1, 4):
         until(lambda: len(re.findall(TUNNEL_UP, a.log)) >= tunnels, 20, lambda: f"{tunnels} tunnels")  # noqa: B023
         before = sent_outside(gateways.a)

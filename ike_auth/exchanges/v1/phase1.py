@@ -219,7 +219,10 @@ def supports_dpd(message: Message) -> bool:
 
 
 def starts_anew(message: Message) -> bool:
-    """Whether there is an INITIAL-CONTACT beside the proof, which does not cover it: see docs/decisions/0509."""
+    """Whether INITIAL-CONTACT stands beside the proof, which does not cover it.
+
+    docs/decisions/0509-after-a-crash.md
+    """
     return any(n.type == NotifyType.INITIAL_CONTACT for n in message.all(Notification))
 
 
