@@ -129,6 +129,10 @@ def test_a_flow_that_the_kernel_refuses_leaves_nothing() -> None:
         assert way("10.2.0.1") != "esp0"
         with pytest.raises(KernelError, match=REPLACED):
             pair.kernel.tend(0.0)
+        pair.kernel.guard(pair.guard)
+        host.sendto(b"early", ("10.2.0.1", 53))
+        pair.turn(lambda: pair.kernel.drops == {"guarded": 1})
+        pair.kernel.unguard(pair.guard)
         pair.kernel.add_flow(pair.flow)
         host.sendto(b"now", ("10.2.0.1", 53))
         assert pair.sent()[0][DATA] == b"now"

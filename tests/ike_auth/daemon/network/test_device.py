@@ -8,21 +8,31 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import pytest
+from pyroute2.netlink.rtnl import RTM_DELLINK
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
-from ike_auth.daemon.network import NetworkError
+from ike_auth.daemon.network import NetworkError, links
+from ike_auth.daemon.network.capabilities import keep_net_admin
 from ike_auth.daemon.network.device import Device
 from ike_auth.daemon.network.netlink import Netlink
 from ike_auth.daemon.network.rootless import Inside
 from ike_auth.daemon.network.tun import HEADER_SIZE, Tun
 from tests.ike_auth.daemon.network.commands import OUTSIDE, everything, ip, outer_network, shown, way
-from tests.ike_auth.daemon.network.isolated import become_nobody, in_namespaces, unprivileged
+from tests.ike_auth.daemon.network.isolated import (
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    become_nobody,
+    device_for_everybody,
+    in_namespaces,
+    unprivileged,
+)
 from tests.ike_auth.daemon.network.packets import udp_packet
 from tests.ike_auth.daemon.network.test_rootless import SECONDS, end_of, python
 from tests.ike_auth.daemon.network.test_selection import selector
 
 LOCAL, REMOTE = selector("10.1.0.0/16"), selector("10.2.0.0/16")
 UNREACHABLE = "No route to host"
-FRAME = bytes(HEADER_SIZE) + udp_packet("10.2.0.1", "10.1.0.1", (9, 7), b"hello")
+FRAME = bytes(HEADER_SIZE) + udp_packet("10.2.0.1", "10.1.0.1", (9, 7777), b"hello")
 REPLACED = r"somebody else; `\w+` takes its place"
 
 
@@ -38,7 +48,7 @@ def device() -> Iterator[Device]:
 
 def sends_and_receives(opened: Device) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as host:
-        host.bind(("10.1.0.1", 7))
+        host.bind(("10.1.0.1", 7777))
         host.settimeout(5)
         host.sendto(b"ping", ("10.2.0.1", 9))
         [descriptor] = opened.readable()
@@ -105,6 +115,28 @@ def _says(do: Callable[[], None], text: str) -> bool:
     return False
 
 
+@in_namespaces(CLONE_NEWNET | CLONE_NEWNS)
+def test_restored_by_another_user() -> None:
+    """With what --user leaves: no right to open /dev/net/tun again."""
+    with device() as opened:
+        device_for_everybody(0o600)
+        keep_net_admin(become_nobody)
+        with pytest.raises(PermissionError):
+            os.open("/dev/net/tun", os.O_RDWR)
+        _delete("esp0")
+        with pytest.raises(NetworkError, match=REPLACED):
+            opened.look()
+        assert sends_and_receives(opened)
+
+
+def _delete(name: str) -> None:
+    """As ip(8) would, which does not get our capability."""
+    with closing(Netlink.open()) as netlink:
+        message = ifinfmsg()
+        message["index"] = links.index(netlink, name)
+        netlink.change(RTM_DELLINK, message)
+
+
 @in_namespaces()
 def test_what_the_kernel_does_not_take_is_counted() -> None:
     with device() as opened:
@@ -147,7 +179,7 @@ subprocess.run(["ip", "link", "delete", "esp0"], check=True)
 sys.stdin.readline()
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.settimeout(20)
-s.bind(("10.1.0.1", 7))
+s.bind(("10.1.0.1", 7777))
 s.sendto(b"ping", ("10.2.0.1", 9))
 raise SystemExit(s.recv(9) != b"hello")
 """
