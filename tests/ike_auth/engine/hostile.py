@@ -192,13 +192,14 @@ def scenes(options: Options, seed: int = 0) -> list[Scene]:
     run = Run(Network(*pair(options, seed=seed), tamper=lambda number, datagram: []))
     run.network.start()
     found = []
-    for number in range(1, MESSAGES + 1):
+    messages = MESSAGES if options.get("initial_contact") else MESSAGES - 1
+    for number in range(1, messages + 1):
         datagram = run.network.carried[number - 1]
         network, ledger = copied(run.network), run.ledger.copy()
         found.append(Scene(network=network, ledger=ledger, number=number, datagram=datagram))
         run.network.inject(datagram)
         run.go(1.5 * FLIGHT)
-    assert len(run.network.carried) == MESSAGES
+    assert len(run.network.carried) == messages
     return found
 
 
