@@ -110,7 +110,8 @@ def _limits(chosen: ProtocolParameters, offered: ProtocolOffer | None) -> Limits
     if offered is None:
         return Limits(kilobytes=chosen.life_kilobytes)
     kilobytes = chosen.life_kilobytes
-    if kilobytes is None:  # the peer has not spoken of them, which does not forbid a limit of our own
+    # A peer that has not spoken of them does not forbid a limit of our own.
+    if kilobytes is None and any(transform.life_kilobytes for transform in offered.transforms):
         ours = next(t for t in offered.transforms if _transform_difference(chosen, t) is None)
         kilobytes = None if ours.life_kilobytes is None else ours.life_kilobytes.offer
     return Limits(offered.replay_window, kilobytes)
