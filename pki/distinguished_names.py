@@ -8,6 +8,7 @@ other two are for reading only. docs/decisions/0201-dn-text.md has the reasons.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pki import der
 from pki.errors import DerInvalid, NameInvalid, shown
@@ -100,6 +101,7 @@ class Attribute:
 Rdn = tuple[Attribute, ...]
 
 
+@lru_cache(64)  # a certificate's names are asked for in several forms, and its issuer's at each peer
 def decode(name: bytes) -> tuple[Rdn, ...]:
     """The RDNs of an RDNSequence, in the order of the encoding. Raises DerInvalid."""
     if len(name) > MAX_DER:
@@ -278,6 +280,7 @@ def _short_name(oid: str) -> str:
     return known[0] if known else oid
 
 
+@lru_cache(128)
 def _oid_text(contents: bytes) -> str:
     if not contents or contents[-1] & 0x80:
         raise DerInvalid("object identifier ends inside an arc")

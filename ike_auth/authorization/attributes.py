@@ -86,13 +86,7 @@ _PROTOCOLS = {6: "tcp", 17: "udp", 97: "etherip"}
 
 def phase1(request: IdentityRequest, now: datetime) -> Attributes:
     """What is known before any tunnel is spoken of. All other attributes are unknown then, not empty."""
-    return {
-        "app_domain": "IPsec policy",
-        "doi": "ipsec",
-        **_times(now.replace(microsecond=0)),
-        **_negotiation(request.negotiation),
-        **remote_id(request.identity),
-    }
+    return {**_times(now.replace(microsecond=0)), **_lasting(request.negotiation, request.identity)}
 
 
 def phase2(request: TunnelRequest, now: datetime) -> Attributes:
@@ -132,6 +126,12 @@ def padded(address: IPAddress) -> str:
         return address.exploded
     a, b, c, d = address.packed
     return f"{a:03d}.{b:03d}.{c:03d}.{d:03d}"
+
+
+@lru_cache(64)  # as does each of its tunnels
+def _lasting(negotiation: Negotiation, identity: Identity) -> Attributes:
+    """What stays the same for as long as the IKE SA."""
+    return {"app_domain": "IPsec policy", "doi": "ipsec", **_negotiation(negotiation), **remote_id(identity)}
 
 
 @lru_cache(1)  # a handshake asks several times within one second

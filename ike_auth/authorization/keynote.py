@@ -106,8 +106,8 @@ class KeyNoteAuthorizer:
                 continue
             window = _validity(subject)
             name = f"certificate of {subject.subject}"
-            issuers, subjects = certificate_principals(issuer), certificate_principals(subject)
-            made += [keynote.trusted(by, to, window, name=name) for by, to in zip(issuers, subjects, strict=True)]
+            links = zip(certificate_principals(issuer), certificate_principals(subject), strict=True)
+            made += [keynote.trusted(by, to, window, name=name) for by, to in links]
         return self._session.extended(made), certificate_principals(chain.leaf)
 
 
@@ -121,6 +121,7 @@ def passphrase_principals(key: Secret) -> tuple[str, ...]:
     )
 
 
+@lru_cache(_CACHED_CHAINS)  # an issuer is met with each of its holders
 def certificate_principals(certificate: ChainCertificate) -> tuple[str, ...]:
     """The key, as PKCS#1 (RFC 2792 as everybody has it), and the name."""
     key = certificate.load_public_key()
@@ -178,4 +179,5 @@ def _fresh_ipv6() -> list[str]:
 
 
 def _decision(answer: keynote.Decision, allowed: bool) -> Decision:
-    return Decision(allowed, answer.highest, answer.because, tuple(map(str, answer.reasons[:_DETAILS])))
+    details = () if allowed else tuple(map(str, answer.reasons[:_DETAILS]))
+    return Decision(allowed, answer.highest, answer.because, details)

@@ -5,6 +5,7 @@ The hosts answer the questions of their engines as the daemon does. The network 
 and asks `tamper` about each one: what it returns is delivered instead.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -128,42 +129,50 @@ class Host:
     def perform(self, effects: Iterable[Effect], now: Now) -> list[Datagram]:
         """Do what the engine says, answer what it asks; what remains is sent."""
         sent: list[Datagram] = []
-        waiting = list(effects)
+        waiting = deque(effects)
         while waiting:
-            effect = waiting.pop(0)
+            effect = waiting.popleft()
             if self.watch is not None:
                 self.watch(effect)
-            match effect:
-                case SendDatagram(data, local, remote):
-                    sent.append(Datagram(data, local, remote))
-                case SendKeepalive() as keepalive:
-                    self.keepalives.append(keepalive)
-                case InstallSa(sa):
-                    if self.fail_install(sa):
-                        waiting = self.engine.sa_gone(sa.spi, "the kernel refuses", now, inbound=sa.inbound)
-                    else:
-                        self.installed[sa.inbound, sa.spi] = sa
-                case RemoveSa(sa):
-                    self.installed.pop((sa.inbound, sa.spi), None)
-                case AddFlow(flow):
-                    self.flows[flow.local, flow.remote] = flow
-                case RemoveFlow(flow):
-                    self.flows.pop(
-                        (flow.local, flow.remote), None
-                    )  # a failed installation cancels what comes after it
-                case Guard(flow):
-                    self.guards.add(flow)
-                case Unguard(flow):
-                    self.guards.remove(flow)
-                case Ask(id, question):
-                    answer = self.answer(question, now) if self.answer else self.answer_from_gate(question, now)
-                    if answer is None:
-                        self.unanswered.append(effect)
-                    else:
-                        waiting = self.engine.answer(id, answer, now) + waiting
-                case Report(event):
-                    self.events.append(event)
+            if isinstance(effect, SendDatagram):
+                sent.append(Datagram(effect.data, effect.local, effect.remote))
+            elif isinstance(effect, Report):
+                self.events.append(effect.event)
+            elif isinstance(effect, Ask):
+                self._ask(effect, waiting, now)
+            elif isinstance(effect, InstallSa) and self.fail_install(effect.sa):
+                # A failed installation cancels what comes after it.
+                sa = effect.sa
+                waiting = deque(self.engine.sa_gone(sa.spi, "the kernel refuses", now, inbound=sa.inbound))
+            else:
+                self._keep(effect)
         return sent
+
+    def _ask(self, ask: Ask, waiting: deque[Effect], now: Now) -> None:
+        answer = (self.answer or self.answer_from_gate)(ask.question, now)
+        if answer is None:
+            self.unanswered.append(ask)
+        else:
+            waiting.extendleft(reversed(self.engine.answer(ask.id, answer, now)))
+
+    def _keep(self, effect: Effect) -> None:
+        match effect:
+            case InstallSa(sa):
+                self.installed[sa.inbound, sa.spi] = sa
+            case RemoveSa(sa):
+                self.installed.pop((sa.inbound, sa.spi), None)
+            case AddFlow(flow):
+                self.flows[flow.local, flow.remote] = flow
+            case RemoveFlow(flow):
+                self.flows.pop((flow.local, flow.remote), None)
+            case Guard(flow):
+                self.guards.add(flow)
+            case Unguard(flow):
+                self.guards.remove(flow)
+            case SendKeepalive() as keepalive:
+                self.keepalives.append(keepalive)
+            case _:
+                raise AssertionError(f"no host performs {effect}")
 
     def answer_from_gate(self, question: Question, now: Now) -> Answer:
         if isinstance(question, IdentifyPeer):
