@@ -9,6 +9,7 @@ from ike_auth.effects import QuestionId
 from ike_auth.exchanges.steps import State
 from ike_auth.exchanges.version import Version
 from ike_auth.half_open import ExchangeId, HalfOpen
+from ike_auth.indexes import file, take
 from ike_auth.network import Endpoint
 from ike_auth.retransmission import Retransmission
 from ike_auth.sa import Cookies, IkeSa, Tunnel
@@ -59,6 +60,8 @@ class ExchangeTable:
         self._exchanges: dict[ExchangeId, Exchange] = {}
         self._found_by: dict[Key, ExchangeId] = {}
         self._pending: dict[ExchangeId, Tunnel] = {}
+        self._under: dict[Cookies, tuple[ExchangeId, ...]] = {}
+        self._initiating: dict[str, tuple[ExchangeId, ...]] = {}  # by peer
         self._last_id = 0
 
     def __iter__(self) -> Iterator[Exchange]:
@@ -81,6 +84,9 @@ class ExchangeTable:
                 self._unlink(id, _keys(before) - keys)
             for key in keys:
                 self._found_by[key] = id
+            if before is not None:
+                self._unlist(before)
+            self._list(exchange)
         if exchange.half_open:
             self.half_open.add(id, exchange.remote.host, exchange.confirmed)
         elif before is not None:
@@ -95,6 +101,7 @@ class ExchangeTable:
         """Drop an exchange and everything that leads to it."""
         exchange = self._exchanges.pop(id)
         self._unlink(id, _keys(exchange))
+        self._unlist(exchange)
         self.half_open.discard(id)
         self._pending.pop(id, None)
 
@@ -123,14 +130,12 @@ class ExchangeTable:
 
     def under(self, cookies: Cookies) -> list[Exchange]:
         """All that has to do with an IKE SA: what made it, and what runs under it."""
-        return [exchange for exchange in self._exchanges.values() if exchange.cookies == cookies]
+        return [self._exchanges[id] for id in self._under.get(cookies, ())]
 
     def initiating(self, peer: str) -> Exchange | None:
         """Our unfinished attempt to make an IKE SA with a peer."""
-        for exchange in self._exchanges.values():
-            if exchange.ike is None and exchange.initiator and exchange.peer.name == peer and exchange.state.open:
-                return exchange
-        return None
+        ours = (self._exchanges[id] for id in self._initiating.get(peer, ()))
+        return next((exchange for exchange in ours if exchange.state.open), None)
 
     @property
     def pending_tunnels(self) -> Iterator[Tunnel]:
@@ -140,6 +145,16 @@ class ExchangeTable:
     def _find(self, key: Key) -> Exchange | None:
         id = self._found_by.get(key)
         return None if id is None else self._exchanges[id]
+
+    def _list(self, exchange: Exchange) -> None:
+        file(self._under, exchange.cookies, exchange.id)
+        if exchange.ike is None and exchange.initiator:
+            file(self._initiating, exchange.peer.name, exchange.id)
+
+    def _unlist(self, exchange: Exchange) -> None:
+        take(self._under, exchange.cookies, exchange.id)
+        if exchange.ike is None and exchange.initiator:
+            take(self._initiating, exchange.peer.name, exchange.id)
 
     def _unlink(self, id: ExchangeId, keys: set[Key]) -> None:
         for key in keys:

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: ISC
 """The SAs that there are: IKE SAs by their cookies, tunnels by their SPIs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 
+from ike_auth.indexes import SelectorIndex, file, take
 from ike_auth.sa import Cookies, IkeSa, Tunnel
 from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.numbers import ProtocolId
+
+Party = tuple[str, Identity]  # a peer's section, and who has authenticated itself for it
 
 MAX_VARIANTS = 16  # of an IKE SA that the peer has not used yet
 MAX_MESSAGE_IDS = 1 << 14  # under one IKE SA; none may come twice, so all have to be remembered
@@ -21,11 +24,14 @@ class SaTable:
     def __init__(self) -> None:
         self.ike_sas: dict[Cookies, IkeSa] = {}
         self._variants: dict[Cookies, tuple[IkeSa, ...]] = {}  # newest first; none where the peer has spoken
+        self._of_peer: dict[str, dict[Cookies, None]] = {}  # oldest first
         self._message_ids: dict[Cookies, set[int]] = {}
         self._tunnels: dict[bytes, Tunnel] = {}  # by the SPI of the first inbound SA
         self._inbound: dict[bytes, Tunnel] = {}
         # Peers choose these, so that they are unique for one peer at most.
         self._outbound: dict[tuple[ProtocolId, bytes], tuple[Tunnel, ...]] = {}
+        self._of_party: dict[Party, tuple[bytes, ...]] = {}  # SPIs as in `_tunnels`, oldest first
+        self._by_remote: SelectorIndex[bytes] = SelectorIndex()
 
     # --- IKE SAs
 
@@ -38,6 +44,7 @@ class SaTable:
             return False
         self._variants[sa.cookies] = (sa, *known)
         self.ike_sas[sa.cookies] = sa
+        self._of_peer.setdefault(sa.peer.name, {})[sa.cookies] = None
         return True
 
     def variants(self, cookies: Cookies) -> tuple[IkeSa, ...]:
@@ -59,7 +66,12 @@ class SaTable:
             self._variants[cookies] = tuple(map(change, self._variants[cookies]))
 
     def remove_ike(self, cookies: Cookies) -> None:
-        self.ike_sas.pop(cookies, None)
+        ike = self.ike_sas.pop(cookies, None)
+        if ike is not None:
+            others = self._of_peer[ike.peer.name]
+            del others[cookies]
+            if not others:
+                del self._of_peer[ike.peer.name]
         self._variants.pop(cookies, None)
         self._message_ids.pop(cookies, None)
 
@@ -68,11 +80,22 @@ class SaTable:
     ) -> IkeSa | None:
         """The newest IKE SA with a peer, as this identity if one is given, under which something may begin now;
         `fading`: or under which it might come to its end just in time."""
-        for sa in reversed(self.ike_sas.values()):
+        for cookies in reversed(self._of_peer.get(peer, {})):
+            sa = self.ike_sas[cookies]
             until = sa.expires if fading else sa.fades
-            if sa.peer.name == peer and until > at and identity in (None, sa.identity):
+            if until > at and identity in (None, sa.identity):
                 return sa
         return None
+
+    def knows(self, peer: str) -> bool:
+        """Whether there is anything with a peer."""
+        return peer in self._of_peer or any(name == peer for name, _ in self._of_party)
+
+    def ike_sas_with(self, party: Party) -> list[IkeSa]:
+        """Oldest first."""
+        peer, identity = party
+        found = (self.ike_sas[cookies] for cookies in self._of_peer.get(peer, ()))
+        return [sa for sa in found if sa.identity == identity]
 
     def is_used(self, cookies: Cookies, message_id: int) -> bool:
         return message_id in self._message_ids.get(cookies, ())
@@ -91,8 +114,15 @@ class SaTable:
     def tunnels(self) -> tuple[Tunnel, ...]:
         return tuple(self._tunnels.values())
 
+    def tunnels_with(self, party: Party) -> list[Tunnel]:
+        """Oldest first."""
+        return [self._tunnels[spi] for spi in self._of_party.get(party, ())]
+
     def add_tunnel(self, tunnel: Tunnel) -> None:
-        self._tunnels[tunnel.inbound[0].spi] = tunnel
+        spi = tunnel.inbound[0].spi
+        self._tunnels[spi] = tunnel
+        file(self._of_party, _party(tunnel), spi)
+        self._by_remote.add(tunnel.remote, spi)
         for sa in tunnel.inbound:
             self._inbound[sa.spi] = tunnel
         for sa in tunnel.outbound:
@@ -100,7 +130,10 @@ class SaTable:
             self._outbound[key] = (*self._outbound.get(key, ()), tunnel)
 
     def remove_tunnel(self, tunnel: Tunnel) -> None:
-        del self._tunnels[tunnel.inbound[0].spi]
+        spi = tunnel.inbound[0].spi
+        del self._tunnels[spi]
+        take(self._of_party, _party(tunnel), spi)
+        self._by_remote.remove(tunnel.remote, spi)
         for sa in tunnel.inbound:
             del self._inbound[sa.spi]
         for sa in tunnel.outbound:
@@ -112,9 +145,12 @@ class SaTable:
                 del self._outbound[key]
 
     def change_tunnel(self, tunnel: Tunnel) -> None:
-        """One that is there, with the same SAs and something else changed."""
-        before = self._tunnels[tunnel.inbound[0].spi]
-        self._tunnels[tunnel.inbound[0].spi] = tunnel
+        """One that is there, for the same traffic with the same SAs, and something else changed."""
+        spi = tunnel.inbound[0].spi
+        before, self._tunnels[spi] = self._tunnels[spi], tunnel
+        if _party(before) != _party(tunnel):
+            take(self._of_party, _party(before), spi)
+            file(self._of_party, _party(tunnel), spi)
         for sa in tunnel.inbound:
             self._inbound[sa.spi] = tunnel
         for sa in tunnel.outbound:
@@ -138,16 +174,14 @@ class SaTable:
         """Those that join the same ends for the same traffic, oldest first."""
         return [
             other
-            for other in self._tunnels.values()
-            if other.remote == tunnel.remote
-            and other.local == tunnel.local
-            and (other.peer, other.identity) == (tunnel.peer, tunnel.identity)
+            for other in self.tunnels_with(_party(tunnel))
+            if other.remote == tunnel.remote and other.local == tunnel.local
         ]
 
+    def tunnels_to(self, remote: Selector) -> Iterator[Tunnel]:
+        """Those whose remote side has some of this traffic, whose ever they are."""
+        return (self._tunnels[spi] for spi in self._by_remote.overlapping(remote))
 
-def claimed_by_another(tunnels: Iterable[Tunnel], remote: Selector, identity: Identity) -> Tunnel | None:
-    """One of somebody else's whose remote side overlaps."""
-    for tunnel in tunnels:
-        if tunnel.identity != identity and tunnel.remote.overlaps(remote):
-            return tunnel
-    return None
+
+def _party(tunnel: Tunnel) -> Party:
+    return tunnel.peer, tunnel.identity

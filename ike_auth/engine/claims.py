@@ -8,7 +8,6 @@ from ike_auth.authorization.requests import TunnelAuthorized
 from ike_auth.engine.core import Core
 from ike_auth.errors import LocalError
 from ike_auth.exchange_table import Exchange
-from ike_auth.sa_table import claimed_by_another
 
 
 def unless_claimed(core: Core, exchange: Exchange, answer: TunnelAuthorized) -> TunnelAuthorized:
@@ -25,8 +24,9 @@ def unless_claimed(core: Core, exchange: Exchange, answer: TunnelAuthorized) -> 
     connection = core.configuration.connections.get(request.connection or "")
     if connection is not None and "allow-overlap" in connection.flags:
         return answer
-    tunnels = chain(core.sas.tunnels, core.exchanges.pending_tunnels)
-    claimed = claimed_by_another(tunnels, request.remote, request.identity.identity)
+    pending = (t for t in core.exchanges.pending_tunnels if t.remote.overlaps(request.remote))
+    others = chain(core.sas.tunnels_to(request.remote), pending)
+    claimed = next((tunnel for tunnel in others if tunnel.identity != request.identity.identity), None)
     if claimed is None:
         return answer
     why = f"{request.remote} overlaps the tunnel of {claimed.identity} ({claimed.name})"

@@ -19,7 +19,7 @@ from ike_auth.exchanges.version import Version
 from ike_auth.half_open import ExchangeId
 from ike_auth.network import Endpoint, IPAddress, Now
 from ike_auth.sa import Cookies, Flow
-from ike_auth.sa_table import SaTable
+from ike_auth.sa_table import Party, SaTable
 from ike_auth.timers import Timers
 from ike_auth.values import value
 from ike_auth.wire import cpi
@@ -159,7 +159,6 @@ class Probing:
     since: float = -inf  # when it was sent first
 
 
-Party = tuple[str, Identity]  # a peer's section, and who has authenticated itself for it
 Reviewed = IdentityRequest | bytes  # the SAs of an identity, or a tunnel by its first inbound SPI
 
 
@@ -204,12 +203,9 @@ class Core:
     def is_first_contact(self, peer: Peer) -> bool:
         """Whether there is nothing with a peer, nor was in this life, and it may be told so. Who it is, is not known
         yet."""
-        known = (
-            *(name for name, _ in self.contacted),
-            *(ike.peer.name for ike in self.sas.ike_sas.values()),
-            *(tunnel.peer for tunnel in self.sas.tunnels),
-        )
-        return peer.initial_contact and peer.name not in known
+        if not peer.initial_contact or self.sas.knows(peer.name):
+            return False
+        return all(name != peer.name for name, _ in self.contacted)
 
     def note_sent(self, cookies: Cookies, data: bytes) -> None:
         """Under an IKE SA both ends have the same keys: what comes back of ours must not pass for the peer's."""

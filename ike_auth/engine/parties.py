@@ -6,9 +6,10 @@ know one pre-shared key, they may also share an identity: there it takes the add
 """
 
 from ike_auth.authorization.requests import PresharedKey
-from ike_auth.engine.core import Core, Party
+from ike_auth.engine.core import Core
 from ike_auth.network import Endpoint
 from ike_auth.sa import IkeSa, Tunnel
+from ike_auth.sa_table import Party
 
 
 def party(ike: IkeSa) -> Party:
@@ -17,14 +18,12 @@ def party(ike: IkeSa) -> Party:
 
 def ike_sas_of(core: Core, ike: IkeSa) -> list[IkeSa]:
     """All IKE SAs with the peer of this one, which is among them as long as it is there."""
-    others = core.sas.ike_sas.values()
-    return [other for other in others if party(other) == party(ike) and _same_end(ike, other.remote)]
+    return [other for other in core.sas.ike_sas_with(party(ike)) if _same_end(ike, other.remote)]
 
 
 def tunnels_of(core: Core, ike: IkeSa) -> list[Tunnel]:
     """All tunnels with the peer of this IKE SA, whichever they were negotiated under."""
-    found = (tunnel for tunnel in core.sas.tunnels if (tunnel.peer, tunnel.identity) == party(ike))
-    return [tunnel for tunnel in found if _same_end(ike, tunnel.outbound[0].destination)]
+    return [t for t in core.sas.tunnels_with(party(ike)) if _same_end(ike, t.outbound[0].destination)]
 
 
 def _same_end(ike: IkeSa, end: Endpoint) -> bool:
