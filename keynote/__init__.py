@@ -14,6 +14,7 @@ from keynote.environment import Unknown
 from keynote.errors import KeynoteError, PolicyError, Problem, QueryError, SignatureError, Unsupported
 from keynote.explanation import Decision
 from keynote.files import SetAside, load_policy, parse_assertion, parse_credentials, parse_policy
+from keynote.limits import Limits
 from keynote.locations import Location
 from keynote.principals import UndecodableKey
 from keynote.session import Session, query
@@ -31,6 +32,7 @@ __all__ = [
     "trusted",
     # queries
     "Decision",
+    "Limits",
     "Session",
     "Unknown",
     "query",

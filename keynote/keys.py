@@ -33,7 +33,7 @@ from keynote import limits
 
 PublicKey: TypeAlias = RSAPublicKey | DSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 
-NAMES: Final = {"rsa": "RSA", "dsa": "DSA", "ec": "elliptic curve", "ed25519": "Ed25519", "x509": "X.509"}
+NAMES: Final = {"rsa": "an RSA key", "dsa": "a DSA key", "ec": "an elliptic curve key", "ed25519": "an Ed25519 key"}
 
 
 class NoKey(ValueError):
@@ -81,7 +81,7 @@ def canonical(algorithm: str, content: bytes) -> str:
             return text(_certificate_key(content))
     key_text = text(_spki_key(content, NAMES[algorithm]))
     if not key_text.startswith(f"{algorithm}-"):
-        raise NoKey(f"holds no {NAMES[algorithm]} key")
+        raise NoKey(f"is a key, but not {NAMES[algorithm]}")
     return key_text
 
 
@@ -153,7 +153,7 @@ def _spki_key(content: bytes, name: str) -> object:
     try:
         return load_der_public_key(content)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise NoKey(f"is not the DER of a SubjectPublicKeyInfo that holds an {name} key") from error
+        raise NoKey(f"is not the DER of a SubjectPublicKeyInfo with {name}") from error
 
 
 def _certificate_key(content: bytes) -> object:
@@ -184,9 +184,5 @@ def load(key_text: str) -> PublicKey:
                 assert isinstance(found, EllipticCurvePublicKey | Ed25519PublicKey), "the text is canonical"
                 return found
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise NoKey(f"is {_article(NAMES[algorithm])} key that cannot verify signatures: {error}") from error
+        raise NoKey(f"is {NAMES[algorithm]} that cannot verify signatures: {error}") from error
     raise NoKey("is no key that could sign")
-
-
-def _article(name: str) -> str:
-    return f"{'an' if name[0] in 'aeiEIR' else 'a'} {name}"

@@ -10,7 +10,7 @@ import re
 
 from keynote import keys, limits
 from keynote.errors import KeynoteError
-from keynote.redaction import quoted, shown
+from keynote.redaction import shown
 
 POLICY = "POLICY"
 
