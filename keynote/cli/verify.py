@@ -98,7 +98,7 @@ def _trusted(paths: Sequence[Path]) -> tuple[list[Assertion], list[SetAside]]:
         try:
             trusted += parse_policy(_one_assertion(policy_text(path), path), name=str(path))
         except PolicyError as error:
-            set_aside += (SetAside(problem.where, problem.message) for problem in error.problems)
+            set_aside.append(SetAside(error.problems[0].where, error.problems[0].message))
     return trusted, set_aside
 
 
