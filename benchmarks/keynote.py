@@ -109,7 +109,8 @@ def _signatures() -> list[Row]:
     authorizer = keys.text(key.public_key())
     text = f'Authorizer: "{authorizer}"\nLicensees: "{authorizer}"\nConditions: {TEST} -> "true";\n'
     public, padding, hash = key.public_key(), PKCS1v15(), SHA256()
-    assert isinstance(key, RSAPrivateKey) and isinstance(public, RSAPublicKey)
+    assert isinstance(key, RSAPrivateKey)
+    assert isinstance(public, RSAPublicKey)
     body = text.encode()
     bare = key.sign(body, padding, hash)
     rows = []

@@ -161,7 +161,7 @@ def _certificate_key(content: bytes) -> object:
     try:
         return x509.load_der_x509_certificate(content).public_key()
     # What the library only warns of is an exception where warnings are.
-    except (ValueError, UnsupportedAlgorithm, Warning) as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, Warning) as error:
         raise NoKey("is not the DER of an X.509 certificate with a key") from error
 
 
