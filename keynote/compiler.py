@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Conditions to callables, once, at load.
+"""Conditions to callables, once, when a query first reaches them.
 
 A test becomes a list of steps: a relation and two exits, where to go on if it holds and where if it does not. `&&`,
 `||`, `!` and parentheses are nothing but exits, so a test of any depth runs in one loop, short-circuits in the order
@@ -7,18 +7,22 @@ of the text, and can be followed along both exits at once when an attribute is u
 
 The clauses of a program stand in one list too, each with the place to go on at if its test fails, which is past the
 clauses nested in it. Local constants are known here and compiled in.
+
+That is how explanations and interval queries see a program. Where everything is known and no match leaves groups
+behind, one generated function gives the same value faster (`keynote.generated`).
 """
 
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from keynote import expressions, regular_expressions
 from keynote.environment import Environment, is_group_name, set_groups
 from keynote.errors import EvaluationError
 from keynote.expressions import Attribute
-from keynote.generated import CompiledRelation, Decide, Predicate, one_function
+from keynote.generated import CompiledRelation, Generated, Predicate, one_function
 from keynote.syntax import (
     And,
     Arithmetic,
@@ -34,6 +38,7 @@ from keynote.syntax import (
     Or,
     Program,
     Relation,
+    StringExpression,
     Test,
     Truth,
     walk,
@@ -48,9 +53,7 @@ FAILS: Final = -2
 class CompiledClause:
     """One clause. `start` is the index of the first step, or an exit if the test is constant.
 
-    `decide` does in one go what the steps do; it is None for tests that are too large. `relations` are the steps'
-    nodes; `fallible` says which may end in a run-time error for some attributes, and `attributes` has the name of the
-    attribute for those that compare just one with a constant.
+    `relations` are the steps' nodes, and `compiled` what they were compiled to.
     `value` is the compliance value's text or what computes it; None is _MAX_TRUST. A clause that `holds_others` has
     no value of its own. `parent` is the index of the clause this one is nested in, or -1.
     """
@@ -58,35 +61,57 @@ class CompiledClause:
     node: Clause
     start: int
     steps: tuple[tuple[Predicate, int, int], ...]
-    decide: Decide | None
     relations: tuple[Relation, ...]
-    fallible: tuple[bool, ...]
-    attributes: tuple[str | None, ...]
+    compiled: tuple[CompiledRelation, ...]
     value: str | Callable[[Environment], str] | None
     holds_others: bool
     parent: int
     next: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class CompiledProgram:
-    """A Conditions field. `reads_groups`: its tests may read `_1` and so on, so what a match leaves behind counts."""
+    """A Conditions field, which most queries never reach: so it is compiled when one does."""
 
-    clauses: tuple[CompiledClause, ...]
-    reads_groups: bool
+    program: Program
+    constants: Mapping[str, str]
+
+    @cached_property
+    def reads_groups(self) -> bool:
+        """Whether its tests may read `_1` and so on, so that what a match leaves behind counts."""
+        names = names_read(self.program)
+        return names is None or any(map(is_group_name, names))
+
+    @cached_property
+    def clauses(self) -> tuple[CompiledClause, ...]:
+        """The clauses in the order of the text, nested ones after the one they are nested in."""
+        return tuple(_Compiler(self.constants, self.reads_groups).clauses(self.program))
+
+    @cached_property
+    def generated(self) -> Generated | None:
+        """What gives the value in one call, from the action's attributes alone. None if the program is too large for
+        it, or reads what only the query knows: special attributes, groups, or anything, by `$`."""
+        values = {clause.node: clause.value for clause in self.clauses if not clause.holds_others}
+        constant = {node: value for node, value in values.items() if not callable(value)}
+        relations = {
+            relation: compiled
+            for clause in self.clauses
+            for relation, compiled in zip(clause.relations, clause.compiled, strict=True)
+        }
+        if len(constant) < len(values) or any(map(_reads_special, relations)):
+            return None
+        return one_function(self.program, relations, constant)
 
 
-def compile_program(program: Program, constants: Mapping[str, str]) -> CompiledProgram:
-    names = names_read(program)
-    reads_groups = names is None or any(map(is_group_name, names))
-    compiler = _Compiler(constants, reads_groups)
-    return CompiledProgram(tuple(compiler.clauses(program)), reads_groups)
+def _reads_special(relation: Relation) -> bool:
+    names = names_read(relation)
+    return names is None or any(name.startswith("_") for name in names)
 
 
-def names_read(program: Program) -> frozenset[str] | None:
-    """The attributes and constants that a program names, or None if it computes a name, with `$`."""
+def names_read(root: Node) -> frozenset[str] | None:
+    """The attributes and constants that a node names, or None if it computes a name, with `$`."""
     found = set()
-    for node in walk(program):
+    for node in walk(root):
         if isinstance(node, Dereference):
             return None
         if isinstance(node, Name):
@@ -102,7 +127,6 @@ class _Compiler:
     # -- clauses -----------------------------------------------------------------------------------------------------
 
     def clauses(self, program: Program) -> list[CompiledClause]:
-        """The clauses in the order of the text, nested ones after the one they are nested in."""
         flat: list[tuple[Clause, int]] = []
         ends: dict[int, int] = {}
         todo: list[tuple[Clause, int] | int] = [(clause, -1) for clause in reversed(program.clauses)]
@@ -120,23 +144,28 @@ class _Compiler:
 
     def _clause(self, clause: Clause, parent: int, following: int) -> CompiledClause:
         start, steps = _steps(clause.test)
-        relations = {relation: self._relation(relation) for relation, _, _ in steps}
-        value: str | Callable[[Environment], str] | None = None
-        if clause.value is not None and not isinstance(clause.value, Program):
-            value = expressions.string(clause.value, self._constants)
+        compiled = tuple(self._relation(relation) for relation, _, _ in steps)
         return CompiledClause(
             node=clause,
             start=start,
-            steps=tuple((relations[relation].predicate, holds, fails) for relation, holds, fails in steps),
-            decide=one_function(clause.test, relations),
-            relations=tuple(relations),
-            fallible=tuple(compiled.fallible for compiled in relations.values()),
-            attributes=tuple(compiled.attribute for compiled in relations.values()),
-            value=value,
+            steps=tuple(
+                (relation.predicate, holds, fails)
+                for relation, (_, holds, fails) in zip(compiled, steps, strict=True)
+            ),
+            relations=tuple(relation for relation, _, _ in steps),
+            compiled=compiled,
+            value=self._value(clause.value),
             holds_others=isinstance(clause.value, Program),
             parent=parent,
             next=following,
         )
+
+    def _value(self, value: StringExpression | Program | None) -> str | Callable[[Environment], str] | None:
+        if value is None or isinstance(value, Program):
+            return None
+        if isinstance(value, Name) and value.name == "_MAX_TRUST":
+            return None
+        return expressions.string(value, self._constants)
 
     # -- relations ---------------------------------------------------------------------------------------------------
 

@@ -52,8 +52,6 @@ def conditions_value(program: CompiledProgram, environment: Environment, scale: 
 def clause_holds(clause: CompiledClause, environment: Environment) -> bool:
     at, steps = clause.start, clause.steps
     try:
-        if clause.decide is not None:
-            return clause.decide(environment, environment.get)
         while at >= 0:
             predicate, holds, fails = steps[at]
             at = holds if predicate(environment) else fails
@@ -163,7 +161,7 @@ def _exits(clause: CompiledClause, environment: PartialEnvironment) -> set[int]:
     for number, (predicate, holds, fails) in enumerate(clause.steps):
         if number not in reached:
             continue
-        attribute = clause.attributes[number]
+        attribute = clause.compiled[number].attribute
         if attribute is not None and environment.is_unknown(attribute):  # far quicker than the exception
             reached |= {holds, fails}
             continue
@@ -172,7 +170,7 @@ def _exits(clause: CompiledClause, environment: PartialEnvironment) -> set[int]:
         except EvaluationError:
             reached.add(FAILS)
         except UnknownAttribute:
-            reached |= {holds, fails, FAILS} if clause.fallible[number] else {holds, fails}
+            reached |= {holds, fails, FAILS} if clause.compiled[number].fallible else {holds, fails}
     return reached
 
 
@@ -189,7 +187,7 @@ def _exits_with_groups(
         if truth is None:
             _reach(reached, holds, after)
             _reach(reached, fails, before)
-        if isinstance(truth, EvaluationError) or (truth is None and clause.fallible[number]):
+        if isinstance(truth, EvaluationError) or (truth is None and clause.compiled[number].fallible):
             _reach(reached, FAILS, before)
         elif truth is not None:
             _reach(reached, holds if truth else fails, after)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Assertions to delegations: principals resolved, Licensees and Conditions compiled.
+"""Assertions to delegations: principals resolved, Licensees compiled, and Conditions ready to be.
 
 Assertions whose Conditions have equal text share one tree; they share the compiled program too, unless their local
 constants make a difference to it.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from keynote import expressions, principals
 from keynote.assertions import Assertion
-from keynote.compiler import CompiledProgram, compile_program, names_read
+from keynote.compiler import CompiledProgram, names_read
 from keynote.environment import Environment, UnknownAttribute
 from keynote.errors import EvaluationError
 from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation
@@ -36,7 +36,7 @@ class VariableDelegation:
             return None
         field = self.assertion.licensees
         licensees = None if field is None else compile_licensees(field.tree, names)
-        return Delegation(self.assertion, authorizer, licensees, self.conditions)
+        return Delegation.of(self.assertion, authorizer, licensees, self.conditions)
 
 
 def _principal(principal: Principal, facts: Environment, unknown: str) -> str:
@@ -67,7 +67,7 @@ class _Loader:
         authorizer = _resolve(assertion.authorizer.tree, assertion.constants)
         licensees = self._licensees(assertion)
         if isinstance(authorizer, str) and not isinstance(licensees, dict):
-            self.fixed.append(Delegation(assertion, authorizer, licensees, conditions))
+            self.fixed.append(Delegation.of(assertion, authorizer, licensees, conditions))
         else:
             self.variable.append(VariableDelegation(assertion, authorizer, conditions))
 
@@ -88,7 +88,7 @@ class _Loader:
         key = (id(tree), self._constants_used(tree, assertion.constants))
         program = self._programs.get(key)
         if program is None:
-            program = self._programs[key] = compile_program(tree, assertion.constants)
+            program = self._programs[key] = CompiledProgram(tree, assertion.constants)
         return program
 
     def _constants_used(self, tree: Program, constants: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
