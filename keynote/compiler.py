@@ -91,21 +91,26 @@ class CompiledProgram:
     def generated(self) -> Generated | None:
         """What gives the value in one call, from the action's attributes alone. None if the program is too large for
         it, or reads what only the query knows: special attributes, groups, or anything, by `$`."""
-        values = {clause.node: clause.value for clause in self.clauses if not clause.holds_others}
-        constant = {node: value for node, value in values.items() if not callable(value)}
-        relations = {
-            relation: compiled
-            for clause in self.clauses
-            for relation, compiled in zip(clause.relations, clause.compiled, strict=True)
-        }
-        if len(constant) < len(values) or any(map(_reads_special, relations)):
-            return None
-        return one_function(self.program, relations, constant)
-
-
-def _reads_special(relation: Relation) -> bool:
-    names = names_read(relation)
-    return names is None or any(name.startswith("_") for name in names)
+        compiler = _Compiler(self.constants, False)
+        relations: dict[Relation, CompiledRelation] = {}
+        values: dict[Clause, str | None] = {}
+        maximum: set[Node] = set()
+        for node in walk(self.program):
+            match node:
+                case Dereference():
+                    return None
+                case Name(name=name) if name.startswith("_") and node not in maximum:
+                    return None
+                case Comparison() | Match():
+                    relations[node] = compiler.relation(node)
+                case Clause(value=value) if not isinstance(value, Program):
+                    computed = compiler.value(value)
+                    if callable(computed):
+                        return None
+                    values[node] = computed
+                    if computed is None and value is not None:
+                        maximum.add(value)
+        return one_function(self.program, relations, values)
 
 
 def names_read(root: Node) -> frozenset[str] | None:
@@ -144,7 +149,7 @@ class _Compiler:
 
     def _clause(self, clause: Clause, parent: int, following: int) -> CompiledClause:
         start, steps = _steps(clause.test)
-        compiled = tuple(self._relation(relation) for relation, _, _ in steps)
+        compiled = tuple(self.relation(relation) for relation, _, _ in steps)
         return CompiledClause(
             node=clause,
             start=start,
@@ -154,13 +159,13 @@ class _Compiler:
             ),
             relations=tuple(relation for relation, _, _ in steps),
             compiled=compiled,
-            value=self._value(clause.value),
+            value=self.value(clause.value),
             holds_others=isinstance(clause.value, Program),
             parent=parent,
             next=following,
         )
 
-    def _value(self, value: StringExpression | Program | None) -> str | Callable[[Environment], str] | None:
+    def value(self, value: StringExpression | Program | None) -> str | Callable[[Environment], str] | None:
         if value is None or isinstance(value, Program):
             return None
         if isinstance(value, Name) and value.name == "_MAX_TRUST":
@@ -169,7 +174,7 @@ class _Compiler:
 
     # -- relations ---------------------------------------------------------------------------------------------------
 
-    def _relation(self, relation: Relation) -> CompiledRelation:
+    def relation(self, relation: Relation) -> CompiledRelation:
         if isinstance(relation, Match):
             return self._match(relation)
         left = expressions.operand(relation.left, self._constants)

@@ -7,6 +7,8 @@ constants make a difference to it.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
 
 from keynote import expressions, principals
 from keynote.assertions import Assertion
@@ -48,10 +50,15 @@ def _principal(principal: Principal, facts: Environment, unknown: str) -> str:
         return unknown
 
 
+# So many Conditions are compiled at load: where there are few, the first query is not slower than others by that.
+_AHEAD: Final = 16
+
+
 def delegations(assertions: Iterable[Assertion]) -> tuple[list[Delegation], list[VariableDelegation]]:
     loader = _Loader()
     for assertion in assertions:
         loader.add(assertion)
+    loader.compile_first()
     return loader.fixed, loader.variable
 
 
@@ -70,6 +77,10 @@ class _Loader:
             self.fixed.append(Delegation.of(assertion, authorizer, licensees, conditions))
         else:
             self.variable.append(VariableDelegation(assertion, authorizer, conditions))
+
+    def compile_first(self) -> None:
+        for program in islice(self._programs.values(), _AHEAD):
+            _ = program.generated
 
     def _licensees(self, assertion: Assertion) -> CompiledLicensees | dict[StringExpression, Principal] | None:
         """The compiled field, or its principals if some depend on the action."""
