@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: ISC
-"""The Conditions values of an interval query: each program's lowest and highest, found when first asked for.
+"""The Conditions values of one query: of each program the value, or in an interval query the lowest and the highest.
 
-A generated function that only compares attributes with constants gives them in two calls. In the place of what is
+A generated function that only compares attributes with constants gives the two in two calls. In the place of what is
 unknown it gets something that no comparison holds of, for the lowest value, and then something that each holds of,
 for the highest. None of its relations can be a run-time error or leave groups behind, so that is what a walk along
 all exits (`keynote.conditions`) would find. Every other program is walked.
 """
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, Final
 
 from keynote.compiler import CompiledProgram
@@ -44,10 +44,21 @@ _ANYTHING: Final = _Anything()
 _NOTHING: Final = _Nothing()
 
 
+def exact(facts: Environment, authorizers: str, scale: Scale) -> Callable[[CompiledProgram], int]:
+    """What gives the value of a program in a query without unknown attributes."""
+    get, rank, top = facts.get, scale.rank, scale.top
+
+    def value(program: CompiledProgram) -> int:
+        generated = program.generated
+        if generated is not None:
+            return generated.function(facts, get, rank, top)
+        return conditions_value(program, completed(facts, authorizers, scale), scale)
+
+    return value
+
+
 class Bounds:
-    """Of one query. `facts` are as `keynote.environment.checked` gives them; without unknown attributes the lowest
-    value is the highest.
-    """
+    """Of one query. `facts` are as `keynote.environment.checked` gives them."""
 
     __slots__ = ("_authorizers", "_facts", "_found", "_high", "_low", "_partial", "_scale", "_unknown")
 
@@ -56,8 +67,8 @@ class Bounds:
         self._authorizers = authorizers
         self._unknown = unknown
         self._scale = scale
-        self._low: dict[str, Any] = facts.copy() if unknown else facts
-        self._high: dict[str, Any] = facts.copy() if unknown else facts
+        self._low: dict[str, Any] = facts.copy()
+        self._high: dict[str, Any] = facts.copy()
         self._partial: PartialEnvironment | None = None
         self._found: dict[CompiledProgram, Interval] = {}
 
@@ -69,25 +80,15 @@ class Bounds:
 
     def _interval(self, program: CompiledProgram) -> Interval:
         generated, low, high = program.generated, self._low, self._high
-        rank, top = self._scale.rank, self._scale.top
-        if not self._unknown:
-            value = self._value(program)
-            interval = value, value
-        elif generated is None or generated.attributes is None:
+        if generated is None or generated.attributes is None:
             interval = self._walked(program)
         else:
             for name in self._unknown_of(generated.attributes):
                 low[name], high[name] = _NOTHING, _ANYTHING
-            function = generated.function
+            function, rank, top = generated.function, self._scale.rank, self._scale.top
             interval = function(low, low.get, rank, top), function(high, high.get, rank, top)
         self._found[program] = interval
         return interval
-
-    def _value(self, program: CompiledProgram) -> int:
-        if program.generated is not None:
-            facts, scale = self._facts, self._scale
-            return program.generated.function(facts, facts.get, scale.rank, scale.top)
-        return conditions_value(program, completed(self._facts, self._authorizers, self._scale), self._scale)
 
     def _unknown_of(self, attributes: frozenset[str]) -> Iterable[str]:
         missing = attributes.difference(self._low)

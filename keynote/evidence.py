@@ -4,7 +4,7 @@
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from keynote.bounds import Bounds
+from keynote.bounds import Bounds, exact
 from keynote.environment import Environment, PartialEnvironment, Scale, completed
 from keynote.evaluator import Delegations, Raise, fixed_point
 from keynote.files import SetAside
@@ -47,10 +47,14 @@ class Evidence:
 
     def _proofs(self) -> tuple[Sequence[Raise], Sequence[Raise]]:
         if self.proofs is None:
-            bounds = Bounds(self.facts, self.asked_by.text, self.unknown, self.scale)
-            top = self.scale.top
-            _, raises = fixed_point(self.requesters, self.delegations, bounds.lowest, top)
-            _, possible = fixed_point(self.requesters, self.delegations, bounds.highest, top)
+            facts, text, scale = self.facts, self.asked_by.text, self.scale
+            if self.unknown:
+                bounds = Bounds(facts, text, self.unknown, scale)
+                _, raises = fixed_point(self.requesters, self.delegations, bounds.lowest, scale.top)
+                _, possible = fixed_point(self.requesters, self.delegations, bounds.highest, scale.top)
+            else:
+                _, raises = fixed_point(self.requesters, self.delegations, exact(facts, text, scale), scale.top)
+                possible = raises
             self.proofs = raises, possible
         return self.proofs
 

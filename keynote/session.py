@@ -6,7 +6,7 @@ from typing import Final
 
 from keynote import signatures
 from keynote.assertions import Assertion
-from keynote.bounds import Bounds
+from keynote.bounds import Bounds, exact
 from keynote.conditions import conditions_value
 from keynote.environment import Environment, PartialEnvironment, Scale, checked, completed, scale
 from keynote.errors import SignatureError
@@ -16,7 +16,6 @@ from keynote.explanation import Decision
 from keynote.files import SetAside
 from keynote.loading import delegations
 from keynote.principals import POLICY
-from keynote.redaction import is_secret
 from keynote.ways import Requesters, requesters
 
 BOOLEAN: Final = ("false", "true")
@@ -81,22 +80,23 @@ class Session:
         ranks = scale(tuple(values))
         facts = checked(action)
         by = self._requested_by(authorizers)
-        way = by.way
-        if way is None or self._variable:
-            return self._searched(facts, by, ranks, unknown)
+        if by.way is None or self._variable:
+            search = self._search_interval if unknown else self._search
+            return search(facts, by, ranks, unknown)
         if unknown:
             bounds = Bounds(facts, by.text, unknown, ranks)
-            low = min(map(bounds.lowest, way), default=ranks.top)
-            high = min(map(bounds.highest, way), default=ranks.top)
+            low = min(map(bounds.lowest, by.way), default=ranks.top)
+            high = min(map(bounds.highest, by.way), default=ranks.top)
             return Decision(Evidence(low, high, by, self._delegations, facts, unknown, ranks, self.set_aside))
+        # `exact` once more, but without its calls: this is what a daemon asks most.
         get, rank, top = facts.get, ranks.rank, ranks.top
         value = top
-        for program in way:
+        for program in by.way:
             generated = program.generated
-            if generated is None:
-                found = conditions_value(program, completed(facts, by.text, ranks), ranks)
-            else:
+            if generated is not None:
                 found = generated.function(facts, get, rank, top)
+            else:
+                found = conditions_value(program, completed(facts, by.text, ranks), ranks)
             if found < value:
                 value = found
         return Decision(Evidence(value, value, by, self._delegations, facts, (), ranks, self.set_aside))
@@ -109,14 +109,22 @@ class Session:
         if remembered is not None:
             return remembered
         found = requesters(authorizers, self._delegations)
-        # Strangers, who come in any number, are not remembered, and neither is a passphrase.
-        if found.way is not None and not is_secret(found.text):
+        if found.lasting:
             if len(self._requesters) >= _REMEMBERED:
                 self._requesters.clear()
             self._requesters[tuple(authorizers)] = found
         return found
 
-    def _searched(self, facts: Environment, by: Requesters, ranks: Scale, unknown: Container[str]) -> Decision:
+    def _search(self, facts: Environment, by: Requesters, ranks: Scale, unknown: Container[str]) -> Decision:
+        asked = self._delegations
+        if self._variable:
+            asked = asked.with_layer(Layer(self._resolved(completed(facts, by.text, ranks))))
+        values, raises = fixed_point(by.names, asked, exact(facts, by.text, ranks), ranks.top)
+        value = values.get(POLICY, 0)
+        proofs = raises, raises
+        return Decision(Evidence(value, value, by, asked, facts, unknown, ranks, self.set_aside, proofs))
+
+    def _search_interval(self, facts: Environment, by: Requesters, ranks: Scale, unknown: Container[str]) -> Decision:
         """The least fixed point with each assertion's lowest value, and with its highest. They bound the answer,
         because a principal's value never falls when an assertion's rises."""
         asked = certain = self._delegations
@@ -129,12 +137,11 @@ class Session:
             anybody = (*anybody, UNKNOWN_LICENSEE)
         bounds = Bounds(facts, by.text, unknown, ranks)
         low, raises = fixed_point(by.names, certain, bounds.lowest, ranks.top)
-        high, possible = fixed_point(anybody, asked, bounds.highest, ranks.top) if unknown else (low, raises)
+        high, possible = fixed_point(anybody, asked, bounds.highest, ranks.top)
         # An assertion whose authorizer is unknown may be POLICY's own.
         lowest, highest = low.get(POLICY, 0), max(high.get(POLICY, 0), high.get(UNKNOWN_AUTHORIZER, 0))
-        return Decision(
-            Evidence(lowest, highest, by, asked, facts, unknown, ranks, self.set_aside, (raises, possible))
-        )
+        proofs = raises, possible
+        return Decision(Evidence(lowest, highest, by, asked, facts, unknown, ranks, self.set_aside, proofs))
 
     def _resolved(self, facts: Environment) -> list[Delegation]:
         """The delegations of one query whose principals depend on the action."""

@@ -12,20 +12,25 @@ from dataclasses import dataclass
 from keynote.compiler import CompiledProgram
 from keynote.environment import check_authorizers
 from keynote.errors import QueryError
-from keynote.evaluator import Delegation, Delegations
+from keynote.evaluator import Delegations
 from keynote.principals import POLICY, UndecodableKey, canonical
+from keynote.redaction import is_secret
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+# Not frozen, because one is made for each query of a stranger, and takes a third of the time so.
+@dataclass(slots=True, eq=False, repr=False)
 class Requesters:
     """Who requests an action: their canonical names, and as the query gave them, in one text.
 
-    `way` has the different Conditions between them and POLICY, or is None if there is no way, or more than one.
+    `way` has the different Conditions between them and POLICY; it is None if there is no way, or more than one, or if
+    nobody has looked. `lasting`: a session may keep this, as it is about principals that its assertions license, of
+    whom there are so many. Strangers come in any number, and a passphrase has no business in a memory.
     """
 
     names: tuple[str, ...]
     text: str
     way: tuple[CompiledProgram, ...] | None
+    lasting: bool
 
 
 def requesters(authorizers: Sequence[str], delegations: Delegations) -> Requesters:
@@ -41,25 +46,31 @@ def requesters(authorizers: Sequence[str], delegations: Delegations) -> Requeste
             continue  # nobody holds it, so leaving it out can only lower the answer
     if not found:
         raise QueryError("nobody requests the action; give at least one authorizer that is no undecodable key")
-    return Requesters(tuple(found), text, _only_way(found, delegations))
+    if not any(map(delegations.licensed, found)) or is_secret(text):
+        return Requesters(tuple(found), text, None, False)
+    return Requesters(tuple(found), text, _only_way(found, delegations), True)
 
 
 def _only_way(names: list[str], delegations: Delegations) -> tuple[CompiledProgram, ...] | None:
     if delegations.open or POLICY in names:
         return None
     licensed = delegations.licensed
-    programs: dict[CompiledProgram, None] = {}
-    seen = set(names)
-    onwards = [delegation for name in seen for delegation in licensed(name) or ()]
+    programs: dict[CompiledProgram | None, None] = {}
+    risen = dict.fromkeys(names, 1)  # as if all Conditions held
+    last = set(risen)
     while True:
+        onwards = {delegation for name in last for delegation in licensed(name) or ()}
         # Nobody relies on what others than these authorize.
         useful = [found for found in onwards if found.authorizer == POLICY or licensed(found.authorizer)]
-        if len(useful) != 1 or useful[0].licensee is None or useful[0].authorizer in seen:
+        if len(useful) != 1:
             return None
-        if useful[0].conditions is not None:
-            programs[useful[0].conditions] = None
-        authorizer = useful[0].authorizer
+        authorizer, licensees = useful[0].authorizer, useful[0].licensees
+        # All who support it have to have the same value, those who rose last, or it would count who supports it.
+        supporters = risen.keys() & licensees.principals if licensees else set()
+        if authorizer in risen or licensees is None or supporters - last or not licensees.value(risen):
+            return None
+        programs[useful[0].conditions] = None
         if authorizer == POLICY:
-            return tuple(programs)
-        seen.add(authorizer)
-        onwards = list[Delegation](licensed(authorizer) or ())
+            return tuple(program for program in programs if program is not None)
+        risen[authorizer] = 1
+        last = {authorizer}
