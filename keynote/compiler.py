@@ -53,7 +53,8 @@ FAILS: Final = -2
 class CompiledClause:
     """One clause. `start` is the index of the first step, or an exit if the test is constant.
 
-    `relations` are the steps' nodes, and `compiled` what they were compiled to.
+    `relations` are the steps' nodes; `fallible` says which may end in a run-time error for some attributes, and
+    `attributes` has the name of the attribute for those that compare just one with a constant.
     `value` is the compliance value's text or what computes it; None is _MAX_TRUST. A clause that `holds_others` has
     no value of its own. `parent` is the index of the clause this one is nested in, or -1.
     """
@@ -62,7 +63,8 @@ class CompiledClause:
     start: int
     steps: tuple[tuple[Predicate, int, int], ...]
     relations: tuple[Relation, ...]
-    compiled: tuple[CompiledRelation, ...]
+    fallible: tuple[bool, ...]
+    attributes: tuple[str | None, ...]
     value: str | Callable[[Environment], str] | None
     holds_others: bool
     parent: int
@@ -113,6 +115,11 @@ class CompiledProgram:
         return one_function(self.program, relations, values)
 
 
+def compile_program(program: Program, constants: Mapping[str, str]) -> CompiledProgram:
+    """A program that stands beside these local constants. Work is put off until its result is needed."""
+    return CompiledProgram(program, constants)
+
+
 def names_read(root: Node) -> frozenset[str] | None:
     """The attributes and constants that a node names, or None if it computes a name, with `$`."""
     found = set()
@@ -158,7 +165,8 @@ class _Compiler:
                 for relation, (_, holds, fails) in zip(compiled, steps, strict=True)
             ),
             relations=tuple(relation for relation, _, _ in steps),
-            compiled=compiled,
+            fallible=tuple(relation.fallible for relation in compiled),
+            attributes=tuple(relation.attribute for relation in compiled),
             value=self.value(clause.value),
             holds_others=isinstance(clause.value, Program),
             parent=parent,

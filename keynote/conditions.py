@@ -161,7 +161,7 @@ def _exits(clause: CompiledClause, environment: PartialEnvironment) -> set[int]:
     for number, (predicate, holds, fails) in enumerate(clause.steps):
         if number not in reached:
             continue
-        attribute = clause.compiled[number].attribute
+        attribute = clause.attributes[number]
         if attribute is not None and environment.is_unknown(attribute):  # far quicker than the exception
             reached |= {holds, fails}
             continue
@@ -170,7 +170,7 @@ def _exits(clause: CompiledClause, environment: PartialEnvironment) -> set[int]:
         except EvaluationError:
             reached.add(FAILS)
         except UnknownAttribute:
-            reached |= {holds, fails, FAILS} if clause.compiled[number].fallible else {holds, fails}
+            reached |= {holds, fails, FAILS} if clause.fallible[number] else {holds, fails}
     return reached
 
 
@@ -187,7 +187,7 @@ def _exits_with_groups(
         if truth is None:
             _reach(reached, holds, after)
             _reach(reached, fails, before)
-        if isinstance(truth, EvaluationError) or (truth is None and clause.compiled[number].fallible):
+        if isinstance(truth, EvaluationError) or (truth is None and clause.fallible[number]):
             _reach(reached, FAILS, before)
         elif truth is not None:
             _reach(reached, holds if truth else fails, after)

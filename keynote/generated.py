@@ -73,7 +73,7 @@ class _TooDeep(Exception):
     pass
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=256)
 def _code(body: str, constants: int) -> Callable[..., Function]:
     """What makes a function of this shape, given its constants."""
     names = ", ".join(f"c{number}" for number in range(constants))

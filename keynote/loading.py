@@ -12,7 +12,7 @@ from typing import Final
 
 from keynote import expressions, principals
 from keynote.assertions import Assertion
-from keynote.compiler import CompiledProgram, names_read
+from keynote.compiler import CompiledProgram, compile_program, names_read
 from keynote.environment import Environment, UnknownAttribute
 from keynote.errors import EvaluationError
 from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation
@@ -99,7 +99,7 @@ class _Loader:
         key = (id(tree), self._constants_used(tree, assertion.constants))
         program = self._programs.get(key)
         if program is None:
-            program = self._programs[key] = CompiledProgram(tree, assertion.constants)
+            program = self._programs[key] = compile_program(tree, assertion.constants)
         return program
 
     def _constants_used(self, tree: Program, constants: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import keynote
 from keynote.bounds import Bounds
-from keynote.compiler import CompiledProgram
+from keynote.compiler import compile_program
 from keynote.conditions import conditions_interval, conditions_value
 from keynote.environment import PartialEnvironment, Unknown, environment, scale
 from keynote.grammar import conditions
@@ -42,7 +42,7 @@ def rank(value: str) -> int:
 def test_conditions_agree_with_the_reference(
     program: reference.Program, attributes: dict[str, str], constants: dict[str, str]
 ) -> None:
-    compiled = CompiledProgram(conditions(reference.program_text(program)), constants)
+    compiled = compile_program(conditions(reference.program_text(program)), constants)
     facts = environment(attributes, ["K"], RANKS)
     wanted = reference.conditions_value(program, {**attributes, **constants})
     assert conditions_value(compiled, facts, RANKS) == wanted
@@ -61,7 +61,7 @@ def test_conditions_agree_with_the_reference(
 def test_an_interval_holds_the_value_of_every_completion(
     program: reference.Program, attributes: dict[str, str], unknown: set[str]
 ) -> None:
-    compiled = CompiledProgram(conditions(reference.program_text(program)), {})
+    compiled = compile_program(conditions(reference.program_text(program)), {})
     known = {name: text for name, text in attributes.items() if name not in unknown}
     facts = PartialEnvironment(environment(known, ["K"], RANKS), unknown)
     lowest, highest = conditions_interval(compiled, facts, RANKS)
@@ -75,7 +75,7 @@ def test_an_interval_holds_the_value_of_every_completion(
 def test_the_bounds_of_a_query_are_those_of_the_walk(
     program: reference.Program, attributes: dict[str, str], unknown: set[str]
 ) -> None:
-    compiled = CompiledProgram(conditions(reference.program_text(program)), {})
+    compiled = compile_program(conditions(reference.program_text(program)), {})
     facts = environment(attributes, ["K"], RANKS)
     for container in (unknown, Unknown.except_({"a", "b", "c"} - unknown)):
         walked = conditions_interval(compiled, PartialEnvironment(facts, container), RANKS)
@@ -115,7 +115,7 @@ def test_the_bounds_of_a_query_are_those_of_the_walk(
     ],
 )
 def test_four_values(text: str, unknown: set[str], interval: tuple[int, int]) -> None:
-    compiled = CompiledProgram(conditions(text), {})
+    compiled = compile_program(conditions(text), {})
     facts = environment({"c": "z"}, ["K"], RANKS)
     assert conditions_interval(compiled, PartialEnvironment(facts, unknown), RANKS) == interval
     everything = PartialEnvironment(facts, Unknown.except_({"b", "c"}))
@@ -148,7 +148,7 @@ def test_four_values(text: str, unknown: set[str], interval: tuple[int, int]) ->
     ],
 )
 def test_groups_of_a_match(text: str, value: int) -> None:
-    compiled = CompiledProgram(conditions(text), {})
+    compiled = compile_program(conditions(text), {})
     facts = environment({"a": "xy", "b": "z", "c": "mid"}, ["K"], RANKS)
     assert conditions_value(compiled, facts, RANKS) == value
     assert conditions_interval(compiled, PartialEnvironment(facts, ()), RANKS) == (value, value)
@@ -187,7 +187,7 @@ DEEP = 3_000
     ids=lambda text: str(text)[:20],
 )
 def test_depth_has_no_limit(text: str, value: int) -> None:
-    compiled = CompiledProgram(conditions(text), {})
+    compiled = compile_program(conditions(text), {})
     facts = environment({"a": "x"}, ["K"], RANKS)
     assert conditions_value(compiled, facts, RANKS) == value
     assert conditions_interval(compiled, PartialEnvironment(facts, ()), RANKS) == (value, value)
@@ -204,7 +204,7 @@ def test_licensees_may_nest_deeply(operator: str) -> None:
 
 
 def test_an_error_reaches_only_to_the_end_of_its_test() -> None:
-    compiled = CompiledProgram(conditions('1/0 == 1 -> { true; true; }; !(1/0 == 1); true -> "mid";'), {})
+    compiled = compile_program(conditions('1/0 == 1 -> { true; true; }; !(1/0 == 1); true -> "mid";'), {})
     assert conditions_value(compiled, environment({}, ["K"], RANKS), RANKS) == 1
 
 
