@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
-from keynote import expressions, grammar, limits, literals, principals, signatures
+from keynote import expressions, forms, grammar, limits, literals, principals, signatures
 from keynote.errors import PolicyError, Problem
 from keynote.excerpts import excerpt
 from keynote.licensees import principal_nodes
@@ -374,4 +374,4 @@ def _program(source: Source, start: int, text: str) -> Program:
 # A gateway meets the same certificates and credentials again and again, and what a policy says an authority repeats.
 # Equal Conditions have one tree, and a session evaluates them once. Text from the network must not fill the memory.
 _CACHED_SIZE: Final = 2_000
-_cached_program = functools.lru_cache(maxsize=256)(grammar.conditions)
+_cached_program = functools.lru_cache(maxsize=256)(forms.conditions)

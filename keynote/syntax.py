@@ -215,7 +215,7 @@ _CHILDREN: Final[dict[type[Node], Callable[[Any], Iterable["Node | None"]]]] = {
 
 
 def walk(root: Node) -> Iterator[Node]:
-    """`root` and all nodes below it, in no particular order."""
+    """`root` and all nodes below it, each before those below itself."""
     todo: list[Node | None] = [root]
     while todo:
         node = todo.pop()
