@@ -32,7 +32,8 @@ class UnknownAttribute(Exception):
 class Scale:
     """The compliance values of a query, lowest first, and the special attributes that tell them (RFC 2704 5.1.2).
 
-    `rank` is the `get` of `index`."""
+    `rank` is the `get` of `index`.
+    """
 
     values: tuple[str, ...]
     index: Mapping[str, int]

@@ -85,8 +85,8 @@ class Session:
             return search(facts, by, ranks, unknown)
         if unknown:
             bounds = Bounds(facts, by.text, unknown, ranks)
-            low = min(map(bounds.lowest, by.way), default=ranks.top)
-            high = min(map(bounds.highest, by.way), default=ranks.top)
+            low = min([ranks.top, *map(bounds.lowest, by.way)])
+            high = min([ranks.top, *map(bounds.highest, by.way)])
             return Decision(Evidence(low, high, by, self._delegations, facts, unknown, ranks, self.set_aside))
         # `exact` once more, but without its calls: this is what a daemon asks most.
         get, rank, top = facts.get, ranks.rank, ranks.top
