@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
-from keynote import expressions, grammar, limits, literals, principals, signatures
+from keynote import expressions, forms, grammar, limits, literals, principals, signatures
 from keynote.errors import PolicyError, Problem
 from keynote.excerpts import excerpt
 from keynote.licensees import principal_nodes
@@ -102,9 +102,11 @@ class Reader:
         return _Block(self, start, end).assertion()
 
     def program(self, text: str) -> Program:
+        text = text.rstrip(" \t\n")
         program = self._programs.get(text)
         if program is None:
-            program = self._programs[text] = grammar.conditions(text)
+            parse = _cached_program if len(text) <= _CACHED_SIZE else grammar.conditions
+            program = self._programs[text] = parse(text)
         return program
 
 
@@ -369,5 +371,7 @@ def _program(source: Source, start: int, text: str) -> Program:
         ) from None
 
 
-# A gateway meets the same certificates again and again.
-_cached_program = functools.lru_cache(maxsize=256)(grammar.conditions)
+# A gateway meets the same certificates and credentials again and again, and what a policy says an authority repeats.
+# Equal Conditions have one tree, and a session evaluates them once. Text from the network must not fill the memory.
+_CACHED_SIZE: Final = 2_000
+_cached_program = functools.lru_cache(maxsize=256)(forms.conditions)

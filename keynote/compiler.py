@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Conditions to callables, once, at load.
+"""Conditions to callables, once, when a query first reaches them.
 
 A test becomes a list of steps: a relation and two exits, where to go on if it holds and where if it does not. `&&`,
 `||`, `!` and parentheses are nothing but exits, so a test of any depth runs in one loop, short-circuits in the order
@@ -7,18 +7,22 @@ of the text, and can be followed along both exits at once when an attribute is u
 
 The clauses of a program stand in one list too, each with the place to go on at if its test fails, which is past the
 clauses nested in it. Local constants are known here and compiled in.
+
+That is how explanations and interval queries see a program. Where everything is known and no match leaves groups
+behind, one generated function gives the same value faster (`keynote.generated`).
 """
 
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from keynote import expressions, regular_expressions
 from keynote.environment import Environment, is_group_name, set_groups
 from keynote.errors import EvaluationError
 from keynote.expressions import Attribute
-from keynote.generated import CompiledRelation, Decide, Predicate, one_function
+from keynote.generated import CompiledRelation, Generated, Predicate, one_function
 from keynote.syntax import (
     And,
     Arithmetic,
@@ -34,6 +38,7 @@ from keynote.syntax import (
     Or,
     Program,
     Relation,
+    StringExpression,
     Test,
     Truth,
     walk,
@@ -48,9 +53,8 @@ FAILS: Final = -2
 class CompiledClause:
     """One clause. `start` is the index of the first step, or an exit if the test is constant.
 
-    `decide` does in one go what the steps do; it is None for tests that are too large. `relations` are the steps'
-    nodes; `fallible` says which may end in a run-time error for some attributes, and `attributes` has the name of the
-    attribute for those that compare just one with a constant.
+    `relations` are the steps' nodes; `fallible` says which may end in a run-time error for some attributes, and
+    `attributes` has the name of the attribute for those that compare just one with a constant.
     `value` is the compliance value's text or what computes it; None is _MAX_TRUST. A clause that `holds_others` has
     no value of its own. `parent` is the index of the clause this one is nested in, or -1.
     """
@@ -58,7 +62,6 @@ class CompiledClause:
     node: Clause
     start: int
     steps: tuple[tuple[Predicate, int, int], ...]
-    decide: Decide | None
     relations: tuple[Relation, ...]
     fallible: tuple[bool, ...]
     attributes: tuple[str | None, ...]
@@ -68,25 +71,59 @@ class CompiledClause:
     next: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class CompiledProgram:
-    """A Conditions field. `reads_groups`: its tests may read `_1` and so on, so what a match leaves behind counts."""
+    """A Conditions field, which most queries never reach: so it is compiled when one does."""
 
-    clauses: tuple[CompiledClause, ...]
-    reads_groups: bool
+    program: Program
+    constants: Mapping[str, str]
+
+    @cached_property
+    def reads_groups(self) -> bool:
+        """Whether its tests may read `_1` and so on, so that what a match leaves behind counts."""
+        names = names_read(self.program)
+        return names is None or any(map(is_group_name, names))
+
+    @cached_property
+    def clauses(self) -> tuple[CompiledClause, ...]:
+        """The clauses in the order of the text, nested ones after the one they are nested in."""
+        return tuple(_Compiler(self.constants, self.reads_groups).clauses(self.program))
+
+    @cached_property
+    def generated(self) -> Generated | None:
+        """What gives the value in one call, from the action's attributes alone. None if the program is too large for
+        it, or reads what only the query knows: special attributes, groups, or anything, by `$`."""
+        compiler = _Compiler(self.constants, False)
+        relations: dict[Relation, CompiledRelation] = {}
+        values: dict[Clause, str | None] = {}
+        maximum: set[Node] = set()
+        for node in walk(self.program):
+            match node:
+                case Dereference():
+                    return None
+                case Name(name=name) if name.startswith("_") and node not in maximum:
+                    return None
+                case Comparison() | Match():
+                    relations[node] = compiler.relation(node)
+                case Clause(value=value) if not isinstance(value, Program):
+                    computed = compiler.value(value)
+                    if callable(computed):
+                        return None
+                    values[node] = computed
+                    if computed is None and value is not None:
+                        maximum.add(value)
+        return one_function(self.program, relations, values)
 
 
 def compile_program(program: Program, constants: Mapping[str, str]) -> CompiledProgram:
-    names = names_read(program)
-    reads_groups = names is None or any(map(is_group_name, names))
-    compiler = _Compiler(constants, reads_groups)
-    return CompiledProgram(tuple(compiler.clauses(program)), reads_groups)
+    """A program that stands beside these local constants. Work is put off until its result is needed."""
+    return CompiledProgram(program, constants)
 
 
-def names_read(program: Program) -> frozenset[str] | None:
-    """The attributes and constants that a program names, or None if it computes a name, with `$`."""
+def names_read(root: Node) -> frozenset[str] | None:
+    """The attributes and constants that a node names, or None if it computes a name, with `$`."""
     found = set()
-    for node in walk(program):
+    for node in walk(root):
         if isinstance(node, Dereference):
             return None
         if isinstance(node, Name):
@@ -102,7 +139,6 @@ class _Compiler:
     # -- clauses -----------------------------------------------------------------------------------------------------
 
     def clauses(self, program: Program) -> list[CompiledClause]:
-        """The clauses in the order of the text, nested ones after the one they are nested in."""
         flat: list[tuple[Clause, int]] = []
         ends: dict[int, int] = {}
         todo: list[tuple[Clause, int] | int] = [(clause, -1) for clause in reversed(program.clauses)]
@@ -120,27 +156,33 @@ class _Compiler:
 
     def _clause(self, clause: Clause, parent: int, following: int) -> CompiledClause:
         start, steps = _steps(clause.test)
-        relations = {relation: self._relation(relation) for relation, _, _ in steps}
-        value: str | Callable[[Environment], str] | None = None
-        if clause.value is not None and not isinstance(clause.value, Program):
-            value = expressions.string(clause.value, self._constants)
+        compiled = tuple(self.relation(relation) for relation, _, _ in steps)
         return CompiledClause(
             node=clause,
             start=start,
-            steps=tuple((relations[relation].predicate, holds, fails) for relation, holds, fails in steps),
-            decide=one_function(clause.test, relations),
-            relations=tuple(relations),
-            fallible=tuple(compiled.fallible for compiled in relations.values()),
-            attributes=tuple(compiled.attribute for compiled in relations.values()),
-            value=value,
+            steps=tuple(
+                (relation.predicate, holds, fails)
+                for relation, (_, holds, fails) in zip(compiled, steps, strict=True)
+            ),
+            relations=tuple(relation for relation, _, _ in steps),
+            fallible=tuple(relation.fallible for relation in compiled),
+            attributes=tuple(relation.attribute for relation in compiled),
+            value=self.value(clause.value),
             holds_others=isinstance(clause.value, Program),
             parent=parent,
             next=following,
         )
 
+    def value(self, value: StringExpression | Program | None) -> str | Callable[[Environment], str] | None:
+        if value is None or isinstance(value, Program):
+            return None
+        if isinstance(value, Name) and value.name == "_MAX_TRUST":
+            return None
+        return expressions.string(value, self._constants)
+
     # -- relations ---------------------------------------------------------------------------------------------------
 
-    def _relation(self, relation: Relation) -> CompiledRelation:
+    def relation(self, relation: Relation) -> CompiledRelation:
         if isinstance(relation, Match):
             return self._match(relation)
         left = expressions.operand(relation.left, self._constants)

@@ -52,8 +52,6 @@ def conditions_value(program: CompiledProgram, environment: Environment, scale: 
 def clause_holds(clause: CompiledClause, environment: Environment) -> bool:
     at, steps = clause.start, clause.steps
     try:
-        if clause.decide is not None:
-            return clause.decide(environment, environment.get)
         while at >= 0:
             predicate, holds, fails = steps[at]
             at = holds if predicate(environment) else fails

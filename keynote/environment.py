@@ -6,7 +6,7 @@ string. In an interval query reading an unknown attribute raises `UnknownAttribu
 """
 
 import re
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -30,10 +30,14 @@ class UnknownAttribute(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The compliance values of a query, lowest first, and the special attributes that tell them (RFC 2704 5.1.2)."""
+    """The compliance values of a query, lowest first, and the special attributes that tell them (RFC 2704 5.1.2).
+
+    `rank` is the `get` of `index`.
+    """
 
     values: tuple[str, ...]
     index: Mapping[str, int]
+    rank: Callable[[str, int], int]
     top: int
     attributes: Mapping[str, str]
 
@@ -49,23 +53,42 @@ def scale(values: tuple[str, ...]) -> Scale:
     for position, value in enumerate(values):
         index.setdefault(value, position)  # of two equal values the lower one counts
     attributes = {"_MIN_TRUST": values[0], "_MAX_TRUST": values[-1], "_VALUES": ",".join(values)}
-    return Scale(values, index, index[values[-1]], attributes)
+    return Scale(values, index, index.get, index[values[-1]], attributes)
+
+
+def checked(action: Mapping[str, str]) -> Environment:
+    """The action's attributes, copied. Raises QueryError for a name or a value that no attribute can have."""
+    facts = dict(action)
+    if not _known_names.issuperset(facts):
+        _check_names(facts)
+    try:
+        text = "".join(facts.values())
+    except TypeError as error:
+        raise QueryError("attribute values are strings; write numbers in decimal") from error
+    if not text.isascii() or "\0" in text:
+        _check_values(facts)
+    return facts
+
+
+def check_authorizers(authorizers: Sequence[str]) -> str:
+    """What `_ACTION_AUTHORIZERS` is. Raises QueryError for what cannot be a principal."""
+    try:
+        text = ",".join(authorizers)
+    except TypeError as error:
+        raise QueryError("authorizers are strings") from error
+    if not _is_latin_1(text):
+        raise QueryError("an authorizer has a character that is NUL or beyond Latin-1")
+    return text
+
+
+def completed(facts: Environment, authorizers: str, scale: Scale) -> Environment:
+    """What `checked` gives, in a new environment that has the special attributes as well."""
+    return {**facts, **scale.attributes, "_ACTION_AUTHORIZERS": authorizers}
 
 
 def environment(action: Mapping[str, str], authorizers: Sequence[str], scale: Scale) -> Environment:
-    """A new environment. Raises QueryError for a name or a value that no attribute can have."""
-    if not _known_names.issuperset(action):
-        _check_names(action)
-    try:
-        text = "".join(action.values())
-        requesters = ",".join(authorizers)
-    except TypeError as error:
-        raise QueryError("attribute values and authorizers are strings; write numbers in decimal") from error
-    if not text.isascii() or "\0" in text:
-        _check_values(action)
-    if not _is_latin_1(requesters):
-        raise QueryError("an authorizer has a character that is NUL or beyond Latin-1")
-    return {**action, **scale.attributes, "_ACTION_AUTHORIZERS": requesters}
+    """A new environment with all that a test can read. Raises QueryError for what cannot be read."""
+    return completed(checked(action), check_authorizers(authorizers), scale)
 
 
 def _check_names(action: Mapping[str, str]) -> None:

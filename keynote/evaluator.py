@@ -21,12 +21,29 @@ from keynote.principals import POLICY
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Delegation:
     """An assertion ready to be evaluated. `authorizer` is canonical; None in `licensees` or `conditions` is a field
-    that is missing, which gives the highest value."""
+    that is missing, which gives the highest value. `licensee` is the principal of a field that is just one.
+    """
 
     assertion: Assertion
     authorizer: str
+    licensee: str | None
     licensees: CompiledLicensees | None
     conditions: CompiledProgram | None
+
+    @classmethod
+    def of(
+        cls,
+        assertion: Assertion,
+        authorizer: str,
+        licensees: CompiledLicensees | None,
+        conditions: CompiledProgram | None,
+    ) -> "Delegation":
+        licensee = None if licensees is None else licensees.only
+        return cls(assertion, authorizer, licensee, licensees, conditions)
+
+    def names(self, principal: str) -> bool:
+        """Whether the Licensees field names a principal."""
+        return self.licensees is not None and principal in self.licensees.principals
 
 
 #: A principal's value rose to what stands second, because of a delegation. In their order these prove the answer.
@@ -94,36 +111,40 @@ def _lookup(layers: tuple[Layer, ...]) -> Callable[[str], Sequence[Delegation] |
 
 
 def fixed_point(
-    requesters: Iterable[str], delegations: Delegations, conditions: Callable[[Delegation], int], top: int
+    requesters: Iterable[str], delegations: Delegations, conditions: Callable[[CompiledProgram], int], top: int
 ) -> tuple[Values, list[Raise]]:
     """The value of each principal that has one above the lowest, and how it came by it.
 
-    `conditions` gives the Conditions value of a delegation, and is asked once for each. Ends early when POLICY has
-    the highest value.
+    `conditions` gives the value of a Conditions field, and is asked once for all assertions that share it. Ends early
+    when POLICY has the highest value.
     """
     values: Values = dict.fromkeys(requesters, top)
     raises: list[Raise] = []
     if POLICY in values:
         return values, raises
     licensed = delegations.licensed
-    found: dict[Delegation, int] = {}
+    found: dict[CompiledProgram | None, int] = {None: top}
     agenda = list(delegations.open)
     for requester in values:
         agenda += licensed(requester) or ()
     if len(values) > 1:
         agenda = list(dict.fromkeys(agenda))
     for delegation in agenda:  # grows while it runs
-        authorizer, licensees = delegation.authorizer, delegation.licensees
+        authorizer, licensee, program = delegation.authorizer, delegation.licensee, delegation.conditions
+        if licensee is not None:
+            value = values[licensee]  # it has one, or the delegation would not be here
+        else:
+            licensees = delegation.licensees
+            value = top if licensees is None else licensees.value(values)
         current = values.get(authorizer, 0)
-        value = top if licensees is None else licensees.value(values)
         if value <= current:
             continue
         dependants = licensed(authorizer)
         if not dependants and authorizer not in _ALWAYS_WANTED:
             continue
-        allowed = found.get(delegation)
+        allowed = found.get(program)
         if allowed is None:
-            allowed = found[delegation] = conditions(delegation)
+            allowed = found[program] = conditions(program)  # type: ignore[arg-type]  # None has been found
         if allowed < value:
             value = allowed
         if value > current:

@@ -1,28 +1,68 @@
 # SPDX-License-Identifier: ISC
 """What a query leaves behind, so that its reasons can be found when somebody asks for them."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from keynote.environment import Environment, PartialEnvironment, Scale
-from keynote.evaluator import Delegations, Raise
+from keynote.bounds import Bounds, exact
+from keynote.environment import Environment, PartialEnvironment, Scale, completed
+from keynote.evaluator import Delegations, Raise, fixed_point
 from keynote.files import SetAside
+from keynote.ways import Requesters
 
 
-# Not frozen, because one is made for every query, and a frozen one takes twice as long to make.
+# Not frozen, because one is made for every query, and a frozen one takes three times as long to make.
 @dataclass(slots=True, eq=False, repr=False)
 class Evidence:
-    """`raises` prove the lowest value of the answer, `possible_raises` the highest; `requesters` are canonical."""
+    """The answer, from `lowest` to `highest`, and what it rests on.
 
-    requesters: tuple[str, ...]
+    `facts` are as `keynote.environment.checked` gives them. `proofs` are the raises that prove the lowest value of
+    the answer, and those that prove the highest; None if they have not been needed yet.
+    """
+
+    lowest: int
+    highest: int
+    asked_by: Requesters
     delegations: Delegations
-    environment: Environment
+    facts: Environment
+    unknown: Container[str]
     scale: Scale
-    raises: Sequence[Raise]
-    possible_raises: Sequence[Raise]
     set_aside: tuple[SetAside, ...]
+    proofs: tuple[Sequence[Raise], Sequence[Raise]] | None = None
+
+    @property
+    def requesters(self) -> tuple[str, ...]:
+        """Their canonical names."""
+        return self.asked_by.names
+
+    @property
+    def raises(self) -> Sequence[Raise]:
+        """How principals came by the values that prove the lowest value of the answer."""
+        return self._proofs()[0]
+
+    @property
+    def possible_raises(self) -> Sequence[Raise]:
+        """The same for the highest."""
+        return self._proofs()[1]
+
+    def _proofs(self) -> tuple[Sequence[Raise], Sequence[Raise]]:
+        if self.proofs is None:
+            facts, text, scale = self.facts, self.asked_by.text, self.scale
+            if self.unknown:
+                bounds = Bounds(facts, text, self.unknown, scale)
+                _, raises = fixed_point(self.requesters, self.delegations, bounds.lowest, scale.top)
+                _, possible = fixed_point(self.requesters, self.delegations, bounds.highest, scale.top)
+            else:
+                _, raises = fixed_point(self.requesters, self.delegations, exact(facts, text, scale), scale.top)
+                possible = raises
+            self.proofs = raises, possible
+        return self.proofs
+
+    @property
+    def environment(self) -> Environment:
+        """All that a test could read, in a new environment. Reading what is unknown raises UnknownAttribute."""
+        return self.partial_environment()
 
     def partial_environment(self) -> PartialEnvironment:
-        """The environment as interval functions want it, to read and to write groups into."""
-        facts = self.environment
-        return PartialEnvironment(facts, facts.unknown if isinstance(facts, PartialEnvironment) else ())
+        """The same, as interval functions want it, to read and to write groups into."""
+        return PartialEnvironment(completed(self.facts, self.asked_by.text, self.scale), self.unknown)

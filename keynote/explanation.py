@@ -10,7 +10,7 @@ from keynote.reasons import Reason, reasons
 from keynote.survey import Line, survey
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Decision:
     """The answer. Where attributes were unknown it is an interval, and `value` is its lower end: what holds whatever
     they turn out to be.
@@ -19,9 +19,17 @@ class Decision:
     than the decision where there are many.
     """
 
-    _lowest: int
-    _highest: int
+    # One field only, because each takes a frozen object 0.1 µs more to make.
+    __slots__ = ("_evidence",)
     _evidence: Evidence
+
+    @property
+    def _lowest(self) -> int:
+        return self._evidence.lowest
+
+    @property
+    def _highest(self) -> int:
+        return self._evidence.highest
 
     @property
     def value(self) -> str:

@@ -39,6 +39,11 @@ class CompiledLicensees:
     principals: tuple[str, ...]
     steps: tuple[_Step, ...]
 
+    @property
+    def only(self) -> str | None:
+        """The principal of a field that is one principal."""
+        return self.principals[0] if self.principals and not self.steps else None
+
     def value(self, values: Values) -> int:
         """The field's value, given the principals' values; a principal without one has the lowest."""
         if not self.steps:

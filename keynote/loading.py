@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Assertions to delegations: principals resolved, Licensees and Conditions compiled.
+"""Assertions to delegations: principals resolved, Licensees compiled, and Conditions ready to be.
 
 Assertions whose Conditions have equal text share one tree; they share the compiled program too, unless their local
 constants make a difference to it.
@@ -7,6 +7,8 @@ constants make a difference to it.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
 
 from keynote import expressions, principals
 from keynote.assertions import Assertion
@@ -36,7 +38,7 @@ class VariableDelegation:
             return None
         field = self.assertion.licensees
         licensees = None if field is None else compile_licensees(field.tree, names)
-        return Delegation(self.assertion, authorizer, licensees, self.conditions)
+        return Delegation.of(self.assertion, authorizer, licensees, self.conditions)
 
 
 def _principal(principal: Principal, facts: Environment, unknown: str) -> str:
@@ -48,10 +50,15 @@ def _principal(principal: Principal, facts: Environment, unknown: str) -> str:
         return unknown
 
 
+# So many Conditions are compiled at load: where there are few, the first query is not slower than others by that.
+_AHEAD: Final = 16
+
+
 def delegations(assertions: Iterable[Assertion]) -> tuple[list[Delegation], list[VariableDelegation]]:
     loader = _Loader()
     for assertion in assertions:
         loader.add(assertion)
+    loader.compile_first()
     return loader.fixed, loader.variable
 
 
@@ -67,9 +74,13 @@ class _Loader:
         authorizer = _resolve(assertion.authorizer.tree, assertion.constants)
         licensees = self._licensees(assertion)
         if isinstance(authorizer, str) and not isinstance(licensees, dict):
-            self.fixed.append(Delegation(assertion, authorizer, licensees, conditions))
+            self.fixed.append(Delegation.of(assertion, authorizer, licensees, conditions))
         else:
             self.variable.append(VariableDelegation(assertion, authorizer, conditions))
+
+    def compile_first(self) -> None:
+        for program in islice(self._programs.values(), _AHEAD):
+            _ = program.generated
 
     def _licensees(self, assertion: Assertion) -> CompiledLicensees | dict[StringExpression, Principal] | None:
         """The compiled field, or its principals if some depend on the action."""

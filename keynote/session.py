@@ -7,19 +7,24 @@ from typing import Final
 
 from keynote import signatures
 from keynote.assertions import Assertion
-from keynote.conditions import Interval, conditions_interval, conditions_value
-from keynote.environment import Environment, PartialEnvironment, Scale, environment, scale
-from keynote.errors import QueryError, SignatureError
+from keynote.bounds import Bounds, exact
+from keynote.conditions import conditions_value
+from keynote.environment import Environment, PartialEnvironment, Scale, checked, completed, scale
+from keynote.errors import SignatureError
 from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation, Delegations, Layer, fixed_point
 from keynote.evidence import Evidence
 from keynote.explanation import Decision
 from keynote.files import SetAside
 from keynote.limits import Limits
 from keynote.loading import delegations
-from keynote.principals import POLICY, UndecodableKey, canonical
+from keynote.principals import POLICY
+from keynote.ways import Requesters, requesters
 
 BOOLEAN: Final = ("false", "true")
 _DEFAULT_LIMITS: Final = Limits()
+
+# Requesters that a session remembers.
+_REMEMBERED: Final = 1024
 
 
 class Session:
@@ -30,7 +35,7 @@ class Session:
     left out before, to be told with each decision; `limits` says what is accepted besides.
     """
 
-    __slots__ = ("_delegations", "_variable", "set_aside")
+    __slots__ = ("_delegations", "_requesters", "_variable", "set_aside")
 
     def __init__(
         self,
@@ -44,6 +49,7 @@ class Session:
         believed, refused = _sifted(credentials, partial(signatures.verify, legacy=limits.legacy_signatures))
         fixed, self._variable = delegations([*correct, *believed])
         self._delegations = Delegations([Layer(fixed)])
+        self._requesters: dict[tuple[str, ...], Requesters] = {}
         self.set_aside: tuple[SetAside, ...] = (*set_aside, *wrong, *refused)
 
     def extended(self, trusted_assertions: Iterable[Assertion]) -> "Session":
@@ -52,6 +58,7 @@ class Session:
         session = Session.__new__(Session)
         session._variable = [*self._variable, *variable]
         session._delegations = self._delegations.with_layer(Layer(fixed))
+        session._requesters = {}
         session.set_aside = self.set_aside
         return session
 
@@ -77,51 +84,75 @@ class Session:
         Raises QueryError if nobody requests the action, or if a name or a value cannot be one.
         """
         ranks = scale(tuple(values))
-        facts = environment(action, authorizers, ranks)
-        requesters = _requesters(authorizers)
+        facts = checked(action)
+        by = self._requested_by(authorizers)
+        if by.way is None or self._variable:
+            search = self._search_interval if unknown else self._search
+            return search(facts, by, ranks, unknown)
         if unknown:
-            return self._interval(PartialEnvironment(facts, unknown), requesters, ranks)
-        asked = self._resolved(facts) if self._variable else self._delegations
+            bounds = Bounds(facts, by.text, unknown, ranks)
+            low = min([ranks.top, *map(bounds.lowest, by.way)])
+            high = min([ranks.top, *map(bounds.highest, by.way)])
+            return Decision(Evidence(low, high, by, self._delegations, facts, unknown, ranks, self.set_aside))
+        # `exact` once more, but without its calls: this is what a daemon asks most.
+        get, rank, top = facts.get, ranks.rank, ranks.top
+        value = top
+        for program in by.way:
+            generated = program.generated
+            if generated is not None:
+                found = generated.function(facts, get, rank, top)
+            else:
+                found = conditions_value(program, completed(facts, by.text, ranks), ranks)
+            if found < value:
+                value = found
+        return Decision(Evidence(value, value, by, self._delegations, facts, (), ranks, self.set_aside))
 
-        def conditions(delegation: Delegation) -> int:
-            program = delegation.conditions
-            return ranks.top if program is None else conditions_value(program, facts, ranks)
+    def _requested_by(self, authorizers: Sequence[str]) -> Requesters:
+        try:
+            remembered = None if isinstance(authorizers, str) else self._requesters.get(tuple(authorizers))
+        except TypeError:
+            remembered = None  # what is no sequence of strings is told below
+        if remembered is not None:
+            return remembered
+        found = requesters(authorizers, self._delegations)
+        if found.lasting:
+            if len(self._requesters) >= _REMEMBERED:
+                self._requesters.clear()
+            self._requesters[tuple(authorizers)] = found
+        return found
 
-        found, raises = fixed_point(requesters, asked, conditions, ranks.top)
-        value = found.get(POLICY, 0)
-        return Decision(value, value, Evidence(requesters, asked, facts, ranks, raises, raises, self.set_aside))
+    def _search(self, facts: Environment, by: Requesters, ranks: Scale, unknown: Container[str]) -> Decision:
+        asked = self._delegations
+        if self._variable:
+            asked = asked.with_layer(Layer(self._resolved(completed(facts, by.text, ranks))))
+        values, raises = fixed_point(by.names, asked, exact(facts, by.text, ranks), ranks.top)
+        value = values.get(POLICY, 0)
+        proofs = raises, raises
+        return Decision(Evidence(value, value, by, asked, facts, unknown, ranks, self.set_aside, proofs))
 
-    def _interval(self, facts: PartialEnvironment, requesters: tuple[str, ...], ranks: Scale) -> Decision:
+    def _search_interval(self, facts: Environment, by: Requesters, ranks: Scale, unknown: Container[str]) -> Decision:
         """The least fixed point with each assertion's lowest value, and with its highest. They bound the answer,
         because a principal's value never falls when an assertion's rises."""
-        asked = self._resolved(facts) if self._variable else self._delegations
-        intervals: dict[Delegation, Interval] = {}
-
-        def interval(delegation: Delegation) -> Interval:
-            if delegation not in intervals:
-                intervals[delegation] = _interval_of(delegation, facts, ranks)
-            return intervals[delegation]
-
-        low, raises = fixed_point(requesters, asked, lambda delegation: interval(delegation)[0], ranks.top)
-        anybody = (*requesters, UNKNOWN_LICENSEE) if self._variable else requesters
-        high, possible = fixed_point(anybody, asked, lambda delegation: interval(delegation)[1], ranks.top)
+        asked = certain = self._delegations
+        anybody = by.names
+        if self._variable:
+            resolved = self._resolved(PartialEnvironment(completed(facts, by.text, ranks), unknown))
+            # An unknown licensee may be an undecodable key, which voids the field.
+            surely = [delegation for delegation in resolved if not delegation.names(UNKNOWN_LICENSEE)]
+            asked, certain = asked.with_layer(Layer(resolved)), asked.with_layer(Layer(surely))
+            anybody = (*anybody, UNKNOWN_LICENSEE)
+        bounds = Bounds(facts, by.text, unknown, ranks)
+        low, raises = fixed_point(by.names, certain, bounds.lowest, ranks.top)
+        high, possible = fixed_point(anybody, asked, bounds.highest, ranks.top)
         # An assertion whose authorizer is unknown may be POLICY's own.
-        highest = max(high.get(POLICY, 0), high.get(UNKNOWN_AUTHORIZER, 0))
-        evidence = Evidence(requesters, asked, facts, ranks, raises, possible, self.set_aside)
-        return Decision(low.get(POLICY, 0), highest, evidence)
+        lowest, highest = low.get(POLICY, 0), max(high.get(POLICY, 0), high.get(UNKNOWN_AUTHORIZER, 0))
+        proofs = raises, possible
+        return Decision(Evidence(lowest, highest, by, asked, facts, unknown, ranks, self.set_aside, proofs))
 
-    def _resolved(self, facts: Environment) -> Delegations:
-        """The delegations of one query, those included whose principals depend on the action."""
+    def _resolved(self, facts: Environment) -> list[Delegation]:
+        """The delegations of one query whose principals depend on the action."""
         found = (variable.resolved(facts) for variable in self._variable)
-        return self._delegations.with_layer(Layer([delegation for delegation in found if delegation is not None]))
-
-
-def _interval_of(delegation: Delegation, facts: PartialEnvironment, ranks: Scale) -> Interval:
-    program, licensees = delegation.conditions, delegation.licensees
-    low, high = (ranks.top, ranks.top) if program is None else conditions_interval(program, facts, ranks)
-    if licensees is not None and UNKNOWN_LICENSEE in licensees.principals:
-        return 0, high  # the unknown licensee may be an undecodable key, which voids the field
-    return low, high
+        return [delegation for delegation in found if delegation is not None]
 
 
 def query(
@@ -136,20 +167,6 @@ def query(
 ) -> Decision:
     """One query; see `Session` and `Session.query`."""
     return Session(policies, credentials, limits=limits).query(action, authorizers, values, unknown)
-
-
-def _requesters(authorizers: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(authorizers, str):
-        raise QueryError("authorizers are a sequence of principals; put the one into a list")
-    found = []
-    for authorizer in authorizers:
-        try:
-            found.append(canonical(authorizer))
-        except UndecodableKey:
-            continue  # nobody holds it, so leaving it out can only lower the answer
-    if not found:
-        raise QueryError("nobody requests the action; give at least one authorizer that is no undecodable key")
-    return tuple(found)
 
 
 def _sifted(

@@ -8,8 +8,10 @@ A tree is as deep as its text is nested, thousands of levels if need be. So noth
 equality is identity, and `repr` goes through `keynote.printing`, which keeps its own stack.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Final
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -202,31 +204,27 @@ class Assignment(Node):
     text: str
 
 
+_CHILDREN: Final[dict[type[Node], Callable[[Any], Iterable["Node | None"]]]] = {
+    Program: lambda node: node.clauses,
+    Threshold: lambda node: node.principals,
+    Clause: lambda node: (node.test, node.value),
+    **dict.fromkeys((Not, Negation, Conversion, Dereference), lambda node: (node.operand,)),
+    **dict.fromkeys((And, Or, AllOf, AnyOf, Comparison, Arithmetic, Concatenation), attrgetter("left", "right")),
+    Match: lambda node: (node.subject, node.pattern),
+}
+
+
 def walk(root: Node) -> Iterator[Node]:
-    """`root` and all nodes below it, in no particular order."""
+    """`root` and all nodes below it, each before those below itself."""
     todo: list[Node | None] = [root]
     while todo:
         node = todo.pop()
         if node is None:
             continue
         yield node
-        match node:
-            case Program(clauses=children) | Threshold(principals=children):
-                todo += children
-            case Clause(test=test, value=value):
-                todo += [test, value]
-            case (
-                Not(operand=child) | Negation(operand=child) | Conversion(operand=child) | Dereference(operand=child)
-            ):
-                todo.append(child)
-            case And(left=left, right=right) | Or(left=left, right=right):
-                todo += [left, right]
-            case AllOf(left=left, right=right) | AnyOf(left=left, right=right):
-                todo += [left, right]
-            case Comparison(left=left, right=right) | Match(subject=left, pattern=right):
-                todo += [left, right]
-            case Arithmetic(left=left, right=right) | Concatenation(left=left, right=right):
-                todo += [left, right]
+        children = _CHILDREN.get(type(node))
+        if children is not None:
+            todo += children(node)
 
 
 def leftmost(node: Node) -> Node:

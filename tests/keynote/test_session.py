@@ -39,6 +39,9 @@ def test_of_equal_values_the_lowest_counts() -> None:
     assert (decision.value, decision.allowed) == ("b", True)
     assert str(asked.query({}, ["K"], ("b", "a", "b"))) == "b"
     assert not asked.query({}, ["K"], ("b", "a", "b")).allowed
+    # where the highest value is the lowest too, nothing is above it, whatever a clause gives
+    for unknown in ((), {"x"}):
+        assert session(policy('"K"', 'true -> "a";')).query({}, ["K"], ("b", "a", "b"), unknown).highest == "b"
 
 
 def test_special_attributes() -> None:
