@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from keynote.coverage import Coverage
 from keynote.errors import Problem
 from keynote.explanation import Decision
 from keynote.locations import Location
@@ -34,6 +35,18 @@ def result_data(result: Result) -> dict[str, Any]:
         "actual": result.actual,
         "because": result.because,
         "problem": result.problem,
+    }
+
+
+def coverage_data(coverage: Coverage, least: float | None) -> dict[str, Any]:
+    """`enough`: at least the percentage that is wanted was true; null if none is."""
+    return {
+        "clauses": len(coverage.clauses),
+        "evaluated_percent": round(coverage.evaluated_percentage, 3),
+        "true_percent": round(coverage.true_percentage, 3),
+        "enough": None if least is None else coverage.true_percentage >= least,
+        "never_evaluated": [{"where": _place(it.where), "text": it.text} for it in coverage.never_evaluated],
+        "never_true": [{"where": _place(it.where), "text": it.text} for it in coverage.never_true],
     }
 
 

@@ -2,14 +2,14 @@
 """The commands. Every error, a wrong use of the command line among them, ends with status 1: 2 means denied."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import click
 
-from keynote import report, test
+from keynote import report
+from keynote.cli import test
 from keynote.cli.inputs import decide, query_options
-from keynote.cli.program import Program, json_option, print_json
+from keynote.cli.program import Program, print_json
 from keynote.cli.tree import print_tree
 from keynote.complaints import BadInput, Complaint
 from keynote.errors import KeynoteError, PolicyError
@@ -80,29 +80,8 @@ def why(as_json: bool, **question: Any) -> int:
     return _status(decision)
 
 
-@commands.command("test")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
-@json_option()
-def run_tests(paths: Sequence[Path], as_json: bool) -> int:
-    """Run tables of queries: queries.toml files, *.jsonl collections, or folders that hold them.
-
-    The last line is `N passed, N failed`; the exit status is 0 if none failed, and else 1.
-
-    \b
-    Example:
-      keynote test policies
-    """
-    results = [test.run(query) for path in paths for query in test.queries(path)]
-    failed = [result for result in results if not result.passed]
-    passed = len(results) - len(failed)
-    if as_json:
-        cases = [report.result_data(result) for result in results]
-        print_json({"passed": passed, "failed": len(failed), "cases": cases})
-    else:
-        for result in failed:
-            click.echo(f"FAILED {shown(result.name)}: {result.problem}")
-        click.echo(f"{passed} passed, {len(failed)} failed")
-    return ERROR if failed else ALLOWED
+for command in (test.command,):
+    commands.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
