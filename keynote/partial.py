@@ -18,13 +18,14 @@ from keynote.syntax import Relation
 @dataclass(frozen=True, slots=True, eq=False)
 class ClauseState:
     """`evaluated` says whether the test is reached: the tests around it hold. `holds` says that it holds as well.
-    None is "depends on unknown attributes". `truths` has the relations that can be reached; `groups` is what the
-    last match leaves behind if the test holds."""
+    None is "depends on unknown attributes". `truths` has the relations that can be reached, and `groups_before` the
+    groups of the last match before each; `groups` is what the last match leaves behind if the test holds."""
 
     clause: CompiledClause
     evaluated: bool | None
     holds: bool | None
     truths: Mapping[Relation, Truth]
+    groups_before: Mapping[Relation, GroupState]
     groups: GroupState
 
 
@@ -32,16 +33,15 @@ def clause_states(program: CompiledProgram, environment: PartialEnvironment) -> 
     """Every clause, in the order of the text; an order in which a clause comes after the one it is nested in."""
     states: list[ClauseState] = []
     for clause in program.clauses:
-        evaluated, groups = (
-            (states[clause.parent].holds, states[clause.parent].groups) if clause.parent >= 0 else (True, None)
-        )
-        state = (
-            ClauseState(clause, evaluated, False, {}, None)
-            if evaluated is False
-            else _state(clause, evaluated, environment, groups)
-        )
-        states.append(state)
-        yield state
+        evaluated: bool | None = True
+        groups: GroupState = None
+        if clause.parent >= 0:
+            evaluated, groups = states[clause.parent].holds, states[clause.parent].groups
+        if evaluated is False:
+            states.append(ClauseState(clause, False, False, {}, {}, None))
+        else:
+            states.append(_state(clause, evaluated, environment, groups))
+        yield states[-1]
     set_group_state(environment, None)
 
 
@@ -49,6 +49,7 @@ def _state(
     clause: CompiledClause, evaluated: bool | None, environment: PartialEnvironment, groups: GroupState
 ) -> ClauseState:
     truths: dict[Relation, Truth] = {}
+    groups_before: dict[Relation, GroupState] = {}
     reached: dict[int, GroupState] = {clause.start: groups}
 
     def reach(place: int, with_groups: GroupState) -> None:
@@ -59,7 +60,7 @@ def _state(
             continue
         before = reached[number]
         truth, after = truth_of(clause, number, environment, before)
-        truths[clause.relations[number]] = truth
+        truths[clause.relations[number]], groups_before[clause.relations[number]] = truth, before
         if isinstance(truth, EvaluationError):
             reach(FAILS, before)
             continue
@@ -69,11 +70,7 @@ def _state(
             reach(holds, after)
         if truth is not True:
             reach(fails, before)
-    certain = evaluated is True and FAILS not in reached
-    return ClauseState(
-        clause,
-        evaluated,
-        True if HOLDS in reached and certain else None if HOLDS in reached else False,
-        truths,
-        reached.get(HOLDS),
-    )
+    holding: bool | None = False
+    if HOLDS in reached:
+        holding = True if evaluated is True and FAILS not in reached else None
+    return ClauseState(clause, evaluated, holding, truths, groups_before, reached.get(HOLDS))

@@ -34,15 +34,37 @@ def latin_1(argument: str) -> str:
 
 def query_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that `eval` and `why` share."""
-    for option in reversed(_OPTIONS):
+    return _with(_OPTIONS, command)
+
+
+def action_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Those that tell an action, and its compliance values."""
+    return _with(_ACTION_OPTIONS, command)
+
+
+def _with(options: Sequence[Callable[..., Any]], command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(options):
         command = option(command)
     return command
 
 
-_FILE_TYPE: Final = click.Path(dir_okay=False, path_type=Path)
+FILE: Final = click.Path(dir_okay=False, path_type=Path)
+_ACTION_OPTIONS: Final = (
+    click.option(
+        "-a", "--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="An attribute of the action."
+    ),
+    click.option(
+        "--action",
+        "action_files",
+        multiple=True,
+        type=FILE,
+        help='File of attributes, `name=value` or `name = "value"` a line.',
+    ),
+    click.option("--values", default="false,true", show_default=True, help="Compliance values, lowest first."),
+)
 _OPTIONS: Final = (
-    click.option("-p", "--policy", "policies", multiple=True, type=_FILE_TYPE, help="File of trusted assertions."),
-    click.option("-c", "--credential", "credentials", multiple=True, type=_FILE_TYPE, help="File of credentials."),
+    click.option("-p", "--policy", "policies", multiple=True, type=FILE, help="File of trusted assertions."),
+    click.option("-c", "--credential", "credentials", multiple=True, type=FILE, help="File of credentials."),
     click.option(
         "-k",
         "--authorizer",
@@ -51,17 +73,7 @@ _OPTIONS: Final = (
         metavar="PRINCIPAL|@FILE",
         help="Who requests the action; @FILE reads principals from a file, as keynote(1) writes them or one a line.",
     ),
-    click.option(
-        "-a", "--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="An attribute of the action."
-    ),
-    click.option(
-        "--action",
-        "action_files",
-        multiple=True,
-        type=_FILE_TYPE,
-        help='File of attributes, `name=value` or `name = "value"` a line.',
-    ),
-    click.option("--values", default="false,true", show_default=True, help="Compliance values, lowest first."),
+    *_ACTION_OPTIONS,
     click.option(
         "--unknown",
         multiple=True,
@@ -84,31 +96,40 @@ def decide(
     """Load everything and ask. Raises KeynoteError."""
     if not policies:
         raise InputError("no policy", hint="give one or more with -p")
-    trusted = [assertion for path in policies for assertion in _policy(path)]
+    action = action_of(attributes, action_files)
+    session = session_of(policies, credentials)
+    return session.query(action, principals_of(authorizers), compliance_values(values), unknown_of(unknown, action))
+
+
+def session_of(policies: Sequence[Path], credentials: Sequence[Path]) -> Session:
+    """Raises KeynoteError."""
+    trusted = [assertion for path in policies for assertion in policy(path)]
     untrusted: list[Assertion] = []
     set_aside: list[SetAside] = []
     for path in credentials:
-        usable, refused = parse_credentials(_read(path), name=str(path))
+        usable, refused = parse_credentials(read(path), name=str(path))
         untrusted += usable
         set_aside += refused
+    return Session(trusted, untrusted, set_aside=set_aside)
+
+
+def action_of(attributes: Sequence[str], action_files: Sequence[Path]) -> dict[str, str]:
+    """Attributes of files, and on top of them those of the command line."""
     action: dict[str, str] = {}
     for path in action_files:
-        action |= action_file(_text(path), str(path))
-    given = _attributes(attributes)
-    session = Session(trusted, untrusted, set_aside=set_aside)
-    return session.query(
-        action | given,
-        [principal for argument in authorizers for principal in _principals(argument)],
-        _values(values),
-        _unknown(unknown, action | given),
-    )
+        action |= action_file(text_of(path), str(path))
+    return action | _attributes(attributes)
 
 
-def _values(argument: str) -> list[str]:
+def principals_of(arguments: Sequence[str]) -> list[str]:
+    return [principal for argument in arguments for principal in _principals(argument)]
+
+
+def compliance_values(argument: str, option: str = "--values") -> list[str]:
     """At least a highest one above a lowest: the exit status tells by them."""
     values = latin_1(argument).split(",")
     if len(set(values)) < 2 or "" in values:
-        raise InputError(f"--values {quoted(argument)}", hint="write the lowest, ..., the highest: `false,true`")
+        raise InputError(f"{option} {quoted(argument)}", hint="write the lowest, ..., the highest: `false,true`")
     return values
 
 
@@ -121,7 +142,7 @@ def _attributes(arguments: Sequence[str]) -> dict[str, str]:
     return given
 
 
-def _policy(path: Path) -> tuple[Assertion, ...]:
+def policy(path: Path) -> tuple[Assertion, ...]:
     try:
         text, exposed = read_policy(path)
     except OSError as error:
@@ -131,15 +152,15 @@ def _policy(path: Path) -> tuple[Assertion, ...]:
     return parse_policy(text, name=str(path))
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
         raise InputError(error.strerror or str(error), Place(str(path))) from error
 
 
-def _text(path: Path) -> str:
-    text = _read(path).decode("latin-1")
+def text_of(path: Path) -> str:
+    text = read(path).decode("latin-1")
     if text.startswith(BYTE_ORDER_MARK):  # it would be part of the first name
         raise InputError(BYTE_ORDER_MARK_FOUND, Place(str(path), 1, 1), BYTE_ORDER_MARK_HINT)
     return text
@@ -152,7 +173,7 @@ def _attribute(argument: str) -> tuple[str, str]:
     return name, value
 
 
-def _unknown(names: Sequence[str], given: Container[str]) -> Container[str]:
+def unknown_of(names: Sequence[str], given: Container[str]) -> Container[str]:
     if "*" in names:
         return Unknown.except_(())
     for name in names:
@@ -175,7 +196,7 @@ def _principals(argument: str) -> list[str]:
     if not argument.startswith("@"):
         return [latin_1(argument)]
     path = Path(argument[1:])
-    return principals_file(_text(path), str(path))
+    return principals_file(text_of(path), str(path))
 
 
 def principals_file(text: str, name: str) -> list[str]:
