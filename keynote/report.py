@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: ISC
 """Decisions and results as plain data, for JSON. Principals are written for people: no passphrase comes this way."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from keynote.coverage import Coverage
+from keynote.diff import Comparison
 from keynote.errors import Problem
 from keynote.explanation import Decision
 from keynote.files import SetAside
@@ -58,6 +59,26 @@ def candidates_data(found: Candidates, set_aside: Iterable[SetAside]) -> dict[st
         "candidates": [_candidate(candidate) for candidate in found],
         "cut": found.cut,
         "set_aside": [{"where": _place(item.where), "reason": item.reason} for item in set_aside],
+    }
+
+
+def comparisons_data(found: Sequence[Comparison]) -> dict[str, Any]:
+    changed = [comparison for comparison in found if comparison.changed]
+    return {
+        "decisions": len(found),
+        "changed": len(changed),
+        "not_as_recorded": sum(not comparison.as_recorded for comparison in found),
+        "changes": [
+            {
+                "where": {"file": it.recorded.where.file, "line": it.recorded.where.line},
+                "time": it.recorded.time,
+                "about": it.recorded.about,
+                "recorded": shown(it.recorded.answer),
+                "old": {"value": shown(it.old.value), "because": it.old.because},
+                "new": {"value": shown(it.new.value), "because": it.new.because},
+            }
+            for it in changed
+        ],
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from keynote import report
-from keynote.cli import graph, test, who
+from keynote.cli import diff, graph, test, who
 from keynote.cli.inputs import decide, query_options
 from keynote.cli.program import Program, print_json
 from keynote.cli.tree import print_tree
@@ -80,7 +80,7 @@ def why(as_json: bool, **question: Any) -> int:
     return _status(decision)
 
 
-for command in (graph.command, test.command, who.command):
+for command in (diff.command, graph.command, test.command, who.command):
     commands.add_command(command)
 
 

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: ISC
+"""Which recorded decisions another policy would change, and why: each is asked again of both."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from keynote.assertions import Assertion
+from keynote.errors import KeynoteError
+from keynote.recorded import Recorded, Seal, opened
+from keynote.redaction import is_secret
+from keynote.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A value or an interval, and the path that decided or what was nearest to allowing it. Where the query cannot be
+    asked, `value` is "error"."""
+
+    value: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A decision by the old policy and by the new one."""
+
+    recorded: Recorded
+    old: Answer
+    new: Answer
+
+    @property
+    def changed(self) -> bool:
+        return self.old.value != self.new.value
+
+    @property
+    def as_recorded(self) -> bool:
+        """Whether the old policy still answers what is on record, so that it is the one that decided."""
+        return not self.recorded.answer or self.old.value == self.recorded.answer
+
+
+def compared(
+    decisions: Iterable[Recorded],
+    old: Iterable[Assertion],
+    new: Iterable[Assertion],
+    credentials: Iterable[Assertion] = (),
+    seal: Seal | None = None,
+) -> Iterator[Comparison]:
+    """Each decision by both policies, in order; `credentials` are added to both. Raises RecordError."""
+    credentials = tuple(credentials)
+    old_policy, new_policy = _Policy(old, credentials), _Policy(new, credentials)
+    secrets = frozenset(filter(is_secret, old_policy.session.licensees() | new_policy.session.licensees()))
+    for recorded in decisions:
+        question = opened(recorded, seal, secrets)
+        yield Comparison(recorded, old_policy.answer(question), new_policy.answer(question))
+
+
+class _Policy:
+    """One of the two, with the sessions that have a decision's own assertions: a peer comes again and again."""
+
+    _KEPT = 256
+
+    def __init__(self, policy: Iterable[Assertion], credentials: tuple[Assertion, ...]) -> None:
+        self._policy = tuple(policy)
+        self._credentials = credentials
+        self.session = Session(self._policy, credentials)
+        self._extended: dict[tuple[str, ...], Session] = {}
+
+    def answer(self, question: Recorded) -> Answer:
+        try:
+            decision = self._session(question).query(
+                question.action, question.authorizers, question.values, question.unknown
+            )
+        except KeynoteError as error:
+            return Answer("error", str(error).splitlines()[0])
+        return Answer(str(decision), decision.because)
+
+    def _session(self, question: Recorded) -> Session:
+        if question.credentials:
+            credentials = (*self._credentials, *question.credentials)
+            return Session((*self._policy, *question.assertions), credentials)
+        if not question.assertions:
+            return self.session
+        key = tuple(part for it in question.assertions for part in (it.source.name, it.text))
+        if key not in self._extended:
+            if len(self._extended) == self._KEPT:
+                self._extended.pop(next(iter(self._extended)))
+            self._extended[key] = self.session.extended(question.assertions)
+        return self._extended[key]
