@@ -2,7 +2,7 @@
 """Which recorded decisions another policy would change, and why: each is asked again of both."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from keynote.assertions import Assertion
 from keynote.errors import KeynoteError
@@ -52,6 +52,25 @@ def compared(
     for recorded in decisions:
         question = opened(recorded, seal, secrets)
         yield Comparison(recorded, old_policy.answer(question), new_policy.answer(question))
+
+
+@dataclass(slots=True)
+class Differences:
+    """What came of many decisions. `otherwise` are those that the old policy does not answer as is on record, and
+    `first_otherwise` is the first of them."""
+
+    decisions: int = 0
+    changed: list[Comparison] = field(default_factory=list)
+    otherwise: int = 0
+    first_otherwise: Comparison | None = None
+
+    def add(self, comparison: Comparison) -> None:
+        self.decisions += 1
+        if comparison.changed:
+            self.changed.append(comparison)
+        if not comparison.as_recorded:
+            self.otherwise += 1
+            self.first_otherwise = self.first_otherwise or comparison
 
 
 class _Policy:

@@ -120,9 +120,9 @@ def opened(recorded: Recorded, seal: Seal | None, principals: Iterable[str]) -> 
 # -- lines -----------------------------------------------------------------------------------------------------------
 
 
-def line(recorded: Recorded, seal: Seal) -> bytes:
+def line(recorded: Recorded, seal: Seal, time: str = "", about: str = "") -> bytes:
     """A line of a log, its end included. No secret principal is in it; the caller answers for the assertions."""
-    shown = sealed(recorded, seal)
+    shown = replace(sealed(recorded, seal), time=time or recorded.time, about=about or recorded.about)
     data = {
         "time": shown.time,
         "about": shown.about,
@@ -165,6 +165,12 @@ def read(path: Path) -> Iterator[Recorded]:
             number += 1
             if text.strip():
                 yield parsed(text, Place(str(path), number))
+
+
+def count(path: Path) -> int:
+    """How many lines a log has. Raises OSError."""
+    with path.open("rb") as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(2**20), b""))
 
 
 def parsed(text: bytes, where: Place) -> Recorded:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: ISC
 """Decisions and results as plain data, for JSON. Principals are written for people: no passphrase comes this way."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from keynote.coverage import Coverage
-from keynote.diff import Comparison
+from keynote.diff import Differences
 from keynote.errors import Problem
 from keynote.explanation import Decision
 from keynote.files import SetAside
@@ -62,12 +62,11 @@ def candidates_data(found: Candidates, set_aside: Iterable[SetAside]) -> dict[st
     }
 
 
-def comparisons_data(found: Sequence[Comparison]) -> dict[str, Any]:
-    changed = [comparison for comparison in found if comparison.changed]
+def differences_data(found: Differences) -> dict[str, Any]:
     return {
-        "decisions": len(found),
-        "changed": len(changed),
-        "not_as_recorded": sum(not comparison.as_recorded for comparison in found),
+        "decisions": found.decisions,
+        "changed": len(found.changed),
+        "not_as_recorded": found.otherwise,
         "changes": [
             {
                 "where": {"file": it.recorded.where.file, "line": it.recorded.where.line},
@@ -77,7 +76,7 @@ def comparisons_data(found: Sequence[Comparison]) -> dict[str, Any]:
                 "old": {"value": shown(it.old.value), "because": it.old.because},
                 "new": {"value": shown(it.new.value), "because": it.new.because},
             }
-            for it in changed
+            for it in found.changed
         ],
     }
 

@@ -14,7 +14,7 @@ from keynote.cli.inputs import FILE, policy, read
 from keynote.cli.program import json_option, print_json
 from keynote.cli.progress import tracked
 from keynote.complaints import Place, one_line
-from keynote.diff import Answer, Comparison, compared
+from keynote.diff import Answer, Comparison, Differences, compared
 from keynote.files import parse_credentials
 from keynote.recorded import RecordError, Seal
 from keynote.redaction import shown
@@ -56,17 +56,19 @@ def command(
     for path in credentials:
         believed += parse_credentials(read(path), name=str(path))[0]
     before, after = ((*policy(path), *common) for path in (old, new))
-    found: list[Comparison] = []
+    found = Differences()
     for log in logs:
-        decisions = list(recorded.read(log))
-        if not decisions:
+        decisions = tracked(recorded.read(log), recorded.count(log), "decisions")
+        so_far = found.decisions
+        for comparison in compared(decisions, before, after, believed, _seal(log, key)):
+            found.add(comparison)
+        if found.decisions == so_far:
             raise RecordError("no decisions", Place(str(log)))
-        found += compared(tracked(decisions, "decisions"), before, after, believed, _seal(log, key))
     if as_json:
-        print_json(report.comparisons_data(found))
+        print_json(report.differences_data(found))
     else:
         _print(found)
-    return CHANGED if any(comparison.changed for comparison in found) else UNCHANGED
+    return CHANGED if found.changed else UNCHANGED
 
 
 def _seal(log: Path, key: Path | None) -> Seal | None:
@@ -76,11 +78,10 @@ def _seal(log: Path, key: Path | None) -> Seal | None:
     return Seal.read(read(path), Place(str(path)))
 
 
-def _print(found: Sequence[Comparison]) -> None:
+def _print(found: Differences) -> None:
     groups: dict[tuple[Answer, Answer], list[Comparison]] = {}
-    for comparison in found:
-        if comparison.changed:
-            groups.setdefault((comparison.old, comparison.new), []).append(comparison)
+    for comparison in found.changed:
+        groups.setdefault((comparison.old, comparison.new), []).append(comparison)
     for (old, new), alike in groups.items():
         first = alike[0].recorded
         more = f" (and {len(alike) - 1} more)" if len(alike) > 1 else ""
@@ -88,13 +89,11 @@ def _print(found: Sequence[Comparison]) -> None:
         click.echo(f"{first.where}:{about}{more}: {shown(old.value)} → {shown(new.value)}")
         click.echo(f"  old: {old.because}")
         click.echo(f"  new: {new.because}")
-    otherwise = [comparison for comparison in found if not comparison.as_recorded]
-    if otherwise:
-        first = otherwise[0].recorded
+    if found.first_otherwise is not None:
+        first = found.first_otherwise.recorded
         click.echo(
-            f"{len(otherwise)} were recorded otherwise than OLD answers, so it is not the policy that decided them:"
-            f" first {first.where}, {shown(first.answer)}"
+            f"OLD is not the policy that decided {found.otherwise} of them: {first.where} was {shown(first.answer)}"
         )
-    kinds = Counter((it.old.value, it.new.value) for it in found if it.changed)
+    kinds = Counter((it.old.value, it.new.value) for it in found.changed)
     told = ", ".join(f"{count} from {shown(old)} to {shown(new)}" for (old, new), count in kinds.most_common())
-    click.echo(f"{sum(kinds.values())} of {len(found)} decisions change{f': {told}' if told else ''}")
+    click.echo(f"{len(found.changed)} of {found.decisions} decisions change{f': {told}' if told else ''}")

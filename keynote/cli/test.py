@@ -61,7 +61,7 @@ def command(
     """
     coverage = Coverage() if with_coverage or least is not None else None
     asked = _selected([query for path in paths for query in queries(path)], filters)
-    results = [(query, run(query, coverage)) for query in tracked(asked, "queries")]
+    results = [(query, run(query, coverage)) for query in tracked(asked, len(asked), "queries")]
     failed = [result for _, result in results if not result.passed]
     if junit_file is not None:
         junit_file.write_bytes(junit.document(results))

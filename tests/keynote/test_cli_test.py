@@ -165,7 +165,7 @@ class TestProgress:
         with open(terminal, "w") as stream:
             monkeypatch.setattr(sys, "stderr", stream)
             monkeypatch.setenv("TERM", "xterm")
-            assert list(tracked([1, 2, 3], "queries", timedelta(0))) == [1, 2, 3]
+            assert list(tracked([1, 2, 3], 3, "queries", timedelta(0))) == [1, 2, 3]
             stream.flush()
             shown = os.read(controller, 100_000).decode()
         os.close(controller)
@@ -176,7 +176,7 @@ class TestProgress:
         controller, terminal = os.openpty()
         with open(terminal, "w") as stream:
             monkeypatch.setattr(sys, "stderr", stream)
-            assert list(tracked([1, 2, 3], "queries", timedelta(days=1))) == [1, 2, 3]
+            assert list(tracked([1, 2, 3], 3, "queries", timedelta(days=1))) == [1, 2, 3]
             stream.write(".")
             stream.flush()
             assert os.read(controller, 100) == b"."
@@ -185,7 +185,7 @@ class TestProgress:
     def test_none_elsewhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
         stream = io.StringIO()
         monkeypatch.setattr(sys, "stderr", stream)
-        assert list(tracked([1, 2], "queries", timedelta(0))) == [1, 2]
+        assert list(tracked([1, 2], 2, "queries", timedelta(0))) == [1, 2]
         assert stream.getvalue() == ""
 
 
