@@ -38,8 +38,12 @@ class DecisionLog:
         self._warn = warn
         self._allowance = Allowance(_BURST, _PER_SECOND)
         self._lost = 0
-        self._seal = _seal(path.with_name(path.name + _KEY_SUFFIX), user)
         self._descriptor = _opened(path, user)
+        try:
+            self._seal = _seal(path.with_name(path.name + _KEY_SUFFIX), user)
+        except BaseException:
+            self.close()
+            raise
 
     def reopen(self) -> None:
         """After somebody has moved the file away. If that fails, it goes on in the one that was moved."""
