@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from keynote.assertions import Assertion
 from keynote.errors import KeynoteError
+from keynote.explanation import Decision
 from keynote.recorded import Recorded, Seal, opened
 from keynote.redaction import is_secret
 from keynote.session import Session
@@ -13,11 +14,11 @@ from keynote.session import Session
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A value or an interval, and the path that decided or what was nearest to allowing it. Where the query cannot be
-    asked, `value` is "error"."""
+    """A value or an interval, and the path that decided or what was nearest to allowing it, "" where nothing changed.
+    Where the query cannot be asked, `value` is "error"."""
 
     value: str
-    because: str
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,26 @@ def compared(
     secrets = frozenset(filter(is_secret, old_policy.session.licensees() | new_policy.session.licensees()))
     for recorded in decisions:
         question = opened(recorded, seal, secrets)
-        yield Comparison(recorded, old_policy.answer(question), new_policy.answer(question))
+        before, after = old_policy.decide(question), new_policy.decide(question)
+        # Reasons take longer than the queries, and most decisions do not change.
+        answer = _explained if _value(before) != _value(after) else _plain
+        yield Comparison(recorded, answer(before), answer(after))
+
+
+_Outcome = Decision | KeynoteError
+
+
+def _value(outcome: _Outcome) -> str:
+    return "error" if isinstance(outcome, KeynoteError) else str(outcome)
+
+
+def _plain(outcome: _Outcome) -> Answer:
+    return Answer(_value(outcome))
+
+
+def _explained(outcome: _Outcome) -> Answer:
+    because = str(outcome).splitlines()[0] if isinstance(outcome, KeynoteError) else outcome.because
+    return Answer(_value(outcome), because)
 
 
 @dataclass(slots=True)
@@ -84,14 +104,12 @@ class _Policy:
         self.session = Session(self._policy, credentials)
         self._extended: dict[tuple[str, ...], Session] = {}
 
-    def answer(self, question: Recorded) -> Answer:
+    def decide(self, question: Recorded) -> _Outcome:
+        session = self._session(question)
         try:
-            decision = self._session(question).query(
-                question.action, question.authorizers, question.values, question.unknown
-            )
+            return session.query(question.action, question.authorizers, question.values, question.unknown)
         except KeynoteError as error:
-            return Answer("error", str(error).splitlines()[0])
-        return Answer(str(decision), decision.because)
+            return error
 
     def _session(self, question: Recorded) -> Session:
         if question.credentials:

@@ -6,7 +6,8 @@ every set of principals that would do is found, with the conditions on each way 
 attributes settle are not followed. Each set's lowest and highest value is that of an interval query.
 
 What is not listed cannot get in, with one exception that the result tells: `cut` is true if there were too many
-combinations of `&&` and k-of. What is listed may still be impossible where its conditions contradict each other.
+combinations of `&&` and k-of. Conditions that contradict each other are noticed where they compare one attribute with
+constants; with others, what is listed may still be impossible.
 """
 
 from collections import deque
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from keynote.contradictions import Constraint, constraint, contradictory
 from keynote.environment import PartialEnvironment, Scale, Unknown, environment, scale
 from keynote.errors import QueryError
 from keynote.evaluator import UNKNOWN_AUTHORIZER, Delegation, Delegations
@@ -24,7 +26,7 @@ from keynote.principals import POLICY, shown_principal
 from keynote.printing import printed
 from keynote.residuals import conjuncts, residual
 from keynote.session import BOOLEAN, Session
-from keynote.syntax import Or
+from keynote.syntax import Or, Test
 
 #: Ways of which the `&&` and k-of of one Licensees field have more are not all followed.
 COMBINATIONS: Final = 1_000
@@ -131,6 +133,7 @@ class _Search:
         for delegation in delegations:
             self._by_authorizer.setdefault(delegation.authorizer, []).append(delegation)
         self._conditions: dict[Delegation, tuple[str, ...] | None] = {}
+        self._constraints: dict[str, Constraint] = {}  # what a condition's text says of one attribute
         self._ways: dict[_Principals, list[Way]] = {}
         self._large: list[_Principals] = []  # sets of more than one
         self.more_ways: set[_Principals] = set()
@@ -175,23 +178,29 @@ class _Search:
                 yield tuple(sorted(rest | licensed))
 
     def _through(self, delegation: Delegation, way: Way) -> Way | None:
-        """The way that goes on through a delegation; None if its Conditions cannot hold."""
+        """The way that goes on through a delegation; None if its Conditions cannot hold, or not with those before."""
         if delegation not in self._conditions:
             self._conditions[delegation] = self._remaining(delegation)
         conditions = self._conditions[delegation]
         if conditions is None:
             return None
         all_conditions = tuple(dict.fromkeys((*way.conditions, *conditions)))
+        if contradictory(found for text in all_conditions if (found := self._constraints.get(text))):
+            return None
         return Way(all_conditions, (*way.assertions, delegation.assertion.where))
 
     def _remaining(self, delegation: Delegation) -> tuple[str, ...] | None:
         found = residual(delegation, self._facts, self._ranks, self._goal)
         if isinstance(found, bool):
             return () if found else None
-        return tuple(
-            f"({printed(part, _LENGTH)})" if isinstance(part, Or) else printed(part, _LENGTH)
-            for part in conjuncts(found)
-        )
+        return tuple(map(self._text, conjuncts(found)))
+
+    def _text(self, condition: Test) -> str:
+        text = printed(condition, _LENGTH)
+        told = constraint(condition)
+        if told is not None:
+            self._constraints[text] = told
+        return f"({text})" if isinstance(condition, Or) else text
 
     def _add(self, principals: _Principals, way: Way) -> bool:
         """Whether this way is new, and asks for less than every other one."""

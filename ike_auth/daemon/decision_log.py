@@ -109,7 +109,7 @@ def _opened(path: Path, user: str | None) -> int:
     try:
         status = os.fstat(descriptor)
         if stat.S_ISREG(status.st_mode):
-            _check_alone(path, status)
+            _check_alone(path, status, user)
             _end_line(path, descriptor, status.st_size)
             _give(descriptor, user)
     except BaseException:
@@ -123,7 +123,7 @@ def _seal(path: Path, user: str | None) -> Seal:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        return _read_seal(path)
+        return _read_seal(path, user)
     except OSError as error:
         raise CannotRecord(f"cannot make the key of the decision log `{path}`: {error.strerror}") from None
     seal = Seal.fresh(os.urandom)
@@ -133,10 +133,10 @@ def _seal(path: Path, user: str | None) -> Seal:
     return seal
 
 
-def _read_seal(path: Path) -> Seal:
+def _read_seal(path: Path, user: str | None) -> Seal:
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY)) as file:
-            _check_alone(path, os.fstat(file.fileno()))
+            _check_alone(path, os.fstat(file.fileno()), user)
             return Seal.read(file.read(200), Place(str(path)))
     except RecordError as error:
         raise CannotRecord(str(error)) from None
@@ -144,8 +144,9 @@ def _read_seal(path: Path) -> Seal:
         raise CannotRecord(f"cannot read the key of the decision log `{path}`: {error.strerror}") from None
 
 
-def _check_alone(path: Path, status: os.stat_result) -> None:
-    if status.st_uid not in (0, os.geteuid()):
+def _check_alone(path: Path, status: os.stat_result, user: str | None) -> None:
+    ours = {0, os.geteuid()} if user is None else {0, os.geteuid(), pwd.getpwnam(user).pw_uid}
+    if status.st_uid not in ours:
         raise CannotRecord(f"`{path}` belongs to user {status.st_uid}, neither to root nor to us")
     if status.st_mode & 0o077:
         raise CannotRecord(f"`{path}` is open to other users (chmod 600 {path})")

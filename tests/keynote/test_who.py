@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import keynote
 from keynote import Session, parse_policy
 from keynote.cli.main import main
+from keynote.contradictions import Constraint, contradictory
 from keynote.environment import environment
 from keynote.grammar import conditions
 from keynote.who import SETS, WAYS, Candidate, Candidates, who
@@ -303,3 +304,47 @@ class TestCommand:
         assert status == 0
         assert lines[-1].startswith("set aside: c.kn:1:1: ")
         assert not any(line.startswith("x") for line in lines)
+
+
+# -- contradictions --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("conditions", "possible"),
+    [
+        ('x == "1" && x == "1"', True),
+        ('x == "1" && x == "2"', False),
+        ('x == "1" && "2" == x', False),
+        ('x == "1" && x != "1"', False),
+        ('x != "1" && x != "2"', True),
+        ('x == "b" && x >= "b" && x < "c"', True),
+        ('x == "b" && x > "b"', False),
+        ('x >= "b" && x <= "b"', True),
+        ('x >= "b" && x < "b"', False),
+        ('"b" < x && x <= "b"', False),
+        ('x > "b" && x < "a"', False),
+        ('x > "a" && x < "b"', True),
+        ('x == "1" && y == "2"', True),
+        ('x == "1" && x ~= "2"', True),
+        ('x == "1" || x == "2"', True),
+    ],
+)
+def test_contradictions_of_one_attribute(conditions: str, possible: bool) -> None:
+    assert bool(len(asked(f'Authorizer: "POLICY"\nLicensees: "K"\nConditions: {conditions};\n'))) == possible
+
+
+def test_contradictions_between_assertions_and_none_between_groups() -> None:
+    text = (
+        'Authorizer: "POLICY"\nLicensees: "A"\nConditions: x == "1" && y ~= "(.)" && _1 == "a";\n\n'
+        'Authorizer: "A"\nLicensees: "B"\nConditions: x == "2";\n\n'
+        'Authorizer: "A"\nLicensees: "C"\nConditions: z ~= "(.)" && _1 == "b";\n'
+    )
+    assert list(told(asked(text))) == ["A", "C"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["==", "!=", "<", ">", "<=", ">="]), st.sampled_from("bdf")), max_size=4))
+def test_a_contradiction_is_one(constraints: list[tuple[str, str]]) -> None:
+    found = contradictory(Constraint("x", comparison, text) for comparison, text in constraints)
+    values = ["", "a", "b", "c", "d", "e", "f", "g"]
+    held = any(all(reference.compare(value, *one) for one in constraints) for value in values)
+    assert not (found and held)

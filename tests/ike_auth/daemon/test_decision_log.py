@@ -3,6 +3,7 @@
 
 import json
 import os
+import pwd
 import resource
 import subprocess
 import sys
@@ -156,6 +157,22 @@ def test_the_files_are_ours_alone(tmp_path: Path, log: DecisionLog) -> None:
     again.close()
     assert (tmp_path / "log.key").read_text() == key
     assert log.path.stat().st_size == 2 * size
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_they_are_the_users_whom_the_daemon_becomes_and_stay_so_at_the_next_start(tmp_path: Path) -> None:
+    nobody = pwd.getpwnam("nobody").pw_uid
+    for _ in range(2):
+        log = DecisionLog(tmp_path / "log", lambda _: None, "nobody")
+        ask(log)
+        log.close()
+        for name in ("log", "log.key"):
+            status = (tmp_path / name).stat()
+            assert (status.st_uid, S_IMODE(status.st_mode)) == (nobody, 0o600)
+    assert len(answers(tmp_path / "log")) == 4
+    os.chown(tmp_path / "log", nobody + 1, -1)
+    with pytest.raises(CannotRecord, match="belongs to user"):
+        DecisionLog(tmp_path / "log", lambda _: None, "nobody")
 
 
 @pytest.mark.parametrize(
