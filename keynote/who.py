@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from keynote.combinations import minimal_sets
 from keynote.contradictions import Constraint, constraint, contradictory
 from keynote.environment import PartialEnvironment, Scale, Unknown, environment, scale
 from keynote.errors import QueryError
 from keynote.evaluator import UNKNOWN_AUTHORIZER, Delegation, Delegations
-from keynote.licensees import minimal_sets
 from keynote.loading import licensee_names
 from keynote.locations import Location
 from keynote.principals import POLICY, shown_principal
