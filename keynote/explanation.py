@@ -55,6 +55,11 @@ class Decision:
         return self._highest > 0
 
     @property
+    def evidence(self) -> Evidence:
+        """What the query left behind, for tools that ask more of it."""
+        return self._evidence
+
+    @property
     def set_aside(self) -> tuple[SetAside, ...]:
         """The assertions that were left out, and why."""
         return self._evidence.set_aside

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: ISC
 """Decisions and results as plain data, for JSON. Principals are written for people: no passphrase comes this way."""
 
+from collections.abc import Iterable
 from typing import Any
 
+from keynote.coverage import Coverage
+from keynote.diff import Differences
 from keynote.errors import Problem
 from keynote.explanation import Decision
+from keynote.files import SetAside
 from keynote.locations import Location
 from keynote.proof import Step
 from keynote.reasons import Reason
 from keynote.redaction import shown
 from keynote.test import Result
+from keynote.who import Candidate, Candidates
 
 
 def decision_data(decision: Decision) -> dict[str, Any]:
@@ -34,6 +39,58 @@ def result_data(result: Result) -> dict[str, Any]:
         "actual": result.actual,
         "because": result.because,
         "problem": result.problem,
+    }
+
+
+def coverage_data(coverage: Coverage, least: float | None) -> dict[str, Any]:
+    """`enough`: at least the percentage that is wanted was true; null if none is."""
+    return {
+        "clauses": len(coverage.clauses),
+        "evaluated_percent": round(coverage.evaluated_percentage, 3),
+        "true_percent": round(coverage.true_percentage, 3),
+        "enough": None if least is None else coverage.true_percentage >= least,
+        "never_evaluated": [{"where": _place(it.where), "text": it.text} for it in coverage.never_evaluated],
+        "never_true": [{"where": _place(it.where), "text": it.text} for it in coverage.never_true],
+    }
+
+
+def candidates_data(found: Candidates, set_aside: Iterable[SetAside]) -> dict[str, Any]:
+    return {
+        "candidates": [_candidate(candidate) for candidate in found],
+        "cut": found.cut,
+        "set_aside": [{"where": _place(item.where), "reason": item.reason} for item in set_aside],
+    }
+
+
+def differences_data(found: Differences) -> dict[str, Any]:
+    return {
+        "decisions": found.decisions,
+        "changed": len(found.changed),
+        "not_as_recorded": found.otherwise,
+        "changes": [
+            {
+                "where": {"file": it.recorded.where.file, "line": it.recorded.where.line},
+                "time": it.recorded.time,
+                "about": it.recorded.about,
+                "recorded": shown(it.recorded.answer),
+                "old": {"value": shown(it.old.value), "because": it.old.because},
+                "new": {"value": shown(it.new.value), "because": it.new.because},
+            }
+            for it in found.changed
+        ],
+    }
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    return {
+        "principals": list(candidate.principals),
+        "lowest": shown(candidate.lowest),
+        "highest": shown(candidate.highest),
+        "ways": [
+            {"conditions": list(way.conditions), "assertions": list(map(_place, way.assertions))}
+            for way in candidate.ways
+        ],
+        "more_ways": candidate.more_ways,
     }
 
 

@@ -68,6 +68,11 @@ class Session:
         fields = (delegation.licensees for delegation in self._delegations)
         return frozenset(principal for field in fields if field is not None for principal in field.principals)
 
+    def assertions(self) -> tuple[Assertion, ...]:
+        """The assertions that count: policies, and credentials that are believed."""
+        fixed = [delegation.assertion for delegation in self._delegations]
+        return (*fixed, *(delegation.assertion for delegation in self._variable))
+
     def query(
         self,
         action: Mapping[str, str],

@@ -15,11 +15,13 @@ from typing import Any, Final
 
 from keynote.assertions import Assertion
 from keynote.complaints import BadInput, Place
+from keynote.coverage import Coverage
 from keynote.environment import Unknown
 from keynote.errors import KeynoteError, PolicyError
 from keynote.explanation import Decision
 from keynote.files import SetAside, parse_assertion, parse_credentials, parse_policy
 from keynote.limits import Limits
+from keynote.parameters import ParameterError, expanded
 from keynote.session import BOOLEAN, Session
 
 _DEFAULT_LIMITS: Final = Limits()
@@ -39,7 +41,10 @@ class ExpectedError:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Query:
-    """One row. `expect` is a value, or `low..high`; each text of `because` must occur in the reason."""
+    """One row. `expect` is a value, or `low..high`; each text of `because` must occur in the reason.
+
+    `table` is the file it stands in, and the files of its session are named relative to the folder of that.
+    """
 
     name: str
     session: Callable[[], Session]
@@ -49,6 +54,7 @@ class Query:
     unknown: frozenset[str] | Unknown
     expect: str | ExpectedError
     because: tuple[str, ...] = ()
+    table: Path = Path("queries.toml")
 
     def __repr__(self) -> str:
         return f"<query {self.name}>"  # its authorizers may be passphrases
@@ -56,13 +62,15 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a query turned out. `problem` is empty if it passed; `because` is the decision's reason, if any."""
+    """How a query turned out. `problem` is empty if it passed; `because` is the decision's reason, if any.
+    `failed_to_ask`: it failed because there is no decision."""
 
     name: str
     expected: str
     actual: str
     because: str
     problem: str
+    failed_to_ask: bool = False
 
     @property
     def passed(self) -> bool:
@@ -88,15 +96,20 @@ def queries(path: Path, limits: Limits = _DEFAULT_LIMITS) -> Iterator[Query]:
         raise TableError("neither *.toml nor *.jsonl", Place(str(path)))
 
 
-def run(query: Query) -> Result:
-    """Ask the query and compare. Any KeynoteError is an answer too."""
-    expected = str(query.expect)
+def run(query: Query, coverage: Coverage | None = None) -> Result:
+    """Ask the query and compare, and count in `coverage`. Any KeynoteError is an answer too."""
+    expected, folder = str(query.expect), query.table.parent
     try:
-        decision = query.session().query(query.action, query.authorizers, query.values, query.unknown)
+        session = query.session()
+        if coverage is not None:
+            coverage.watch(session, folder)
+        decision = session.query(query.action, query.authorizers, query.values, query.unknown)
     except KeynoteError as error:
         message = str(error).splitlines()[0]
         problem = "" if isinstance(query.expect, ExpectedError) else f"expected {expected}, got an error: {message}"
-        return Result(query.name, expected, f"error: {message}", "", problem)
+        return Result(query.name, expected, f"error: {message}", "", problem, bool(problem))
+    if coverage is not None:
+        coverage.count(decision, folder)
     return Result(query.name, expected, str(decision), decision.because, _problem(query, decision))
 
 
@@ -118,7 +131,7 @@ def _collection(path: Path, limits: Limits) -> Iterator[Query]:
             case = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise TableError(f"not JSON: {error}", Place(str(path), number)) from error
-        yield _Row(case, Place(str(path), number)).case(limits)
+        yield _Row(case, Place(str(path), number)).case(path, limits)
 
 
 class _Row:
@@ -130,7 +143,7 @@ class _Row:
             raise self._error("a query is an object with named members")
         self._members: dict[str, Any] = members
 
-    def case(self, limits: Limits) -> Query:
+    def case(self, table: Path, limits: Limits) -> Query:
         name = self.text("id")
         policies, credentials = self.texts("policies"), self.texts("credentials")
         return Query(
@@ -141,6 +154,7 @@ class _Row:
             values=self.texts("values", BOOLEAN),
             unknown=frozenset(self.texts("unknown")),
             expect=self.expectation(),
+            table=table,
         )
 
     def text(self, key: str) -> str:
@@ -199,6 +213,7 @@ def _session_of_texts(name: str, policies: tuple[str, ...], credentials: tuple[s
 _SHARED: Final = frozenset({"action", "authorizers", "values", "unknown", "unknown_except"})
 _FILE: Final = frozenset({"policies", "credentials", "defaults", "query"})
 _QUERY: Final = _SHARED | {"name", "expect", "because"}
+_PARAMETERS: Final = frozenset({"each", "cases"})
 
 
 def _table(path: Path, limits: Limits) -> Iterator[Query]:
@@ -216,7 +231,13 @@ def _table(path: Path, limits: Limits) -> Iterator[Query]:
         raise TableError("queries are written `[[query]]`", where)
     session = _loaded_once(path, file.texts("policies", ("policy.kn",)), file.texts("credentials"), limits)
     for number, row in enumerate(rows, 1):
-        yield _query(path, _Row(row, where, f"query {number}"), defaults, session)
+        what = f"query {number}"
+        _Row(row, where, what).only(_QUERY | _PARAMETERS)
+        try:
+            for one in expanded(row):
+                yield _query(path, _Row(one, where, what), defaults, session)
+        except ParameterError as error:
+            raise TableError(f"{what}: {error}", where) from error
 
 
 def _query(path: Path, row: _Row, defaults: _Row, session: Callable[[], Session]) -> Query:
@@ -227,7 +248,7 @@ def _query(path: Path, row: _Row, defaults: _Row, session: Callable[[], Session]
     action = given | row.table("action")
     expect = row.expectation()
     return Query(
-        name=f"{path.parent.name}: {row.text('name')}",
+        name=f"{path.absolute().parent.name}: {row.text('name')}",
         session=session,
         action={_as_bytes(name): _as_bytes(value) for name, value in action.items()},
         authorizers=_all_as_bytes(row.texts("authorizers", defaults.texts("authorizers"))),
@@ -235,6 +256,7 @@ def _query(path: Path, row: _Row, defaults: _Row, session: Callable[[], Session]
         unknown=own_unknown or _unknown(defaults) or frozenset(),
         expect=_as_bytes(expect) if isinstance(expect, str) else expect,
         because=row.texts("because"),
+        table=path,
     )
 
 

@@ -5,7 +5,8 @@ A peer's certificates become assertions, key to key and name to name, for the li
 for the queries of its own SA only. A pre-shared key is a principal in three forms.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from hashlib import md5, sha1
@@ -24,6 +25,7 @@ from ike_auth.config.model import Configuration
 from ike_auth.config.policy import load_policy
 from ike_auth.crypto.secrets import Secret
 from ike_auth.wire.identities import Identity
+from keynote.recorded import Recorded
 from pki.chain import ChainCertificate, ValidatedChain
 
 VALUES = ("false", "true")
@@ -46,16 +48,18 @@ class KeyNoteAuthorizer:
     def identity(self, request: IdentityRequest, now: datetime) -> Decision:
         """The interval query: could any tunnel be allowed to this identity?"""
         known = attributes.phase1(request, now)
-        answer = self._query(request.proof, known, unknown=keynote.Unknown.except_(known))
-        return _decision(answer, allowed=answer.highest != VALUES[0])
+        asked = self._question(request.proof, known, keynote.Unknown.except_(known))
+        answer = asked.answer()
+        return _decision(asked, answer, allowed=answer.highest != VALUES[0])
 
     def binds(self, request: IdentityRequest, now: datetime) -> bool:
         known = attributes.phase1(request, now)
         return not any(self._admits(request.proof, known | name) for name in _fresh_names())
 
     def tunnel(self, request: TunnelRequest, now: datetime) -> Decision:
-        answer = self._query(request.identity.proof, attributes.phase2(request, now))
-        return _decision(answer, allowed=answer.value != VALUES[0])
+        asked = self._question(request.identity.proof, attributes.phase2(request, now))
+        answer = asked.answer()
+        return _decision(asked, answer, allowed=answer.value != VALUES[0])
 
     def unbound(self, certifier: ChainCertificate | PresharedKey, now: datetime) -> str | None:
         """Strict rule 3: where policy lets in whoever this principal vouches for, under any name; None if nowhere.
@@ -84,19 +88,20 @@ class KeyNoteAuthorizer:
         return self._session.licensees()
 
     def _admits(self, proof: Proof, known: dict[str, str]) -> bool:
-        answer = self._query(proof, known, unknown=keynote.Unknown.except_(known))
-        return answer.highest != VALUES[0]
+        return self._question(proof, known, keynote.Unknown.except_(known)).answer().highest != VALUES[0]
 
-    def _query(
-        self, proof: Proof, action: dict[str, str], unknown: "Collection[str] | keynote.Unknown" = ()
-    ) -> keynote.Decision:
+    def _question(
+        self, proof: Proof, action: dict[str, str], unknown: frozenset[str] | keynote.Unknown = frozenset()
+    ) -> "_Question":
         if isinstance(proof, PresharedKey):
-            return self._session.query(action, passphrase_principals(proof.key), VALUES, unknown)
-        session, principals = self._with_chain(proof.chain)
-        return session.query(action, principals, VALUES, unknown)
+            return _Question(self._session, action, passphrase_principals(proof.key), unknown)
+        session, principals, made = self._with_chain(proof.chain)
+        return _Question(session, action, principals, unknown, made)
 
-    def _extended(self, chain: ValidatedChain) -> tuple[keynote.Session, tuple[str, ...]]:
-        """The session that has the chain's links too, and the principals of its leaf."""
+    def _extended(
+        self, chain: ValidatedChain
+    ) -> tuple[keynote.Session, tuple[str, ...], tuple[keynote.Assertion, ...]]:
+        """The session that has the chain's links too, the principals of its leaf, and the assertions of its links."""
         made = []
         for subject, issuer in zip(chain.certificates, chain.certificates[1:], strict=False):
             if subject.self_issued:
@@ -107,7 +112,24 @@ class KeyNoteAuthorizer:
             # Names first: a key of a kind that KeyNote does not know is no principal.
             links = zip(reversed(issuers), reversed(subjects), strict=False)
             made += [keynote.trusted(by, to, window, name=name) for by, to in links]
-        return self._session.extended(made), certificate_principals(chain.leaf)
+        return self._session.extended(made), certificate_principals(chain.leaf), tuple(made)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Question:
+    """A query before it is put; `made` are the assertions of a peer's certificates, which the session has."""
+
+    session: keynote.Session
+    action: dict[str, str]
+    principals: tuple[str, ...]
+    unknown: frozenset[str] | keynote.Unknown
+    made: tuple[keynote.Assertion, ...] = ()
+
+    def answer(self) -> keynote.Decision:
+        return self.session.query(self.action, self.principals, VALUES, self.unknown)
+
+    def recorded(self, answer: keynote.Decision, because: str) -> Recorded:
+        return Recorded(self.action, self.principals, str(answer), because, VALUES, self.unknown, self.made)
 
 
 def passphrase_principals(key: Secret) -> tuple[str, ...]:
@@ -177,6 +199,7 @@ def _fresh_ipv6() -> list[str]:
     return [f"{start}:{groups}" for start in ("0000:0000", "2001:0db8", "fe80:0000", "ffff:ffff")]
 
 
-def _decision(answer: keynote.Decision, allowed: bool) -> Decision:
+def _decision(asked: _Question, answer: keynote.Decision, allowed: bool) -> Decision:
+    because = answer.because
     details = () if allowed else tuple(map(str, answer.reasons[:_DETAILS]))
-    return Decision(allowed, answer.highest, answer.because, details)
+    return Decision(allowed, answer.highest, because, details, asked.recorded(answer, because))

@@ -5,7 +5,7 @@ Exchanges put questions (`IdentifyPeer`, `AuthorizeTunnel`, `Sign`); the gate ch
 about and hands requests (`IdentityRequest`, `TunnelRequest`) to the authorizer that the configuration names.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ike_auth.config.model import Peer
@@ -22,6 +22,7 @@ from ike_auth.wire.numbers import (
     IpcompTransform,
     ProtocolId,
 )
+from keynote.recorded import Recorded
 from pki.chain import ValidatedChain
 
 
@@ -96,12 +97,14 @@ class TunnelRequest:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`because` is one line for logs and names policy by file and line; `value` is the compliance value."""
+    """`because` is one line for logs and names policy by file and line; `value` is the compliance value. `asked` is
+    the query that was put to a KeyNote policy, if one was, for the record."""
 
     allowed: bool
     value: str
     because: str
     details: tuple[str, ...] = ()
+    asked: Recorded | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ def read_general(source: Source) -> General:
         half_open_limit=section.number("Half-open-limit", default.half_open_limit, 1, MOST_HALF_OPEN),
         kernel=section.choice("Kernel", {name: name for name in KERNELS}) or default.kernel,
         always_in_udp=section.yes_no("ESP-in-UDP", default.always_in_udp),
+        decision_log=section.path("Decision-log", Path()) if section.entry("Decision-log") else None,
         verbose=section.has("Logverbose"),
     )
 

@@ -159,6 +159,7 @@ class General:
     policy_file: Path = Path("/etc/isakmpd/isakmpd.policy")
     half_open_limit: int = 1000
     kernel: str = "auto"
+    decision_log: Path | None = None
     always_in_udp: bool = True  # ESP that is made in userspace, with whoever speaks NAT traversal
     verbose: bool = False
 

@@ -52,8 +52,9 @@ def _read(tags: str) -> dict[str, str]:
 TAGS: Mapping[Kind, Mapping[str, str]] = {
     Kind.GENERAL: {
         **_read(
-            "Authorizer Check-interval Default-phase-1-ID Default-phase-1-lifetime Default-phase-2-lifetime"
-            " Default-phase-2-suites Delete-SAs DPD-check-interval ESP-in-UDP Exchange-max-time Half-open-limit"
+            "Authorizer Check-interval Decision-log Default-phase-1-ID Default-phase-1-lifetime"
+            " Default-phase-2-lifetime Default-phase-2-suites Delete-SAs DPD-check-interval ESP-in-UDP"
+            " Exchange-max-time Half-open-limit"
             " Kernel Listen-on Logverbose NAT-T-Keepalive Policy-file Retransmits Use-Keynote"
         ),
         "Acquire-Only": NOT_YET,

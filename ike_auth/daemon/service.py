@@ -20,6 +20,7 @@ from ike_auth.crypto import authenticators
 from ike_auth.daemon import clock, counters, operating
 from ike_auth.daemon.beside import Beside
 from ike_auth.daemon.control import ControlSocket, Handler, Json
+from ike_auth.daemon.decision_log import DecisionLog
 from ike_auth.daemon.kernel import (
     Acquire,
     HardLimit,
@@ -77,6 +78,7 @@ class Service:
         *,
         inside: Inside | None = None,
         control: ControlSocket | None = None,
+        decisions: DecisionLog | None = None,
     ) -> None:
         """`load` reads the configuration once more, for SIGHUP, and raises Unusable."""
         self._engine = engine
@@ -87,6 +89,7 @@ class Service:
         self._journal = journal
         self._load = load
         self._control = control
+        self._decisions = decisions
         self._manual = ManualKeys(kernel)
         self._beside = None if inside is None else Beside(inside, engine, journal, lambda: counters.carried(kernel))
         self._watched: set[int] = set()
@@ -155,6 +158,10 @@ class Service:
             self._journal.warning(str(warning))
         if loaded.configuration.general.listen_on != self._engine.configuration.general.listen_on:
             self._journal.warning("`Listen-on` is another one: addresses and ports change at the next start only")
+        if loaded.configuration.general.decision_log != self._engine.configuration.general.decision_log:
+            self._journal.warning("`Decision-log` is another one: it changes at the next start only")
+        if self._decisions is not None:
+            self._decisions.reopen()
         self._gate, self._keystore = loaded.gate, loaded.keystore
         identities = identities_of(loaded.keystore)
         self._feed(lambda: self._engine.reload(loaded.configuration, identities, clock.now()))
@@ -349,11 +356,18 @@ class Service:
 
     def _answer(self, question: Question) -> Answer:
         """At once, in this process. Whatever fails is a denial."""
+        now, decisions = clock.now(), self._decisions
         match question:
             case IdentifyPeer():
-                return self._gate.identify(question, clock.now().utc)
+                identified = self._gate.identify(question, now.utc)
+                if decisions is not None:
+                    decisions.peer(question, identified, now)
+                return identified
             case AuthorizeTunnel():
-                return self._gate.authorize(question, clock.now().utc)
+                authorized = self._gate.authorize(question, now.utc)
+                if decisions is not None:
+                    decisions.tunnels(question, authorized, now)
+                return authorized
             case Sign():
                 return self._sign(question)
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ike_auth.assembly import Assembly
+from ike_auth.authorization.keynote import KeyNoteAuthorizer
 from ike_auth.daemon.control import ControlError, ControlSocket, default_path
+from ike_auth.daemon.decision_log import CannotRecord, DecisionLog
 from ike_auth.daemon.kernel import KernelError
 from ike_auth.daemon.kernel.choice import Backend, CannotChoose, choose, rootless
 from ike_auth.daemon.logs import Journal
@@ -50,8 +52,9 @@ def run(loaded: Assembly, options: Options, load: Callable[[], Assembly] | None 
         sockets = Sockets(loaded.configuration.general.listen_on, ports)
     except CannotBind as error:
         raise CannotStart(str(error)) from None
-    control = None
+    control = decisions = None
     try:
+        decisions = _decision_log(loaded, options, journal)
         control = _control(options.control, journal)
         backend = _backend(loaded, options, sockets)
         if options.user is not None:
@@ -78,6 +81,7 @@ def run(loaded: Assembly, options: Options, load: Callable[[], Assembly] | None 
             load,
             inside=backend.inside,
             control=control,
+            decisions=decisions,
         )
         where = ", ".join(str(bound) for bound in sockets)
         status = service.run(f"ready: listening on {where}; {backend.description}")
@@ -89,6 +93,24 @@ def run(loaded: Assembly, options: Options, load: Callable[[], Assembly] | None 
         sockets.close()
         if control is not None:
             control.discard()
+        if decisions is not None:
+            decisions.close()
+
+
+def _decision_log(loaded: Assembly, options: Options, journal: Journal) -> DecisionLog | None:
+    """Raises CannotStart."""
+    path = loaded.configuration.general.decision_log
+    if path is None:
+        return None
+    if not isinstance(loaded.authorizer, KeyNoteAuthorizer):
+        journal.warning("`Decision-log` has no effect: no KeyNote policy is asked")
+        return None
+    try:
+        return DecisionLog(path, journal.warning, options.user)
+    except CannotRecord as error:
+        raise CannotStart(f"{error} (`Decision-log` in [General])") from None
+    except KeyError:
+        raise CannotStart(f"there is no user `{options.user}` (--user)") from None
 
 
 def _backend(loaded: Assembly, options: Options, sockets: Sockets) -> Backend:

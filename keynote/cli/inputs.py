@@ -35,7 +35,16 @@ def latin_1(argument: str) -> str:
 
 def query_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that `eval` and `why` share."""
-    for option in reversed(_OPTIONS):
+    return _with(_OPTIONS, command)
+
+
+def action_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Those that tell an action, and its compliance values."""
+    return _with(_ACTION_OPTIONS, command)
+
+
+def _with(options: Sequence[Callable[..., Any]], command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -46,17 +55,7 @@ def legacy_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
-_OPTIONS: Final = (
-    click.option("-p", "--policy", "policies", multiple=True, type=FILE, help="File of trusted assertions."),
-    click.option("-c", "--credential", "credentials", multiple=True, type=FILE, help="File of credentials."),
-    click.option(
-        "-k",
-        "--authorizer",
-        "authorizers",
-        multiple=True,
-        metavar="PRINCIPAL|@FILE",
-        help="Who requests the action; @FILE reads principals from a file, as keynote(1) writes them or one a line.",
-    ),
+_ACTION_OPTIONS: Final = (
     click.option(
         "-a", "--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="An attribute of the action."
     ),
@@ -68,6 +67,19 @@ _OPTIONS: Final = (
         help='File of attributes, `name=value` or `name = "value"` a line.',
     ),
     click.option("--values", default="false,true", show_default=True, help="Compliance values, lowest first."),
+)
+_OPTIONS: Final = (
+    click.option("-p", "--policy", "policies", multiple=True, type=FILE, help="File of trusted assertions."),
+    click.option("-c", "--credential", "credentials", multiple=True, type=FILE, help="File of credentials."),
+    click.option(
+        "-k",
+        "--authorizer",
+        "authorizers",
+        multiple=True,
+        metavar="PRINCIPAL|@FILE",
+        help="Who requests the action; @FILE reads principals from a file, as keynote(1) writes them or one a line.",
+    ),
+    *_ACTION_OPTIONS,
     click.option(
         "--unknown",
         multiple=True,
@@ -92,6 +104,13 @@ def decide(
     """Load everything and ask. Raises KeynoteError."""
     if not policies:
         raise InputError("no policy", hint="give one or more with -p")
+    action = action_of(attributes, action_files)
+    session = session_of(policies, credentials, Limits(legacy_signatures))
+    return session.query(action, principals_of(authorizers), compliance_values(values), unknown_of(unknown, action))
+
+
+def session_of(policies: Sequence[Path], credentials: Sequence[Path], limits: Limits) -> Session:
+    """Raises KeynoteError."""
     trusted = [assertion for path in policies for assertion in policy(path)]
     untrusted: list[Assertion] = []
     set_aside: list[SetAside] = []
@@ -99,17 +118,19 @@ def decide(
         usable, refused = parse_credentials(read(path), name=str(path))
         untrusted += usable
         set_aside += refused
+    return Session(trusted, untrusted, set_aside=set_aside, limits=limits)
+
+
+def action_of(attributes: Sequence[str], action_files: Sequence[Path]) -> dict[str, str]:
+    """Attributes of files, and on top of them those of the command line."""
     action: dict[str, str] = {}
     for path in action_files:
         action |= action_file(text_of(path), str(path))
-    given = _attributes(attributes)
-    session = Session(trusted, untrusted, set_aside=set_aside, limits=Limits(legacy_signatures))
-    return session.query(
-        action | given,
-        [principal for argument in authorizers for principal in _principals(argument)],
-        compliance_values(values),
-        _unknown(unknown, action | given),
-    )
+    return action | _attributes(attributes)
+
+
+def principals_of(arguments: Sequence[str]) -> list[str]:
+    return [principal for argument in arguments for principal in _principals(argument)]
 
 
 def compliance_values(argument: str, option: str = "--values") -> list[str]:
@@ -166,7 +187,7 @@ def _attribute(argument: str) -> tuple[str, str]:
     return name, value
 
 
-def _unknown(names: Sequence[str], given: Container[str]) -> Container[str]:
+def unknown_of(names: Sequence[str], given: Container[str]) -> Container[str]:
     if "*" in names:
         return Unknown.except_(())
     for name in names:

@@ -2,21 +2,20 @@
 """The commands. Every error, a wrong use of the command line among them, ends with status 1: 2 means denied."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import click
 
-from keynote import report, test
-from keynote.cli.inputs import decide, legacy_option, query_options
-from keynote.cli.program import Program, json_option, print_json
+from keynote import report
+from keynote.cli import diff, graph, test, who
+from keynote.cli.inputs import decide, query_options
+from keynote.cli.program import Program, print_json
 from keynote.cli.signing import keygen, sign, sigver
 from keynote.cli.tree import print_tree
 from keynote.cli.verify import verify
 from keynote.complaints import BadInput, Complaint
 from keynote.errors import KeynoteError, PolicyError
 from keynote.explanation import Decision
-from keynote.limits import Limits
 from keynote.reasons import MAXIMUM
 from keynote.redaction import shown
 
@@ -83,34 +82,7 @@ def why(as_json: bool, **question: Any) -> int:
     return _status(decision)
 
 
-@commands.command("test")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
-@legacy_option()
-@json_option()
-def run_tests(paths: Sequence[Path], legacy_signatures: bool, as_json: bool) -> int:
-    """Run tables of queries: queries.toml files, *.jsonl collections, or folders that hold them.
-
-    The last line is `N passed, N failed`; the exit status is 0 if none failed, and else 1.
-
-    \b
-    Example:
-      keynote test policies
-    """
-    limits = Limits(legacy_signatures)
-    results = [test.run(query) for path in paths for query in test.queries(path, limits)]
-    failed = [result for result in results if not result.passed]
-    passed = len(results) - len(failed)
-    if as_json:
-        cases = [report.result_data(result) for result in results]
-        print_json({"passed": passed, "failed": len(failed), "cases": cases})
-    else:
-        for result in failed:
-            click.echo(f"FAILED {shown(result.name)}: {result.problem}")
-        click.echo(f"{passed} passed, {len(failed)} failed")
-    return ERROR if failed else ALLOWED
-
-
-for command in (keygen, sign, sigver, verify):
+for command in (diff.command, graph.command, keygen, sign, sigver, test.command, verify, who.command):
     commands.add_command(command)
 
 

@@ -27,6 +27,7 @@ Delete-SAs= no
 Authorizer= mine
 Policy-file= /etc/ike/policy
 Half-open-limit= 50
+Decision-log= /var/log/decisions
 Logverbose= 1
 """
     assert general(lines) == General(
@@ -40,12 +41,20 @@ Logverbose= 1
         authorizer="mine",
         policy_file=Path("/etc/ike/policy"),
         half_open_limit=50,
+        decision_log=Path("/var/log/decisions"),
         verbose=True,
     )
 
 
 def test_nothing() -> None:
     assert general("") == General()
+
+
+def test_a_decision_log_is_named_from_the_folder_of_the_configuration() -> None:
+    text = "[General]\nDecision-log= log/decisions\n"
+    assert parse(text, "/etc/ike/vpn.conf").general.decision_log == Path("/etc/ike/log/decisions")
+    (error,) = errors("[General]\nDecision-log=\n")
+    assert error == "vpn:2: `Decision-log` has no value"
 
 
 def test_presence_is_enough_for_logverbose() -> None:

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: ISC
+"""Which recorded decisions another policy would change, and why: each is asked again of both."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from keynote.assertions import Assertion
+from keynote.errors import KeynoteError
+from keynote.explanation import Decision
+from keynote.limits import Limits
+from keynote.recorded import Recorded, Seal, opened
+from keynote.redaction import is_secret
+from keynote.session import Session
+
+_DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A value or an interval, and the path that decided or what was nearest to allowing it, "" where nothing changed.
+    Where the query cannot be asked, `value` is "error"."""
+
+    value: str
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A decision by the old policy and by the new one."""
+
+    recorded: Recorded
+    old: Answer
+    new: Answer
+
+    @property
+    def changed(self) -> bool:
+        return self.old.value != self.new.value
+
+    @property
+    def as_recorded(self) -> bool:
+        """Whether the old policy still answers what is on record, so that it is the one that decided."""
+        return not self.recorded.answer or self.old.value == self.recorded.answer
+
+
+def compared(
+    decisions: Iterable[Recorded],
+    old: Iterable[Assertion],
+    new: Iterable[Assertion],
+    credentials: Iterable[Assertion] = (),
+    seal: Seal | None = None,
+    limits: Limits = _DEFAULT_LIMITS,
+) -> Iterator[Comparison]:
+    """Each decision by both policies, in order; `credentials` are added to both. Raises RecordError."""
+    credentials = tuple(credentials)
+    old_policy, new_policy = (_Policy(policy, credentials, limits) for policy in (old, new))
+    secrets = frozenset(filter(is_secret, old_policy.session.licensees() | new_policy.session.licensees()))
+    for recorded in decisions:
+        question = opened(recorded, seal, secrets)
+        before, after = old_policy.decide(question), new_policy.decide(question)
+        # Reasons take longer than the queries, and most decisions do not change.
+        answer = _explained if _value(before) != _value(after) else _plain
+        yield Comparison(recorded, answer(before), answer(after))
+
+
+_Outcome = Decision | KeynoteError
+
+
+def _value(outcome: _Outcome) -> str:
+    return "error" if isinstance(outcome, KeynoteError) else str(outcome)
+
+
+def _plain(outcome: _Outcome) -> Answer:
+    return Answer(_value(outcome))
+
+
+def _explained(outcome: _Outcome) -> Answer:
+    because = str(outcome).splitlines()[0] if isinstance(outcome, KeynoteError) else outcome.because
+    return Answer(_value(outcome), because)
+
+
+@dataclass(slots=True)
+class Differences:
+    """What came of many decisions. `otherwise` are those that the old policy does not answer as is on record, and
+    `first_otherwise` is the first of them."""
+
+    decisions: int = 0
+    changed: list[Comparison] = field(default_factory=list)
+    otherwise: int = 0
+    first_otherwise: Comparison | None = None
+
+    def add(self, comparison: Comparison) -> None:
+        self.decisions += 1
+        if comparison.changed:
+            self.changed.append(comparison)
+        if not comparison.as_recorded:
+            self.otherwise += 1
+            self.first_otherwise = self.first_otherwise or comparison
+
+
+class _Policy:
+    """One of the two, with the sessions that have a decision's own assertions: a peer comes again and again."""
+
+    _KEPT = 256
+
+    def __init__(self, policy: Iterable[Assertion], credentials: tuple[Assertion, ...], limits: Limits) -> None:
+        self._policy = tuple(policy)
+        self._credentials = credentials
+        self._limits = limits
+        self.session = Session(self._policy, credentials, limits=limits)
+        self._extended: dict[tuple[str, ...], Session] = {}
+
+    def decide(self, question: Recorded) -> _Outcome:
+        session = self._session(question)
+        try:
+            return session.query(question.action, question.authorizers, question.values, question.unknown)
+        except KeynoteError as error:
+            return error
+
+    def _session(self, question: Recorded) -> Session:
+        if question.credentials:
+            credentials = (*self._credentials, *question.credentials)
+            return Session((*self._policy, *question.assertions), credentials, limits=self._limits)
+        if not question.assertions:
+            return self.session
+        key = tuple(part for it in question.assertions for part in (it.source.name, it.text))
+        if key not in self._extended:
+            if len(self._extended) == self._KEPT:
+                self._extended.pop(next(iter(self._extended)))
+            self._extended[key] = self.session.extended(question.assertions)
+        return self._extended[key]

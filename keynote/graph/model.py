@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: ISC
+"""A session as a graph: principals, and between them the assertions by which one licenses others.
+
+With an action, authority is followed from POLICY downwards. It goes on through an assertion whose Conditions hold,
+and stops where they do not; whether a principal has it alone is what a query by him answers.
+"""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from keynote.conditions import conditions_interval
+from keynote.environment import Unknown
+from keynote.evaluator import UNKNOWN_AUTHORIZER, Delegation
+from keynote.evidence import Evidence
+from keynote.explanation import Decision
+from keynote.principals import POLICY, shown_principal
+from keynote.printing import printed
+from keynote.reach import below_policy, reach
+from keynote.reasons import condition_reason
+from keynote.session import BOOLEAN, Session
+from keynote.syntax import AllOf, AnyOf, Licensees, Nobody, Threshold
+
+
+class State(Enum):
+    """What an action comes to at a node; the value is the word for it."""
+
+    NOT_ASKED = ""
+    HOLDS = "has authority"
+    MAY_HOLD = "may have authority"
+    TOGETHER = "only together with others"
+    STOPS = "authority stops here"
+    NONE = "no authority"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A principal, or an assertion. `label` is what it is, in a line or two; `text` its Conditions, "" for
+    principals; `note` what the action comes to there, such as the first failing test. All is for people to read."""
+
+    number: int
+    is_principal: bool
+    label: tuple[str, ...]
+    text: str = ""
+    state: State = State.NOT_ASKED
+    note: str = ""
+    requests: bool = False
+    on_path: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """From an authorizer to his assertion, or from an assertion to a licensee; by the numbers of the nodes."""
+
+    source: int
+    target: int
+    state: State = State.NOT_ASKED
+    on_path: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """`verdict` and `because` are given where somebody requests an action."""
+
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    verdict: str = ""
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to apply to a graph. Without authorizers, authority is followed to everybody."""
+
+    action: Mapping[str, str]
+    authorizers: Sequence[str] = ()
+    values: Sequence[str] = BOOLEAN
+    unknown: Container[str] = ()
+
+
+def graph(session: Session, question: Question | None = None) -> Graph:
+    """The whole graph; with requesters only the ways to them, or if there are none, all that is below POLICY.
+
+    Raises QueryError.
+    """
+    asked = question or Question({}, unknown=Unknown.except_(()))
+    # A query needs somebody who requests; nobody has this name.
+    authorizers = asked.authorizers or ["(nobody)"]
+    decision = session.query(asked.action, authorizers, asked.values, asked.unknown)
+    evidence = decision.evidence
+    if question is None:
+        return _Builder(evidence, list(evidence.delegations), {}, {}, (), {}).graph(None)
+    conditions = _Conditions(evidence)
+    states = _principals(session, asked, evidence, conditions)
+    if asked.authorizers:
+        ways = reach(evidence).way or below_policy(evidence.delegations, lambda principal: True)
+        steps = decision.path
+    else:
+        ways, steps = list(evidence.delegations), ()
+    on_path = {id(step.assertion): frozenset(step.licensees) for step in steps}
+    requesters = evidence.requesters if asked.authorizers else ()
+    builder = _Builder(evidence, ways, states, conditions, requesters, on_path)
+    return builder.graph(decision if asked.authorizers else None)
+
+
+class _Conditions(dict[Delegation, State]):
+    """HOLDS, MAY_HOLD or STOPS by the Conditions alone, computed when asked for."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        super().__init__()
+        self._evidence = evidence
+
+    def __missing__(self, delegation: Delegation) -> State:
+        program = delegation.conditions
+        low, high = 1, 1
+        if program is not None:
+            low, high = conditions_interval(program, self._evidence.partial_environment(), self._evidence.scale)
+        self[delegation] = State.HOLDS if low else State.MAY_HOLD if high else State.STOPS
+        return self[delegation]
+
+
+def _principals(
+    session: Session, asked: Question, evidence: Evidence, conditions: Mapping[Delegation, State]
+) -> dict[str, State]:
+    """The states of the principals that authority comes to, if only to a part."""
+    by_authorizer: dict[str, list[Delegation]] = {}
+    for delegation in evidence.delegations:
+        by_authorizer.setdefault(delegation.authorizer, []).append(delegation)
+    found = {POLICY: State.HOLDS}
+    if UNKNOWN_AUTHORIZER in by_authorizer:
+        found[UNKNOWN_AUTHORIZER] = State.MAY_HOLD
+    todo = list(found)
+    for principal in todo:  # grows while it runs
+        for delegation in by_authorizer.get(principal, ()):
+            if conditions[delegation] is State.STOPS:
+                continue
+            for licensee in delegation.licensees.principals if delegation.licensees else ():
+                if licensee not in found:
+                    found[licensee] = _alone(session, asked, licensee)
+                    todo.append(licensee)
+    return found
+
+
+def _alone(session: Session, asked: Question, principal: str) -> State:
+    if principal.startswith("\0"):
+        return State.MAY_HOLD
+    decision = session.query(asked.action, [principal], asked.values, asked.unknown)
+    if decision.allowed:
+        return State.HOLDS
+    return State.MAY_HOLD if decision.possible else State.TOGETHER
+
+
+#: Of the Conditions of an assertion.
+_TEXT: Final = 400
+_ANYBODY: Final = "anybody"
+
+
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    evidence: Evidence
+    delegations: Sequence[Delegation]
+    states: Mapping[str, State]
+    conditions: Mapping[Delegation, State]
+    requesters: Sequence[str]
+    on_path: Mapping[int, frozenset[str]]  # the licensees that decided, by the id of the assertion
+
+    def graph(self, decision: Decision | None) -> Graph:
+        numbers: dict[str, int] = {}
+        nodes: list[Node] = []
+        edges: list[Edge] = []
+
+        def principal(name: str) -> int:
+            if name not in numbers:
+                numbers[name] = len(nodes)
+                nodes.append(self._principal(len(nodes), name))
+            return numbers[name]
+
+        principal(POLICY)
+        for delegation in self.delegations:
+            by = principal(delegation.authorizer)
+            node = self._assertion(len(nodes), delegation)
+            nodes.append(node)
+            edges.append(Edge(by, node.number, self._arriving(delegation), node.on_path))
+            for licensee in self._licensees(delegation):
+                chosen = shown_principal(licensee) in self.on_path.get(id(delegation.assertion), ())
+                going_on = State.NONE if node.state is State.STOPS else node.state
+                edges.append(Edge(node.number, principal(licensee), going_on, chosen))
+        for requester in self.requesters:
+            principal(requester)
+        if decision is None:
+            return Graph(tuple(nodes), tuple(edges))
+        return Graph(tuple(nodes), tuple(edges), str(decision), decision.because)
+
+    def _principal(self, number: int, name: str) -> Node:
+        shown = _ANYBODY if name == _EVERYBODY else shown_principal(name)
+        state = self.states.get(name, State.NONE) if self.states else State.NOT_ASKED
+        if name == _EVERYBODY and self.states:
+            state = self._everybody()
+        requests = name in self.requesters
+        on_path = any(shown in chosen for chosen in self.on_path.values()) or (name == POLICY and bool(self.on_path))
+        return Node(number, True, (shown,), "", state, "requests it" if requests else state.value, requests, on_path)
+
+    def _assertion(self, number: int, delegation: Delegation) -> Node:
+        assertion = delegation.assertion
+        place = f"{assertion.where.file}:{assertion.where.line}"
+        how = "" if assertion.licensees is None else _how(assertion.licensees.tree)
+        text = "no conditions"
+        if assertion.conditions is not None:
+            text = printed(assertion.conditions.tree, _TEXT) or "empty conditions, which never hold"
+        state = self._state(delegation)
+        note = state.value if state is State.NONE else ""
+        if state is State.STOPS:
+            note = self._reason(delegation)
+        elif state is not State.NOT_ASKED and state is not State.NONE:
+            note = "may hold" if self.conditions[delegation] is State.MAY_HOLD else "holds"
+        return Node(
+            number,
+            False,
+            (place, how) if how else (place,),
+            text,
+            state,
+            note,
+            on_path=id(assertion) in self.on_path,
+        )
+
+    def _state(self, delegation: Delegation) -> State:
+        arriving = self._arriving(delegation)
+        if arriving in (State.NOT_ASKED, State.NONE) or self.conditions[delegation] is State.STOPS:
+            return State.STOPS if arriving not in (State.NOT_ASKED, State.NONE) else arriving
+        return arriving if arriving is not State.HOLDS else self.conditions[delegation]
+
+    def _arriving(self, delegation: Delegation) -> State:
+        return self.states.get(delegation.authorizer, State.NONE) if self.states else State.NOT_ASKED
+
+    def _reason(self, delegation: Delegation) -> str:
+        reason = condition_reason(self.evidence, delegation, 1)
+        return reason.text if reason is not None else ""
+
+    def _licensees(self, delegation: Delegation) -> Iterable[str]:
+        return (_EVERYBODY,) if delegation.licensees is None else delegation.licensees.principals
+
+    def _everybody(self) -> State:
+        open_ones = (delegation for delegation in self.delegations if delegation.licensees is None)
+        states = {self._state(delegation) for delegation in open_ones}
+        return next((state for state in (State.HOLDS, State.MAY_HOLD, State.TOGETHER) if state in states), State.NONE)
+
+
+_EVERYBODY: Final = "\0everybody"
+
+
+def _how(tree: Licensees) -> str:
+    """How many of the licensees are needed; "" if each is enough."""
+    match tree:
+        case Threshold(k=k, principals=members):
+            return f"{k} of {len(members)}"
+        case Nobody():
+            return "licenses nobody"
+    operators = set(_operators(tree))
+    if operators == {AllOf}:
+        return "all of"
+    return printed(tree, 120) if operators - {AnyOf} else ""
+
+
+def _operators(tree: Licensees) -> Iterator[type]:
+    todo = [tree]
+    while todo:
+        node = todo.pop()
+        match node:
+            case AllOf(left=left, right=right) | AnyOf(left=left, right=right):
+                yield type(node)
+                todo += [left, right]
+            case Threshold():
+                yield Threshold
+
+
+def data(graph: Graph) -> dict[str, Any]:
+    """As plain data, for JSON."""
+    return {
+        "verdict": graph.verdict or None,
+        "because": graph.because or None,
+        "nodes": [
+            {
+                "id": node.number,
+                "kind": "principal" if node.is_principal else "assertion",
+                "label": list(node.label),
+                "conditions": node.text,
+                "state": node.state.name.lower(),
+                "note": node.note,
+                "requests": node.requests,
+                "on_path": node.on_path,
+            }
+            for node in graph.nodes
+        ],
+        "edges": [
+            {"from": edge.source, "to": edge.target, "state": edge.state.name.lower(), "on_path": edge.on_path}
+            for edge in graph.edges
+        ],
+    }

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: ISC
+"""`keynote test` as a user types it: what is selected, covered, written and shown."""
+
+import io
+import json
+import os
+import shlex
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from keynote.cli.main import main
+from keynote.cli.progress import tracked
+
+POLICY = """Authorizer: "POLICY"
+Licensees: "gw"
+Conditions: enc == "aes"; enc == "3des" -> "true"; enc == "never";
+"""
+QUERIES = """
+[[query]]
+name = "AES is allowed"
+authorizers = "gw"
+action = { enc = "aes" }
+expect = "true"
+
+[[query]]
+name = "{enc} is refused"
+authorizers = "gw"
+each = { enc = ["null", "des"] }
+expect = "false"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "case").mkdir()
+    (tmp_path / "case" / "policy.kn").write_text(POLICY)
+    (tmp_path / "case" / "queries.toml").write_text(QUERIES)
+    return tmp_path / "case"
+
+
+def run(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str], str]:
+    with pytest.raises(SystemExit) as exit:
+        main(shlex.split(command))
+    captured = capsys.readouterr()
+    assert isinstance(exit.value.code, int)
+    return exit.value.code, captured.out.splitlines(), captured.err
+
+
+@pytest.mark.usefixtures("folder")
+class TestSelection:
+    @pytest.mark.parametrize(
+        ("options", "passed"),
+        [("", 3), ("-k aes", 1), ("-k REFUSED", 2), ("--filter null --filter aes", 2), ("-k case:", 3)],
+    )
+    def test_by_name(self, options: str, passed: int, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run(f"test . {options}", capsys) == (0, [f"{passed} passed, 0 failed"], "")
+
+    def test_nothing_selected_is_an_error(self, capsys: pytest.CaptureFixture[str]) -> None:
+        status, lines, message = run("test . -k twofish", capsys)
+        assert (status, lines) == (1, [])
+        assert message.startswith("keynote: error: no query has `twofish` in its name")
+
+    def test_so_is_a_table_without_queries(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (folder / "queries.toml").write_text("")
+        status, lines, message = run("test .", capsys)
+        assert (status, lines) == (1, [])
+        assert message.startswith("keynote: error: no queries")
+
+
+@pytest.mark.usefixtures("folder")
+class TestCoverage:
+    def test_as_text(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run("test case --coverage", capsys)[:2] == (
+            0,
+            [
+                'case/policy.kn:3:27: never true: enc == "3des" -> "true";',
+                'case/policy.kn:3:52: never true: enc == "never";',
+                "coverage: 3 clauses, 100.0 % evaluated, 33.3 % true in some query",
+                "3 passed, 0 failed",
+            ],
+        )
+
+    def test_never_evaluated(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        text = (folder / "policy.kn").read_text()
+        (folder / "policy.kn").write_text(text + '\nAuthorizer: "POLICY"\nLicensees: "other"\n')
+        lines = run("test case --coverage", capsys)[1]
+        assert lines[0] == "case/policy.kn:5:13: never evaluated: (no conditions)"
+        assert lines[-2] == "coverage: 4 clauses, 75.0 % evaluated, 25.0 % true in some query"
+
+    @pytest.mark.parametrize(("least", "status"), [("33.3", 0), ("33.4", 1), ("0", 0), ("100", 1)])
+    def test_too_little_fails(self, least: str, status: int, capsys: pytest.CaptureFixture[str]) -> None:
+        found, lines, _ = run(f"test case --coverage-fail-under {least}", capsys)
+        assert found == status
+        assert lines[-1] == "3 passed, 0 failed"
+        assert (f"FAILED coverage: 33.3 % true, less than {least} %" in lines) == (status == 1)
+        found, lines, _ = run(f"test case --coverage-fail-under {least} --json", capsys)
+        assert found == status
+        assert json.loads("\n".join(lines))["coverage"]["enough"] == (status == 0)
+
+    def test_as_json(self, capsys: pytest.CaptureFixture[str]) -> None:
+        status, lines, _ = run("test case --coverage --json", capsys)
+        data = json.loads("\n".join(lines))
+        assert status == 0
+        assert data["coverage"] == {
+            "clauses": 3,
+            "evaluated_percent": 100.0,
+            "true_percent": 33.333,
+            "enough": None,
+            "never_evaluated": [],
+            "never_true": [
+                {"where": {"file": "case/policy.kn", "line": 3, "column": 27}, "text": 'enc == "3des" -> "true";'},
+                {"where": {"file": "case/policy.kn", "line": 3, "column": 52}, "text": 'enc == "never";'},
+            ],
+        }
+
+    def test_a_policy_that_does_not_load_covers_nothing(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "policy.kn").write_text("broken\n")
+        status, lines, _ = run("test case --coverage-fail-under 50", capsys)
+        assert (status, lines[-1]) == (1, "0 passed, 3 failed")
+
+
+class TestJunit:
+    def test_a_suite_a_table(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        hostile = '[[query]]\nname = "<&\\"\\u0007\\u00e9"\nauthorizers = "gw"\nexpect = "true"\n'
+        error = '[[query]]\nname = "an error"\nauthorizers = []\nexpect = "true"\n'
+        (folder / "queries.toml").write_text(QUERIES + hostile + error)
+        assert run("test case --junit results.xml", capsys)[0] == 1
+        root = ElementTree.parse("results.xml").getroot()
+        assert root.tag == "testsuites"
+        counts = {"tests": "5", "failures": "1", "errors": "1"}
+        assert {key: root.get(key) for key in counts} == counts
+        (suite,) = root
+        assert (suite.tag, suite.get("name")) == ("testsuite", "case/queries.toml")
+        assert {key: suite.get(key) for key in counts} == counts
+        assert [case.get("name") for case in suite] == [
+            "case: AES is allowed",
+            "case: null is refused",
+            "case: des is refused",
+            'case: <&"\\x07é',
+            "case: an error",
+        ]
+        assert [[child.tag for child in case] for case in suite] == [[], [], [], ["failure"], ["error"]]
+        failure = suite[3][0].get("message")
+        assert failure == "expected true, got false: policy.kn:3: enc is empty, needs `aes`"
+
+    def test_a_file_that_cannot_be_written_is_an_error(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        status, _, message = run("test case --junit none/results.xml", capsys)
+        assert status == 1
+        assert message.startswith("keynote: error: none/results.xml: No such file")
+
+
+class TestProgress:
+    def test_a_bar_on_a_terminal_once_it_takes_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        controller, terminal = os.openpty()
+        with open(terminal, "w") as stream:
+            monkeypatch.setattr(sys, "stderr", stream)
+            monkeypatch.setenv("TERM", "xterm")
+            assert list(tracked([1, 2, 3], 3, "queries", timedelta(0))) == [1, 2, 3]
+            stream.flush()
+            shown = os.read(controller, 100_000).decode()
+        os.close(controller)
+        assert "queries" in shown
+        assert "3/3" in shown
+
+    def test_none_in_a_moment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        controller, terminal = os.openpty()
+        with open(terminal, "w") as stream:
+            monkeypatch.setattr(sys, "stderr", stream)
+            assert list(tracked([1, 2, 3], 3, "queries", timedelta(days=1))) == [1, 2, 3]
+            stream.write(".")
+            stream.flush()
+            assert os.read(controller, 100) == b"."
+        os.close(controller)
+
+    def test_none_elsewhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        stream = io.StringIO()
+        monkeypatch.setattr(sys, "stderr", stream)
+        assert list(tracked([1, 2], 2, "queries", timedelta(0))) == [1, 2]
+        assert stream.getvalue() == ""
+
+
+def test_the_installed_command(folder: Path) -> None:
+    command = Path(sys.executable).parent / "keynote"
+    done = subprocess.run(
+        [command, "test", "case", "--coverage-fail-under", "50"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder.parent,
+    )
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.splitlines()[-2:] == [
+        "FAILED coverage: 33.3 % true, less than 50 %",
+        "3 passed, 0 failed",
+    ]
