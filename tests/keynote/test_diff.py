@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import keynote
 from keynote import Session, Unknown, parse_policy
@@ -13,6 +14,7 @@ from keynote.cli.main import main
 from keynote.complaints import Place
 from keynote.diff import Comparison, Differences, compared
 from keynote.recorded import Recorded, RecordError, Seal, count, line, opened, parsed, read, sealed
+from tests.pki import factory
 
 OLD = 'Authorizer: "POLICY"\nLicensees: "CA" || "passphrase:hush"\nConditions: enc == "aes" || enc == "3des";\n'
 NEW = 'Authorizer: "POLICY"\nLicensees: "CA" || "passphrase:hush"\nConditions: enc == "aes";\n'
@@ -76,7 +78,9 @@ def test_bytes_survive() -> None:
 
 
 def test_a_signed_credential_keeps_its_signature() -> None:
-    text = 'Authorizer: "rsa-hex:3081"\nLicensees: "K"\nSignature: "sig-rsa-sha1-hex:00"\n\nAuthorizer: "x"\n'
+    key = factory.rsa_key("signer").public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1).hex()
+    fields = f'Authorizer: "rsa-hex:{key}"\nLicensees: "K"\n'
+    text = f'{fields}Signature: "sig-rsa-sha1-hex:00"\n\nAuthorizer: "x"\n'
     credential = keynote.parse_assertion(text, name="c")
     (found,) = again(Recorded({}, ("K",), "false", "", credentials=(credential,))).credentials
     assert found.signature is not None

@@ -54,7 +54,7 @@ HOSTILE = [
     "&lt;&amp;&#35;#quot;#35;",
     "]]> end subgraph style classDef",
 ]
-KEY = "rsa-hex:" + "0123456789abcdef" * 16
+KEY = "binary-hex:" + "0123456789abcdef" * 16
 
 
 def session(text: str) -> Session:
