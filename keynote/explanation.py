@@ -88,9 +88,9 @@ class Decision:
     def because(self) -> str:
         """The reason in one line: the deciding path, or for a denial what was nearest to allowing it."""
         if self._lowest > 0:
-            return one_line(self._evidence, self._evidence.raises, self._lowest)
+            return one_line(self._evidence, self._lowest, certain=True)
         if self._highest > 0:
-            line = one_line(self._evidence, self._evidence.possible_raises, self._highest)
+            line = one_line(self._evidence, self._highest, certain=False)
             return f"{line}, if unknown attributes allow it"
         found = self.reasons
         return str(found[0]) if found else "nothing allows it"

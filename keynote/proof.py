@@ -145,14 +145,29 @@ def _only_place(delegation: Delegation) -> Location | None:
 _LONGEST: Final = 10
 
 
-def one_line(evidence: Evidence, raises: Sequence[Raise], goal: int) -> str:
+def one_line(evidence: Evidence, goal: int, *, certain: bool) -> str:
     """`POLICY → ca → gateway, policy.kn:14`, where the place is that of POLICY's own clause.
 
-    It says what `steps` says in short, and costs a fraction: of all clauses it looks for the first one only.
+    It says what `steps` says in short, and costs a fraction: of all clauses it looks for the first one only, and whom
+    the only way passes is the same for every action. `certain`: of the lowest value of the answer, else the highest.
     """
-    path = _path(evidence, raises, goal)
+    by, only_way = evidence.asked_by, evidence.proofs is None
+    told = by.told if only_way else None
+    if told is None:
+        told = _told(_path(evidence, evidence.raises if certain else evidence.possible_raises, goal))
+        if told is None:
+            return "POLICY requests it"
+        if only_way:
+            by.told = told
+    names, first = told
+    where = _place(evidence, first, goal)
+    return f"{names}, {where.file}:{where.line}"
+
+
+def _told(path: _Path) -> tuple[str, Delegation] | None:
+    """`POLICY → ca → gateway`, and POLICY's own delegation; None if POLICY requests the action itself."""
     if not path:
-        return "POLICY requests it"
+        return None
     (first, supporters), *_ = path.values()
     names = [first.authorizer]
     while len(supporters) == 1 and supporters[0] in path:
@@ -161,5 +176,4 @@ def one_line(evidence: Evidence, raises: Sequence[Raise], goal: int) -> str:
     shown = [*map(shown_principal, names), " and ".join(map(shown_principal, supporters)) or "anybody"]
     if len(shown) > _LONGEST:
         shown[_LONGEST // 2 : -_LONGEST // 2] = ["…"]
-    where = _place(evidence, first, goal)
-    return f"{' → '.join(shown)}, {where.file}:{where.line}"
+    return " → ".join(shown), first

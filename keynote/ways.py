@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from keynote.compiler import CompiledProgram
 from keynote.environment import check_authorizers
 from keynote.errors import QueryError
-from keynote.evaluator import Delegations
+from keynote.evaluator import Delegation, Delegations
 from keynote.principals import POLICY, UndecodableKey, canonical
 from keynote.redaction import is_secret
 
@@ -25,12 +25,15 @@ class Requesters:
     `way` has the different Conditions between them and POLICY; it is None if there is no way, or more than one, or if
     nobody has looked. `lasting`: a session may keep this, as it is about principals that its assertions license, of
     whom there are so many. Strangers come in any number, and a passphrase has no business in a memory.
+
+    `told` is what explanations say of the way, once one has been asked for: whom it passes, and POLICY's delegation.
     """
 
     names: tuple[str, ...]
     text: str
     way: tuple[CompiledProgram, ...] | None
     lasting: bool
+    told: tuple[str, Delegation] | None = None
 
 
 def requesters(authorizers: Sequence[str], delegations: Delegations) -> Requesters:

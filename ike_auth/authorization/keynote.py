@@ -6,11 +6,11 @@ for the queries of its own SA only. A pre-shared key is a principal in three for
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import md5, sha1
 from secrets import randbelow, token_hex
+from typing import NamedTuple
 
 import keynote
 from ike_auth.authorization import attributes
@@ -115,8 +115,7 @@ class KeyNoteAuthorizer:
         return self._session.extended(made), certificate_principals(chain.leaf), tuple(made)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Question:
+class _Question(NamedTuple):
     """A query before it is put; `made` are the assertions of a peer's certificates, which the session has."""
 
     session: keynote.Session
@@ -124,6 +123,9 @@ class _Question:
     principals: tuple[str, ...]
     unknown: frozenset[str] | keynote.Unknown
     made: tuple[keynote.Assertion, ...] = ()
+
+    def __repr__(self) -> str:
+        return "<question>"  # its principals may be passphrases
 
     def answer(self) -> keynote.Decision:
         return self.session.query(self.action, self.principals, VALUES, self.unknown)
@@ -202,4 +204,4 @@ def _fresh_ipv6() -> list[str]:
 def _decision(asked: _Question, answer: keynote.Decision, allowed: bool) -> Decision:
     because = answer.because
     details = () if allowed else tuple(map(str, answer.reasons[:_DETAILS]))
-    return Decision(allowed, answer.highest, because, details, asked.recorded(answer, because))
+    return Decision(allowed, answer.highest, because, details, partial(asked.recorded, answer, because))

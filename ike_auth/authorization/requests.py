@@ -5,6 +5,7 @@ Exchanges put questions (`IdentifyPeer`, `AuthorizeTunnel`, `Sign`); the gate ch
 about and hands requests (`IdentityRequest`, `TunnelRequest`) to the authorizer that the configuration names.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -97,14 +98,14 @@ class TunnelRequest:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`because` is one line for logs and names policy by file and line; `value` is the compliance value. `asked` is
-    the query that was put to a KeyNote policy, if one was, for the record."""
+    """`because` is one line for logs and names policy by file and line; `value` is the compliance value. `asked` gives
+    the query that a KeyNote policy was asked, if one was, for the record."""
 
     allowed: bool
     value: str
     because: str
     details: tuple[str, ...] = ()
-    asked: Recorded | None = field(default=None, compare=False, repr=False)
+    asked: Callable[[], Recorded] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

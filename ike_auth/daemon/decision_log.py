@@ -75,7 +75,7 @@ class DecisionLog:
             return
         try:
             time = now.utc.isoformat(timespec="milliseconds")
-            self._write(line(decision.asked, self._seal, time, about))
+            self._write(line(decision.asked(), self._seal, time, about))
         except OSError as error:
             self._lose(error.strerror or str(error))
         except Exception as error:  # a fault of ours is no reason to refuse a peer

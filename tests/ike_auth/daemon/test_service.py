@@ -374,7 +374,7 @@ def reminder(engine: Engine, data: bytes, sockets: Sockets, peer: socket.socket)
     cookies = Cookies(id.to_bytes(8, "big"), bytes(8))
     nobody = cast(Any, None)
     exchange = Exchange(
-        id, core.version, Closed(), nobody, ike(sockets), end(peer), True, 0.0, cookies, doubts=(data,)
+        id, core.version, Closed(), nobody, ike(sockets), end(peer), False, 0.0, cookies, doubts=(data,)
     )
     core.exchanges.put(exchange)
     return Doubt(id)
