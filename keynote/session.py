@@ -151,7 +151,7 @@ def _verified(credentials: Iterable[Assertion]) -> tuple[list[Assertion], list[S
         try:
             signatures.verify(credential)
         except SignatureError as error:
-            refused.append(SetAside(credential.where, str(error)))
+            refused.append(SetAside(credential.where, str(error), credential))
         else:
             believed.append(credential)
     return believed, refused
