@@ -18,7 +18,7 @@ from keynote.evidence import Evidence
 from keynote.files import SetAside
 from keynote.locations import Location
 from keynote.principals import POLICY, shown_principal
-from keynote.redaction import is_secret, quoted
+from keynote.redaction import quoted
 from keynote.retrial import refuted
 from keynote.syntax import Licensees, StringExpression, Threshold, leftmost
 from keynote.ways import Link, Never, Ways, ways
@@ -191,30 +191,10 @@ def _set_aside_on_the_way(found: Ways) -> list[Reason]:
 
 def _dead_ends(found: Ways) -> list[Reason]:
     """The Licensees fields at which the ways down from POLICY end."""
-    delegates: set[str] = set()
-    ends: list[Delegation] = []
-    for delegation in below_policy(found.evidence):
-        delegates.add(delegation.authorizer)
-        if delegation.licensees is not None and delegation not in found.delegations:
-            ends.append(delegation)
+    ends = [end for end in below_policy(found.evidence) if end.licensees is not None and end not in found.delegations]
     if not ends and not found.connected:
         return [Reason(None, "no assertion has POLICY as its authorizer", 1)]
-    told = []
-    for delegation in ends:
-        reason = licensee_reason(found, delegation)
-        if reason is not None:
-            told.append(replace(reason, text=reason.text + _who_delegates_nothing(delegation, delegates)))
-    return told
-
-
-def _who_delegates_nothing(delegation: Delegation, delegates: set[str]) -> str:
-    """A licensee who is named, and never hands on what it was given."""
-    named = delegation.licensees.principals if delegation.licensees else ()
-    if not 0 < len(named) <= _LISTED or any(name in delegates or is_secret(name) for name in named):
-        return ""
-    return (
-        f", and `{shown_principal(named[0])}` delegates to nobody" if len(named) == 1 else ", none of whom delegates"
-    )
+    return [reason for delegation in ends if (reason := licensee_reason(found, delegation))]
 
 
 def below_policy(evidence: Evidence, follow: Callable[[str], bool] = lambda principal: True) -> list[Delegation]:

@@ -118,7 +118,8 @@ class _Tree:
             return Line(depth, f"{name} requests it", True)
         if principal in self._by_authorizer:
             return Line(depth, f"{name}, as above" if repeated else name)
-        return Line(depth, f"{name} does not request it", None if principal in self._found.below else False)
+        text = "does not request it" if self._found.connected else "neither requests it nor delegates"
+        return Line(depth, f"{name} {text}", None if principal in self._found.below else False)
 
     def _assertion(self, depth: int, link: Link) -> Iterator[Line]:
         reason = condition_reason(self._found, link, MAXIMUM)
