@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from os import PathLike, fstat
 from stat import S_IRWXG, S_IRWXO
 
+from keynote import signatures
 from keynote.assertions import (
     BYTE_ORDER_MARK,
     BYTE_ORDER_MARK_FOUND,
@@ -20,7 +21,7 @@ from keynote.assertions import (
     Assertion,
     Reader,
 )
-from keynote.errors import PolicyError, Problem
+from keynote.errors import PolicyError, Problem, SignatureError
 from keynote.excerpts import excerpt
 from keynote.locations import Location, Source
 from keynote.redaction import is_secret
@@ -45,7 +46,7 @@ def parse_policy(text: str | bytes, *, name: str) -> tuple[Assertion, ...]:
     """The assertions of a policy, which is trusted, and so must be usable as a whole.
 
     Bytes are taken as Latin-1, and so is a str: each of its characters stands for one byte. `name` is the file's
-    name in messages. Raises PolicyError with every mistake in the text.
+    name in messages. Raises PolicyError with every mistake in the text; a signature that is wrong is one.
     """
     source = Source(name, _latin_1(text))
     if encoding := list(_encoding_problems(source)):
@@ -55,11 +56,22 @@ def parse_policy(text: str | bytes, *, name: str) -> tuple[Assertion, ...]:
     for found in _read(source):
         if isinstance(found, Assertion):
             assertions.append(found)
+            problems += _signature_problems(found)
         else:
             problems += found.problems
     if problems:
         raise PolicyError(problems)
     return tuple(assertions)
+
+
+def _signature_problems(assertion: Assertion) -> Iterator[Problem]:
+    try:
+        signatures.verify_trusted(assertion)
+    except SignatureError as error:
+        field = assertion.signature
+        assert field is not None, "no signature, no mistake in it"
+        hint = "sign it anew, or take the Signature field away"
+        yield _problem(assertion.source, field.start + field.tree.at, str(error), hint)
 
 
 def load_policy(path: str | PathLike[str], *, allow_exposed: bool = False) -> tuple[Assertion, ...]:

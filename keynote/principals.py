@@ -1,21 +1,16 @@
 # SPDX-License-Identifier: ISC
 """Principals: who authorizes and who is licensed (RFC 2704 4.5 and 5.2, RFC 2792).
 
-Opaque identifiers, `DN:` names and passphrases among them, are equal if their texts are. A key is equal to the same
-bytes in another encoding: the algorithm's name and hexadecimal digits in either case, base64 with or without blanks.
-
-Until keys themselves are read, two different encodings of one key's *contents* (a certificate and its bare key, or
-RFC 2792's order of RSA numbers) count as two principals, and a text that decodes to bytes counts as a key. Both fail
-closed: a delegation is missed, and none is made.
+Opaque identifiers, `DN:` names and passphrases among them, are equal if their texts are. Keys are equal if their
+numbers are, whatever the encoding: `keynote.keys` has the forms.
 """
 
-import base64
-import binascii
 import functools
 import re
 
+from keynote import keys, limits
 from keynote.errors import KeynoteError
-from keynote.redaction import quoted, shown
+from keynote.redaction import shown
 
 POLICY = "POLICY"
 
@@ -43,31 +38,32 @@ def canonical(principal: str) -> str:
     return _canonical_key(principal) if "-" in principal[:8] else principal
 
 
-@functools.lru_cache(maxsize=1024)
 def _canonical_key(principal: str) -> str:
+    if len(principal) <= limits.KEY_SIZE:
+        return _decoded(principal)
+    if is_key(principal):
+        raise UndecodableKey(f"a key of more than {limits.KEY_SIZE} characters")
+    return principal  # too long to keep
+
+
+@functools.lru_cache(maxsize=1024)
+def _decoded(principal: str) -> str:
     match = _KEY.fullmatch(principal)
     if match is None:
         return principal
-    algorithm, encoding, bits = match["algorithm"].lower(), match["encoding"].lower(), match["bits"]
     try:
-        content = _from_hex(bits) if encoding == "hex" else _from_base64(bits)
-    except ValueError as error:
-        raise UndecodableKey(f"{quoted(principal[:40])}… is not {_ENCODING_NAMES[encoding]}") from error
-    if not content:
-        raise UndecodableKey(f"{quoted(principal)} holds no key")
-    return f"{algorithm}-hex:{content.hex()}"
+        content = keys.from_ascii(match["encoding"].lower(), match["bits"])
+        return keys.canonical(match["algorithm"].lower(), content)
+    except keys.NoKey as error:
+        raise UndecodableKey(f"`{shown_principal(principal)}` {error}") from error
 
 
-_ENCODING_NAMES = {"hex": "an even number of hexadecimal digits", "base64": "base64"}
-
-
-def _from_hex(digits: str) -> bytes:
-    return binascii.unhexlify(digits)
-
-
-def _from_base64(text: str) -> bytes:
-    # RFC 2792 keys are often broken over lines, and the blanks between the pieces mean nothing.
-    return base64.b64decode("".join(text.split()), validate=True)
+def key_principal(key: object) -> str:
+    """The canonical principal of a public key of `cryptography`, or UndecodableKey for kinds that cannot be one."""
+    try:
+        return keys.text(key)
+    except keys.NoKey as error:
+        raise UndecodableKey(f"a key that {error}") from error
 
 
 def shown_principal(principal: str) -> str:

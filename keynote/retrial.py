@@ -15,7 +15,7 @@ from keynote.environment import Environment, PartialEnvironment
 from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation, fixed_point
 from keynote.misses import tested_attribute
 from keynote.principals import POLICY
-from keynote.syntax import Comparison, Conversion, Match, Name
+from keynote.syntax import Comparison, Conversion, Match, Name, Relation
 from keynote.ways import Link, Ways
 
 #: Values that are tried for an attribute, and attributes; and relations that each query may have to look at.
@@ -40,7 +40,7 @@ def refuted(found: Ways, link: Link, distance: int) -> bool:
 
 def _some_value_does(found: Ways, name: str) -> bool | None:
     """None if it is not known."""
-    if sum(len(link.miss.clause.steps) for link in found.links if link.miss) > _RELATIONS:
+    if sum(1 for link in found.links for _ in islice(_relations(link), _RELATIONS)) > _RELATIONS:
         return None
     values = dict.fromkeys(value for link in found.links for value in _wanted(link, name))
     if not values or len(found.retrials) >= _NAMES:
@@ -53,9 +53,15 @@ def _some_value_does(found: Ways, name: str) -> bool | None:
 def _wanted(link: Link, name: str) -> Iterator[str]:
     """Values of an attribute that stand in an assertion's tests of it, and their neighbours."""
     constants = link.delegation.assertion.constants
-    for relation in link.miss.clause.relations if link.miss else ():
+    for relation in _relations(link):
         if not isinstance(relation, Match) and tested_attribute(relation, constants) == name:
             yield from _values(relation, constants)
+
+
+def _relations(link: Link) -> Iterator[Relation]:
+    program = link.delegation.conditions
+    for clause in program.clauses if program else ():
+        yield from clause.relations
 
 
 def _values(relation: Comparison, constants: Mapping[str, str]) -> Iterator[str]:

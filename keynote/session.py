@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Sessions: a set of assertions, compiled and indexed once, and asked many times."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from keynote import signatures
@@ -13,17 +14,20 @@ from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation, 
 from keynote.evidence import Evidence
 from keynote.explanation import Decision
 from keynote.files import SetAside
+from keynote.limits import Limits
 from keynote.loading import delegations
 from keynote.principals import POLICY, UndecodableKey, canonical
 
 BOOLEAN: Final = ("false", "true")
+_DEFAULT_LIMITS: Final = Limits()
 
 
 class Session:
     """Assertions to query. Immutable: threads may share one, and `extended` makes another.
 
-    `policies` are trusted, whoever signed or did not sign them. `credentials` are not: one whose signature does not
-    verify is set aside. `set_aside` is what was left out before, to be told with each decision.
+    `policies` are trusted, signed or not; `credentials` are not, and must be signed. One whose signature does not
+    verify is set aside, a policy as well (RFC 2704 4.6.7). Signatures are checked here, once. `set_aside` is what was
+    left out before, to be told with each decision; `limits` says what is accepted besides.
     """
 
     __slots__ = ("_delegations", "_variable", "set_aside")
@@ -34,11 +38,13 @@ class Session:
         credentials: Iterable[Assertion] = (),
         *,
         set_aside: Iterable[SetAside] = (),
+        limits: Limits = _DEFAULT_LIMITS,
     ) -> None:
-        believed, refused = _verified(credentials)
-        fixed, self._variable = delegations([*policies, *believed])
+        correct, wrong = _sifted(policies, signatures.verify_trusted)
+        believed, refused = _sifted(credentials, partial(signatures.verify, legacy=limits.legacy_signatures))
+        fixed, self._variable = delegations([*correct, *believed])
         self._delegations = Delegations([Layer(fixed)])
-        self.set_aside: tuple[SetAside, ...] = (*set_aside, *refused)
+        self.set_aside: tuple[SetAside, ...] = (*set_aside, *wrong, *refused)
 
     def extended(self, trusted_assertions: Iterable[Assertion]) -> "Session":
         """A session that has these trusted assertions as well. Costs as much as they do, not as this session did."""
@@ -126,9 +132,10 @@ def query(
     authorizers: Sequence[str],
     values: Sequence[str] = BOOLEAN,
     unknown: Container[str] = (),
+    limits: Limits = _DEFAULT_LIMITS,
 ) -> Decision:
     """One query; see `Session` and `Session.query`."""
-    return Session(policies, credentials).query(action, authorizers, values, unknown)
+    return Session(policies, credentials, limits=limits).query(action, authorizers, values, unknown)
 
 
 def _requesters(authorizers: Sequence[str]) -> tuple[str, ...]:
@@ -145,13 +152,16 @@ def _requesters(authorizers: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _verified(credentials: Iterable[Assertion]) -> tuple[list[Assertion], list[SetAside]]:
-    believed, refused = [], []
-    for credential in credentials:
+def _sifted(
+    assertions: Iterable[Assertion], check: Callable[[Assertion], None]
+) -> tuple[list[Assertion], list[SetAside]]:
+    """The assertions of which `check` does not say that their signature is wrong, and the others."""
+    good, bad = [], []
+    for assertion in assertions:
         try:
-            signatures.verify(credential)
+            check(assertion)
         except SignatureError as error:
-            refused.append(SetAside(credential.where, str(error), credential))
+            bad.append(SetAside(assertion.where, str(error), assertion))
         else:
-            believed.append(credential)
-    return believed, refused
+            good.append(assertion)
+    return good, bad

@@ -19,7 +19,10 @@ from keynote.environment import Unknown
 from keynote.errors import KeynoteError, PolicyError
 from keynote.explanation import Decision
 from keynote.files import SetAside, parse_assertion, parse_credentials, parse_policy
+from keynote.limits import Limits
 from keynote.session import BOOLEAN, Session
+
+_DEFAULT_LIMITS: Final = Limits()
 
 
 class TableError(BadInput):
@@ -66,18 +69,21 @@ class Result:
         return not self.problem
 
 
-def queries(path: Path) -> Iterator[Query]:
-    """The queries of a table, or of all tables in a folder and below. Raises TableError and OSError."""
+def queries(path: Path, limits: Limits = _DEFAULT_LIMITS) -> Iterator[Query]:
+    """The queries of a table, or of all tables in a folder and below, in sessions with these limits.
+
+    Raises TableError and OSError.
+    """
     if path.is_dir():
         tables = sorted([*path.rglob("queries.toml"), *path.rglob("*.jsonl")])
         if not tables:
             raise TableError("no queries.toml and no *.jsonl in this folder", Place(str(path)))
         for table in tables:
-            yield from queries(table)
+            yield from queries(table, limits)
     elif path.suffix == ".jsonl":
-        yield from _collection(path)
+        yield from _collection(path, limits)
     elif path.suffix == ".toml":
-        yield from _table(path)
+        yield from _table(path, limits)
     else:
         raise TableError("neither *.toml nor *.jsonl", Place(str(path)))
 
@@ -104,7 +110,7 @@ def _problem(query: Query, decision: Decision) -> str:
 # -- collections -----------------------------------------------------------------------------------------------------
 
 
-def _collection(path: Path) -> Iterator[Query]:
+def _collection(path: Path, limits: Limits) -> Iterator[Query]:
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         if not line.strip():
             continue
@@ -112,7 +118,7 @@ def _collection(path: Path) -> Iterator[Query]:
             case = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise TableError(f"not JSON: {error}", Place(str(path), number)) from error
-        yield _Row(case, Place(str(path), number)).case()
+        yield _Row(case, Place(str(path), number)).case(limits)
 
 
 class _Row:
@@ -124,12 +130,12 @@ class _Row:
             raise self._error("a query is an object with named members")
         self._members: dict[str, Any] = members
 
-    def case(self) -> Query:
+    def case(self, limits: Limits) -> Query:
         name = self.text("id")
         policies, credentials = self.texts("policies"), self.texts("credentials")
         return Query(
             name=name,
-            session=lambda: _session_of_texts(name, policies, credentials),
+            session=lambda: _session_of_texts(name, policies, credentials, limits),
             action=self.table("action"),
             authorizers=self.texts("authorizers"),
             values=self.texts("values", BOOLEAN),
@@ -174,7 +180,7 @@ class _Row:
         return TableError(f"{self._what}{message}", self._where)
 
 
-def _session_of_texts(name: str, policies: tuple[str, ...], credentials: tuple[str, ...]) -> Session:
+def _session_of_texts(name: str, policies: tuple[str, ...], credentials: tuple[str, ...], limits: Limits) -> Session:
     set_aside: list[SetAside] = []
 
     def read(kind: str, texts: tuple[str, ...]) -> Iterator[Assertion]:
@@ -185,7 +191,7 @@ def _session_of_texts(name: str, policies: tuple[str, ...], credentials: tuple[s
                 set_aside.append(SetAside(error.problems[0].where, error.problems[0].message))
 
     trusted, untrusted = list(read("policy", policies)), list(read("credential", credentials))
-    return Session(trusted, untrusted, set_aside=set_aside)
+    return Session(trusted, untrusted, set_aside=set_aside, limits=limits)
 
 
 # -- queries.toml ----------------------------------------------------------------------------------------------------
@@ -195,7 +201,7 @@ _FILE: Final = frozenset({"policies", "credentials", "defaults", "query"})
 _QUERY: Final = _SHARED | {"name", "expect", "because"}
 
 
-def _table(path: Path) -> Iterator[Query]:
+def _table(path: Path, limits: Limits) -> Iterator[Query]:
     where = Place(str(path))
     try:
         content = tomllib.loads(path.read_bytes().decode())
@@ -208,7 +214,7 @@ def _table(path: Path) -> Iterator[Query]:
     rows = content.get("query", [])
     if not isinstance(rows, list):
         raise TableError("queries are written `[[query]]`", where)
-    session = _loaded_once(path, file.texts("policies", ("policy.kn",)), file.texts("credentials"))
+    session = _loaded_once(path, file.texts("policies", ("policy.kn",)), file.texts("credentials"), limits)
     for number, row in enumerate(rows, 1):
         yield _query(path, _Row(row, where, f"query {number}"), defaults, session)
 
@@ -246,19 +252,21 @@ def _all_as_bytes(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(map(_as_bytes, texts))
 
 
-def _loaded_once(path: Path, policies: tuple[str, ...], credentials: tuple[str, ...]) -> Callable[[], Session]:
+def _loaded_once(
+    path: Path, policies: tuple[str, ...], credentials: tuple[str, ...], limits: Limits
+) -> Callable[[], Session]:
     """Loads the files of a table at its first query; each query of a table that cannot be loaded fails."""
     loaded: list[Session] = []
 
     def session() -> Session:
         if not loaded:
-            loaded.append(_load(path.parent, policies, credentials))
+            loaded.append(_load(path.parent, policies, credentials, limits))
         return loaded[0]
 
     return session
 
 
-def _load(folder: Path, policies: tuple[str, ...], credentials: tuple[str, ...]) -> Session:
+def _load(folder: Path, policies: tuple[str, ...], credentials: tuple[str, ...], limits: Limits) -> Session:
     trusted: list[Assertion] = []
     untrusted: list[Assertion] = []
     set_aside: list[SetAside] = []
@@ -268,7 +276,7 @@ def _load(folder: Path, policies: tuple[str, ...], credentials: tuple[str, ...])
         usable, refused = parse_credentials(_read(folder / name), name=name)
         untrusted += usable
         set_aside += refused
-    return Session(trusted, untrusted, set_aside=set_aside)
+    return Session(trusted, untrusted, set_aside=set_aside, limits=limits)
 
 
 def _read(path: Path) -> bytes:

@@ -20,6 +20,7 @@ from keynote.complaints import BadInput, Complaint, Place
 from keynote.environment import Unknown
 from keynote.explanation import Decision
 from keynote.files import EXPOSED, SetAside, parse_credentials, parse_policy, read_policy
+from keynote.limits import Limits
 from keynote.redaction import quoted
 from keynote.session import Session
 
@@ -39,10 +40,15 @@ def query_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-_FILE_TYPE: Final = click.Path(dir_okay=False, path_type=Path)
+def legacy_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option `--legacy-signatures`."""
+    return click.option("--legacy-signatures", is_flag=True, help="Accept signatures over MD5 and SHA-1.")
+
+
+FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _OPTIONS: Final = (
-    click.option("-p", "--policy", "policies", multiple=True, type=_FILE_TYPE, help="File of trusted assertions."),
-    click.option("-c", "--credential", "credentials", multiple=True, type=_FILE_TYPE, help="File of credentials."),
+    click.option("-p", "--policy", "policies", multiple=True, type=FILE, help="File of trusted assertions."),
+    click.option("-c", "--credential", "credentials", multiple=True, type=FILE, help="File of credentials."),
     click.option(
         "-k",
         "--authorizer",
@@ -58,7 +64,7 @@ _OPTIONS: Final = (
         "--action",
         "action_files",
         multiple=True,
-        type=_FILE_TYPE,
+        type=FILE,
         help='File of attributes, `name=value` or `name = "value"` a line.',
     ),
     click.option("--values", default="false,true", show_default=True, help="Compliance values, lowest first."),
@@ -68,6 +74,7 @@ _OPTIONS: Final = (
         metavar="NAME",
         help="An attribute whose value is not known; '*' stands for all that are not given.",
     ),
+    legacy_option(),
     json_option(),
 )
 
@@ -80,35 +87,36 @@ def decide(
     action_files: Sequence[Path],
     values: str,
     unknown: Sequence[str],
+    legacy_signatures: bool,
 ) -> Decision:
     """Load everything and ask. Raises KeynoteError."""
     if not policies:
         raise InputError("no policy", hint="give one or more with -p")
-    trusted = [assertion for path in policies for assertion in _policy(path)]
+    trusted = [assertion for path in policies for assertion in policy(path)]
     untrusted: list[Assertion] = []
     set_aside: list[SetAside] = []
     for path in credentials:
-        usable, refused = parse_credentials(_read(path), name=str(path))
+        usable, refused = parse_credentials(read(path), name=str(path))
         untrusted += usable
         set_aside += refused
     action: dict[str, str] = {}
     for path in action_files:
-        action |= action_file(_text(path), str(path))
+        action |= action_file(text_of(path), str(path))
     given = _attributes(attributes)
-    session = Session(trusted, untrusted, set_aside=set_aside)
+    session = Session(trusted, untrusted, set_aside=set_aside, limits=Limits(legacy_signatures))
     return session.query(
         action | given,
         [principal for argument in authorizers for principal in _principals(argument)],
-        _values(values),
+        compliance_values(values),
         _unknown(unknown, action | given),
     )
 
 
-def _values(argument: str) -> list[str]:
+def compliance_values(argument: str, option: str = "--values") -> list[str]:
     """At least a highest one above a lowest: the exit status tells by them."""
     values = latin_1(argument).split(",")
     if len(set(values)) < 2 or "" in values:
-        raise InputError(f"--values {quoted(argument)}", hint="write the lowest, ..., the highest: `false,true`")
+        raise InputError(f"{option} {quoted(argument)}", hint="write the lowest, ..., the highest: `false,true`")
     return values
 
 
@@ -121,25 +129,31 @@ def _attributes(arguments: Sequence[str]) -> dict[str, str]:
     return given
 
 
-def _policy(path: Path) -> tuple[Assertion, ...]:
+def policy(path: Path) -> tuple[Assertion, ...]:
+    """A file of trusted assertions. Raises PolicyError and InputError."""
+    return parse_policy(policy_text(path), name=str(path))
+
+
+def policy_text(path: Path) -> str:
+    """The text of such a file, and a warning where it tells others a secret."""
     try:
         text, exposed = read_policy(path)
     except OSError as error:
         raise InputError(error.strerror or str(error), Place(str(path))) from error
     if exposed:
         tell("keynote", "warning", [Complaint(EXPOSED, Place(str(path)), f"chmod 600 {path}")])
-    return parse_policy(text, name=str(path))
+    return text
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
         raise InputError(error.strerror or str(error), Place(str(path))) from error
 
 
-def _text(path: Path) -> str:
-    text = _read(path).decode("latin-1")
+def text_of(path: Path) -> str:
+    text = read(path).decode("latin-1")
     if text.startswith(BYTE_ORDER_MARK):  # it would be part of the first name
         raise InputError(BYTE_ORDER_MARK_FOUND, Place(str(path), 1, 1), BYTE_ORDER_MARK_HINT)
     return text
@@ -175,7 +189,7 @@ def _principals(argument: str) -> list[str]:
     if not argument.startswith("@"):
         return [latin_1(argument)]
     path = Path(argument[1:])
-    return principals_file(_text(path), str(path))
+    return principals_file(text_of(path), str(path))
 
 
 def principals_file(text: str, name: str) -> list[str]:

@@ -8,12 +8,15 @@ from typing import Any, Final, NoReturn
 import click
 
 from keynote import report, test
-from keynote.cli.inputs import decide, query_options
+from keynote.cli.inputs import decide, legacy_option, query_options
 from keynote.cli.program import Program, json_option, print_json
+from keynote.cli.signing import keygen, sign, sigver
 from keynote.cli.tree import print_tree
+from keynote.cli.verify import verify
 from keynote.complaints import BadInput, Complaint
 from keynote.errors import KeynoteError, PolicyError
 from keynote.explanation import Decision
+from keynote.limits import Limits
 from keynote.redaction import shown
 
 ALLOWED: Final = 0
@@ -78,8 +81,9 @@ def why(as_json: bool, **question: Any) -> int:
 
 @commands.command("test")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="PATH...")
+@legacy_option()
 @json_option()
-def run_tests(paths: Sequence[Path], as_json: bool) -> int:
+def run_tests(paths: Sequence[Path], legacy_signatures: bool, as_json: bool) -> int:
     """Run tables of queries: queries.toml files, *.jsonl collections, or folders that hold them.
 
     The last line is `N passed, N failed`; the exit status is 0 if none failed, and else 1.
@@ -88,7 +92,8 @@ def run_tests(paths: Sequence[Path], as_json: bool) -> int:
     Example:
       keynote test policies
     """
-    results = [test.run(query) for path in paths for query in test.queries(path)]
+    limits = Limits(legacy_signatures)
+    results = [test.run(query) for path in paths for query in test.queries(path, limits)]
     failed = [result for result in results if not result.passed]
     passed = len(results) - len(failed)
     if as_json:
@@ -99,6 +104,10 @@ def run_tests(paths: Sequence[Path], as_json: bool) -> int:
             click.echo(f"FAILED {shown(result.name)}: {result.problem}")
         click.echo(f"{passed} passed, {len(failed)} failed")
     return ERROR if failed else ALLOWED
+
+
+for command in (keygen, sign, sigver, verify):
+    commands.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

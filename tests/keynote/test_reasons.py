@@ -178,16 +178,16 @@ def test_a_signature_that_is_none_is_a_reason_like_others() -> None:
     unrelated = parse_assertion('Authorizer: "CA"\nLicensees: "printer"\n', name="u")
     session = keynote.Session(trusted, [credential, unrelated])
     assert told(session.query({"a": "x", "b": "y", "c": "z"}, ["gw"])) == [
-        "one signature away: c:1: set aside: no signature support yet"
+        "one signature away: c:1: set aside: not signed"
     ]
     assert told(session.query({"a": "x", "b": "y"}, ["gw"])) == [
-        "2 changes away: c:1: set aside: no signature support yet",
+        "2 changes away: c:1: set aside: not signed",
         "2 changes away: c:3: c is empty, needs `z`",
     ]
     # b would have to be otherwise for both
     assert [reason.distance for reason in session.query({}, ["gw"]).reasons] == [4, 4, 4]
     tree = [line.text for line in session.query({}, ["gw"]).survey]
-    assert "set aside: no signature support yet" in tree
+    assert "set aside: not signed" in tree
     assert "printer" not in str(tree)
 
 
