@@ -20,8 +20,8 @@ from keynote.locations import Location
 from keynote.principals import POLICY, shown_principal
 from keynote.redaction import quoted
 from keynote.retrial import refuted
+from keynote.routes import Link, Never, Routes, routes
 from keynote.syntax import Licensees, StringExpression, Threshold, leftmost
-from keynote.ways import Link, Never, Ways, ways
 from keynote.wording import described, one_of
 
 
@@ -58,14 +58,14 @@ _UNREADABLE: Final = 20
 
 def reasons(evidence: Evidence, goal: int) -> tuple[tuple[Reason, ...], int]:
     """What stood in the way of the value `goal`, and how many assertions more do that are not told."""
-    found = ways(evidence, goal)
+    found = routes(evidence, goal)
     if found.told is None:
         found.told = _reasons(found)
     told: tuple[tuple[Reason, ...], int] = found.told
     return told
 
 
-def _reasons(found: Ways) -> tuple[tuple[Reason, ...], int]:
+def _reasons(found: Routes) -> tuple[tuple[Reason, ...], int]:
     evidence = found.evidence
     unreadable = [_set_aside(item, 0) for item in evidence.set_aside if item.assertion is None]
     if not found.connected:
@@ -96,7 +96,7 @@ def _reasons(found: Ways) -> tuple[tuple[Reason, ...], int]:
 # -- there are ways --------------------------------------------------------------------------------------------------
 
 
-def _reasons_of(found: Ways, link: Link) -> Iterator[Reason]:
+def _reasons_of(found: Routes, link: Link) -> Iterator[Reason]:
     """What one assertion lacks itself."""
     price, needs = found.totals[link]
     distance = MAXIMUM if price >= NEVER or Never in needs else len(needs)
@@ -112,7 +112,7 @@ def _set_aside(item: SetAside, distance: int, kind: str = "") -> Reason:
     return Reason(item.where, f"set aside: {item.reason}", distance, kind)
 
 
-def condition_reason(found: Ways, link: Link, distance: int) -> Reason | None:
+def condition_reason(found: Routes, link: Link, distance: int) -> Reason | None:
     """What the Conditions of a delegation lack, or None if nothing."""
     field = link.delegation.assertion.conditions
     if link.holds or field is None:
@@ -134,7 +134,7 @@ def condition_reason(found: Ways, link: Link, distance: int) -> Reason | None:
     return Reason(where, text, distance, kind)
 
 
-def licensee_reason(found: Ways, delegation: Delegation, distance: int | None = None) -> Reason | None:
+def licensee_reason(found: Routes, delegation: Delegation, distance: int | None = None) -> Reason | None:
     """Who lacks in a Licensees field, or None if nobody. The distance is that of the field if none is given."""
     field = delegation.assertion.licensees
     if field is None or delegation.licensees is None:
@@ -185,11 +185,11 @@ def _list(shown_names: Iterable[str]) -> str:
 # -- there is none ---------------------------------------------------------------------------------------------------
 
 
-def _set_aside_on_the_way(found: Ways) -> list[Reason]:
+def _set_aside_on_the_way(found: Routes) -> list[Reason]:
     return [_set_aside(link.refused, 0, "signature") for link in found.links if link.refused is not None]
 
 
-def _dead_ends(found: Ways) -> list[Reason]:
+def _dead_ends(found: Routes) -> list[Reason]:
     """The Licensees fields at which the ways down from POLICY end."""
     ends = [end for end in below_policy(found.evidence) if end.licensees is not None and end not in found.delegations]
     if not ends and not found.connected:
@@ -215,7 +215,7 @@ def below_policy(evidence: Evidence, follow: Callable[[str], bool] = lambda prin
     return found
 
 
-def _dangling(found: Ways) -> list[Reason]:
+def _dangling(found: Routes) -> list[Reason]:
     """Delegations to the requesters by somebody whom nobody licenses."""
     dangling = []
     for delegation in found.dangling:

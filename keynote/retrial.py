@@ -15,8 +15,8 @@ from keynote.environment import Environment, PartialEnvironment
 from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation, fixed_point
 from keynote.misses import tested_attribute
 from keynote.principals import POLICY
+from keynote.routes import Link, Routes
 from keynote.syntax import Comparison, Conversion, Match, Name, Relation
-from keynote.ways import Link, Ways
 
 #: Values that are tried for an attribute, and attributes; and relations that each query may have to look at.
 _VALUES: Final = 20
@@ -24,7 +24,7 @@ _NAMES: Final = 5
 _RELATIONS: Final = 2_000
 
 
-def refuted(found: Ways, link: Link, distance: int) -> bool:
+def refuted(found: Routes, link: Link, distance: int) -> bool:
     """Whether no value that a test asks for would do, where one attribute is said to be lacking. If none can be
     found, as for a regular expression, it is not refuted."""
     needs = found.totals[link][1]
@@ -38,7 +38,7 @@ def refuted(found: Ways, link: Link, distance: int) -> bool:
     return found.retrials[name] is False
 
 
-def _some_value_does(found: Ways, name: str) -> bool | None:
+def _some_value_does(found: Routes, name: str) -> bool | None:
     """None if it is not known."""
     if sum(1 for link in found.links for _ in islice(_relations(link), _RELATIONS)) > _RELATIONS:
         return None
@@ -77,7 +77,7 @@ def _values(relation: Comparison, constants: Mapping[str, str]) -> Iterator[str]
         yield from (f"{value:f}", f"{value + 1:f}", f"{value - 1:f}")
 
 
-def _reached(found: Ways, name: str, value: str) -> bool:
+def _reached(found: Routes, name: str, value: str) -> bool:
     evidence = found.evidence
     facts: Environment = dict(found.environment)
     facts[name] = value

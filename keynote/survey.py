@@ -18,8 +18,8 @@ from keynote.principals import POLICY, shown_principal
 from keynote.printing import printed
 from keynote.proof import Step, steps
 from keynote.reasons import MAXIMUM, below_policy, condition_reason, licensee_reason
+from keynote.routes import Link, Routes, routes
 from keynote.syntax import AllOf, AnyOf, Licensees, Threshold, leftmost
-from keynote.ways import Link, Ways, ways
 
 #: What is shown at most, altogether and of one authorizer's assertions: nobody reads more.
 LINES: Final = 500
@@ -72,7 +72,7 @@ def _path(path: Sequence[Step]) -> Iterator[Line]:
 
 def denied(evidence: Evidence) -> tuple[Line, ...]:
     """The ways that there could have been."""
-    found = ways(evidence, 1)
+    found = routes(evidence, 1)
     shown = found.links if found.connected else [found.link(delegation) for delegation in below_policy(evidence)]
     by_authorizer: dict[str, list[Link]] = {}
     for link in shown:
@@ -81,7 +81,7 @@ def denied(evidence: Evidence) -> tuple[Line, ...]:
 
 
 class _Tree:
-    def __init__(self, found: Ways, by_authorizer: dict[str, list[Link]]) -> None:
+    def __init__(self, found: Routes, by_authorizer: dict[str, list[Link]]) -> None:
         self._found = found
         self._by_authorizer = by_authorizer
 

@@ -62,7 +62,7 @@ class Link:
     price: float
 
 
-class Ways:
+class Routes:
     """`connected` says whether there is any way. `links` has the delegations on all of them, cheapest first; if there
     is none, those that lead up from the requesters."""
 
@@ -284,13 +284,13 @@ class Ways:
         return others
 
 
-def ways(evidence: Evidence, goal: int) -> Ways:
+def routes(evidence: Evidence, goal: int) -> Routes:
     """The ways to the value `goal`, which is above what was reached."""
     if evidence.analyses is None:
         evidence.analyses = {}
     if goal not in evidence.analyses:
-        evidence.analyses[goal] = Ways(evidence, goal)
-    found: Ways = evidence.analyses[goal]
+        evidence.analyses[goal] = Routes(evidence, goal)
+    found: Routes = evidence.analyses[goal]
     return found
 
 
