@@ -114,7 +114,7 @@ FALSE = {
     "PATTERN_MEMORY": ('a ~= "(x?){250}";', 'a ~= "((x?){250}){250}";', {}, "too much memory"),
     "PATTERN_MEMORY of a large one": (
         'a ~= "((x?){31}){31}";',
-        'a ~= "((x?y?z?x?y?z?x?y?z?){31}){31}";',
+        'a ~= "((x?y?z?x?y?z?x?y?z?x?y?z?x?y?z?){31}){31}";',
         {},
         "too much memory",
     ),
