@@ -38,7 +38,7 @@ PATTERN_SIZE: Final = 16 * 1024
 PATTERN_GROUPS: Final = 100
 
 #: Bytes that RE2 may use for a regular expression; for one that is computed while a test runs.
-PATTERN_MEMORY: Final = 512 * 1024
+PATTERN_MEMORY: Final = 256 * 1024
 COMPUTED_PATTERN_MEMORY: Final = 32 * 1024
 
 #: Instructions in all regular expressions of an assertion; a computed one counts as `COMPUTED_PATTERN_STEPS`.
