@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
-from keynote import expressions, forms, grammar, limits, literals, principals, signatures
+from keynote import expressions, forms, grammar, limits, literals, principals, signatures, weights
 from keynote.errors import PolicyError, Problem
 from keynote.excerpts import excerpt
 from keynote.licensees import principal_nodes
@@ -95,6 +95,7 @@ class Reader:
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.excerpts = limits.EXCERPTS
         self._programs: dict[str, Program] = {}
 
     def assertion(self, start: int, end: int) -> Assertion:
@@ -132,6 +133,7 @@ class _Block:
             self._check_principals(authorizer, constants)
             self._check_principals(licensees, constants)
             self._check_signer(signature, authorizer, constants)
+            self._check_weights((authorizer, licensees, conditions), constants)
         if authorizer is None and "Authorizer" not in spans and not self.problems:
             self._problem(self.start, "no Authorizer field", _NO_AUTHORIZER)
         if self.problems or authorizer is None:
@@ -274,6 +276,17 @@ class _Block:
         if isinstance(text, str) and not principals.is_key(text):
             self._problem(signature.start, "signed, but its authorizer is no key", "take the Signature field away")
 
+    def _check_weights(self, fields: tuple[Field[Any] | None, ...], constants: Mapping[str, str]) -> None:
+        """Short texts that would take much memory, or time."""
+        text = self._text(self.start, self.end)
+        trees = [field.tree for field in fields if field is not None]
+        if weights.joined_too_long(trees, text, constants):
+            message = f"concatenations of more than {limits.JOINED_SIZE} characters of constants"
+            self._problem(self.start, message, "shorten the constants that they name")
+        elif (conditions := fields[-1]) is not None and weights.too_many_patterns(conditions.tree, text, constants):
+            message = f"regular expressions of more than {limits.PATTERN_STEPS} instructions together"
+            self._problem(conditions.start, message, "divide the assertion")
+
     # -- Local-Constants ---------------------------------------------------------------------------------------------
 
     def _constants(self, span: tuple[int, int] | None) -> Mapping[str, str]:
@@ -308,8 +321,11 @@ class _Block:
         return self.reader.source.text[start:end]
 
     def _problem(self, at: int, message: str, hint: str = "") -> None:
-        source = self.reader.source
-        self.problems.append(Problem(source.location(at), message, hint, excerpt(source, at, self.start, self.end)))
+        source, shown = self.reader.source, ""
+        if self.reader.excerpts > 0:
+            self.reader.excerpts -= 1
+            shown = excerpt(source, at, self.start, self.end)
+        self.problems.append(Problem(source.location(at), message, hint, shown))
 
 
 _NO_AUTHORIZER = "a blank line ends an assertion: does this belong to the one above?"

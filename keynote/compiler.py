@@ -16,7 +16,7 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from keynote import expressions, regular_expressions
 from keynote.environment import Environment, is_group_name, set_groups
@@ -290,14 +290,21 @@ def _pattern(pattern: str | Callable[[Environment], str]) -> tuple[Callable[[Env
     """What gives the compiled pattern, and whether it is certain to be one."""
     if callable(pattern):
         computed = pattern
-        return lambda environment: regular_expressions.compiled(computed(environment)), False
+        return lambda environment: regular_expressions.computed(computed(environment)), False
     constant = pattern
     try:
         compiled = regular_expressions.compiled(constant)
-    except EvaluationError:
+    except EvaluationError as error:
         # RFC 2704 5.3.4: an invalid one is a run-time error of the test, each time.
-        return lambda environment: regular_expressions.compiled(constant), False
+        return _failing(str(error)), False
     return lambda environment: compiled, True
+
+
+def _failing(message: str) -> Callable[[Environment], Any]:
+    def fail(environment: Environment) -> NoReturn:
+        raise EvaluationError(message)
+
+    return fail
 
 
 def _match(compiled: Callable[[Environment], Any], subject: Callable[[Environment], str]) -> Predicate:

@@ -3,6 +3,7 @@
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from keynote.bounds import Bounds, exact
 from keynote.environment import Environment, PartialEnvironment, Scale, completed
@@ -17,7 +18,8 @@ class Evidence:
     """The answer, from `lowest` to `highest`, and what it rests on.
 
     `facts` are as `keynote.environment.checked` gives them. `proofs` are the raises that prove the lowest value of
-    the answer, and those that prove the highest; None if they have not been needed yet.
+    the answer, and those that prove the highest; None if they have not been needed yet. `analyses` keeps what was
+    found out by goal, because it is told in several forms.
     """
 
     lowest: int
@@ -29,6 +31,7 @@ class Evidence:
     scale: Scale
     set_aside: tuple[SetAside, ...]
     proofs: tuple[Sequence[Raise], Sequence[Raise]] | None = None
+    analyses: dict[int, Any] | None = None
 
     @property
     def requesters(self) -> tuple[str, ...]:

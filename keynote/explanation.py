@@ -7,7 +7,7 @@ from keynote.evidence import Evidence
 from keynote.files import SetAside
 from keynote.proof import Step, one_line, steps
 from keynote.reasons import Reason, reasons
-from keynote.survey import Line, survey
+from keynote.survey import Line, denied, proved
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,15 +74,29 @@ class Decision:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why the value is not higher, nearest miss first: empty if it is the highest there is."""
-        goal = self._highest + 1
-        return () if self._highest >= self._evidence.scale.top else reasons(self._evidence, goal)
+        """Why the value is not higher, nearest miss first, at most `keynote.reasons.MAXIMUM`: empty if it is the
+        highest there is."""
+        return self._reasons()[0]
+
+    @property
+    def more_reasons(self) -> int:
+        """How many assertions more could have given a higher value, and lacked something."""
+        return self._reasons()[1]
+
+    def _reasons(self) -> tuple[tuple[Reason, ...], int]:
+        if self._highest >= self._evidence.scale.top:
+            return (), 0
+        return reasons(self._evidence, self._highest + 1)
 
     @property
     def survey(self) -> tuple[Line, ...]:
-        """Who delegates to whom, and what each assertion said: a tree, line by line."""
-        top = self._evidence.scale.top
-        return survey(self._evidence, self._highest if self._highest > 0 else min(1, top))
+        """A tree, line by line: of what is allowed, or may be, the deciding path; of a denial, who delegates to whom
+        on the ways that there could have been, and what each assertion said."""
+        if self._lowest > 0:
+            return proved(self._evidence, self._evidence.raises, self._lowest)
+        if self._highest > 0:
+            return proved(self._evidence, self._evidence.possible_raises, self._highest)
+        return denied(self._evidence) if self._evidence.scale.top else ()
 
     @property
     def because(self) -> str:

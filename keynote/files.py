@@ -7,7 +7,7 @@ Conditions would vanish; so a piece without an Authorizer makes the one before i
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike, fstat
 from stat import S_IRWXG, S_IRWXO
 
@@ -29,10 +29,14 @@ from keynote.redaction import is_secret
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """An assertion that is left out of the evaluation, which can lower the answer and never raise it."""
+    """An assertion that is left out of the evaluation, which can lower the answer and never raise it.
+
+    `assertion` is what it would have said, if it could be read at all.
+    """
 
     where: Location
     reason: str
+    assertion: Assertion | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"

@@ -15,17 +15,39 @@ ASSERTION_SIZE: Final = 256 * 1024
 #: Mistakes reported in one field; the first ones are the useful ones.
 MISTAKES: Final = 20
 
+#: Mistakes in one text that are shown with their line. To find out what must be hidden in it takes time.
+EXCERPTS: Final = 100
+
 #: Bits in an integer that a multiplication or a power makes.
-INTEGER_BITS: Final = 65_536
+INTEGER_BITS: Final = 8_192
 
 #: Decimal digits in a number literal, or in an attribute that `@` or `&` converts.
-DIGITS: Final = 4_000
+DIGITS: Final = 1_000
 
 #: Characters in a string that a concatenation makes.
 STRING_SIZE: Final = 1024 * 1024
 
+#: Characters that all concatenations in an assertion take from its Local-Constants, which may be long, and are named
+#: in few characters.
+JOINED_SIZE: Final = 4 * 1024 * 1024
+
 #: Characters in a regular expression.
 PATTERN_SIZE: Final = 16 * 1024
+
+#: Groups in a regular expression.
+PATTERN_GROUPS: Final = 100
+
+#: Bytes that RE2 may use for a regular expression; for one that is computed while a test runs.
+PATTERN_MEMORY: Final = 256 * 1024
+COMPUTED_PATTERN_MEMORY: Final = 32 * 1024
+
+#: Instructions in all regular expressions of an assertion; a computed one counts as `COMPUTED_PATTERN_STEPS`.
+PATTERN_STEPS: Final = 65_536
+COMPUTED_PATTERN_STEPS: Final = 1_024
+
+#: Characters in what is matched with a regular expression. A match takes time in proportion to the product of this
+#: and of the instructions.
+SUBJECT_SIZE: Final = 4 * 1024
 
 #: Characters in the text of a key, or of a signature.
 KEY_SIZE: Final = 32 * 1024

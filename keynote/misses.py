@@ -6,13 +6,16 @@ relation would have to change; so the nearest miss is a shortest path.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
+from keynote.assertions import NO_CONSTANTS
 from keynote.compiler import FAILS, HOLDS, CompiledClause, CompiledProgram
 from keynote.conditions import UNKNOWN_GROUPS, GroupState, Truth, set_group_state, truth_of, value_interval
 from keynote.environment import PartialEnvironment, Scale
 from keynote.errors import EvaluationError
-from keynote.syntax import Match, Relation
+from keynote.syntax import Conversion, Literal, Match, Name, Number, Relation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,32 +28,53 @@ class Change:
     groups: GroupState
 
 
+#: What would have to change: attributes by name, and relations that test more than one attribute, or none.
+#: Nobody counts beyond `MOST_NEEDS`.
+Needs = frozenset[object]
+MOST_NEEDS: Final = 64
+
+
+def union(some: Needs, others: Needs) -> Needs:
+    larger, smaller = (some, others) if len(some) >= len(others) else (others, some)
+    return larger if len(larger) >= MOST_NEEDS or smaller <= larger else larger | smaller
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Miss:
-    """A clause that nearly gave the value. One of the changes in `first` would be needed first; without any, the
-    clause holds, and what it gives is too little."""
+    """A clause that nearly gave the value. One of the changes in `first` would be needed first, and `needs` are all
+    of them; without any, the clause holds, and what it gives is too little."""
 
     clause: CompiledClause
-    distance: int
+    needs: Needs
     first: tuple[Change, ...]
 
+    @property
+    def distance(self) -> int:
+        return len(self.needs)
 
-def nearest_miss(program: CompiledProgram, environment: PartialEnvironment, scale: Scale, goal: int) -> Miss | None:
+
+def nearest_miss(
+    program: CompiledProgram,
+    environment: PartialEnvironment,
+    scale: Scale,
+    goal: int,
+    constants: Mapping[str, str] = NO_CONSTANTS,
+) -> Miss | None:
     """The clause with the fewest changes to make, or None if no clause can ever hold and give the value `goal`."""
     best: Miss | None = None
     too_little: Miss | None = None
-    tests: dict[int, _Test] = {-1: _Test(0, (), None)}
+    tests: dict[int, _Test] = {-1: _Test(frozenset(), (), None)}
     for number, clause in enumerate(program.clauses):
         parent = tests.get(clause.parent)
-        own = None if parent is None else _nearest(clause, environment, parent.groups)
+        own = None if parent is None else _nearest(clause, environment, parent.groups, constants)
         if parent is None or own is None:
             continue
-        test = _Test(parent.distance + own.distance, parent.first or own.first, own.groups)
+        test = _Test(union(parent.needs, own.needs), parent.first or own.first, own.groups)
         if clause.holds_others:
             tests[number] = test
             continue
         set_group_state(environment, test.groups)
-        miss = Miss(clause, test.distance, test.first)
+        miss = Miss(clause, test.needs, test.first)
         if value_interval(clause, environment, scale)[1] < goal:
             too_little = too_little or (miss if not miss.first else None)
         elif best is None or miss.distance < best.distance:
@@ -63,19 +87,21 @@ def nearest_miss(program: CompiledProgram, environment: PartialEnvironment, scal
 class _Test:
     """The cheapest way through the tests up to a clause, and the groups at its end."""
 
-    distance: int
+    needs: Needs
     first: tuple[Change, ...]
     groups: GroupState
 
 
-def _nearest(clause: CompiledClause, environment: PartialEnvironment, groups: GroupState) -> _Test | None:
+def _nearest(
+    clause: CompiledClause, environment: PartialEnvironment, groups: GroupState, constants: Mapping[str, str]
+) -> _Test | None:
     if clause.start < 0:
-        return _Test(0, (), groups) if clause.start == HOLDS else None
+        return _Test(frozenset(), (), groups) if clause.start == HOLDS else None
     truths, ends = _truths(clause, environment, groups)
     remaining = _remaining(clause, truths)
     if math.isinf(remaining[clause.start]):
         return None
-    return _Test(int(remaining[clause.start]), _first_changes(clause, truths, remaining), ends)
+    return _Test(_needs(clause, truths, remaining, constants), _first_changes(clause, truths, remaining), ends)
 
 
 # The truth of each step that can be reached, and the groups of the cheapest way to it.
@@ -115,6 +141,38 @@ def _remaining(clause: CompiledClause, truths: _Truths) -> dict[int, float]:
         truth, _ = truths[number]
         remaining[number] = min(_cost(truth, True) + remaining[holds], _cost(truth, False) + remaining[fails])
     return remaining
+
+
+def _needs(
+    clause: CompiledClause, truths: _Truths, remaining: dict[int, float], constants: Mapping[str, str]
+) -> Needs:
+    """What changes on one of the shortest ways."""
+    needs: set[object] = set()
+    number = clause.start
+    while number >= 0:
+        _, holds, fails = clause.steps[number]
+        truth, _ = truths[number]
+        wanted = _cost(truth, True) + remaining[holds] == remaining[number]
+        if _cost(truth, wanted) and len(needs) < MOST_NEEDS:
+            relation = clause.relations[number]
+            attribute = None if isinstance(truth, EvaluationError) else tested_attribute(relation, constants)
+            needs.add(attribute or relation)
+        number = holds if wanted else fails
+    return frozenset(needs)
+
+
+def tested_attribute(relation: Relation, constants: Mapping[str, str]) -> str | None:
+    """The attribute that a relation tests, and nothing else; None if there are several, or none."""
+    sides = (relation.subject, relation.pattern) if isinstance(relation, Match) else (relation.left, relation.right)
+    found: list[str] = []
+    for side in sides:
+        operand = side.operand if isinstance(side, Conversion) else side
+        if isinstance(operand, Name):
+            found += [] if operand.name in constants else [operand.name]
+        elif not isinstance(operand, (Literal, Number)):
+            return None
+    # `_1` and so on are what another attribute has in it.
+    return found[0] if len(found) == 1 and not found[0].startswith("_") else None
 
 
 def _first_changes(clause: CompiledClause, truths: _Truths, remaining: dict[int, float]) -> tuple[Change, ...]:

@@ -12,9 +12,9 @@ from typing import Final
 
 from keynote.assertions import Assertion
 from keynote.conditions import outcomes
+from keynote.costs import cheapest, costs
 from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation, Raise
 from keynote.evidence import Evidence
-from keynote.licensees import cheapest_way
 from keynote.loading import licensee_names
 from keynote.locations import Location
 from keynote.principals import POLICY, shown_principal
@@ -95,10 +95,10 @@ def _supporters(evidence: Evidence, delegation: Delegation, reached: _Reached, n
         return tuple(licensees.principals)
     names = licensee_names(delegation.assertion, evidence.environment)
 
-    def supports(node: StringExpression) -> bool:
-        return reached.get(names[node], number) < number
+    def cost(node: StringExpression) -> float:
+        return 0 if reached.get(names[node], number) < number else 1
 
-    chosen, _ = cheapest_way(field.tree, supports)
+    chosen = cheapest(field.tree, costs(field.tree, cost))
     return tuple(dict.fromkeys(names[node] for node in chosen))
 
 

@@ -1,36 +1,50 @@
 # SPDX-License-Identifier: ISC
 """Why a value was not reached: each assertion that could have carried it, and what it lacked, nearest miss first.
 
-First all Conditions are taken to hold. If POLICY is reached then, the path exists and conditions on it are in the
-way: for each of those assertions, the fewest relations are found that would have to turn out otherwise. If not, a
-delegation is missing, and the reasons are the Licensees fields at which the ways down from POLICY end.
+If there are ways from POLICY down to the requesters, the reasons are what the assertions on them lack: the first test
+that failed, licensees who are short, a signature that is none. If there is no way, a delegation is missing, and the
+reasons are the Licensees fields at which the ways down from POLICY end, and the delegations that nothing leads to.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
-from keynote.conditions import conditions_interval, set_group_state
-from keynote.evaluator import Delegation
+from keynote.conditions import set_group_state
+from keynote.costs import NEVER
+from keynote.evaluator import UNKNOWN_AUTHORIZER, Delegation
 from keynote.evidence import Evidence
-from keynote.licensees import Values, cheapest_way
-from keynote.loading import licensee_names
+from keynote.files import SetAside
 from keynote.locations import Location
-from keynote.misses import nearest_miss
-from keynote.principals import shown_principal
-from keynote.reach import Reach, below_policy, reach
+from keynote.principals import POLICY, shown_principal
 from keynote.redaction import quoted
-from keynote.syntax import leftmost
+from keynote.retrial import refuted
+from keynote.routes import Link, Never, Routes, routes
+from keynote.syntax import Licensees, StringExpression, Threshold, leftmost
 from keynote.wording import described, one_of
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that stood in the way; `distance` counts what would have to be otherwise."""
+    """One thing that stood in the way.
+
+    `distance` counts what the easiest way through this assertion lacks altogether: attributes that would have to be
+    otherwise, principals, signatures. It is `MAXIMUM` if nothing would help, and 0 if that cannot be said. `kind` is
+    what is lacking here: an `attribute`, a `test` of several, a `principal`, a `delegation`, a `signature`; or "".
+    """
 
     where: Location | None
     text: str
     distance: int
+    kind: str = ""
+
+    @property
+    def away(self) -> str:
+        """How far that is from what was wanted, in words, or ""."""
+        if not 0 < self.distance < MAXIMUM:
+            return ""
+        return f"one {self.kind or 'change'} away" if self.distance == 1 else f"{self.distance} changes away"
 
     def __str__(self) -> str:
         return self.text if self.where is None else f"{self.where.file}:{self.where.line}: {self.text}"
@@ -38,86 +52,174 @@ class Reason:
 
 #: More than anybody reads.
 MAXIMUM: Final = 100
+#: Texts set aside of which nobody knows what they would have said.
+_UNREADABLE: Final = 20
 
 
-def reasons(evidence: Evidence, goal: int) -> tuple[Reason, ...]:
-    """What stood in the way of the value `goal`."""
-    found = reach(evidence)
-    if found.way:
-        lacking = [reason for delegation in found.way if (reason := condition_reason(evidence, delegation, goal))]
+def reasons(evidence: Evidence, goal: int) -> tuple[tuple[Reason, ...], int]:
+    """What stood in the way of the value `goal`, and how many assertions more do that are not told."""
+    found = routes(evidence, goal)
+    if found.told is None:
+        found.told = _reasons(found)
+    told: tuple[tuple[Reason, ...], int] = found.told
+    return told
+
+
+def _reasons(found: Routes) -> tuple[tuple[Reason, ...], int]:
+    evidence = found.evidence
+    unreadable = [_set_aside(item, 0) for item in evidence.set_aside if item.assertion is None]
+    if not found.connected:
+        told = [*unreadable[:_UNREADABLE], *_set_aside_on_the_way(found), *_dead_ends(found), *_dangling(found)]
+        told.sort(key=lambda reason: reason.distance)
+        return tuple(told[:MAXIMUM]), max(0, len(told) - MAXIMUM)
+    lacking = [link for link in found.links if found.totals[link][1]]
+    known: list[tuple[Link, Reason]] = []
+    for number, link in enumerate(lacking):
+        if len(known) >= MAXIMUM:
+            rest = sum(1 for other in lacking[number:] if other.needs)
+            break
+        known += [(link, reason) for reason in _reasons_of(found, link)]
     else:
-        lacking = [Reason(item.where, f"set aside: {item.reason}", 0) for item in evidence.set_aside]
-        lacking += [*_dead_ends(evidence, found.values), *_dangling(evidence, found)]
-    return tuple(sorted(lacking, key=lambda reason: reason.distance)[:MAXIMUM])
+        rest = 0
+    known = [
+        (link, replace(reason, distance=2) if refuted(found, link, reason.distance) else reason)
+        for link, reason in known
+    ]
+    known.sort(key=lambda item: (item[1].distance, item[0].price))
+    told = [*(reason for _, reason in known), *_dangling(found), *unreadable[:_UNREADABLE]]
+    if told[0].distance == MAXIMUM:
+        told += _dead_ends(found)
+    told.sort(key=lambda reason: reason.distance or 1.5)  # what cannot be read comes after what is sure to be near
+    return tuple(told[:MAXIMUM]), rest + max(0, len(told) - MAXIMUM)
 
 
-# -- the path exists -------------------------------------------------------------------------------------------------
+# -- there are ways --------------------------------------------------------------------------------------------------
 
 
-def condition_reason(evidence: Evidence, delegation: Delegation, goal: int) -> Reason | None:
-    """What the Conditions of a delegation lack for the value `goal`, or None if nothing."""
-    program, field = delegation.conditions, delegation.assertion.conditions
-    if program is None or field is None:
+def _reasons_of(found: Routes, link: Link) -> Iterator[Reason]:
+    """What one assertion lacks itself."""
+    price, needs = found.totals[link]
+    distance = MAXIMUM if price >= NEVER or Never in needs else len(needs)
+    if link.refused is not None:
+        yield _set_aside(link.refused, distance, "signature")
+    if reason := condition_reason(found, link, distance):
+        yield reason
+    if reason := licensee_reason(found, link.delegation, distance):
+        yield reason
+
+
+def _set_aside(item: SetAside, distance: int, kind: str = "") -> Reason:
+    return Reason(item.where, f"set aside: {item.reason}", distance, kind)
+
+
+def condition_reason(found: Routes, link: Link, distance: int) -> Reason | None:
+    """What the Conditions of a delegation lack, or None if nothing."""
+    field = link.delegation.assertion.conditions
+    if link.holds or field is None:
         return None
-    environment, scale = evidence.partial_environment(), evidence.scale
-    if conditions_interval(program, environment, scale)[1] >= goal:
-        return None
-    miss = nearest_miss(program, environment, scale, goal)
+    miss, environment = link.miss, found.environment
     if miss is None:
-        what = "Conditions never hold" if program.clauses else "Conditions is empty, which nothing satisfies"
+        what = "Conditions is empty, which nothing satisfies"
+        if field.tree.clauses:
+            what = "Conditions do not hold" if found.exhausted else "Conditions never hold"
         return Reason(field.where(field.tree), what, MAXIMUM)
     if not miss.first:
-        text = f"its clause holds, but does not give {quoted(scale.values[goal])}"
-        return Reason(field.where(leftmost(miss.clause.node)), text, 1)
+        text = f"its clause holds, but does not give {quoted(found.evidence.scale.values[found.goal])}"
+        return Reason(field.where(leftmost(miss.clause.node)), text, MAXIMUM)
     where = field.where(leftmost(miss.first[0].relation))
     set_group_state(environment, miss.first[0].groups)
-    return Reason(where, described(miss.first, delegation.assertion, environment), miss.distance)
+    kind = "attribute" if all(isinstance(need, str) for need in miss.needs) else "test"
+    text = described(miss.first, link.delegation.assertion, environment)
+    set_group_state(environment, None)
+    return Reason(where, text, distance, kind)
 
 
-# -- a delegation is missing -----------------------------------------------------------------------------------------
-
-
-def _dead_ends(evidence: Evidence, values: Values) -> list[Reason]:
-    """The Licensees fields at which the ways down from POLICY end; first those that have part of what they need."""
-    found = []
-    for delegation in below_policy(evidence.delegations, lambda principal: True):
-        licensees = delegation.licensees
-        if licensees is not None and not licensees.value(values):
-            has_part = any(principal in values for principal in licensees.principals)
-            found.append((not has_part, licensee_reason(evidence, delegation, values)))
-    found.sort(key=lambda item: item[0])
-    return [reason for _, reason in found] or [Reason(None, "no assertion has POLICY as its authorizer", 1)]
-
-
-def licensee_reason(evidence: Evidence, delegation: Delegation, values: Values) -> Reason:
-    """Who lacks in a Licensees field, given the principals who have a value."""
+def licensee_reason(found: Routes, delegation: Delegation, distance: int | None = None) -> Reason | None:
+    """Who lacks in a Licensees field, or None if nobody. The distance is that of the field if none is given."""
     field = delegation.assertion.licensees
-    assert field is not None, "a missing Licensees field lacks nobody"
-    names = licensee_names(delegation.assertion, evidence.environment)
+    if field is None or delegation.licensees is None:
+        return None
     where = field.where(leftmost(field.tree))
-    if not names:
+    if not found.names(delegation):
         return Reason(where, "Licensees is empty, which licenses nobody", MAXIMUM)
-    supporting, missing = cheapest_way(field.tree, lambda node: names[node] in values)
-    if supporting:
-        lacking = ", ".join(f"`{shown_principal(names[node])}`" for node in missing)
-        return Reason(where, f"also needs {lacking}", len(missing))
-    licensed = _list([shown_principal(name) for name in dict.fromkeys(names.values())])
-    return Reason(where, f"licenses {licensed}, not {_list(map(shown_principal, evidence.requesters))}", len(missing))
+    have, missing = found.lacking(delegation)
+    if not missing:
+        return None
+    distance = len(missing) if distance is None else distance
+    if have:
+        return Reason(where, _shortfall(field.tree, found.names(delegation), have, missing), distance, "principal")
+    requesters = _list(map(shown_principal, found.evidence.requesters))
+    text = f"licenses {_list(map(shown_principal, delegation.licensees.principals))}, not {requesters}"
+    return Reason(where, text, distance, "delegation")
 
 
-def _dangling(evidence: Evidence, found: Reach) -> list[Reason]:
-    """Delegations to the requesters by somebody whom nobody licenses."""
-    dangling = []
-    for delegation in found.reached:
-        if not evidence.delegations.licensed(delegation.authorizer):
-            field = delegation.assertion.authorizer
-            who = f"`{shown_principal(delegation.authorizer)}`"
-            dangling.append(Reason(field.where(field.tree), f"no assertion licenses {who}, who delegates here", 1))
-    return dangling
+_LISTED: Final = 4
+
+
+def _shortfall(tree: Licensees, names: Mapping[StringExpression, str], have: list[str], missing: list[str]) -> str:
+    """Who is needed besides those who are there."""
+    if isinstance(tree, Threshold):
+        count = sum(names[member] in have for member in tree.principals)
+        others = dict.fromkeys(names[member] for member in tree.principals if names[member] not in have)
+        lacking = tree.k - count
+        if len(others) > lacking:
+            which = f"{lacking} of {', '.join(_some(others))}" if lacking > 1 else _list(map(shown_principal, others))
+            return f"has {count} of {tree.k}, also needs {which}"
+        return f"has {count} of {tree.k}, also needs {', '.join(_some(others))}"
+    return f"also needs {', '.join(_some(missing))}"
+
+
+def _some(names: Collection[str]) -> list[str]:
+    """Names in backticks, the first few."""
+    shown = [f"`{shown_principal(name)}`" for name in islice(names, _LISTED)]
+    return shown if len(names) <= _LISTED else [*shown, f"{len(names) - _LISTED} others"]
 
 
 def _list(shown_names: Iterable[str]) -> str:
     quoted_names = [f"`{name}`" for name in dict.fromkeys(shown_names)]
-    if len(quoted_names) > 4:
+    if len(quoted_names) > _LISTED:
         return f"{', '.join(quoted_names[:3])} and {len(quoted_names) - 3} others"
     return one_of(quoted_names)
+
+
+# -- there is none ---------------------------------------------------------------------------------------------------
+
+
+def _set_aside_on_the_way(found: Routes) -> list[Reason]:
+    return [_set_aside(link.refused, 0, "signature") for link in found.links if link.refused is not None]
+
+
+def _dead_ends(found: Routes) -> list[Reason]:
+    """The Licensees fields at which the ways down from POLICY end."""
+    ends = [end for end in below_policy(found.evidence) if end.licensees is not None and end not in found.delegations]
+    if not ends and not found.connected:
+        return [Reason(None, "no assertion has POLICY as its authorizer", 1)]
+    return [reason for delegation in ends if (reason := licensee_reason(found, delegation))]
+
+
+def below_policy(evidence: Evidence, follow: Callable[[str], bool] = lambda principal: True) -> list[Delegation]:
+    """The delegations that POLICY leads to, whomever they license, nearest first."""
+    by_authorizer: dict[str, list[Delegation]] = {}
+    for delegation in evidence.delegations:
+        by_authorizer.setdefault(delegation.authorizer, []).append(delegation)
+    found: list[Delegation] = []
+    agenda = dict.fromkeys((POLICY, UNKNOWN_AUTHORIZER))
+    todo = list(agenda)
+    for principal in todo:  # grows while it runs
+        for delegation in by_authorizer.get(principal, ()):
+            found.append(delegation)
+            for licensee in delegation.licensees.principals if delegation.licensees else ():
+                if licensee not in agenda:
+                    agenda[licensee] = None
+                    todo.append(licensee)
+    return found
+
+
+def _dangling(found: Routes) -> list[Reason]:
+    """Delegations to the requesters by somebody whom nobody licenses."""
+    dangling = []
+    for delegation in found.dangling:
+        field = delegation.assertion.authorizer
+        text = f"no assertion licenses `{shown_principal(delegation.authorizer)}`, who delegates here"
+        dangling.append(Reason(field.where(field.tree), text, 1, "delegation"))
+    return dangling

@@ -25,36 +25,75 @@ from keynote.errors import EvaluationError
 #: POSIX's RE_DUP_MAX, the greatest number in an interval.
 _REPEAT_MAX: Final = 255
 
-#: Bytes that RE2 may use for one pattern; a pattern that needs more is refused, a subject that does is only slower.
-_MEMORY: Final = 1024 * 1024
+#: Bytes that are enough for most patterns. RE2 takes what it may for the states of a search as well, and there may be
+#: hundreds of patterns; a subject that would need more only takes longer.
+_MODEST_MEMORY: Final = 64 * 1024
 
 
-def groups(compiled_pattern: Any, subject: str) -> tuple[str, ...] | None:
+class Pattern:
+    """A compiled pattern. `search` raises EvaluationError for a subject that is too long."""
+
+    __slots__ = ("_regexp",)
+
+    def __init__(self, regexp: Any) -> None:
+        self._regexp = regexp
+
+    def search(self, subject: bytes) -> Any:
+        """RE2's match object, or None."""
+        if len(subject) > limits.SUBJECT_SIZE:
+            raise EvaluationError(f"a match in a string of more than {limits.SUBJECT_SIZE} characters")
+        return self._regexp.search(subject)
+
+    @property
+    def steps(self) -> int:
+        """The number of RE2's instructions."""
+        return int(self._regexp.programsize)
+
+
+def groups(pattern: Pattern, subject: str) -> tuple[str, ...] | None:
     """The groups of the leftmost longest match, a group that took no part as "", or None without a match."""
-    found = compiled_pattern.search(subject.encode("latin-1"))
+    found = pattern.search(subject.encode("latin-1"))
     if found is None:
         return None
     return tuple("" if group is None else group.decode("latin-1") for group in found.groups())
 
 
 @functools.lru_cache(maxsize=128)
-def compiled(pattern: str) -> Any:
-    """RE2's object for a pattern. Raises EvaluationError."""
+def compiled(pattern: str) -> Pattern:
+    """A pattern that is written in a policy. Raises EvaluationError."""
+    text = _translated(pattern)
+    try:
+        return Pattern(re2.compile(text, _options(_MODEST_MEMORY)))
+    except re2.error:
+        return _compiled(text, limits.PATTERN_MEMORY)
+
+
+@functools.lru_cache(maxsize=128)
+def computed(pattern: str) -> Pattern:
+    """A pattern that is computed while a test runs, with less memory, and so time to compile it in."""
+    return _compiled(_translated(pattern), limits.COMPUTED_PATTERN_MEMORY)
+
+
+def _translated(pattern: str) -> bytes:
     if len(pattern) > limits.PATTERN_SIZE:
         raise EvaluationError(f"a regular expression of more than {limits.PATTERN_SIZE} characters")
+    return translated(pattern).encode("latin-1")
+
+
+def _compiled(text: bytes, memory: int) -> Pattern:
     try:
-        return re2.compile(translated(pattern).encode("latin-1"), _options())
+        return Pattern(re2.compile(text, _options(memory)))
     except re2.error as error:
         raise EvaluationError("a regular expression that needs too much memory") from error
 
 
 @functools.cache
-def _options() -> Any:
+def _options(memory: int) -> Any:
     options = re2.Options()
     options.encoding = re2.Options.Encoding.LATIN1
     options.longest_match = True
     options.dot_nl = True
-    options.max_mem = _MEMORY
+    options.max_mem = memory
     options.log_errors = False
     return options
 
@@ -65,13 +104,13 @@ def translated(pattern: str) -> str:
 
 
 class _Translation:
-    """One pass over a pattern. Groups are kept on a count, not on Python's stack: they may nest by the thousand."""
+    """One pass over a pattern. Open groups are a count, nothing on Python's stack."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
         self._at = 0
         self._pieces: list[str] = []
-        self._open_groups = 0
+        self._groups = self._open_groups = 0
 
     def result(self) -> str:
         self._branch_start()
@@ -95,6 +134,9 @@ class _Translation:
             self._branch_start()
         elif char == "(":
             self._open_groups += 1
+            self._groups += 1
+            if self._groups > limits.PATTERN_GROUPS:
+                raise EvaluationError(f"more than {limits.PATTERN_GROUPS} groups in a regular expression")
             self._pieces.append("(")
             self._branch_start()
         elif char == ")":

@@ -27,6 +27,7 @@ def decision_data(decision: Decision) -> dict[str, Any]:
         "because": decision.because,
         "path": [_step(step) for step in decision.path],
         "reasons": [_reason(reason) for reason in decision.reasons],
+        "more_reasons": decision.more_reasons,
         "set_aside": [{"where": _place(item.where), "reason": item.reason} for item in decision.set_aside],
     }
 
@@ -112,7 +113,7 @@ def _step(step: Step) -> dict[str, Any]:
 
 def _reason(reason: Reason) -> dict[str, Any]:
     where = None if reason.where is None else _place(reason.where)
-    return {"where": where, "text": reason.text, "distance": reason.distance}
+    return {"where": where, "text": reason.text, "distance": reason.distance, "kind": reason.kind}
 
 
 def _place(where: Location) -> dict[str, Any]:

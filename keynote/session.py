@@ -183,7 +183,7 @@ def _sifted(
         try:
             check(assertion)
         except SignatureError as error:
-            bad.append(SetAside(assertion.where, str(error)))
+            bad.append(SetAside(assertion.where, str(error), assertion))
         else:
             good.append(assertion)
     return good, bad

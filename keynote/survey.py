@@ -1,25 +1,29 @@
 # SPDX-License-Identifier: ISC
-"""Who delegates to whom, from POLICY down to the requesters, and what each assertion said: what `keynote why` prints.
+"""What `keynote why` prints as a tree.
 
-If ways down to the requesters exist, only the assertions on them are shown; otherwise all those below POLICY.
+The deciding path from POLICY down to the requesters; or, of a denial, the ways that there could have been, nearest
+first, and what each assertion on them said. Where there is no way, all that is below POLICY is shown.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from keynote.assertions import Field
 from keynote.conditions import outcomes
-from keynote.evaluator import UNKNOWN_AUTHORIZER, Delegation
+from keynote.evaluator import UNKNOWN_AUTHORIZER, Delegation, Raise
 from keynote.evidence import Evidence
-from keynote.licensees import Values
+from keynote.locations import Location
 from keynote.principals import POLICY, shown_principal
 from keynote.printing import printed
-from keynote.reach import below_policy, reach
-from keynote.reasons import condition_reason, licensee_reason
-from keynote.syntax import AllOf, AnyOf, Threshold, leftmost
+from keynote.proof import Step, steps
+from keynote.reasons import MAXIMUM, below_policy, condition_reason, licensee_reason
+from keynote.routes import Link, Routes, routes
+from keynote.syntax import AllOf, AnyOf, Licensees, Threshold, leftmost
 
-#: What is shown at most: nobody reads more.
-_LINES: Final = 500
+#: What is shown at most, altogether and of one authorizer's assertions: nobody reads more.
+LINES: Final = 500
+_SIBLINGS: Final = 50
 _DEPTH: Final = 40
 
 
@@ -32,82 +36,139 @@ class Line:
     good: bool | None = None
 
 
-def survey(evidence: Evidence, goal: int) -> tuple[Line, ...]:
-    """The tree for the value `goal`: lines in order, each deeper than the one it belongs to."""
-    found = reach(evidence)
-    shown = found.way or below_policy(evidence.delegations, lambda principal: True)
-    by_authorizer: dict[str, list[Delegation]] = {}
-    for delegation in shown:
-        by_authorizer.setdefault(delegation.authorizer, []).append(delegation)
-    tree = _Tree(evidence, goal, found.values, by_authorizer)
-    return tuple(tree.lines())
+# -- what is allowed -------------------------------------------------------------------------------------------------
+
+
+def proved(evidence: Evidence, raises: Sequence[Raise], goal: int) -> tuple[Line, ...]:
+    """The path by which the value `goal` was reached."""
+    path = steps(evidence, raises, goal)
+    return tuple(_cut(_path(path))) if path else (Line(0, "POLICY requests it", True),)
+
+
+def _path(path: Sequence[Step]) -> Iterator[Line]:
+    told: set[int] = set()
+    todo: list[tuple[int, int | str]] = [(0, 0)]
+    while todo:
+        depth, item = todo.pop()
+        if isinstance(item, str):
+            yield Line(depth, f"{item} requests it", True)
+            continue
+        step = path[item]
+        if item in told:
+            yield Line(depth, f"{step.authorizer}, as above")
+            continue
+        told.add(item)
+        yield Line(depth, step.authorizer)
+        yield Line(depth + 1, _head(step.assertion.where, step.assertion.licensees), True)
+        verb = "holds" if step.certain else "may hold"
+        text = f"{_place(step.where)}: {verb}: {step.clause}" if step.held is not None else "no conditions"
+        yield Line(depth + 2, text, True if step.certain else None)
+        below = [name if at is None else at for name, at in zip(step.licensees, step.next, strict=True)]
+        todo += [(depth + 2, item) for item in reversed(below)]
+
+
+# -- what is denied --------------------------------------------------------------------------------------------------
+
+
+def denied(evidence: Evidence) -> tuple[Line, ...]:
+    """The ways that there could have been."""
+    found = routes(evidence, 1)
+    shown = found.links if found.connected else [found.link(delegation) for delegation in below_policy(evidence)]
+    by_authorizer: dict[str, list[Link]] = {}
+    for link in shown:
+        by_authorizer.setdefault(link.delegation.authorizer, []).append(link)
+    return tuple(_cut(_Tree(found, by_authorizer).lines()))
 
 
 class _Tree:
-    def __init__(
-        self, evidence: Evidence, goal: int, values: Values, by_authorizer: dict[str, list[Delegation]]
-    ) -> None:
-        self._evidence = evidence
-        self._goal = goal
-        self._values = values
+    def __init__(self, found: Routes, by_authorizer: dict[str, list[Link]]) -> None:
+        self._found = found
         self._by_authorizer = by_authorizer
 
-    def lines(self) -> Iterable[Line]:
+    def lines(self) -> Iterator[Line]:
         seen: set[str] = set()
         roots = [root for root in (POLICY, UNKNOWN_AUTHORIZER) if root in self._by_authorizer or root == POLICY]
-        todo: list[tuple[int, str | Delegation]] = [(0, root) for root in reversed(roots)]
-        for _ in range(_LINES):
-            if not todo:
-                return
+        todo: list[tuple[int, str | Link | Line]] = [(0, root) for root in reversed(roots)]
+        while todo:
             depth, item = todo.pop()
-            if depth > _DEPTH:
-                yield Line(_DEPTH, "…")
+            if isinstance(item, Line):
+                yield item
             elif isinstance(item, str):
                 yield self._principal(depth, item, item in seen)
                 if item not in seen:
                     seen.add(item)
-                    todo += [(depth + 1, delegation) for delegation in reversed(self._by_authorizer.get(item, ()))]
+                    todo += reversed(list(self._assertions(depth + 1, item)))
             else:
                 yield from self._assertion(depth, item)
-                licensees = item.licensees.principals if item.licensees else ()
-                todo += [(depth + 1, licensee) for licensee in reversed(licensees)]
-        yield Line(0, "…")
+                licensees = item.delegation.licensees
+                below = licensees.principals if licensees else ()
+                if len(below) > _SIBLINGS:
+                    todo.append((depth + 1, Line(depth + 1, f"… and {len(below) - _SIBLINGS} more")))
+                todo += [(depth + 1, licensee) for licensee in reversed(below[:_SIBLINGS])]
+
+    def _assertions(self, depth: int, principal: str) -> Iterator[tuple[int, Link | Line]]:
+        links = self._by_authorizer.get(principal, ())
+        yield from ((depth, link) for link in links[:_SIBLINGS])
+        if len(links) > _SIBLINGS:
+            yield depth, Line(depth, f"… and {len(links) - _SIBLINGS} more assertions")
 
     def _principal(self, depth: int, principal: str, repeated: bool) -> Line:
         name = shown_principal(principal)
-        if principal in self._evidence.requesters:
+        if principal in self._found.evidence.requesters:
             return Line(depth, f"{name} requests it", True)
-        if repeated and principal in self._by_authorizer:
-            return Line(depth, f"{name}, as above")
         if principal in self._by_authorizer:
-            return Line(depth, name)
-        return Line(depth, f"{name} does not request it", False if principal not in self._values else None)
+            return Line(depth, f"{name}, as above" if repeated else name)
+        text = "does not request it" if self._found.connected else "neither requests it nor delegates"
+        return Line(depth, f"{name} {text}", None if principal in self._found.below else False)
 
-    def _assertion(self, depth: int, delegation: Delegation) -> Iterable[Line]:
-        assertion, licensees = delegation.assertion, delegation.licensees
-        reason = condition_reason(self._evidence, delegation, self._goal)
-        place = assertion.where
-        head = f"{place.file}:{place.line}"
-        if assertion.licensees is None:
-            head += " licenses anybody"
-        elif isinstance(assertion.licensees.tree, (AllOf, AnyOf, Threshold)):
-            head += f" licenses {printed(assertion.licensees.tree, 200)}"
-        yield Line(depth, head, reason is None)
-        yield Line(depth + 1, str(reason), False) if reason else self._holding(depth + 1, delegation)
-        if licensees is not None and not licensees.value(self._values):
-            yield Line(depth + 1, str(licensee_reason(self._evidence, delegation, self._values)), False)
+    def _assertion(self, depth: int, link: Link) -> Iterator[Line]:
+        reason = condition_reason(self._found, link, MAXIMUM)
+        lacking = licensee_reason(self._found, link.delegation)
+        assertion = link.delegation.assertion
+        yield Line(depth, _head(assertion.where, assertion.licensees), link.holds and link.refused is None)
+        if link.refused is not None:
+            yield Line(depth + 1, f"set aside: {link.refused.reason}", False)
+        yield Line(depth + 1, str(reason), False) if reason else self._holding(depth + 1, link.delegation)
+        if lacking is not None:
+            yield Line(depth + 1, str(lacking), False)
 
     def _holding(self, depth: int, delegation: Delegation) -> Line:
         program, field = delegation.conditions, delegation.assertion.conditions
         if program is None or field is None:
             return Line(depth, "no conditions", True)
-        for outcome in outcomes(program, self._evidence.partial_environment(), self._evidence.scale):
-            if outcome.highest >= self._goal:
+        goal = self._found.goal
+        for outcome in outcomes(program, self._found.environment, self._found.evidence.scale):
+            if outcome.highest >= goal:
                 node = program.clauses[outcome.number].node
-                place = field.where(leftmost(node))
-                certain = outcome.certain and outcome.lowest >= self._goal
-                verb = "holds" if certain else "may hold"
-                return Line(
-                    depth, f"{place.file}:{place.line}: {verb}: {printed(node, 300)}", True if certain else None
-                )
+                certain = outcome.certain and outcome.lowest >= goal
+                text = f"{_place(field.where(leftmost(node)))}: {'holds' if certain else 'may hold'}: "
+                return Line(depth, text + printed(node, 300), True if certain else None)
         raise AssertionError("conditions that lack nothing have a clause that may hold")
+
+
+# -- both ------------------------------------------------------------------------------------------------------------
+
+
+def _head(where: Location, licensees: Field[Licensees] | None) -> str:
+    if licensees is None:
+        return f"{_place(where)} licenses anybody"
+    several = isinstance(licensees.tree, (AllOf, AnyOf, Threshold))
+    return _place(where) + (f" licenses {printed(licensees.tree, 200)}" if several else "")
+
+
+def _place(where: Location) -> str:
+    return f"{where.file}:{where.line}"
+
+
+def _cut(lines: Iterable[Line]) -> Iterator[Line]:
+    """At most so many lines, and none so deep that nobody could read it."""
+    deep = False
+    for number, line in enumerate(lines):
+        if number >= LINES:
+            yield Line(0, "…")
+            return
+        if line.depth <= _DEPTH:
+            yield line
+        elif not deep:
+            yield Line(_DEPTH, "…")
+        deep = line.depth > _DEPTH

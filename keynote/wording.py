@@ -2,6 +2,7 @@
 """A relation that did not turn out as it should, in words: "esp_enc_alg is `null`, needs `aes` or `3des`"."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from keynote import expressions
 from keynote.assertions import Assertion
@@ -9,11 +10,15 @@ from keynote.environment import Environment, PartialEnvironment, UnknownAttribut
 from keynote.errors import EvaluationError
 from keynote.misses import Change
 from keynote.printing import printed
-from keynote.redaction import quoted
+from keynote.redaction import quoted, shown
 from keynote.syntax import Conversion, Match, Name, walk
 
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 _MIRRORED = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
+
+#: Characters of a value that are told.
+_LONGEST: Final = 300
+_MOST_NAMES: Final = 8
 
 
 def described(changes: Sequence[Change], assertion: Assertion, environment: PartialEnvironment) -> str:
@@ -23,7 +28,7 @@ def described(changes: Sequence[Change], assertion: Assertion, environment: Part
         return f"{first.truth} in `{printed(first.relation, 200)}`"
     needs = [_need(change, assertion) for change in changes]
     if needs[0] is None:
-        return _plainly(first, environment)
+        return _plainly(first, assertion, environment)
     attribute, need = needs[0]
     alternatives = [other[1] for other in needs if other is not None and other[0] == attribute]
     if need.startswith("needs "):
@@ -40,7 +45,7 @@ def _need(change: Change, assertion: Assertion) -> tuple[str, str] | None:
         name = _attribute(relation.subject, assertion)
         if name is None or not isinstance(pattern, str):
             return None
-        return name, f"{'must match' if change.wanted else 'must not match'} {quoted(pattern)}"
+        return name, f"{'must match' if change.wanted else 'must not match'} {_value(pattern)}"
     operator, left, right = relation.operator, relation.left, relation.right
     name, other = _attribute(left, assertion), right
     if name is None:
@@ -49,7 +54,7 @@ def _need(change: Change, assertion: Assertion) -> tuple[str, str] | None:
     if name is None or callable(constant):
         return None
     operator = operator if change.wanted else _OPPOSITE[operator]
-    text = (quoted(constant) if constant else '`""`') if isinstance(constant, str) else str(constant)
+    text = (_value(constant) if constant else '`""`') if isinstance(constant, str) else _number(constant)
     if operator == "==":
         return name, f"needs {text}"
     return name, f"must not be {text}" if operator == "!=" else f"needs {operator} {text}"
@@ -68,12 +73,26 @@ def _is(name: str, environment: Environment) -> str:
         value = environment.get(name, "")
     except UnknownAttribute:
         return f"{name} is unknown"
-    return f"{name} is {quoted(value)}" if value else f"{name} is empty"
+    return f"{name} is {_value(value)}" if value else f"{name} is empty"
 
 
-def _plainly(change: Change, environment: Environment) -> str:
-    names = sorted({node.name for node in walk(change.relation) if isinstance(node, Name)})
-    values = ", ".join(_is(name, environment) for name in names)
+def _value(text: str) -> str:
+    """In backticks, and cut: an attribute may be as long as its sender likes."""
+    # Hidden before it is cut, lest a part of a passphrase's prefix is taken for something else.
+    return quoted(text) if len(text) <= _LONGEST else f"`{shown(text)[:_LONGEST]}…`"
+
+
+def _number(number: int | float) -> str:
+    text = str(number)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _plainly(change: Change, assertion: Assertion, environment: Environment) -> str:
+    names = sorted(
+        {node.name for node in walk(change.relation) if isinstance(node, Name)} - assertion.constants.keys()
+    )
+    shown_values = [_is(name, environment) for name in names[:_MOST_NAMES]]
+    values = ", ".join(shown_values) + (" and so on" if len(names) > _MOST_NAMES else "")
     verdict = "does not hold" if change.wanted else "holds"
     return f"`{printed(change.relation, 200)}` {verdict}" + (f" ({values})" if values else "")
 

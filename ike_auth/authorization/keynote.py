@@ -66,7 +66,10 @@ class KeyNoteAuthorizer:
 
         Only `remote_id` is known, with values that occur nowhere in the policy; so no syntax can feign a test of it.
         """
-        principals = _principals_of(certifier)
+        return self.unbound_principals(_principals_of(certifier))
+
+    def unbound_principals(self, principals: Sequence[str]) -> str | None:
+        """The same for principals who request together."""
         for name in _fresh_names():
             unknown = keynote.Unknown.except_({"app_domain", "doi", *name})
             action = {"app_domain": "IPsec policy", "doi": "ipsec", **name}

@@ -98,8 +98,9 @@ class TunnelRequest:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`because` is one line for logs and names policy by file and line; `value` is the compliance value. `asked` gives
-    the query that a KeyNote policy was asked, if one was, for the record."""
+    """`because` is one line for logs and names policy by file and line; `value` is the compliance value.
+
+    `asked` gives the query that a KeyNote policy was asked, if one was, for the record."""
 
     allowed: bool
     value: str

@@ -16,7 +16,6 @@ from keynote.cli.verify import verify
 from keynote.complaints import BadInput, Complaint
 from keynote.errors import KeynoteError, PolicyError
 from keynote.explanation import Decision
-from keynote.reasons import MAXIMUM
 from keynote.redaction import shown
 
 ALLOWED: Final = 0
@@ -74,10 +73,7 @@ def why(as_json: bool, **question: Any) -> int:
     _print_verdict(decision)
     click.echo(decision.because)
     print_tree(decision.survey)
-    if decision.reasons and not decision.allowed:
-        click.echo("nearest first:")
-        for reason in decision.reasons:
-            click.echo(f"  {reason}{_distance(reason.distance)}")
+    _print_reasons(decision)
     _print_set_aside(decision)
     return _status(decision)
 
@@ -117,7 +113,12 @@ def _print_set_aside(decision: Decision) -> None:
         click.echo(f"set aside: {item}")
 
 
-def _distance(distance: int) -> str:
-    if not 0 < distance < MAXIMUM:
-        return ""
-    return "  (one change away)" if distance == 1 else f"  ({distance} changes away)"
+def _print_reasons(decision: Decision) -> None:
+    """Why the value is not higher, which may be so of what is allowed too."""
+    if not decision.reasons:
+        return
+    click.echo("why not more, nearest first:" if decision.possible else "nearest first:")
+    for reason in decision.reasons:
+        click.echo(f"  {reason.away}: {reason}" if reason.away else f"  {reason}")
+    if decision.more_reasons:
+        click.echo(f"  and {decision.more_reasons} assertions more")

@@ -19,6 +19,7 @@ from keynote.principals import POLICY, shown_principal
 from keynote.printing import printed
 from keynote.reach import below_policy, reach
 from keynote.reasons import condition_reason
+from keynote.routes import routes
 from keynote.session import BOOLEAN, Session
 from keynote.syntax import AllOf, AnyOf, Licensees, Nobody, Threshold
 
@@ -234,7 +235,8 @@ class _Builder:
         return self.states.get(delegation.authorizer, State.NONE) if self.states else State.NOT_ASKED
 
     def _reason(self, delegation: Delegation) -> str:
-        reason = condition_reason(self.evidence, delegation, 1)
+        found = routes(self.evidence, 1)
+        reason = condition_reason(found, found.link(delegation), 1)
         return reason.text if reason is not None else ""
 
     def _licensees(self, delegation: Delegation) -> Iterable[str]:

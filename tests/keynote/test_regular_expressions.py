@@ -77,12 +77,12 @@ def test_what_is_no_pattern_is_a_run_time_error(pattern: str) -> None:
 
 def test_matching_takes_linear_time() -> None:
     started = time.perf_counter()
-    assert match("^(a|a)*(a|aa)*b$", "a" * 20_000) is None
+    assert match("^(a|a)*(a|aa)*b$", "a" * limits.SUBJECT_SIZE) is None
     assert time.perf_counter() - started < 5
 
 
 def test_groups_may_nest_deeply() -> None:
-    assert match("(" * 500 + "a" + ")" * 500, "a") == ("a",) * 500
+    assert match("(" * 100 + "a" + ")" * 100, "a") == ("a",) * 100
 
 
 @given(st.text(st.characters(max_codepoint=255), max_size=30), st.text(st.characters(max_codepoint=255), max_size=20))

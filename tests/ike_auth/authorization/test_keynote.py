@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: ISC
 """The KeyNote authorizer: principals, pseudo-credentials, the interval query of Phase 1, and strict rule 3."""
 
+import json
 from base64 import b64encode
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import keynote
+from ike_auth.authorization import attributes
 from ike_auth.authorization.keynote import KeyNoteAuthorizer, certificate_principals, passphrase_principals
 from ike_auth.authorization.requests import PresharedKey, ProtocolParameters
 from ike_auth.crypto.secrets import Secret
 from ike_auth.wire.identities import Identity
 from ike_auth.wire.numbers import AuthenticationAlgorithm, EncapsulationMode, EspTransform, ProtocolId
+from keynote.cli.main import main
 from pki.chain import TrustAnchors
 from tests.ike_auth.authorization.requests import NOW, certified, identity_request, tunnel_request
 from tests.pki import factory
@@ -130,6 +134,34 @@ def test_phase_2_decides_by_the_proposal() -> None:
     assert not denied.allowed
     assert "esp_enc_alg" in denied.because
     assert "null" in denied.because
+
+
+@pytest.mark.parametrize("key", ["mekmitasdigoat", "guess"])
+def test_a_denial_is_told_as_the_command_tells_it(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An operator who asks `keynote why` with the attributes that the daemon had reads the daemon's own words."""
+    text = policy("passphrase:mekmitasdigoat", 'esp_enc_alg == "3des" || pfs == "maybe" && esp_present == "yes"')
+    text += "\n" + policy("passphrase:mekmitasdigoat", 'esp_enc_alg == "cast" && remote_id == "other"')
+    decide = authorizer(text)
+    request = tunnel_request(identity_request(NAME, PresharedKey(Secret(key.encode()), shared=False)))
+    denied = decide.tunnel(request, NOW)
+    assert not denied.allowed
+
+    monkeypatch.chdir(tmp_path)
+    Path("policy.kn").write_text(text)
+    Path("policy.kn").chmod(0o600)
+    Path("keys").write_text("\n".join(passphrase_principals(Secret(key.encode()))))
+    Path("action").write_text("".join(f"{name}={value}\n" for name, value in attributes.phase2(request, NOW).items()))
+    with pytest.raises(SystemExit) as exit:
+        main(["why", "-p", "policy.kn", "-k", "@keys", "--action", "action", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert exit.value.code == 2
+    assert told["because"] == denied.because
+    places = [f"{reason['where']['file']}:{reason['where']['line']}" for reason in told["reasons"]]
+    assert [f"{place}: {reason['text']}" for place, reason in zip(places, told["reasons"], strict=True)] == list(
+        denied.details
+    )
 
 
 # --- strict rule 3: policy binds the name

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: ISC
+"""The ways on which authority could have come from POLICY down to the requesters, and what each lacks.
+
+A delegation could have carried it if POLICY leads to its authorizer, and a requester, or somebody on the way to one,
+is among its licensees. What it lacks has a price: one for each attribute that its Conditions would need otherwise,
+for each licensee who would have to request the action too, and for a signature that is none. The cheapest way through
+each delegation is found as shortest paths are (Dijkstra; Knuth for the fields where several have to come together),
+first upwards from the requesters and then downwards from POLICY.
+"""
+
+import heapq
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, Final
+
+from keynote.conditions import conditions_interval
+from keynote.costs import NEVER, Costs, cheapest, costs, costs_of_others
+from keynote.environment import PartialEnvironment
+from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation
+from keynote.evidence import Evidence
+from keynote.files import SetAside
+from keynote.loading import delegations, licensee_names
+from keynote.misses import Miss, Needs, nearest_miss, union
+from keynote.principals import POLICY
+from keynote.reach import below_policy
+from keynote.syntax import Nobody, StringExpression
+
+#: Principals looked at in Licensees fields, and relations in Conditions, before what is left is not priced any more.
+_WORK: Final = 1_000_000
+#: Assertions set aside that are looked into.
+_REFUSED: Final = 1_000
+_ROOTS: Final = (POLICY, UNKNOWN_AUTHORIZER)
+_MISSING: Final = 1.0
+#: Licensees in a field for each of which it is found out what the others need.
+_EXACT: Final = 50
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Never:
+    """What no change of the action brings about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A principal who would have to request the action, or be licensed to."""
+
+    principal: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Link:
+    """A delegation that could have carried the action. `holds`: its Conditions give the value, or may; if not, `miss`
+    is the nearest that they come to it, or None if they never can. `refused` is why it does not count at all.
+    `needs` is what it lacks itself, and `price` how much that is."""
+
+    delegation: Delegation
+    holds: bool
+    miss: Miss | None
+    refused: SetAside | None
+    needs: Needs
+    price: float
+
+
+class Routes:
+    """`connected` says whether there is any way. `links` has the delegations on all of them, cheapest first; if there
+    is none, those that lead up from the requesters."""
+
+    def __init__(self, evidence: Evidence, goal: int) -> None:
+        self.evidence = evidence
+        self.goal = goal
+        self.exhausted = False
+        self.retrials: dict[str, bool | None] = {}
+        self.told: Any = None
+        self.environment: PartialEnvironment = evidence.partial_environment()
+        self._left = _WORK
+        self._programs: dict[int, tuple[bool, Miss | None]] = {}
+        self._licensed, self._refused = _licensed_by_refused(evidence)
+        #: Who has a requester below, or requests.
+        self.below: dict[str, None] = dict.fromkeys([*evidence.requesters, UNKNOWN_LICENSEE])
+        found = self._upwards()
+        licensed = evidence.delegations.licensed
+        #: Delegations to the requesters by somebody whom nobody licenses.
+        self.dangling = [one for one in found if one.authorizer not in _ROOTS and not licensed(one.authorizer)]
+        self.connected = any(root in self.below for root in _ROOTS)
+        self._prices: dict[str, float] = {}
+        self._needs: dict[str, Needs] = {}
+        self._best: dict[str, Link] = {}
+        self.totals: dict[Link, tuple[float, Needs]] = {}
+        #: Those of `links`, if there are ways.
+        self.delegations: set[Delegation] = set()
+        if self.connected:
+            links = [self.link(delegation) for delegation in below_policy(found, self.below.__contains__)]
+            self._price(links)
+            self._total(links)
+            self.delegations = {link.delegation for link in links}
+            order = {link: number for number, link in enumerate(self.totals)}
+            self.links = sorted(self.totals, key=lambda link: (self.totals[link][0], link.price, order[link]))
+        else:
+            self.links = [self.link(delegation) for delegation in found]
+
+    # -- one delegation ----------------------------------------------------------------------------------------------
+
+    def link(self, delegation: Delegation) -> Link:
+        holds, miss = self._conditions(delegation)
+        refused = self._refused.get(delegation)
+        needs: Needs = frozenset() if refused is None else frozenset([refused])
+        if not holds:
+            needs |= miss.needs if miss is not None and miss.first else frozenset([Never])
+        return Link(delegation, holds, miss, refused, needs, NEVER if Never in needs else float(len(needs)))
+
+    def _conditions(self, delegation: Delegation) -> tuple[bool, Miss | None]:
+        program, constants = delegation.conditions, delegation.assertion.constants
+        if program is None:
+            return True, None
+        found = self._programs.get(id(program))
+        if found is None:
+            self._left -= sum(len(clause.steps) + 1 for clause in program.clauses)
+            scale = self.evidence.scale
+            holds = conditions_interval(program, self.environment, scale)[1] >= self.goal
+            miss = None
+            self.exhausted |= self._left <= 0
+            if not holds and not self.exhausted:
+                miss = nearest_miss(program, self.environment, scale, self.goal, constants)
+            found = self._programs[id(program)] = holds, miss
+        return found
+
+    def names(self, delegation: Delegation) -> dict[StringExpression, str]:
+        """The principals of its Licensees field, by node."""
+        field, licensees = delegation.assertion.licensees, delegation.licensees
+        if field is None or licensees is None or isinstance(field.tree, Nobody):
+            return {}
+        return licensee_names(delegation.assertion, self.evidence.environment)
+
+    def lacking(self, delegation: Delegation) -> tuple[list[str], list[str]]:
+        """Of the principals that would satisfy its Licensees field at the lowest price: those who have a requester
+        below, and the others."""
+        field = delegation.assertion.licensees
+        if field is None or delegation.licensees is None:
+            return [], []
+        names = self.names(delegation)
+        found = costs(field.tree, lambda node: self._prices.get(names[node], float(names[node] not in self.below)))
+        chosen = dict.fromkeys(names[node] for node in cheapest(field.tree, found))
+        have = [name for name in chosen if name in self.below and Missing(name) not in self._needs.get(name, ())]
+        return have, [name for name in chosen if name not in have]
+
+    # -- upwards and downwards ---------------------------------------------------------------------------------------
+
+    def _upwards(self) -> list[Delegation]:
+        """Every delegation that licenses a requester, or somebody on the way to one."""
+        known = self.evidence.delegations
+        found = dict.fromkeys(known.open)
+        for principal in self.below:
+            found.update(dict.fromkeys(self._licensing(principal)))
+        agenda = list(found)
+        for delegation in agenda:  # grows while it runs
+            authorizer = delegation.authorizer
+            if authorizer in self.below:
+                continue
+            self.below[authorizer] = None
+            for more in self._licensing(authorizer):
+                if more not in found:
+                    found[more] = None
+                    agenda.append(more)
+        return agenda
+
+    def _licensing(self, principal: str) -> Iterator[Delegation]:
+        yield from self.evidence.delegations.licensed(principal) or ()
+        yield from self._licensed.get(principal, ())
+
+    def _price(self, links: list[Link]) -> None:
+        """The price of each principal: the least that is lacking until it has the value."""
+        by_licensee: dict[str, list[Link]] = {}
+        numbers = count()
+        requesters = (*self.evidence.requesters, UNKNOWN_LICENSEE)
+        heap: list[tuple[float, int, str, Link | None]] = [(0.0, next(numbers), name, None) for name in requesters]
+        for link in links:
+            licensees = link.delegation.licensees
+            for principal in licensees.principals if licensees else ():
+                by_licensee.setdefault(principal, []).append(link)
+            if licensees is None:
+                heap.append((link.price, next(numbers), link.delegation.authorizer, link))
+        heapq.heapify(heap)
+        stranded = (link.delegation.authorizer for link in reversed(links))
+        while True:
+            if not heap:
+                # Only those are left who wait for each other: one of them has to request the action after all.
+                waiting = next((name for name in stranded if name not in self._prices), None)
+                if waiting is None:
+                    return
+                heap.append((_MISSING, next(numbers), waiting, None))
+            above: dict[Link, None] = {}
+            price = heap[0][0]
+            while heap and heap[0][0] == price:  # all of one price together, lest a long field is looked at for each
+                _, _, principal, raised_by = heapq.heappop(heap)
+                if principal not in self._prices:
+                    self._settle(principal, price, raised_by)
+                    above.update(dict.fromkeys(by_licensee.get(principal, ())))
+            for link in above:
+                authorizer = link.delegation.authorizer
+                if authorizer not in self._prices and self._left > 0:
+                    total = link.price + self._licensees_price(link)
+                    if total < math.inf:
+                        heapq.heappush(heap, (total, next(numbers), authorizer, link))
+
+    def _settle(self, principal: str, price: float, link: Link | None) -> None:
+        self._prices[principal] = price
+        if link is not None:
+            self._best[principal] = link
+            self._needs[principal] = union(link.needs, self._needs_of_licensees(link))
+        elif price:
+            self._needs[principal] = frozenset([Missing(principal)])
+
+    def _cost(self, name: str) -> float:
+        return self._prices.get(name, math.inf if name in self.below else _MISSING)
+
+    def _licensees_costs(self, link: Link, names: dict[StringExpression, str], free: str | None = None) -> Costs:
+        field = link.delegation.assertion.licensees
+        assert field is not None, "only fields are priced"
+        self._left -= len(names)
+        return costs(field.tree, lambda node: -NEVER if names[node] == free else self._cost(names[node]))
+
+    def _licensees_price(self, link: Link) -> float:
+        licensees, field = link.delegation.licensees, link.delegation.assertion.licensees
+        if licensees is None or field is None:
+            return 0.0
+        if len(licensees.principals) == 1 and not licensees.steps:
+            self._left -= 1
+            return self._cost(licensees.principals[0])
+        return self._licensees_costs(link, self.names(link.delegation))[field.tree]
+
+    def _needs_of_licensees(self, link: Link, free: str | None = None) -> Needs:
+        """What the cheapest of its licensees need; of those with `free`, what the others need."""
+        field = link.delegation.assertion.licensees
+        if field is None or link.delegation.licensees is None:
+            return frozenset()
+        names = self.names(link.delegation)
+        if not names:
+            return frozenset([Never])
+        needs: Needs = frozenset()
+        for node in cheapest(field.tree, self._licensees_costs(link, names, free)):
+            if (name := names[node]) != free:
+                needs = union(needs, self._needs_of(name))
+        return needs
+
+    def _needs_of(self, name: str) -> Needs:
+        return self._needs.get(name, frozenset()) if name in self._prices else frozenset([Missing(name)])
+
+    def _total(self, links: Iterable[Link]) -> None:
+        """The price of the cheapest way through each link, and what is missing on it."""
+        by_authorizer: dict[str, list[Link]] = {}
+        for link in links:
+            by_authorizer.setdefault(link.delegation.authorizer, []).append(link)
+        numbers = count()
+        agenda: list[tuple[float, int, str, Needs]] = [(0.0, next(numbers), root, frozenset()) for root in _ROOTS]
+        done: set[str] = set()
+        while agenda:
+            price, _, authorizer, needs = heapq.heappop(agenda)
+            if authorizer in done:
+                continue
+            done.add(authorizer)
+            for link in by_authorizer.get(authorizer, ()):
+                here, needed = price + link.price, union(needs, link.needs)
+                total = here + self._licensees_price(link)
+                everything = union(needed, self._needs_of_licensees(link))
+                self.totals[link] = total, everything
+                found = self._others(link)
+                for name, others in found.items():
+                    if name in self.below and name not in done:
+                        more = needed if others == 0 else everything
+                        if others and len(found) <= _EXACT:
+                            more = union(needed, self._needs_of_licensees(link, name))
+                        heapq.heappush(agenda, (here + others, next(numbers), name, more))
+
+    def _others(self, link: Link) -> dict[str, float]:
+        """What the other licensees cost, for each principal in the field."""
+        field, names = link.delegation.assertion.licensees, self.names(link.delegation)
+        if field is None or not names:
+            return {}
+        others: dict[str, float] = {}
+        for node, price in costs_of_others(field.tree, self._licensees_costs(link, names)).items():
+            name = names[node]  # type: ignore[index]
+            others[name] = min(price, others.get(name, math.inf))
+        return others
+
+
+def routes(evidence: Evidence, goal: int) -> Routes:
+    """The ways to the value `goal`, which is above what was reached."""
+    if evidence.analyses is None:
+        evidence.analyses = {}
+    if goal not in evidence.analyses:
+        evidence.analyses[goal] = Routes(evidence, goal)
+    found: Routes = evidence.analyses[goal]
+    return found
+
+
+def _licensed_by_refused(evidence: Evidence) -> tuple[dict[str, list[Delegation]], dict[Delegation, SetAside]]:
+    """The delegations that assertions would be which were set aside, by licensee; and why they were."""
+    licensed: dict[str, list[Delegation]] = {}
+    refused: dict[Delegation, SetAside] = {}
+    for item in evidence.set_aside[:_REFUSED]:
+        if item.assertion is None:
+            continue
+        fixed, variable = delegations([item.assertion])
+        fixed += [found for one in variable if (found := one.resolved(evidence.environment)) is not None]
+        for delegation in fixed:
+            refused[delegation] = item
+            for principal in delegation.licensees.principals if delegation.licensees else evidence.requesters:
+                licensed.setdefault(principal, []).append(delegation)
+    return licensed, refused

@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: ISC
+"""Why not: every assertion that could have carried an action, and what each lacked, nearest miss first."""
+
+import dataclasses
+import time
+
+import pytest
+from hypothesis import given, settings
+
+import keynote
+from keynote import Decision, SetAside, parse_assertion, parse_policy
+from keynote.reasons import MAXIMUM
+from keynote.survey import LINES
+from tests.keynote import reference
+
+
+def ask(text: str, requesters: str, **action: str) -> Decision:
+    session = keynote.Session(parse_policy(text, name="p"))
+    return session.query(action, requesters.split(), ("low", "mid", "high"))
+
+
+def told(decision: Decision) -> list[str]:
+    return [f"{reason.away}: {reason}".removeprefix(": ") for reason in decision.reasons]
+
+
+def policy(*assertions: str) -> str:
+    """Each as `authorizer > licensees > conditions`, and each of four lines."""
+    text = ""
+    for assertion in assertions:
+        authorizer, licensees, conditions = assertion.split(" > ")
+        text += f'Authorizer: "{authorizer}"\nLicensees: {licensees}\nConditions: {conditions}\n\n'
+    return text
+
+
+@pytest.mark.parametrize(
+    ("assertions", "requesters", "action", "reasons"),
+    [
+        # one attribute counts once, however many assertions test it
+        (
+            ['POLICY > "CA" > enc == "aes" || enc == "3des";', 'CA > "gw" > enc == "aes";'],
+            "gw",
+            {"enc": "null"},
+            [
+                "one attribute away: p:3: enc is `null`, needs `aes` or `3des`",
+                "one attribute away: p:7: enc is `null`, needs `aes`",
+            ],
+        ),
+        # and is not enough where two of them want it differently
+        (
+            ['POLICY > "CA" > enc == "aes";', 'CA > "gw" > enc == "3des";'],
+            "gw",
+            {"enc": "null"},
+            ["2 changes away: p:3: enc is `null`, needs `aes`", "2 changes away: p:7: enc is `null`, needs `3des`"],
+        ),
+        # nor where a test that holds now would fail then
+        (
+            ['POLICY > "CA" > enc == "null";', 'CA > "gw" > enc == "3des";'],
+            "gw",
+            {"enc": "null"},
+            ["2 changes away: p:7: enc is `null`, needs `3des`"],
+        ),
+        # two tests of one attribute are one change
+        (
+            ['POLICY > "gw" > addr >= "10" && addr <= "19" && addr != "5";'],
+            "gw",
+            {"addr": "5"},
+            ["one attribute away: p:3: addr is `5`, needs <= `19`"],
+        ),
+        # an easy way before a hard one, and each assertion of both
+        (
+            ['POLICY > "A" > a == "x" && b == "y";', 'A > "gw" > c == "z";', 'POLICY > "gw" > a == "w";'],
+            "gw",
+            {},
+            [
+                "one attribute away: p:11: a is empty, needs `w`",
+                "3 changes away: p:7: c is empty, needs `z`",
+                "3 changes away: p:3: a is empty, needs `x`",
+            ],
+        ),
+        # thresholds beside tests
+        (
+            ['POLICY > 2-of("a","b","gw") > true;', 'POLICY > "gw" > a == "x" && b == "y";'],
+            "gw",
+            {},
+            [
+                "one principal away: p:2: has 1 of 2, also needs `a` or `b`",
+                "2 changes away: p:7: a is empty, needs `x`",
+            ],
+        ),
+        (
+            ['POLICY > 4-of("a","b","c","gw","d") > a == "x";'],
+            "gw",
+            {},
+            [
+                "4 changes away: p:3: a is empty, needs `x`",
+                "4 changes away: p:2: has 1 of 4, also needs 3 of `a`, `b`, `c`, `d`",
+            ],
+        ),
+        (
+            ['POLICY > "a" && "b" && "gw" > true;'],
+            "gw",
+            {},
+            ["2 changes away: p:2: also needs `a`, `b`"],
+        ),
+        # who is on the way and lacks something counts, and what is told is where it lacks
+        (
+            ['POLICY > "A" && "B" > true;', 'A > "gw" > a == "x";', 'B > "gw" > b == "y";'],
+            "gw",
+            {},
+            ["2 changes away: p:7: a is empty, needs `x`", "2 changes away: p:11: b is empty, needs `y`"],
+        ),
+        # principals who wait for each other
+        (
+            ['POLICY > "A" > true;', 'A > "gw" && "B" > true;', 'B > "A" > true;'],
+            "gw",
+            {},
+            ["one principal away: p:6: also needs `B`"],
+        ),
+        # a delegation is missing above, or below
+        (
+            ['POLICY > "CA" > true;', 'other > "gw" > true;'],
+            "gw",
+            {},
+            [
+                "one delegation away: p:2: licenses `CA`, not `gw`",
+                "one delegation away: p:5: no assertion licenses `other`, who delegates here",
+            ],
+        ),
+        # also where there is another way
+        (
+            ['POLICY > "gw" > a == "x" && b == "y";', 'other > "gw" > true;'],
+            "gw",
+            {},
+            [
+                "one delegation away: p:5: no assertion licenses `other`, who delegates here",
+                "2 changes away: p:3: a is empty, needs `x`",
+            ],
+        ),
+        # nested clauses: the test that fails first, and all that would have to change
+        (
+            ['POLICY > "gw" > a == "x" -> { b == "y" -> { c == "z"; }; };'],
+            "gw",
+            {"b": "y"},
+            ["2 changes away: p:3: a is empty, needs `x`"],
+        ),
+        # the nearest of many clauses
+        (
+            ['POLICY > "gw" > a == "x" && b == "x"; b == "y" && c == "y" && d == "y"; d == "z";'],
+            "gw",
+            {},
+            ["one attribute away: p:3: d is empty, needs `z`"],
+        ),
+        # what nothing would help is last, and then the ways that end elsewhere are told too
+        (
+            ['POLICY > "gw" > false;', 'POLICY > "other" > true;'],
+            "gw",
+            {},
+            [
+                "one delegation away: p:6: licenses `other`, not `gw`",
+                "p:3: Conditions never hold",
+            ],
+        ),
+        (
+            ['POLICY > "gw" > a == b && 1 / @c == 1;'],
+            "gw",
+            {},
+            ["one test away: p:3: division by zero in `1 / @c == 1`"],
+        ),
+    ],
+)
+def test_reasons(assertions: list[str], requesters: str, action: dict[str, str], reasons: list[str]) -> None:
+    assert told(ask(policy(*assertions), requesters, **action)) == reasons
+
+
+def test_a_signature_that_is_none_is_a_reason_like_others() -> None:
+    trusted = parse_policy(policy('POLICY > "CA" > a == "x" && b == "y";', 'CA > "other" > true;'), name="p")
+    credential = parse_assertion('Authorizer: "CA"\nLicensees: "gw"\nConditions: b == "y" && c == "z";\n', name="c")
+    unrelated = parse_assertion('Authorizer: "CA"\nLicensees: "printer"\n', name="u")
+    session = keynote.Session(trusted, [credential, unrelated])
+    assert told(session.query({"a": "x", "b": "y", "c": "z"}, ["gw"])) == [
+        "one signature away: c:1: set aside: not signed"
+    ]
+    assert told(session.query({"a": "x", "b": "y"}, ["gw"])) == [
+        "2 changes away: c:1: set aside: not signed",
+        "2 changes away: c:3: c is empty, needs `z`",
+    ]
+    # b would have to be otherwise for both
+    assert [reason.distance for reason in session.query({}, ["gw"]).reasons] == [4, 4, 4]
+    tree = [line.text for line in session.query({}, ["gw"]).survey]
+    assert "set aside: not signed" in tree
+    assert "printer" not in str(tree)
+
+
+def test_what_cannot_be_read_may_have_been_what_is_missing() -> None:
+    trusted = parse_policy(policy('POLICY > "gw" > a == "x";', 'POLICY > "gw" > a == "y" && b == "y";'), name="p")
+    broken = SetAside(trusted[0].where, "unreadable")
+    decision = keynote.Session(trusted, set_aside=[broken]).query({}, ["gw"])
+    assert told(decision) == [
+        "one attribute away: p:3: a is empty, needs `x`",
+        "p:1: set aside: unreadable",
+        "2 changes away: p:7: a is empty, needs `y`",
+    ]
+    decision = keynote.Session(trusted, set_aside=[broken]).query({}, ["stranger"])
+    assert decision.because == "p:1: set aside: unreadable"
+
+
+# -- laws ------------------------------------------------------------------------------------------------------------
+
+DOMAIN = ["", "x", "xy", "0", "2", "a", "-1", "1", "3", "y", "x ", "xy ", "0 ", "2 ", "a ", "4", "-2"]
+
+
+def rank(value: str) -> int:
+    return reference.VALUES.index(value)
+
+
+# Invariant: where one attribute is said to be enough, it is; but for regular expressions, of which no text is known.
+@settings(max_examples=200)
+@given(reference.ASSERTIONS, reference.ATTRIBUTES, reference.REQUESTERS)
+def test_one_attribute_is_enough_where_it_is_said_to_be(
+    assertions: list[reference.Assertion], attributes: dict[str, str], requesters: list[str]
+) -> None:
+    decision = ask("\n".join(map(reference.assertion_text, assertions)), " ".join(requesters), **attributes)
+    goal = rank(decision.highest) + 1
+    claims = [reason for reason in decision.reasons if reason.kind == "attribute" and reason.distance == 1]
+    if all("match" in reason.text for reason in claims):
+        return
+    assert any(
+        reference.query(assertions, {**attributes, name: value}, requesters) >= goal
+        for name in "abc"
+        for value in DOMAIN
+    )
+
+
+# Invariant: an assertion is told if it would have been enough without its Conditions.
+@settings(max_examples=150)
+@given(reference.ASSERTIONS, reference.ATTRIBUTES, reference.REQUESTERS)
+def test_every_assertion_that_alone_stood_in_the_way_is_told(
+    assertions: list[reference.Assertion], attributes: dict[str, str], requesters: list[str]
+) -> None:
+    texts = list(map(reference.assertion_text, assertions))
+    decision = ask("\n".join(texts), " ".join(requesters), **attributes)
+    goal = rank(decision.highest) + 1
+    lines = {reason.where.line for reason in decision.reasons if reason.where is not None}
+    start = 1
+    for number, assertion in enumerate(assertions):
+        end = start + texts[number].count("\n") + 1
+        changed = [*assertions]
+        changed[number] = dataclasses.replace(assertion, conditions=None)
+        if goal < len(reference.VALUES) and reference.query(changed, attributes, requesters) >= goal:
+            assert lines & set(range(start, end))
+        start = end
+
+
+@settings(max_examples=100)
+@given(reference.ASSERTIONS, reference.ATTRIBUTES, reference.REQUESTERS)
+def test_the_nearest_comes_first(
+    assertions: list[reference.Assertion], attributes: dict[str, str], requesters: list[str]
+) -> None:
+    decision = ask("\n".join(map(reference.assertion_text, assertions)), " ".join(requesters), **attributes)
+    distances = [reason.distance for reason in decision.reasons]
+    assert distances == sorted(distances)
+    assert all(0 < distance <= MAXIMUM for distance in distances)
+
+
+# -- bounds ----------------------------------------------------------------------------------------------------------
+
+TESTS = " && ".join(f'a{n} == "x"' for n in range(9))
+DENSE = " && ".join(f'("p{n}" || "gw")' for n in range(100))
+MANY = {
+    "assertions": "".join(policy(f'POLICY > "gw" > {TESTS} && b == "{n}";') for n in range(10_000)),
+    "assertions that end elsewhere": "".join(policy(f'POLICY > "p{n}" > {TESTS};') for n in range(10_000)),
+    "a chain": policy('POLICY > "p0" > true;')
+    + "".join(policy(f'p{n} > "p{n + 1}" > a{n} == "x";') for n in range(9_999))
+    + policy('p9999 > "gw" > true;'),
+    "clauses": policy('POLICY > "gw" > ' + f"{TESTS};" * 2_000),
+    "nested clauses": policy('POLICY > "gw" > ' + 'a == "x" -> {' * 5_000 + 'b == "y";' + "};" * 5_000),
+    "negations": policy('POLICY > "gw" > ' + "!" * 100_001 + '(a == "");'),
+    "licensees": policy("POLICY > " + " && ".join(f'"p{n}"' for n in range(10_000)) + ' && "gw" > a == "x";'),
+    "a threshold": policy("POLICY > 5000-of(" + ", ".join(f'"p{n}"' for n in range(9_999)) + ', "gw") > true;'),
+    "nested licensees": policy("POLICY > " + '("gw" && ("q" || ' * 3_000 + '"q"' + "))" * 3_000 + " > a == b;"),
+    "a dense graph": "".join(
+        policy(f'{authorizer} > {DENSE} > a{n} == "x";')
+        for n, authorizer in enumerate(["POLICY", *(f"p{m}" for m in range(100))])
+    ),
+}
+
+
+@pytest.mark.parametrize("text", MANY.values(), ids=MANY.keys())
+def test_reasons_take_seconds_at_most_and_pages_at_most(text: str) -> None:
+    session = keynote.Session(parse_policy(text, name="p"))
+    started = time.process_time()
+    decision = session.query({}, ["gw"])
+    assert not decision.allowed
+    assert decision.because
+    assert 1 <= len(decision.reasons) <= MAXIMUM
+    assert len(decision.survey) <= LINES + 1
+    assert sum(map(len, map(str, decision.reasons))) < 100_000
+    assert sum(len(line.text) for line in decision.survey) < 200_000
+    assert time.process_time() - started < 10
+
+
+def test_what_is_not_told_is_counted() -> None:
+    session = keynote.Session(parse_policy(MANY["assertions"], name="p"))
+    decision = session.query({f"a{n}": "x" for n in range(8)}, ["gw"])
+    assert len(decision.reasons) == MAXIMUM
+    assert decision.more_reasons == 10_000 - MAXIMUM
+
+
+def test_the_tree_shows_where_the_ways_end() -> None:
+    decision = ask(policy('POLICY > "CA" > true;', 'CA > "gw" || "Zoe" > a == "x";', 'other > "me" > true;'), "me")
+    assert ["  " * line.depth + line.text for line in decision.survey] == [
+        "POLICY",
+        "  p:1",
+        "    p:3: holds: true;",
+        "    p:2: licenses `CA`, not `me`",
+        "    CA",
+        '      p:5 licenses "gw" || "Zoe"',
+        "        p:7: a is empty, needs `x`",
+        "        p:6: licenses `gw` or `Zoe`, not `me`",
+        "        gw neither requests it nor delegates",
+        "        Zoe neither requests it nor delegates",
+    ]
+
+
+def test_a_fork_is_shown_with_all_its_branches() -> None:
+    text = policy('POLICY > "A" && "B" > true;', 'A > "C" > a == "x" -> { true; };', 'B > "C" && "gw" > true;')
+    text += policy('C > "gw" > true -> "mid"; a == "x" -> "high";', 'POLICY > "other" > true;')
+    decision = ask(text, "gw", a="x")
+    assert decision.because == "POLICY → A and B, p:3"
+    assert [("  " * line.depth + line.text, line.good) for line in decision.survey] == [
+        ("POLICY", None),
+        ('  p:1 licenses "A" && "B"', True),
+        ("    p:3: holds: true;", True),
+        ("    A", None),
+        ("      p:5", True),
+        ("        p:7: holds: true;", True),
+        ("        C", None),
+        ("          p:13", True),
+        ('            p:15: holds: a == "x" -> "high";', True),
+        ("            gw requests it", True),
+        ("    B", None),
+        ('      p:9 licenses "C" && "gw"', True),
+        ("        p:11: holds: true;", True),
+        ("        C, as above", None),
+        ("        gw requests it", True),
+    ]
