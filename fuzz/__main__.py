@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m fuzz")
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument(
-        "--seed", type=int, default=2704, help="the same seed draws the same inputs, at the same speed"
+        "--seed", type=int, default=2704, help="draws the same inputs again, as far as the time allows"
     )
     parser.add_argument("files", nargs="*", type=Path)
     options = parser.parse_args()
