@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check bench fuzz lock clean
 
 demo: $(VENV)/.run
 	$(BIN)/ike-auth demo
@@ -22,6 +22,11 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
+# Linux on x86-64. What is found is in fuzz/found, and `python -m fuzz FILE` tries it again.
+SECONDS ?= 600
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python -m fuzz --seconds $(SECONDS)
+
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("keynote-ike needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
@@ -35,11 +40,16 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	touch $@
 
+$(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.run
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	touch $@
+
 # Needs uv; run it when a dependency in pyproject.toml changes.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --group build pyproject.toml -o requirements/run.txt
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --group dev -c requirements/run.txt -o requirements/dev.txt
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --group fuzz -c requirements/run.txt -o requirements/fuzz.txt
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis fuzz/found fuzz/grown build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 KNOWN = {page.stem for page in PAGES} | {page.stem[:4] for page in PAGES}
 DOCUMENTS = [*ROOT.glob("*.md"), *(p for d in ("docs", "policies", "benchmarks") for p in (ROOT / d).rglob("*.md"))]
-SOURCES = [p for d in ("keynote", "pki", "ike_auth", "tests", "benchmarks") for p in (ROOT / d).rglob("*.py")]
+SOURCES = [p for d in ("keynote", "pki", "ike_auth", "tests", "benchmarks", "fuzz") for p in (ROOT / d).rglob("*.py")]
 NAMED = re.compile(r"decisions/(\d{4}[\w-]*)")
 NAMED_SHORT = re.compile(r"[(, ](0\d{3})(?=[),])")  # (0503, 0504)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
