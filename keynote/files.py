@@ -110,6 +110,23 @@ def parse_credentials(text: str | bytes, *, name: str) -> tuple[tuple[Assertion,
     return tuple(assertions), tuple(set_aside)
 
 
+def parse_all(text: str | bytes, *, name: str) -> tuple[tuple[Assertion, ...], tuple[Problem, ...]]:
+    """The usable assertions of a text, and every mistake in the others: for tools that go on after one. Signatures
+    are not checked."""
+    source = Source(name, _latin_1(text))
+    encoding = tuple(_encoding_problems(source))
+    if encoding:
+        return (), encoding
+    assertions: list[Assertion] = []
+    problems: list[Problem] = []
+    for found in _read(source):
+        if isinstance(found, Assertion):
+            assertions.append(found)
+        else:
+            problems += found.problems
+    return tuple(assertions), tuple(problems)
+
+
 def parse_assertion(text: str | bytes, *, name: str) -> Assertion:
     """The one assertion that `text` is. Raises PolicyError.
 
@@ -151,13 +168,19 @@ def _first_block(text: str) -> tuple[int, int]:
     return start, blank.start() + 1 if blank else len(text)
 
 
-def _blocks(text: str) -> Iterator[tuple[int, int]]:
+def blocks(text: str) -> Iterator[tuple[int, int]]:
+    """From where to where the pieces between blank lines go: assertions, and comments that stand alone."""
     start = len(text) - len(text.lstrip("\n"))
     for blank in _BLANK_LINES.finditer(text, start):
         yield start, blank.start() + 1
         start = blank.end()
     if start < len(text):
         yield start, len(text)
+
+
+def is_only_comments(text: str, start: int, end: int) -> bool:
+    """Whether a piece holds no assertion at all."""
+    return text[start] in " \t#" and _ONLY_COMMENTS.fullmatch(text, start, end) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +191,8 @@ class _Unusable:
 def _read(source: Source) -> Iterator[Assertion | _Unusable]:
     reader = Reader(source)
     before: Assertion | _Unusable | None = None
-    for start, end in _blocks(source.text):
-        if source.text[start] in " \t#" and _ONLY_COMMENTS.fullmatch(source.text, start, end):
+    for start, end in blocks(source.text):
+        if is_only_comments(source.text, start, end):
             continue
         try:
             found: Assertion | _Unusable = reader.assertion(start, end)

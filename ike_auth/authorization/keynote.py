@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from hashlib import md5, sha1
-from secrets import randbelow, token_hex
 from typing import NamedTuple
 
 import keynote
@@ -25,6 +24,7 @@ from ike_auth.config.model import Configuration
 from ike_auth.config.policy import load_policy
 from ike_auth.crypto.secrets import Secret
 from ike_auth.wire.identities import Identity
+from keynote import binding
 from keynote.recorded import Recorded
 from pki.chain import ChainCertificate, ValidatedChain
 
@@ -54,7 +54,7 @@ class KeyNoteAuthorizer:
 
     def binds(self, request: IdentityRequest, now: datetime) -> bool:
         known = attributes.phase1(request, now)
-        return not any(self._admits(request.proof, known | name) for name in _fresh_names())
+        return not any(self._admits(request.proof, known | name) for name in binding.fresh_identities())
 
     def tunnel(self, request: TunnelRequest, now: datetime) -> Decision:
         asked = self._question(request.identity.proof, attributes.phase2(request, now))
@@ -62,26 +62,18 @@ class KeyNoteAuthorizer:
         return _decision(asked, answer, allowed=answer.value != VALUES[0])
 
     def unbound(self, certifier: ChainCertificate | PresharedKey, now: datetime) -> str | None:
-        """Strict rule 3: where policy lets in whoever this principal vouches for, under any name; None if nowhere.
-
-        Only `remote_id` is known, with values that occur nowhere in the policy; so no syntax can feign a test of it.
-        """
+        """Strict rule 3: where policy lets in whoever this principal vouches for, under any name; None if nowhere."""
         return self.unbound_principals(_principals_of(certifier))
 
     def unbound_principals(self, principals: Sequence[str]) -> str | None:
         """The same for principals who request together."""
-        for name in _fresh_names():
-            unknown = keynote.Unknown.except_({"app_domain", "doi", *name})
-            action = {"app_domain": "IPsec policy", "doi": "ipsec", **name}
-            answer = self._session.query(action, principals, VALUES, unknown)
-            if answer.highest != VALUES[0]:
-                return answer.because
-        return None
+        answer = binding.unbound(self._session, principals)
+        return None if answer is None else answer.because
 
     def prospect(self, principals: Sequence[str], identity: Identity | None) -> keynote.Decision:
         """What policy might ever allow these principals together: all is unknown but who they say they are, if that
         is given."""
-        action = {"app_domain": "IPsec policy", "doi": "ipsec"}
+        action = dict(binding.ACTION)
         if identity is not None:
             action |= attributes.remote_id(identity)
         return self._session.query(action, principals, VALUES, keynote.Unknown.except_(action))
@@ -166,42 +158,6 @@ def _validity(certificate: ChainCertificate) -> str:
     form = "%Y%m%d%H%M%S"
     low, high = certificate.not_before.strftime(form), certificate.not_after.strftime(form)
     return f'GMTTimeOfDay >= "{low}" && GMTTimeOfDay <= "{high}"'
-
-
-# Endings that a careless pattern takes for a test of the name.
-_DOMAINS = ("com", "org", "net", "local", "internal", "example")
-
-
-def _fresh_names() -> list[dict[str, str]]:
-    """Identities of every kind that a peer can have, with values that no policy can have foreseen: first and last in
-    every order of strings, and of the shapes that patterns look for."""
-    word = "x" + token_hex(16)
-    hosts = [f"{first}{word}.{domain}" for first in "0z" for domain in (word, *_DOMAINS)]
-    mails = [f"{first}{word}@{word}.{domain}" for first in "0z" for domain in (word, *_DOMAINS)]
-    low, high = randbelow(200), randbelow(200)
-    shapes = {
-        "FQDN": [word, word.upper(), *hosts],
-        "User FQDN": mails,
-        "ASN1 DN": [
-            f"/CN={word}",
-            f"/C=XX/ST={word}/L={word}/O={word}/OU={word}/CN={word}/emailAddress={word}@{word}.{word}",
-            f"/UID={word}/CN=z{word}.{word}",
-            f"/DC={word}/O={word}/CN=0{word}",
-        ],
-        "Key ID": ["0" + word, "z" + word],
-        "IPv4 address": [
-            f"000.000.{low:03d}.{high:03d}",
-            f"127.{low:03d}.{high:03d}.001",
-            f"255.255.{low:03d}.{high:03d}",
-        ],
-        "IPv6 address": _fresh_ipv6(),
-    }
-    return [{"remote_id": name, "remote_id_type": kind} for kind, names in shapes.items() for name in names]
-
-
-def _fresh_ipv6() -> list[str]:
-    groups = ":".join(token_hex(2) for _ in range(6))
-    return [f"{start}:{groups}" for start in ("0000:0000", "2001:0db8", "fe80:0000", "ffff:ffff")]
 
 
 def _decision(asked: _Question, answer: keynote.Decision, allowed: bool) -> Decision:

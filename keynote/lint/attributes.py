@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: ISC
+"""Checks of attributes and their values, by the schema of `app_domain == "IPsec policy"`."""
+
+import difflib
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+from typing import Final
+
+from keynote.lint.findings import Check, Draft, Severity
+from keynote.lint.flow import Fact, attribute, fact
+from keynote.lint.subjects import ClauseFacts, Policy, Subject
+from keynote.redaction import quoted
+from keynote.schemas.ipsec import APP_DOMAIN, ATTRIBUTES, Kind
+from keynote.syntax import Comparison, Conversion, Literal, Match, Name, Node, walk
+
+_ORDERS: Final = ("<", ">", "<=", ">=")
+_AES: Final = re.compile(r"aes[-_]?(?:cbc|ctr|gcm)?[-_]?(128|192|256)?(?:[-_].*)?", re.IGNORECASE)
+
+
+def ipsec_clauses(policy: Policy) -> Iterator[tuple[Subject, ClauseFacts]]:
+    for subject in policy.subjects:
+        for clause in subject.clauses:
+            if clause.ipsec:
+                yield subject, clause
+
+
+def facts(policy: Policy) -> Iterator[tuple[Subject, Fact]]:
+    """The relations, of clauses for IPsec, between an attribute of the schema and a constant."""
+    for subject, clause in ipsec_clauses(policy):
+        for passage in clause.flow.passages:
+            found = fact(passage.relation, subject.assertion.constants)
+            if found is not None and found.name in ATTRIBUTES:
+                yield subject, found
+
+
+# -- names -----------------------------------------------------------------------------------------------------------
+
+
+def unknown_attribute(policy: Policy) -> Iterator[Draft]:
+    for subject, clause in ipsec_clauses(policy):
+        for node in walk(clause.node.test):
+            if not isinstance(node, Name) or node.name.startswith("_") or node.name in ATTRIBUTES:
+                continue
+            if node.name not in subject.assertion.constants:
+                yield subject.in_conditions(
+                    node,
+                    f"`{node.name}` is no attribute of IPsec, and so is always empty",
+                    _meant(subject, node.name),
+                )
+
+
+def _meant(subject: Subject, name: str) -> str:
+    known = {known.lower(): known for known in (*ATTRIBUTES, *subject.assertion.constants)}
+    close = difflib.get_close_matches(name.lower(), known, n=1)
+    return f"did you mean `{known[close[0]]}`?" if close else "`keynote attributes` lists them"
+
+
+def hidden_attribute(policy: Policy) -> Iterator[Draft]:
+    for subject in policy.subjects:
+        if not subject.ipsec or subject.assertion.conditions is None:
+            continue
+        hidden = subject.assertion.constants.keys() & ATTRIBUTES.keys()
+        seen = set()
+        for node in walk(subject.assertion.conditions.tree) if hidden else ():
+            if isinstance(node, Name) and node.name in hidden and node.name not in seen:
+                seen.add(node.name)
+                message = f"the constant `{node.name}` hides the attribute of that name, which is never tested"
+                yield subject.in_conditions(node, message, "give the constant another name")
+
+
+def misspelt_app_domain(policy: Policy) -> Iterator[Draft]:
+    for subject in policy.subjects:
+        for clause in subject.clauses:
+            for passage in clause.flow.passages:
+                found = fact(passage.relation, subject.assertion.constants)
+                if found is not None and found.name == "app_domain" and _nearly_ipsec(found.value):
+                    yield subject.in_conditions(
+                        found.relation,
+                        f"app_domain is never {quoted(str(found.value))} where the IKE daemon asks",
+                        f"did you mean `{APP_DOMAIN}`?",
+                    )
+
+
+def _nearly_ipsec(value: object) -> bool:
+    if not isinstance(value, str) or value == APP_DOMAIN:
+        return False
+    return difflib.SequenceMatcher(None, value.lower(), APP_DOMAIN.lower()).ratio() >= 0.8
+
+
+# -- values ----------------------------------------------------------------------------------------------------------
+
+
+def outside_domain(policy: Policy) -> Iterator[Draft]:
+    for subject, found in facts(policy):
+        described = ATTRIBUTES[found.name]
+        if not isinstance(found.value, str) or found.operator in _ORDERS or described.allows(found.value):
+            continue
+        if _padded(found) is None:
+            what = quoted(found.value) if found.value else "empty"
+            yield subject.in_conditions(found.relation, f"{found.name} is never {what}", _value_hint(found))
+    for subject, clause in ipsec_clauses(policy):
+        for passage in clause.flow.passages:
+            if isinstance(passage.relation, Match):
+                yield from _outside_pattern(subject, passage.relation)
+
+
+def _outside_pattern(subject: Subject, relation: Match) -> Iterator[Draft]:
+    from keynote import expressions, regular_expressions
+    from keynote.errors import EvaluationError
+
+    name = attribute(relation.subject, subject.assertion.constants)
+    pattern = expressions.string(relation.pattern, subject.assertion.constants)
+    described = ATTRIBUTES.get(name or "")
+    if described is None or described.kind is not Kind.CHOICE or not isinstance(pattern, str):
+        return
+    try:
+        compiled = regular_expressions.compiled(pattern)
+    except EvaluationError:
+        return
+    values = (*described.words, *([""] if described.may_be_empty else []))
+    if not any(compiled.search(value.encode("latin-1")) for value in values):
+        message = f"{described.name} never matches {quoted(pattern)}"
+        yield subject.in_conditions(relation, message, f"its values are {described.domain}")
+
+
+def _value_hint(found: Fact) -> str:
+    described, value = ATTRIBUTES[found.name], str(found.value)
+    if not value:
+        return "the daemon always sets it"
+    length = _AES.fullmatch(value)
+    if found.name == "esp_enc_alg" and length is not None:
+        bits = length[1] or "128"
+        return f"`aes` whatever its mode; the length is another attribute: `@esp_key_length == {bits}`"
+    words = {word.lower(): word for word in described.words}
+    close = difflib.get_close_matches(value.lower(), words, n=1)
+    return f"did you mean `{words[close[0]]}`?" if close else f"its values are {described.domain}"
+
+
+_WITH_ADDRESSES: Final = ("remote_filter", "local_filter", "remote_id")
+
+
+def unpadded_address(policy: Policy) -> Iterator[Draft]:
+    for subject, found in facts(policy):
+        padded = _padded(found)
+        if padded is not None:
+            message = f"{found.name} is never written {quoted(str(found.value))}, and strings are compared"
+            yield subject.in_conditions(found.relation, message, f"write `{padded}`")
+
+
+def _padded(found: Fact) -> str | None:
+    """The address, network or range of a constant as the daemon writes it, if that is another text."""
+    if not isinstance(found.value, str) or found.value[:1] not in set("0123456789abcdefABCDEF:"):
+        return None
+    # A name may look like many things, but not like an IPv4 address.
+    is_name = found.name == "remote_id" and found.value.count(".") != 3
+    is_address = ATTRIBUTES[found.name].kind is Kind.ADDRESS or found.name in _WITH_ADDRESSES
+    bounds = _bounds(found.value) if is_address and not is_name else None
+    if bounds is None:
+        return None
+    low, high = bounds
+    if found.name.endswith("_upper"):
+        low = high
+    elif ATTRIBUTES[found.name].kind is Kind.ADDRESS:
+        high = low
+    text = low if low == high else f"{low}-{high}"
+    return None if text == found.value else text
+
+
+def _bounds(text: str) -> tuple[str, str] | None:
+    first, dash, last = text.partition("-")
+    try:
+        if dash:
+            return _expanded(first), _expanded(last)
+        if "/" in text:
+            network = ip_network(text, strict=False)
+            return _expanded(str(network[0])), _expanded(str(network[-1]))
+        return _expanded(text), _expanded(text)
+    except ValueError:
+        return None
+
+
+def _expanded(text: str) -> str:
+    if ":" in text:
+        return ip_address(text).exploded
+    groups = text.split(".")
+    if len(groups) != 4 or not all(group.isdigit() and len(group) <= 3 and int(group) < 256 for group in groups):
+        raise ValueError(text)
+    return ".".join(f"{int(group):03d}" for group in groups)
+
+
+# -- numbers ---------------------------------------------------------------------------------------------------------
+
+_NUMERIC: Final = (Kind.NUMBER, Kind.WORD_OR_NUMBER)
+
+
+def numbers_as_strings(policy: Policy) -> Iterator[Draft]:
+    for subject, clause in ipsec_clauses(policy):
+        for passage in clause.flow.passages:
+            relation = passage.relation
+            if not isinstance(relation, Comparison) or relation.operator not in _ORDERS:
+                continue
+            for side in (relation.left, relation.right):
+                if isinstance(side, Name) and _is_number(subject, side):
+                    message = f'{side.name} is a number, and compared as a string, where `"9" > "10"`'
+                    yield subject.in_conditions(relation, message, _as_number(relation, side))
+                    break
+
+
+def _is_number(subject: Subject, node: Name) -> bool:
+    described = ATTRIBUTES.get(node.name)
+    return described is not None and described.kind in _NUMERIC and node.name not in subject.assertion.constants
+
+
+def _as_number(relation: Comparison, side: Name) -> str:
+    other = relation.right if side is relation.left else relation.left
+    if isinstance(other, Literal) and other.text.isascii() and other.text.isdigit():
+        left, right = f"@{side.name}", str(int(other.text))
+        if side is relation.right:
+            left, right = right, left
+        return f"write `{left} {relation.operator} {right}`"
+    return f"`@{side.name}` is its number"
+
+
+def number_of_words(policy: Policy) -> Iterator[Draft]:
+    for subject, clause in ipsec_clauses(policy):
+        for node in walk(clause.node.test):
+            name = _converted(subject, node)
+            if name is not None and ATTRIBUTES[name].kind in (Kind.CHOICE, Kind.ADDRESS):
+                message = f"{name} is never a number, so as one it is always 0"
+                yield subject.in_conditions(node, message, f"its values are {ATTRIBUTES[name].domain}")
+
+
+def _converted(subject: Subject, node: Node) -> str | None:
+    if not isinstance(node, Conversion):
+        return None
+    name = attribute(node, subject.assertion.constants)
+    return name if name in ATTRIBUTES else None
+
+
+_ERROR, _WARNING = Severity.ERROR, Severity.WARNING
+
+CHECKS: Final = (
+    Check(
+        "KN101",
+        _ERROR,
+        "unknown attribute",
+        "An attribute that nobody sets is the empty string, and no error. So a misspelt name makes `==` fail"
+        " always, and"
+        " `!=` hold always: the second opens the policy without a word.",
+        'Conditions: app_domain == "IPsec policy" && esp_enc_algo == "aes" -> "true";',
+        "Write the name as `keynote attributes` has it. A name of your own belongs into Local-Constants.",
+        unknown_attribute,
+    ),
+    Check(
+        "KN102",
+        _ERROR,
+        "value outside an attribute's domain",
+        "The daemon says `aes` for AES of every length and mode, `yes` and `no` in lower case, numbers without"
+        " leading"
+        " zeros. A comparison with anything else never holds, or always.",
+        'Conditions: app_domain == "IPsec policy" && esp_enc_alg == "aes-256" -> "true";',
+        "Compare with a value that `keynote attributes NAME` lists. The length of a key is `esp_key_length`.",
+        outside_domain,
+    ),
+    Check(
+        "KN103",
+        _ERROR,
+        "address not in the daemon's form",
+        "Addresses are compared as strings. For their order to be that of the addresses, the daemon pads them:"
+        " `010.001.002.003`, and IPv6 in eight groups of four. A network is `lower-upper`.",
+        'Conditions: app_domain == "IPsec policy" && remote_filter == "10.1.0.0/16" -> "true";',
+        "Write the address as the hint has it.",
+        unpadded_address,
+    ),
+    Check(
+        "KN104",
+        _WARNING,
+        "numbers compared as strings",
+        'Without `@` the comparison is one of strings, in which `"96"` is greater than `"128"`, because 9 comes'
+        " after 1.",
+        'Conditions: app_domain == "IPsec policy" && esp_key_length > "128" -> "true";',
+        "Compare `@name` with a number without quotes.",
+        numbers_as_strings,
+    ),
+    Check(
+        "KN105",
+        _WARNING,
+        "number of what is none",
+        "`@` and `&` make 0 of everything that is no number. Of an attribute that has words or addresses for"
+        " values they"
+        " make nothing else, so the comparison always holds or never does.",
+        'Conditions: app_domain == "IPsec policy" && @esp_enc_alg == 12 -> "true";',
+        "Compare the attribute with one of its values, as a string.",
+        number_of_words,
+    ),
+    Check(
+        "KN106",
+        _WARNING,
+        "constant that hides an attribute",
+        "Local constants come before attributes. A constant that has an attribute's name is compared in its"
+        " place, and"
+        " what the peer proposes is not looked at.",
+        'Local-Constants: esp_enc_alg = "aes"\n'
+        'Conditions: app_domain == "IPsec policy" && esp_enc_alg == "aes" -> "true";',
+        "Give the constant another name; capitals are usual.",
+        hidden_attribute,
+    ),
+    Check(
+        "KN107",
+        _ERROR,
+        "app_domain misspelt",
+        "An assertion whose app_domain is nearly that of IPsec never counts for the daemon. None of the checks"
+        " for IPsec"
+        " look at it either.",
+        'Conditions: app_domain == "IPSec policy" -> "true";',
+        'The daemon\'s is `"IPsec policy"`.',
+        misspelt_app_domain,
+    ),
+)

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: ISC
+"""What must be true where a test holds: sets of values for each attribute, carried through the text.
+
+A state has for each attribute that a test narrowed the values that it can still have, each attribute by itself. Where
+two ways meet, the sets unite. So a state allows for all that can be, and perhaps for more: it proves that something
+cannot be, that something always is, and nothing else. A relation that compares no attribute with a constant is an
+attribute of its own, true or false, known by its text.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from keynote import expressions, regular_expressions
+from keynote.errors import EvaluationError
+from keynote.lint.sets import Set, Value, compared, everything, only
+from keynote.lint.texts import exact_text
+from keynote.syntax import (
+    And,
+    Comparison,
+    Conversion,
+    Dereference,
+    Match,
+    Name,
+    Node,
+    Not,
+    Or,
+    Relation,
+    Test,
+    Truth,
+    walk,
+)
+
+#: What has no entry can be anything. Keys are `name`, `@name`, and `?` with the text of a relation.
+State: TypeAlias = Mapping[str, Set]
+#: None: this place is never reached.
+Reached: TypeAlias = State | None
+
+ANYTHING: Final[State] = {}
+#: Relations in one test, beyond which it is not followed.
+MOST_RELATIONS: Final = 1000
+
+_MIRRORED: Final = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
+OPPOSITE: Final = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fact:
+    """A relation that compares an attribute, or the number that it is, with a constant: `name operator value`."""
+
+    relation: Relation
+    name: str
+    operator: str
+    value: Value
+
+    @property
+    def key(self) -> str:
+        return self.name if isinstance(self.value, str) else f"@{self.name}"
+
+
+def fact(relation: Relation, constants: Mapping[str, str]) -> Fact | None:
+    """The relation read with the attribute on the left; None for any other relation, a regular expression's too."""
+    if isinstance(relation, Match):
+        return None
+    for side, other, operator in (
+        (relation.left, relation.right, relation.operator),
+        (relation.right, relation.left, _MIRRORED[relation.operator]),
+    ):
+        name = attribute(side, constants)
+        if name is None or (isinstance(side, Conversion) and side.to is float):
+            continue
+        value = expressions.operand(other, constants)
+        if not callable(value) and not isinstance(value, float):
+            return Fact(relation, name, operator, value)
+    return None
+
+
+def attribute(node: Node, constants: Mapping[str, str]) -> str | None:
+    """The attribute that an expression is, or whose number it is."""
+    if isinstance(node, Conversion):
+        node = node.operand
+    if isinstance(node, Name) and node.name not in constants and not node.name.startswith("_"):
+        return node.name
+    return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passage:
+    """A relation, the state in which it is met, and those that it leads to if it holds and if it fails; `negated`:
+    the test wants it to fail."""
+
+    relation: Relation
+    negated: bool
+    before: State
+    holds: Reached
+    fails: Reached
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flow:
+    """The state where the test holds, None if it never does, and the passages that are ever reached."""
+
+    holds: Reached
+    passages: tuple[Passage, ...]
+
+
+def follow(test: Test, start: State, constants: Mapping[str, str], schema: Mapping[str, Set]) -> Flow:
+    """`schema` has the values of the attributes of which they are known."""
+    if sum(isinstance(node, (Comparison, Match)) for node in walk(test)) > MOST_RELATIONS:
+        return Flow(start, ())
+    passages: list[Passage] = []
+    # Connectives are walked on a stack of their own: tests nest by the thousand. A test takes the state it begins in
+    # and leaves a pair: where it holds, where it fails.
+    results: list[tuple[Reached, Reached]] = []
+    todo: list[tuple[str, Test, bool, Reached]] = [("test", test, False, start)]
+    while todo:
+        step, node, negated, state = todo.pop()
+        match node, step:
+            case ((And() | Or()), "test"):
+                todo += [("right", node, negated, None), ("test", node.left, negated, state)]
+            case ((And() | Or()), "right"):
+                todo.append(("join", node, negated, None))
+                # A connective's right side is met where its left side did not settle the matter.
+                begin = results[-1][0 if isinstance(node, And) else 1]
+                todo.append(("test", node.right, negated, begin))
+            case And(), _:
+                (right, right_fails), (_, left_fails) = results.pop(), results.pop()
+                results.append((right, _joined(left_fails, right_fails)))
+            case Or(), _:
+                (right, right_fails), (left, _) = results.pop(), results.pop()
+                results.append((_joined(left, right), right_fails))
+            case Not(operand=inner), "test":
+                todo += [("swap", node, negated, None), ("test", inner, not negated, state)]
+            case Not(), _:
+                holds, fails = results.pop()
+                results.append((fails, holds))
+            case Truth(value=truth), _:
+                results.append((state, None) if truth else (None, state))
+            case ((Comparison() | Match()), _) if state is None:
+                results.append((None, None))
+            case ((Comparison() | Match()), _):
+                assert state is not None, "the case above"
+                exits = _exits(node, state, constants, schema)
+                passages.append(Passage(node, negated, state, *exits))
+                results.append(exits)
+    return Flow(results[0][0], tuple(passages))
+
+
+def _joined(one: Reached, other: Reached) -> Reached:
+    if one is None or other is None:
+        return other if one is None else one
+    if one is other:
+        return one
+    return {key: one[key] | other[key] for key in one.keys() & other.keys()}
+
+
+# -- relations -------------------------------------------------------------------------------------------------------
+
+
+def _exits(
+    relation: Relation, state: State, constants: Mapping[str, str], schema: Mapping[str, Set]
+) -> tuple[Reached, Reached]:
+    known = fact(relation, constants)
+    if known is not None:
+        return _narrowed_both(known, state, schema)
+    if isinstance(relation, Match):
+        return _matched(relation, state, constants, schema)
+    truth = constant_truth(relation, constants)
+    if isinstance(truth, EvaluationError):
+        return None, None  # which fails the whole test, whatever stands around it
+    if truth is not None:
+        return (state, None) if truth else (None, state)
+    return _opaque(relation, state)
+
+
+def constant_truth(relation: Relation, constants: Mapping[str, str]) -> bool | EvaluationError | None:
+    """What a relation between constants always is; None if it depends on the action."""
+    if isinstance(relation, Match):
+        return None
+    try:
+        sides = [_constant(side, constants) for side in (relation.left, relation.right)]
+    except EvaluationError as error:
+        return error
+    left, right = sides
+    if left is None or right is None:
+        return None
+    return {
+        "==": left == right,
+        "!=": left != right,
+        "<": left < right,  # type: ignore[operator]
+        ">": left > right,  # type: ignore[operator]
+        "<=": left <= right,  # type: ignore[operator]
+        ">=": left >= right,  # type: ignore[operator]
+    }[relation.operator]
+
+
+def _constant(node: Node, constants: Mapping[str, str]) -> Value | float | None:
+    value = expressions.operand(node, constants)  # type: ignore[arg-type]
+    if not callable(value):
+        return value
+    reads = any(
+        isinstance(inner, Dereference) or (isinstance(inner, Name) and inner.name not in constants)
+        for inner in walk(node)
+    )
+    return None if reads else value({})  # what is not constant without reading anything is an error
+
+
+def _narrowed_both(known: Fact, state: State, schema: Mapping[str, Set]) -> tuple[Reached, Reached]:
+    domain = schema.get(known.name)
+    if domain is not None and isinstance(known.value, str) and known.value not in domain:
+        # A value that the attribute never has is told as such; what follows from it is no news.
+        return _opaque(known.relation, state)
+    return (
+        narrowed(state, known.name, compared(known.operator, known.value), schema),
+        narrowed(state, known.name, compared(OPPOSITE[known.operator], known.value), schema),
+    )
+
+
+def narrowed(state: State, name: str, values: Set, schema: Mapping[str, Set]) -> Reached:
+    """The state in which the attribute is one of these strings, or the number that it is one of these integers."""
+    if not values:
+        return None
+    if isinstance(values.cuts[-1][1], int):
+        return _narrowed_number(state, name, values)
+    left = values_of(state, name, schema) & values
+    return {**state, name: left} if left else None
+
+
+def _narrowed_number(state: State, name: str, values: Set) -> Reached:
+    left = state.get(f"@{name}", everything(int)) & values
+    if not left:
+        return None
+    state = {**state, f"@{name}": left}
+    # What is empty is 0 as a number.
+    return state if 0 in left else narrowed(state, name, compared("!=", ""), {})
+
+
+def values_of(state: State, name: str, schema: Mapping[str, Set]) -> Set:
+    found = state.get(name)
+    return found if found is not None else schema.get(name, everything(str))
+
+
+def _matched(
+    relation: Match, state: State, constants: Mapping[str, str], schema: Mapping[str, Set]
+) -> tuple[Reached, Reached]:
+    pattern = expressions.string(relation.pattern, constants)
+    if callable(pattern):
+        return _opaque(relation, state)
+    try:
+        compiled = regular_expressions.compiled(pattern)
+    except EvaluationError:
+        return None, None
+    subject = expressions.string(relation.subject, constants)
+    if isinstance(subject, str):
+        matches = compiled.search(subject.encode("latin-1")) is not None
+        return (state, None) if matches else (None, state)
+    name = attribute(relation.subject, constants)
+    if name is None:
+        return _opaque(relation, state)
+    values = values_of(state, name, schema).values
+    if values is not None:
+        good = [value for value in values if compiled.search(str(value).encode("latin-1")) is not None]
+        bad = [value for value in values if value not in good]
+        if not good and name not in state:
+            return _opaque(relation, state)  # a pattern for values that the attribute never has
+        return narrowed(state, name, only(good), schema), narrowed(state, name, only(bad), schema)
+    holds, fails = _opaque(relation, state)
+    of_empty = compiled.search(b"") is not None
+    if of_empty:
+        fails = fails and narrowed(fails, name, compared("!=", ""), schema)
+    else:
+        holds = holds and narrowed(holds, name, compared("!=", ""), schema)
+    return holds, fails
+
+
+def _opaque(relation: Relation, state: State) -> tuple[Reached, Reached]:
+    """A relation of which nothing is known, but that it is the same each time."""
+    if any(isinstance(node, Name) and node.name.startswith("_") for node in walk(relation)):
+        return state, state  # `_1` may be another match's
+    key = f"?{exact_text(relation)}"
+    found = state.get(key, _EITHER)
+    holds, fails = found & _TRUE, found & _FALSE
+    return ({**state, key: holds} if holds else None), ({**state, key: fails} if fails else None)
+
+
+_TRUE: Final = only(["true"])
+_FALSE: Final = only(["false"])
+_EITHER: Final = _TRUE | _FALSE
