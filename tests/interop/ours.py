@@ -69,8 +69,12 @@ class IkeAuth(Service):
 
     def traffic(self) -> dict[str, Any]:
         """What its SAs have carried, and what was dropped; the kernel has to be `userspace`."""
+        return dict(self.request("traffic"))
+
+    def request(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
+        """What it answers to a command on its control socket."""
         with ControlClient(self._control) as control:
-            return dict(control.request("traffic"))
+            return control.request(command, arguments)
 
     @property
     def _control(self) -> Path:
