@@ -216,7 +216,7 @@ class Service:
         reload = None if self._load is None else self.reload
         return {
             **by_hand,
-            **operating.handlers(self._engine, self._feed, reload),
+            **operating.handlers(self._engine, self._kernel, self._feed, reload),
             "traffic": lambda _: counters.traffic(self._kernel, clock.now().monotonic),
         }
 

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ike_auth.errors import LocalError
 from ike_auth.esp import mtu
 from ike_auth.esp.drops import Dropped, Reason
 from ike_auth.esp.events import Events, SaUsed
 from ike_auth.esp.limits import Limits
+from ike_auth.esp.packets import Packet
 from ike_auth.esp.padding import payload_size
 from ike_auth.esp.replay import Window
 from ike_auth.esp.traffic import Traffic
@@ -65,7 +68,8 @@ class InboundSa(Association):
     def __init__(self, sa: IpsecSa, soft: float, random: Random, events: Events) -> None:
         super().__init__(sa, soft, random, events)
         self.window = Window(sa.replay_window, sa.esn)
-        self.traffic = Traffic(sa.local, sa.remote)
+        several = tuple(Traffic(*sides) for sides in sa.traffic)
+        self.takes = several[0].incoming if len(several) == 1 else partial(_one_takes, several)
         self.heard = 0  # number of the read that brought its last packet
         self.moved: tuple[Endpoint, Endpoint] | None = None  # the other ends that were last told of
         self._shortest = self.transform.overhead + self.transform.alignment
@@ -91,3 +95,7 @@ class InboundSa(Association):
         if first:
             self._events.add(SaUsed(self.sa.spi))
         return text, size
+
+
+def _one_takes(several: tuple[Traffic, ...], packet: Packet) -> bool:
+    return any(traffic.incoming(packet) for traffic in several)

@@ -2,6 +2,7 @@
 """Our own daemon in a gateway's namespace: `ike-auth run` with isakmpd.conf and policy made for the test."""
 
 import json
+import subprocess
 import sys
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -75,6 +76,11 @@ class IkeAuth(Service):
         """What it answers to a command on its control socket."""
         with ControlClient(self._control) as control:
             return control.request(command, arguments)
+
+    def cli(self, command: str) -> str:
+        """What `ike-auth` prints that is told to ask it."""
+        words = [str(IKE_AUTH), command, "--control", str(self._control)]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
     @property
     def _control(self) -> Path:

@@ -65,6 +65,17 @@ def test_nothing_is_seen_in_clear(meet: Meet, gateways: Gateways, tmp_path: Path
         assert listening.in_clear == []
 
 
+def test_status_says_how_much(meet: Meet, gateways: Gateways) -> None:
+    meeting = up(meet)
+    wait_for_traffic(gateways.a, gateways.b.inner_address)
+    transfer(gateways.b, gateways.a, MEGABYTE)
+    [tunnel] = meeting.ours.request("status")["tunnels"]
+    assert tunnel["bytes_in"] > MEGABYTE
+    assert tunnel["packets_in"] > tunnel["packets_out"] > 0
+    shown = meeting.ours.cli("status")
+    assert re.search(r"  received [\d,]+ packets of 1,\d{3},\d{3} bytes in all, sent [\d,]+ packets", shown), shown
+
+
 def test_large_packets_pass_in_pieces(meet: Meet, gateways: Gateways) -> None:
     up(meet)
     wait_for_traffic(gateways.a, gateways.b.inner_address)
