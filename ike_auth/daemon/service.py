@@ -4,6 +4,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from ike_auth.assembly import Assembly, Unusable
 from ike_auth.authorization.gate import Gate
@@ -42,6 +43,7 @@ from ike_auth.effects import (
     Effect,
     Guard,
     InstallSa,
+    MoveSa,
     RemoveFlow,
     RemoveSa,
     Report,
@@ -269,8 +271,8 @@ class Service:
                 return engine.sa_gone(spi, "it has carried all that it may", now, inbound=inbound)
             case UnknownSpi(local, remote, spi):
                 return engine.unknown_spi(local, remote, spi, now)
-            case PeerMoved():
-                return []  # a backend follows by itself
+            case PeerMoved(spi, _, remote):
+                return engine.peer_moved(spi, remote)
 
     # --- what is to be done
 
@@ -306,6 +308,8 @@ class Service:
                         return
                 case RemoveSa(sa):
                     self._remove(sa)
+                case MoveSa(sa):
+                    self._kernel_does(partial(self._kernel.move, sa))
                 case AddFlow(flow):
                     try:
                         self._kernel.add_flow(flow)

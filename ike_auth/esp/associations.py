@@ -18,10 +18,9 @@ from ike_auth.esp.transforms import Random, transform
 from ike_auth.network import Endpoint
 from ike_auth.sa import IpsecSa
 from ike_auth.suites import describe
-from ike_auth.wire.numbers import EncapsulationMode, ProtocolId
+from ike_auth.wire.numbers import IN_UDP, EncapsulationMode, ProtocolId
 
-_IN_UDP = frozenset((EncapsulationMode.UDP_TUNNEL, EncapsulationMode.UDP_TUNNEL_DRAFT))
-_TUNNEL = _IN_UDP | {EncapsulationMode.TUNNEL}
+_TUNNEL = {EncapsulationMode.TUNNEL, EncapsulationMode.UDP_TUNNEL, EncapsulationMode.UDP_TUNNEL_DRAFT}
 
 
 class Association:
@@ -38,7 +37,7 @@ class Association:
         self.sa = sa
         self.transform = transform(sa, random)
         self.limits = Limits(sa, soft, events)
-        self.udp = sa.parameters.encapsulation in _IN_UDP
+        self.udp = sa.parameters.encapsulation in IN_UDP
         self.local, self.remote = (sa.destination, sa.source) if sa.inbound else (sa.source, sa.destination)
         self.inner_mtu = 0
         self.set_mtu(mtu.DEFAULT_MTU)

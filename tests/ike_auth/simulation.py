@@ -38,6 +38,7 @@ from ike_auth.effects import (
     Effect,
     Guard,
     InstallSa,
+    MoveSa,
     RemoveFlow,
     RemoveSa,
     Report,
@@ -142,6 +143,9 @@ class Host:
                     if self.fail_install(sa):
                         waiting = self.engine.sa_gone(sa.spi, "the kernel refuses", now, inbound=sa.inbound)
                     else:
+                        self.installed[sa.inbound, sa.spi] = sa
+                case MoveSa(sa):
+                    if (sa.inbound, sa.spi) in self.installed:
                         self.installed[sa.inbound, sa.spi] = sa
                 case RemoveSa(sa):
                     self.installed.pop((sa.inbound, sa.spi), None)
