@@ -108,6 +108,8 @@ def _lines(found: dict[str, Any]) -> list[str]:
             f"  {tunnel['protocols']}, SPI in {' '.join(tunnel['spis_in'])} out {' '.join(tunnel['spis_out'])}"
         )
         lines.append(f"  begun {begun} {_time(tunnel['age'])} ago, {_time(tunnel['ends_in'])} left")
+        if tunnel["packets_in"] is not None:
+            lines.append(f"  received {_amount(tunnel, 'in')}, sent {_amount(tunnel, 'out')}")
         lines.append(f"  {tunnel['identity']}: {tunnel['because']}")
     for ike in found["ike_sas"]:
         nat = ", NAT" if ike["nat"] else ""
@@ -115,6 +117,10 @@ def _lines(found: dict[str, Any]) -> list[str]:
         heard = f"heard {_time(ike['heard'])} ago"
         lines.append(f"  {ike['identity']}, {_time(ike['age'])} old, {_time(ike['ends_in'])} left, {heard}")
     return lines or ["nothing is configured, and nothing is up"]
+
+
+def _amount(tunnel: dict[str, Any], way: str) -> str:
+    return f"{tunnel[f'packets_{way}']:,} packets of {tunnel[f'bytes_{way}']:,} bytes in all"
 
 
 def _time(seconds: float) -> str:

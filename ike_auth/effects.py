@@ -37,6 +37,13 @@ class InstallSa:
 
 
 @value
+class MoveSa:
+    """The peer's end of an SA that is there is elsewhere from now on. One that is there already stays as it is."""
+
+    sa: IpsecSa
+
+
+@value
 class RemoveSa:
     sa: IpsecSa
 
@@ -81,5 +88,5 @@ class Report:
     event: Event
 
 
-ToKernel = InstallSa | RemoveSa | AddFlow | RemoveFlow | Guard | Unguard
+ToKernel = InstallSa | MoveSa | RemoveSa | AddFlow | RemoveFlow | Guard | Unguard
 Effect = SendDatagram | SendKeepalive | ToKernel | Ask | Report

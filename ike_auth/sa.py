@@ -79,6 +79,9 @@ class IkeSa(NamedTuple):
         return f"IKE SA {self.cookies.initiator.hex()[:8]} with {self.peer.name} at {self.remote} as {self.identity}"
 
 
+SaName = tuple[bool, bytes, IPAddress]  # inbound, SPI, destination
+
+
 @value
 class IpsecSa:
     """One direction of one protocol, as a kernel wants it."""
@@ -96,11 +99,22 @@ class IpsecSa:
     life_kilobytes: int | None = None  # a kernel reports its soft limit at 80 to 90 % of these, as it likes
     replay_window: int = DEFAULT_REPLAY_WINDOW  # packets; 0: no replay protection (RFC 4303 3.3.3: manual keys)
     esn: bool = False  # extended sequence numbers (RFC 4303 2.2.1)
+    sides: tuple[tuple[Selector, Selector], ...] = ()  # local, remote: of each flow, where several share it (by hand)
     compressed: bool = False  # it carries what IPCOMP beside it has made, the tunnel too: docs/decisions/0305
+
+    @property
+    def name(self) -> SaName:
+        """No two of one protocol have the same one in one kernel."""
+        return self.inbound, self.spi, self.destination.host
 
     @property
     def protocol(self) -> ProtocolId:
         return self.parameters.protocol
+
+    @property
+    def traffic(self) -> tuple[tuple[Selector, Selector], ...]:
+        """Local and remote side of what it may carry, of which `local` and `remote` are the hull."""
+        return self.sides or ((self.local, self.remote),)
 
     @property
     def has_keys(self) -> bool:

@@ -2,26 +2,29 @@
 """Manual keys in a daemon: set over the control socket, beside what is negotiated."""
 
 from contextlib import suppress
+from functools import partial
 
+from ike_auth.daemon import counters
 from ike_auth.daemon.clock import now
 from ike_auth.daemon.control import ControlError, Handler, Json
-from ike_auth.daemon.kernel import KernelError
+from ike_auth.daemon.kernel import Kernel, KernelError
 from ike_auth.daemon.udp import is_own
 from ike_auth.errors import LocalError
 from ike_auth.manual import control
-from ike_auth.manual.database import Database, ManualKernel
+from ike_auth.manual.database import Database
 
 
 class ManualKeys:
     """What was set by hand, in one kernel."""
 
-    def __init__(self, kernel: ManualKernel) -> None:
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
         self._database = Database(kernel, is_own)
 
     @property
     def handlers(self) -> dict[str, Handler]:
         """For `ControlSocket.serve`, besides others."""
-        return handlers(self._database)
+        return handlers(self._database, partial(counters.by_sa, self._kernel))
 
     def tend(self) -> float | None:
         """Remove what has had its time; when to call again, in monotonic seconds, or None."""
@@ -32,8 +35,8 @@ class ManualKeys:
             self._database.close()
 
 
-def handlers(database: Database) -> dict[str, Handler]:
-    return {command: _refusing(handler) for command, handler in control.handlers(database, now).items()}
+def handlers(database: Database, carried: control.Carried = dict) -> dict[str, Handler]:
+    return {command: _refusing(handler) for command, handler in control.handlers(database, now, carried).items()}
 
 
 def _refusing(handler: Handler) -> Handler:

@@ -5,19 +5,26 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from ike_auth.daemon import clock
+from ike_auth.daemon import clock, counters
 from ike_auth.daemon.control import ControlError, Handler, Json
+from ike_auth.daemon.kernel import Kernel
 from ike_auth.effects import Effect
 from ike_auth.engine import Engine
 
 Feed = Callable[[Callable[[], list[Effect]]], None]  # performs what a step of the engine says
 
 
-def handlers(engine: Engine, feed: Feed, reload: Callable[[], list[str]] | None) -> dict[str, Handler]:
+def handlers(
+    engine: Engine, kernel: Kernel, feed: Feed, reload: Callable[[], list[str]] | None
+) -> dict[str, Handler]:
     """`reload` reads the configuration again, and returns what is wrong with it."""
 
     def status(_: Json) -> Any:
-        return asdict(engine.status(clock.now()))
+        found = asdict(engine.status(clock.now()))
+        carried = counters.by_sa(kernel)
+        for shown, tunnel in zip(found["tunnels"], engine.table.tunnels, strict=True):
+            shown |= counters.of_tunnel(tunnel, carried)
+        return found
 
     def up(arguments: Json) -> Any:
         name = _name(arguments)

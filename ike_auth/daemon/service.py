@@ -4,6 +4,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from ike_auth.assembly import Assembly, Unusable
 from ike_auth.authorization.gate import Gate
@@ -43,6 +44,7 @@ from ike_auth.effects import (
     Effect,
     Guard,
     InstallSa,
+    MoveSa,
     RemoveFlow,
     RemoveSa,
     Report,
@@ -223,7 +225,7 @@ class Service:
         reload = None if self._load is None else self.reload
         return {
             **by_hand,
-            **operating.handlers(self._engine, self._feed, reload),
+            **operating.handlers(self._engine, self._kernel, self._feed, reload),
             "traffic": lambda _: counters.traffic(self._kernel, clock.now().monotonic),
         }
 
@@ -276,8 +278,8 @@ class Service:
                 return engine.sa_gone(spi, "it has carried all that it may", now, inbound=inbound)
             case UnknownSpi(local, remote, spi):
                 return engine.unknown_spi(local, remote, spi, now)
-            case PeerMoved():
-                return []  # a backend follows by itself
+            case PeerMoved(spi, _, remote):
+                return engine.peer_moved(spi, remote)
 
     # --- what is to be done
 
@@ -313,6 +315,8 @@ class Service:
                         return
                 case RemoveSa(sa):
                     self._remove(sa)
+                case MoveSa(sa):
+                    self._kernel_does(partial(self._kernel.move, sa))
                 case AddFlow(flow):
                     try:
                         self._kernel.add_flow(flow)

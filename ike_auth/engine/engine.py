@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ike_auth.authorization.requests import Answer, TunnelAuthorized
 from ike_auth.config.model import Configuration
 from ike_auth.effects import Effect, QuestionId
-from ike_auth.engine import connections, flows, operating, recovery, reloading, removal, reviewing, traffic
+from ike_auth.engine import connections, flows, following, operating, recovery, reloading, removal, reviewing, traffic
 from ike_auth.engine.alarms import ring
 from ike_auth.engine.claims import unless_claimed
 from ike_auth.engine.commit import commit
@@ -149,6 +149,10 @@ class Engine:
         """Packets have come in on an SA, which is a sign of life of the peer; not for each one."""
         traffic.heard(self._core, spi, now)
         return []
+
+    def peer_moved(self, spi: bytes, remote: Endpoint) -> list[Effect]:
+        """The newest packet on an SA, which is authentic, came from there: all that is with this peer follows."""
+        return following.moved(self._core, spi, remote)
 
     def sa_soft_limit(self, spi: bytes, now: Now, *, inbound: bool) -> list[Effect]:
         """An SA has carried so much that it should be replaced."""

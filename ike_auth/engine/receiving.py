@@ -3,9 +3,10 @@
 the version's step → commit."""
 
 from ike_auth.effects import Effect, Report, SendDatagram
-from ike_auth.engine import fragments, liveness, removal
+from ike_auth.engine import following, fragments, liveness, removal
 from ike_auth.engine.commit import commit, new_exchange
 from ike_auth.engine.core import Core
+from ike_auth.engine.parties import party
 from ike_auth.errors import IkeError, InvalidCookie, InvalidMajorVersion, InvalidMessageId, PeerError
 from ike_auth.events import ExchangeFailed, MessageDropped, PeerHint, said
 from ike_auth.exchange_table import Exchange
@@ -120,10 +121,10 @@ def _for_child(
         raise InvalidMessageId(f"message id {header.message_id:08x} was used before")
     ike, outcome = _first_step(core, version, header, variants, datagram, now)
     core.sas.use(cookies, header.message_id)
-    _heard_from(core, ike, datagram, now)
+    effects = _heard_from(core, ike, datagram, now)
     exchange = new_exchange(core, outcome, ike.peer, datagram.local, datagram.remote, ike, now)
     exchange = exchange._replace(message_id=header.message_id)
-    effects = commit(core, exchange, outcome, now, digest(datagram.data))
+    effects += commit(core, exchange, outcome, now, digest(datagram.data))
     if core.sas.is_worn_out(cookies):
         effects += removal.remove_ike(
             core, core.sas.ike_sas[cookies], "it had as many exchanges as it may", tell=True
@@ -146,13 +147,15 @@ def _first_step(
     raise first
 
 
-def _heard_from(core: Core, ike: IkeSa, datagram: Datagram, now: Now) -> None:
+def _heard_from(core: Core, ike: IkeSa, datagram: Datagram, now: Now) -> list[Effect]:
     """The peer has proved that it has exactly this IKE SA. If a NAT has given it another port, we follow."""
+    known = core.sas.ike_sas.get(ike.cookies)
     had_variants = len(core.sas.variants(ike.cookies)) > 1
     core.sas.used(ike._replace(remote=datagram.remote, heard=now.monotonic))
     for exchange in core.exchanges.under(ike.cookies) if had_variants else ():
         if exchange.ike is not None and exchange.ike.last_block != ike.last_block:
             removal.forget(core, exchange)  # begun under a variant that the peer does not have
+    return [] if known is None else following.follow(core, party(ike), known.remote, datagram.remote)
 
 
 # --- both
@@ -177,12 +180,11 @@ def _advance(
         news = removal.remark(core, exchange, str(error))
         during = f"{exchange.version.name(exchange.state)} with {exchange.peer.name}"
         return _drop(core, datagram, error, during if news else "")
-    if exchange.ike is not None:
-        _heard_from(core, exchange.ike, datagram, now)
+    effects = [] if exchange.ike is None else _heard_from(core, exchange.ike, datagram, now)
     ends = datagram.local, datagram.remote
     if not exchange.confirmed or ends != (exchange.local, exchange.remote):
         exchange = exchange._replace(local=datagram.local, remote=datagram.remote, confirmed=True)
-    return commit(core, exchange, outcome, now, seen)
+    return effects + commit(core, exchange, outcome, now, seen)
 
 
 def _check_ends(datagram: Datagram, local: Endpoint | None, remote: Endpoint, *, port_may_change: bool) -> None:

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ike_auth.errors import LocalError
 from ike_auth.esp import mtu
 from ike_auth.esp.drops import Dropped, Reason
 from ike_auth.esp.events import Events, SaUsed
 from ike_auth.esp.limits import Limits
+from ike_auth.esp.packets import Packet
 from ike_auth.esp.padding import payload_size
 from ike_auth.esp.replay import Window
 from ike_auth.esp.traffic import Traffic
@@ -15,10 +18,9 @@ from ike_auth.esp.transforms import Random, transform
 from ike_auth.network import Endpoint
 from ike_auth.sa import IpsecSa
 from ike_auth.suites import describe
-from ike_auth.wire.numbers import EncapsulationMode, ProtocolId
+from ike_auth.wire.numbers import IN_UDP, EncapsulationMode, ProtocolId
 
-_IN_UDP = frozenset((EncapsulationMode.UDP_TUNNEL, EncapsulationMode.UDP_TUNNEL_DRAFT))
-_TUNNEL = _IN_UDP | {EncapsulationMode.TUNNEL}
+_TUNNEL = {EncapsulationMode.TUNNEL, EncapsulationMode.UDP_TUNNEL, EncapsulationMode.UDP_TUNNEL_DRAFT}
 
 
 class Association:
@@ -35,7 +37,7 @@ class Association:
         self.sa = sa
         self.transform = transform(sa, random)
         self.limits = Limits(sa, soft, events)
-        self.udp = sa.parameters.encapsulation in _IN_UDP
+        self.udp = sa.parameters.encapsulation in IN_UDP
         self.local, self.remote = (sa.destination, sa.source) if sa.inbound else (sa.source, sa.destination)
         self.inner_mtu = 0
         self.set_mtu(mtu.DEFAULT_MTU)
@@ -65,7 +67,8 @@ class InboundSa(Association):
     def __init__(self, sa: IpsecSa, soft: float, random: Random, events: Events) -> None:
         super().__init__(sa, soft, random, events)
         self.window = Window(sa.replay_window, sa.esn)
-        self.traffic = Traffic(sa.local, sa.remote)
+        several = tuple(Traffic(*sides) for sides in sa.traffic)
+        self.takes = several[0].incoming if len(several) == 1 else partial(_one_takes, several)
         self.heard = 0  # number of the read that brought its last packet
         self.moved: tuple[Endpoint, Endpoint] | None = None  # the other ends that were last told of
         self._shortest = self.transform.overhead + self.transform.alignment
@@ -91,3 +94,7 @@ class InboundSa(Association):
         if first:
             self._events.add(SaUsed(self.sa.spi))
         return text, size
+
+
+def _one_takes(several: tuple[Traffic, ...], packet: Packet) -> bool:
+    return any(traffic.incoming(packet) for traffic in several)

@@ -102,7 +102,8 @@ class DataPlane:
         self._tell_mtu(outbound)
         self.remove_sa(sa)
         self._outbound[sa.spi, sa.destination.host] = outbound
-        self._policies.outbound(ends(sa)).append(outbound)
+        for each in ends(sa):
+            self._policies.outbound(each).append(outbound)
 
     def remove_sa(self, sa: IpsecSa) -> None:
         """Removing what is not there is no error."""
@@ -113,13 +114,14 @@ class DataPlane:
             if known is not None:
                 del compressors[known]
             if sa.inbound and not compressors:
-                del self._receiving.compressors[ends(sa)]
+                del self._receiving.compressors[ends(sa)[0]]
         elif sa.inbound:
             self._receiving.sas.pop(sa.spi, None)
         else:
             outbound = self._outbound.pop((sa.spi, sa.destination.host), None)
             if outbound is not None:
-                self._policies.outbound(ends(outbound.sa)).remove(outbound)
+                for each in ends(outbound.sa):
+                    self._policies.outbound(each).remove(outbound)
 
     def move(self, sa: IpsecSa, local: Endpoint, remote: Endpoint) -> None:
         """The ends of this SA's tunnel are elsewhere from now on. No packet does this by itself: see `PeerMoved`."""
@@ -171,8 +173,8 @@ class DataPlane:
 
     def _compressors(self, sa: IpsecSa) -> list[Compressor]:
         if sa.inbound:
-            return self._receiving.compressors.setdefault(ends(sa), [])
-        return self._policies.compressors(ends(sa))
+            return self._receiving.compressors.setdefault(ends(sa)[0], [])
+        return self._policies.compressors(ends(sa)[0])
 
     def _tell_mtu(self, sa: Association) -> None:
         sa.set_mtu(self._mtu.get(sa.remote.host, mtu.DEFAULT_MTU))

@@ -101,7 +101,7 @@ class Inbound:
         compressed = next_header == IPCOMP
         if compressed:
             cpi, next_header, text = decompress(text[:size])
-            if not any(cpi == compressor.cpi for compressor in self.compressors.get(ends(sa.sa), ())):
+            if not any(cpi == compressor.cpi for compressor in self.compressors.get(ends(sa.sa)[0], ())):
                 raise Dropped(Reason.UNKNOWN_CPI)
             size = len(text)
         version = _VERSIONS.get(next_header)
@@ -110,7 +110,7 @@ class Inbound:
         packet = parse(memoryview(text)[:size])
         if packet.version != version:
             raise Dropped(Reason.MALFORMED)
-        if not sa.traffic.incoming(packet):
+        if not sa.takes(packet):
             raise Dropped(Reason.SELECTORS)
         size = packet.length  # what is behind it hides its length (RFC 4303 2.7)
         ecn = tos.combined(packet.tos & 3, outer_tos & 3)
@@ -125,7 +125,7 @@ class Inbound:
 
     def _inner_mtu(self, sa: InboundSa) -> int:
         """Of the way back; as this SA would have it while there is none."""
-        outbound = self._policies.newest(ends(sa.sa))
+        outbound = self._policies.newest(ends(sa.sa)[0])
         return outbound.inner_mtu if outbound is not None else sa.inner_mtu
 
     def _note_ends(self, sa: InboundSa, sequence: int, read: Read) -> None:

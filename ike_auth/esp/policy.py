@@ -23,9 +23,13 @@ _Key = tuple[int, int, int, int, int | None, int | None]
 Ends = tuple[Selector, Selector, IPAddress]
 
 
-def ends(sa: IpsecSa) -> Ends:
-    """What an SA and its flow have in common: the selectors, and the peer's address when they were set up."""
-    return sa.local, sa.remote, (sa.source if sa.inbound else sa.destination).host
+def ends(sa: IpsecSa) -> tuple[Ends, ...]:
+    """What an SA and each of its flows have in common: the selectors, and the peer's address when they were set up.
+
+    A flow does not take any SA that would be wide enough: two with one peer may be there for different traffic.
+    """
+    peer = (sa.source if sa.inbound else sa.destination).host
+    return tuple((local, remote, peer) for local, remote in sa.traffic)
 
 
 class Route:

@@ -99,6 +99,10 @@ class Database:
 
     # --- what is there
 
+    def installed(self, entry: SaEntry) -> IpsecSa | None:
+        """As a kernel has it."""
+        return self._there.sas.get(entry.name)
+
     def sas(self, security: Security | None = None) -> tuple[SaEntry, ...]:
         entries = (replace(entry, installed=name in self._there.sas) for name, entry in self._sas.items())
         return tuple(entry for entry in entries if _is_of(entry.add, security))

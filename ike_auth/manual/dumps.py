@@ -70,9 +70,13 @@ def _sa(entry: Mapping[str, Any], now: int, zone: tzinfo, show_keys: bool) -> It
     yield f"\tcreated: {_time(created, zone)}\tcurrent: {_time(now, zone)}"
     age = max(now - created, 0)
     yield f"\tdiff: {age}(s)\thard: {extensions.hard_seconds}(s)\tsoft: {extensions.soft_seconds}(s)"
-    yield f"\tlast: {_NO_TIME}\thard: 0(s)\tsoft: 0(s)"
-    yield f"\tcurrent: ?(bytes)\thard: {extensions.hard_bytes}(bytes)\tsoft: {extensions.soft_bytes}(bytes)"
-    yield "\tallocated: 0\thard: 0\tsoft: 0"
+    last = _time(fields.number("last_used", 0), zone) if "last_used" in fields else _NO_TIME
+    yield f"\tlast: {last}\thard: 0(s)\tsoft: 0(s)"
+    # Of an SA that no policy uses, nothing has been carried; of a kernel that nobody asks, nobody knows.
+    unknown = "?" if fields.flag("installed", False) else "0"
+    carried, packets = (str(fields.number(name, 0)) if name in fields else unknown for name in ("bytes", "packets"))
+    yield f"\tcurrent: {carried}(bytes)\thard: {extensions.hard_bytes}(bytes)\tsoft: {extensions.soft_bytes}(bytes)"
+    yield f"\tallocated: {packets}\thard: 0\tsoft: 0"
 
 
 def _key(algorithm: Algorithm, show_keys: bool) -> str:

@@ -101,10 +101,25 @@ class Planner:
             if before is not None and before.entry is entry and before.ways == found:
                 uses[name] = before
             elif found:
-                uses[name] = _Use(entry, found, _narrowed(entry, found))
+                uses[name] = _Use(entry, found, self._narrowed(entry, found))
             elif self._eager:
                 uses[name] = _Use(entry, (), _for_any(entry))
         return uses
+
+    def _narrowed(self, entry: SaEntry, uses: tuple[tuple[Way, Hop], ...]) -> IpsecSa:
+        """The SA with the traffic that policies send through it."""
+        modes = {hop.mode_of(entry.add) for _, hop in uses}
+        if len(modes) > 1:
+            message = f"policies use the SA {name_text(entry.name)} in both modes"
+            raise ManualError(message, "give each SA its mode: `-m tunnel`")
+        sides = tuple(dict.fromkeys((way.local, way.remote) for way, _ in uses))
+        if len({local.low.version for local, _ in sides}) > 1:
+            message = f"policies send IPv4 and IPv6 through the SA {name_text(entry.name)}"
+            raise ManualError(message, "make an SA for each, and tell them apart by `-u` and `unique:`")
+        local, remote = _hull(local for local, _ in sides), _hull(remote for _, remote in sides)
+        found = associations.ipsec_sa(entry.add, inbound=entry.inbound, mode=modes.pop(), local=local, remote=remote)
+        # A kernel that will be asked by a later process what it holds has the policies to hold packets to them.
+        return replace(found, sides=sides) if len(sides) > 1 and not self._eager else found
 
 
 def name_of(sa: SaName) -> Name:
@@ -141,16 +156,6 @@ def _grouped(
                 after = Hop(PROTOCOLS[sas[second].add.security], Mode.TRANSPORT, hop.local, hop.remote)
                 found += [after] if after not in found else []
     return tuple(found)
-
-
-def _narrowed(entry: SaEntry, uses: tuple[tuple[Way, Hop], ...]) -> IpsecSa:
-    """The SA with the traffic that policies send through it."""
-    modes = {hop.mode_of(entry.add) for _, hop in uses}
-    if len(modes) > 1:
-        message = f"policies use the SA {name_text(entry.name)} in both modes"
-        raise ManualError(message, "give each SA its mode: `-m tunnel`")
-    local, remote = _hull(way.local for way, _ in uses), _hull(way.remote for way, _ in uses)
-    return associations.ipsec_sa(entry.add, inbound=entry.inbound, mode=modes.pop(), local=local, remote=remote)
 
 
 def _for_any(entry: SaEntry) -> IpsecSa:

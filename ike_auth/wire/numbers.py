@@ -338,6 +338,9 @@ class EncapsulationMode(WireEnum):
     UDP_TRANSPORT_DRAFT = 61444
 
 
+IN_UDP = frozenset(mode for mode in EncapsulationMode if mode.name.startswith("UDP_"))
+
+
 class AuthenticationAlgorithm(WireEnum):
     """Value of AUTHENTICATION_ALGORITHM: RFC 2407 4.5, RFC 4868, RFC 4543."""
 

@@ -39,6 +39,7 @@ from ike_auth.effects import (
     Effect,
     Guard,
     InstallSa,
+    MoveSa,
     RemoveFlow,
     RemoveSa,
     Report,
@@ -159,6 +160,9 @@ class Host:
         match effect:
             case InstallSa(sa):
                 self.installed[sa.inbound, sa.spi] = sa
+            case MoveSa(sa):
+                if (sa.inbound, sa.spi) in self.installed:
+                    self.installed[sa.inbound, sa.spi] = sa
             case RemoveSa(sa):
                 self.installed.pop((sa.inbound, sa.spi), None)
             case AddFlow(flow):

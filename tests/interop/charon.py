@@ -88,6 +88,7 @@ class Settings:
     log_keys: bool = False  # of tunnels, at any log level
     inner_version: int = 4  # of IP in the tunnel
     rekey_time: int = 0  # seconds, of tunnels; 0: its own
+    life: int = 0  # seconds, of tunnels, which it then does not renew by itself; 0: its own
     compress: bool = False  # wants IPComp, and takes the tunnel without
     kernel_log_level: int = 1  # of what it asks of the kernel
 
@@ -267,6 +268,7 @@ class Charon(Service):
                     "remote_ts": [self.peer.inner_network(settings.inner_version)],
                     "esp_proposals": settings.esp.split(","),
                     **({"rekey_time": f"{settings.rekey_time}s"} if settings.rekey_time else {}),
+                    **({"rekey_time": "0s", "life_time": f"{settings.life}s"} if settings.life else {}),
                     "dpd_action": "clear",
                     **({"ipcomp": "yes"} if settings.compress else {}),
                 }

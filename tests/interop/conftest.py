@@ -7,7 +7,8 @@ They are skipped where the machine cannot run them; with INTEROP_REQUIRED=1 in t
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ REQUIRED = os.environ.get("INTEROP_REQUIRED") == "1"
 INSTALL = "bash tests/interop/install.sh as root installs it"
 
 Meet = Callable[..., Meeting]  # `Stage.meet` without its gateways
+SideBySide = Callable[[Callable[[Meet, Gateways, str], None], Iterable[str]], None]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -109,3 +111,30 @@ def stage(authority: Authority, tmp_path: Path) -> Iterator[Stage]:
 @pytest.fixture
 def meet(stage: Stage, gateways: Gateways) -> Meet:
     return partial(stage.meet, gateways)
+
+
+@pytest.fixture
+def side_by_side(machine: None, authority: Authority, tmp_path: Path) -> SideBySide:
+    """Runs one function for several cases at once, each between gateways of its own: what it does is mostly to wait.
+    All failures are raised, as a group. Certificates are not issued in several threads."""
+
+    def one(what: Callable[[Meet, Gateways, str], None], case: str) -> None:
+        directory = tmp_path / case
+        directory.mkdir()
+        with two_gateways() as both, ExitStack() as running:
+            stage = Stage(running, authority, directory)
+            try:
+                what(partial(stage.meet, both), both, case)
+            except Exception as error:
+                error.add_note(f"case {case}")
+                stage.print_logs()
+                raise
+
+    def all_of(what: Callable[[Meet, Gateways, str], None], cases: Iterable[str]) -> None:
+        with ThreadPoolExecutor() as pool:
+            running = [pool.submit(one, what, case) for case in cases]
+        failures = [failure for each in running if isinstance(failure := each.exception(), Exception)]
+        if failures:
+            raise ExceptionGroup("of the cases", failures)
+
+    return all_of

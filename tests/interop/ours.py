@@ -2,6 +2,7 @@
 """Our own daemon in a gateway's namespace: `ike-auth run` with isakmpd.conf and policy made for the test."""
 
 import json
+import subprocess
 import sys
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -69,8 +70,17 @@ class IkeAuth(Service):
 
     def traffic(self) -> dict[str, Any]:
         """What its SAs have carried, and what was dropped; the kernel has to be `userspace`."""
+        return dict(self.request("traffic"))
+
+    def request(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
+        """What it answers to a command on its control socket."""
         with ControlClient(self._control) as control:
-            return dict(control.request("traffic"))
+            return control.request(command, arguments)
+
+    def cli(self, command: str) -> str:
+        """What `ike-auth` prints that is told to ask it."""
+        words = [str(IKE_AUTH), command, "--control", str(self._control)]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout
 
     @property
     def _control(self) -> Path:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Two hosts keyed by hand: setkey at a running daemon of either end, and traffic between them."""
 
+import re
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -90,6 +91,8 @@ def test_two_hosts_keyed_by_hand(gateways: Gateways, tmp_path: Path, name: str, 
             transfer(gateways.b, gateways.a, MEGABYTE)
             assert listening.in_clear == []
         shown = a.setkey("-D").stdout
+        carried = [int(size) for size in re.findall(r"current: (\d+)\(bytes\)", shown)]
+        assert [size > MEGABYTE for size in carried] == [True, True], shown
         assert "spi=65537(0x00010001)" in shown
         assert not any(key[2:] in shown for key in keys[gateways.a.namespace].split() if key.startswith("0x"))
         assert "esp/tunnel/10.99.0.1-10.99.0.2/require" in a.setkey("-DP").stdout
@@ -97,3 +100,24 @@ def test_two_hosts_keyed_by_hand(gateways: Gateways, tmp_path: Path, name: str, 
             assert end.setkey("-F").returncode == 0
         assert a.setkey("-D").stdout == "No SAD entries.\n"
         assert ping(gateways.a, gateways.b.inner_address, 2).received == 0
+
+
+def test_one_pair_of_sas_for_several_networks(gateways: Gateways, tmp_path: Path) -> None:
+    keys = {
+        gateway.namespace: ALGORITHMS["aes-cbc"][0].format(secrets.token_hex(16), secrets.token_hex(32))
+        for gateway in (gateways.a, gateways.b)
+    }
+    for address in ("10.9.0.1", "10.5.0.1"):
+        subprocess.run(["ip", "-n", gateways.b.namespace, "address", "add", f"{address}/32", "dev", "lo"], check=True)
+    with keyed(gateways.a, tmp_path / "a") as a, keyed(gateways.b, tmp_path / "b") as b:
+        text = statements(gateways.a, gateways.b, "esp-udp", keys)
+        more = [line.replace("10.2.0.0/16", "10.9.0.0/16") for line in text.splitlines() if line.startswith("spdadd")]
+        text = "\n".join([text, *more])
+        swapped = text.replace("-P out", "-P IN").replace("-P in", "-P out").replace("-P IN", "-P in")
+        for end, own in ((a, text), (b, swapped)):
+            done = end.setkey("-c", text=own)
+            assert done.returncode == 0, done.stderr
+        assert ping(gateways.a, gateways.b.inner_address, 3).lost == 0
+        assert ping(gateways.a, "10.9.0.1", 3).lost == 0
+        assert ping(gateways.b, gateways.a.inner_address, 3, source="10.9.0.1").lost == 0
+        assert ping(gateways.a, "10.5.0.1", 1).received == 0

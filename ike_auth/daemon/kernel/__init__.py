@@ -58,6 +58,9 @@ class Kernel(Protocol):
     def install(self, sa: IpsecSa) -> None:
         """An SA that is there from now on."""
 
+    def move(self, sa: IpsecSa) -> None:
+        """The peer's end of an SA that is there is elsewhere from now on. Moving what is not there is no error."""
+
     def remove(self, sa: IpsecSa) -> None:
         """Removing what is not there is no error."""
 

@@ -30,6 +30,10 @@ class MemoryKernel:
     def install(self, sa: IpsecSa) -> None:
         self.sas[sa.inbound, sa.spi] = sa
 
+    def move(self, sa: IpsecSa) -> None:
+        if (sa.inbound, sa.spi) in self.sas:
+            self.install(sa)
+
     def remove(self, sa: IpsecSa) -> None:
         self.sas.pop((sa.inbound, sa.spi), None)
 

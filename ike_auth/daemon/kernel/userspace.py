@@ -151,6 +151,10 @@ class UserspaceKernel:
             raise KernelError(str(error)) from None
         self._look_at_path((sa.source if sa.inbound else sa.destination).host)
 
+    def move(self, sa: IpsecSa) -> None:
+        here, there = (sa.destination, sa.source) if sa.inbound else (sa.source, sa.destination)
+        self._plane.move(sa, here, there)
+
     def remove(self, sa: IpsecSa) -> None:
         self._plane.remove_sa(sa)
 
@@ -264,11 +268,11 @@ class UserspaceKernel:
         for event in self._plane.events():
             if isinstance(event, PeerMoved):
                 self._follow(event)
-            else:
-                self._report(event)
+            self._report(event)
 
     def _follow(self, moved: PeerMoved) -> None:
-        """A NAT before the peer has given it another port. Its host may not change: docs/decisions/0505."""
+        """A NAT before the peer has given it another port. Its host may not change: docs/decisions/0505. Nobody else
+        does so for what was keyed by hand."""
         found = self._plane.sas()
         inbound = next((s for s in found if s.sa.inbound and s.sa.spi == moved.spi), None)
         if inbound is None or inbound.remote.host != moved.remote.host:

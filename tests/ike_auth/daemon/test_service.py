@@ -140,6 +140,9 @@ class Script:
             raise KernelError("the kernel says no")
         self.happened.append(("install", sa.spi))
 
+    def move(self, sa: IpsecSa) -> None:
+        self.happened.append(("move", sa.spi))
+
     def remove(self, sa: IpsecSa) -> None:
         if sa.spi in self.broken:
             raise KernelError("the kernel says no")

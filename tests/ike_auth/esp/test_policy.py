@@ -7,14 +7,16 @@ from typing import Any
 
 from ike_auth.esp.drops import Reason
 from ike_auth.esp.events import Acquire
+from ike_auth.esp.packets import IPIP
+from ike_auth.esp.padding import trailers
 from ike_auth.esp.policy import MAX_CACHED
 from ike_auth.network import Endpoint
 from ike_auth.sa import Flow
 from ike_auth.wire.identities import Selector
 from tests.ike_auth.esp.frames import NOTHING
 from tests.ike_auth.esp.inner import HERE4, HERE6, THERE4, THERE6, icmp, tcp, udp
-from tests.ike_auth.esp.pair import Pair
-from tests.ike_auth.esp.sas import HERE, SPI, THERE, A, B, flow
+from tests.ike_auth.esp.pair import Pair, crafted
+from tests.ike_auth.esp.sas import HERE, SPI, THERE, A, B, at_the_peer, flow
 
 ALL = Selector.of(ip_network("0.0.0.0/0"))
 
@@ -181,3 +183,59 @@ def test_addresses_of_two_versions_are_two() -> None:
     low6: dict[str, Any] = {"source": ip_address("::a01:1"), "destination": ip_address("::a02:1")}
     assert len(pair.sealed(udp(b""))) == 1
     assert pair.sealed(udp(b"", **low6)) == []
+
+
+# --- one SA for several flows, keyed by hand
+
+PRINTERS, ARCHIVE = Selector.of(ip_network("10.2.9.0/24")), Selector.of(ip_network("10.5.0.0/16"))
+
+
+def shared(*remotes: Selector) -> Pair:
+    """One pair of SAs for traffic with each of these networks."""
+    hull = Selector(remotes[0].low, remotes[-1].high)
+    pair = Pair(remote=hull, sides=tuple((HERE, remote) for remote in remotes))
+    pair.a.remove_flow(flow(pair.there))
+    for remote in remotes:
+        pair.a.add_flow(replace(flow(pair.there), remote=remote))
+    pair.b.add_sa(
+        replace(at_the_peer(pair.there), sides=tuple((remote, HERE) for remote in remotes)),
+    )
+    return pair
+
+
+def to(address: str) -> bytes:
+    return udp(b"", destination=ip_address(address))
+
+
+def test_one_sa_carries_several_flows() -> None:
+    pair = shared(PRINTERS, ARCHIVE)
+    packets = [to("10.2.9.1"), to("10.5.0.1")]
+    assert pair.opened(*pair.sealed(*packets)) == packets
+    assert pair.sealed(to("10.3.0.1")) == []
+    assert pair.a.drops == {Reason.NO_FLOW: 1}
+
+
+def test_what_lies_between_the_flows_of_an_sa_is_not_delivered() -> None:
+    pair = shared(PRINTERS, ARCHIVE)
+    between = to("10.3.0.1")
+    assert pair.opened(crafted(pair.there, between + trailers(IPIP, 4)[len(between) % 4])) == []
+    assert pair.b.drops == {Reason.SELECTORS: 1}
+
+
+def test_an_sa_that_goes_takes_none_of_its_flows_with_it() -> None:
+    pair = shared(PRINTERS, ARCHIVE)
+    pair.a.remove_sa(pair.there)
+    assert pair.sealed(to("10.2.9.1"), to("10.5.0.1")) == []
+    assert pair.a.drops == {Reason.NO_SA: 2}
+    pair.a.add_sa(pair.there)
+    assert len(pair.sealed(to("10.2.9.1"), to("10.5.0.1"))) == 2
+
+
+def test_a_wide_sa_is_not_for_the_flows_of_another() -> None:
+    """Both are with the same peer, and the second one's traffic lies within what the first one's spans."""
+    pair = shared(PRINTERS, ARCHIVE)
+    other = replace(pair.there, spi=b"othr", remote=Selector.of(ip_network("10.3.0.0/16")), sides=())
+    pair.a.add_flow(flow(other))
+    assert pair.sealed(to("10.3.0.1")) == []
+    pair.a.add_sa(other)
+    assert [datagram[:4] for datagram in pair.sealed(to("10.3.0.1"), to("10.5.0.1"))] == [b"othr", SPI]

@@ -371,6 +371,28 @@ def test_what_a_kernel_refuses_changes_nothing(host: Machine, refused: str) -> N
     assert host.kernel.flows == {(HERE, THERE): FLOW}
 
 
+def test_one_pair_of_sas_for_several_policies(host: Machine) -> None:
+    """What each of them may carry is these, and not what lies between."""
+    host.run(GATEWAY)
+    assert host.kernel.sas[b"\0\0\x10\x01"].sides == ()
+    far = Selector.of(ip_network("10.9.0.0/16"))
+    host.run(POLICY_OUT.replace("10.2.0.0/16", "10.9.0.0/16"))
+    for sa in host.kernel.sas.values():
+        assert sa.traffic == ((HERE, THERE), (HERE, far))
+        assert (sa.local, sa.remote) == (HERE, Selector(THERE.low, far.high))
+    assert host.kernel.flows.keys() == {(HERE, THERE), (HERE, far)}
+    host.run(POLICY_OUT.replace("10.2.0.0/16", "10.9.0.0/16").replace("spdadd", "spddelete").split(" ipsec")[0] + ";")
+    assert host.kernel.sas[b"\0\0\x10\x01"].sides == ()
+
+
+def test_one_sa_is_for_one_version_of_ip(host: Machine) -> None:
+    host.run(GATEWAY)
+    second = POLICY_OUT.replace("10.1.0.0/16", "fd01::/64").replace("10.2.0.0/16", "fd02::/64")
+    with pytest.raises(ManualError, match="policies send IPv4 and IPv6 through the SA"):
+        host.run(second)
+    assert host.kernel.flows == {(HERE, THERE): FLOW}
+
+
 def test_getting_an_sa(host: Machine) -> None:
     host.run(SA_OUT)
     assert host.database.get(Get(Host(A), Host(B), Security.ESP, 0x1001)).add.spi == 0x1001

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ike_auth.daemon.kernel.memory import MemoryKernel
+from ike_auth.esp.limits import Counted
 from ike_auth.manual import dumps
 from ike_auth.manual.checking import load
 from ike_auth.manual.control import COMMANDS, LocalControl, handlers
@@ -54,10 +55,25 @@ def test_sas() -> None:
         "\tcreated: Feb  3 04:05:06 2024\tcurrent: Feb  3 04:06:36 2024",
         "\tdiff: 90(s)\thard: 100(s)\tsoft: 80(s)",
         "\tlast:                     \thard: 0(s)\tsoft: 0(s)",
-        "\tcurrent: ?(bytes)\thard: 4096(bytes)\tsoft: 0(bytes)",
+        "\tcurrent: 0(bytes)\thard: 4096(bytes)\tsoft: 0(bytes)",
         "\tallocated: 0\thard: 0\tsoft: 0",
         "\tsadb_seq=0 pid=7 refcnt=0",
     ]
+
+
+def test_what_an_sa_has_carried() -> None:
+    """Where somebody counts; else it is not known."""
+    clock, database = Clock(), Database(MemoryKernel(), lambda address: address == ip_address("192.0.2.1"))
+    for statement in load(GATEWAY, "f").statements:
+        database.perform(statement, clock())
+    clock.seconds = 90
+    out = {(False, b"\0\0\x10\x01", ip_address("192.0.2.2")): Counted(3, 252, 60.0, 80.0)}
+    counted, uncounted = handlers(database, clock, lambda: out), handlers(database, clock)
+    shown = dumps.sas_text(counted["sadb-dump"]({})).split("\tsadb_seq")[0]
+    assert "\tlast: Feb  3 04:06:26 2024\t" in shown
+    assert "\tcurrent: 252(bytes)\t" in shown
+    assert "\tallocated: 3\t" in shown
+    assert "current: ?(bytes)" in dumps.sas_text(uncounted["sadb-dump"]({}))
 
 
 def test_keys_are_shown_in_groups_of_four_bytes_and_only_if_asked_for() -> None:

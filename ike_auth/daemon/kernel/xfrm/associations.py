@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from ike_auth.daemon.kernel import KernelError
+from ike_auth.daemon.kernel import KernelError, PeerMoved
 from ike_auth.daemon.kernel.xfrm import translation
 from ike_auth.daemon.kernel.xfrm.conversation import Questions, Refused
 from ike_auth.daemon.kernel.xfrm.happenings import MappingMessage
@@ -135,19 +135,30 @@ class Associations:
                 installed.pause = min(2 * installed.pause, LAST_LOOK)
         self._looking = any(installed.due is not None for installed in self._installed.values())
 
-    def follow(self, mapping: MappingMessage) -> None:
+    def move(self, sa: IpsecSa) -> None:
+        """What is there already stays as it is, and so does what is not there."""
+        for installed in self._installed.values():
+            known = installed.sa
+            is_it = (known.inbound, known.spi, known.protocol) == (sa.inbound, sa.spi, sa.protocol)
+            if is_it and known.destination.host == sa.destination.host:
+                moved = replace(known, source=sa.source, destination=sa.destination)
+                if moved != known:
+                    self._update(installed, moved)
+
+    def follow(self, mapping: MappingMessage) -> PeerMoved | None:
         """A NAT before a peer has given it another port: what we send goes there. Another host is not followed
         (docs/decisions/0505)."""
         inbound = self._installed.get((mapping.id.destination, mapping.id.spi, mapping.id.protocol))
         (old, old_port), (new, port) = mapping.old, mapping.new
         if inbound is None or old != new:
-            return
+            return None
         for installed in self._installed.values():
             sa = installed.sa
             theirs = sa.source if sa.inbound else sa.destination
             if ends(sa) == ends(inbound.sa) and theirs == Endpoint(old, old_port):
                 moved = Endpoint(old, port)
                 self._update(installed, replace(sa, source=moved) if sa.inbound else replace(sa, destination=moved))
+        return PeerMoved(mapping.id.spi, inbound.sa.destination, Endpoint(new, port))
 
     def migrate(self, old: Ends, new: Ends) -> None:
         """The kernel has moved those of one flow to other addresses."""

@@ -121,6 +121,9 @@ class XfrmKernel:
     def install(self, sa: IpsecSa) -> None:
         self._associations.install(sa)
 
+    def move(self, sa: IpsecSa) -> None:
+        self._associations.move(sa)
+
     def remove(self, sa: IpsecSa) -> None:
         self._associations.remove(sa)
 
@@ -221,7 +224,9 @@ class XfrmKernel:
                 if sa is not None:
                     self._report((HardLimit if hard else SoftLimit)(sa.spi, sa.inbound))
             case MappingMessage():
-                self._associations.follow(found)
+                moved = self._associations.follow(found)
+                if moved is not None:
+                    self._report(moved)
             case _:
                 pass  # of other programs, or of no interest
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ike_auth.daemon import clock
-from ike_auth.daemon.kernel import Acquire, KernelError, SaUsed, UnknownSpi
+from ike_auth.daemon.kernel import Acquire, KernelError, PeerMoved, SaUsed
 from ike_auth.daemon.kernel.userspace import UserspaceKernel
 from ike_auth.daemon.network import NetworkError
 from ike_auth.daemon.network.netlink import Netlink
@@ -222,7 +222,21 @@ def test_a_peer_behind_a_nat_is_followed_to_another_port() -> None:
         host.recv(100)
         host.sendto(b"to it", ("10.2.0.1", 53))
         assert pair.sent()[0][DATA] == b"to it"
-        assert not any(isinstance(event, UnknownSpi) for event in pair.events)
+        there = Endpoint(PEERS, mapped.getsockname()[1])
+        assert pair.events == [SaUsed(pair.back.spi), PeerMoved(pair.back.spi, pair.back.destination, there)]
+
+
+@in_namespaces()
+def test_an_sa_is_moved_by_whoever_knows_better() -> None:
+    """Another tunnel with the same peer has shown where it is."""
+    with beyond() as pair, a_host() as host, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mapped:
+        pair.set_up()
+        mapped.bind((str(PEERS), 0))
+        pair.kernel.move(replace(pair.out, destination=Endpoint(PEERS, mapped.getsockname()[1])))
+        pair.kernel.move(replace(pair.out, spi=b"none"))
+        pair.outside = mapped
+        host.sendto(b"to it", ("10.2.0.1", 53))
+        assert pair.sent()[0][DATA] == b"to it"
 
 
 @in_namespaces()

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from ike_auth.daemon.kernel import HardLimit, KernelError, SaUsed, SoftLimit
+from ike_auth.daemon.kernel import HardLimit, KernelError, PeerMoved, SaUsed, SoftLimit
 from ike_auth.daemon.kernel.xfrm.happenings import ExpireMessage, MappingMessage
 from ike_auth.daemon.kernel.xfrm.marking import OURS, Settings
 from ike_auth.daemon.kernel.xfrm.numbers import Direction, MessageType, Protocol
@@ -153,7 +153,8 @@ def test_a_peer_behind_a_nat_is_followed_to_another_port(stage: Stage) -> None:
         stage.kernel.install(one)
     id = StateId(HERE, inbound.spi, Protocol.ESP)
     moved = MappingMessage(id, 450_000_001, (THERE, 40000), (THERE, 41000))
-    assert stage.happens(MessageType.MAPPING, moved.encode()) == []
+    there = Endpoint(THERE, 41000)
+    assert stage.happens(MessageType.MAPPING, moved.encode()) == [PeerMoved(inbound.spi, inbound.destination, there)]
     ends = [state_of(stage, one).encapsulation for one in (inbound, outbound, bystander)]
     assert [(end.source_port, end.destination_port) for end in ends if end] == [
         (41000, 4500),
@@ -161,8 +162,10 @@ def test_a_peer_behind_a_nat_is_followed_to_another_port(stage: Stage) -> None:
         (4500, 40000),
     ]
     elsewhere = MappingMessage(id, 450_000_001, (THERE, 41000), (ip_address("10.99.0.66"), 42000))
-    stage.happens(MessageType.MAPPING, elsewhere.encode())
+    assert stage.happens(MessageType.MAPPING, elsewhere.encode()) == []
     assert [state_of(stage, one).encapsulation for one in (inbound, outbound, bystander)] == ends
+    stage.kernel.move(replace(bystander, destination=there))
+    assert state_of(stage, bystander).encapsulation == ends[1]
     stage.kernel.remove(outbound)
     assert outbound.spi not in {state.spi for state in stage.scripted.states.values()}
 
