@@ -8,10 +8,10 @@ packet with the highest sequence number of an SA. Its host stays the same: docs/
 from dataclasses import replace
 
 from ike_auth.effects import Effect, MoveSa
-from ike_auth.engine.core import Core, Party
-from ike_auth.engine.parties import party
+from ike_auth.engine.core import Core
 from ike_auth.network import Endpoint
 from ike_auth.sa import Tunnel
+from ike_auth.sa_table import Party
 from ike_auth.wire.numbers import IN_UDP, ProtocolId
 
 
@@ -26,16 +26,16 @@ def follow(core: Core, peer: Party, old: Endpoint, new: Endpoint) -> list[Effect
     are at other ports."""
     if old == new or old.host != new.host:
         return []
-    for ike in tuple(core.sas.ike_sas.values()):
-        if party(ike) == peer and ike.remote == old and ike.nat.remote:
+    for ike in core.sas.ike_sas_with(peer):
+        if ike.remote == old and ike.nat.remote:
             core.sas.change_ike(ike.cookies, lambda sa: sa._replace(remote=new))
             for exchange in core.exchanges.under(ike.cookies):
                 if exchange.remote == old:
                     core.exchanges.put(exchange._replace(remote=new))
     effects: list[Effect] = []
-    for tunnel in core.sas.tunnels:
+    for tunnel in core.sas.tunnels_with(peer):
         in_udp = tunnel.outbound[0].parameters.encapsulation in IN_UDP
-        if (tunnel.peer, tunnel.identity) == peer and in_udp and _end(tunnel) == old:
+        if in_udp and _end(tunnel) == old:
             inbound = tuple(replace(sa, source=new) for sa in tunnel.inbound)
             outbound = tuple(replace(sa, destination=new) for sa in tunnel.outbound)
             core.sas.change_tunnel(replace(tunnel, inbound=inbound, outbound=outbound))
