@@ -44,6 +44,8 @@ class Reason:
         """How far that is from what was wanted, in words, or ""."""
         if not 0 < self.distance < MAXIMUM:
             return ""
+        if self.kind == "delegation":  # and what would be lacking besides, nobody knows
+            return "a delegation is missing"
         return f"one {self.kind or 'change'} away" if self.distance == 1 else f"{self.distance} changes away"
 
     def __str__(self) -> str:

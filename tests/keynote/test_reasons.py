@@ -122,8 +122,8 @@ def policy(*assertions: str) -> str:
             "gw",
             {},
             [
-                "one delegation away: p:2: licenses `CA`, not `gw`",
-                "one delegation away: p:5: no assertion licenses `other`, who delegates here",
+                "a delegation is missing: p:2: licenses `CA`, not `gw`",
+                "a delegation is missing: p:5: no assertion licenses `other`, who delegates here",
             ],
         ),
         # also where there is another way
@@ -132,7 +132,7 @@ def policy(*assertions: str) -> str:
             "gw",
             {},
             [
-                "one delegation away: p:5: no assertion licenses `other`, who delegates here",
+                "a delegation is missing: p:5: no assertion licenses `other`, who delegates here",
                 "2 changes away: p:3: a is empty, needs `x`",
             ],
         ),
@@ -156,7 +156,7 @@ def policy(*assertions: str) -> str:
             "gw",
             {},
             [
-                "one delegation away: p:6: licenses `other`, not `gw`",
+                "a delegation is missing: p:6: licenses `other`, not `gw`",
                 "p:3: Conditions never hold",
             ],
         ),
