@@ -83,6 +83,8 @@ def run(loaded: Assembly, options: Options, load: Callable[[], Assembly] | None 
             control=control,
             decisions=decisions,
         )
+        if backend.warning:
+            journal.warning(backend.warning)
         where = ", ".join(str(bound) for bound in sockets)
         status = service.run(f"ready: listening on {where}; {backend.description}")
         journal.info("stopped")

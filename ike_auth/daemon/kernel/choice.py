@@ -34,6 +34,7 @@ class Backend:
     source: Callable[[IPAddress], IPAddress] = routed_source
     inside: Inside | None = None  # the command that it is for
     reserve_spi: ReserveSpi | None = None
+    warning: str = ""
 
     @contextmanager
     def unless_failing(self) -> Iterator[None]:
@@ -118,4 +119,9 @@ def _userspace(sockets: Sockets) -> Backend:
     except NetworkError as error:
         raise CannotChoose(f"no userspace ESP: {error}") from None
     description = f"ESP in userspace through {kernel.device}"
-    return Backend(kernel, description, encapsulates=True, needs_net_admin=True, source=kernel.source)
+    warning = ""
+    if kernel.open_because:
+        warning = f"what comes in clear with addresses behind peers is let in: {kernel.open_because}"
+    return Backend(
+        kernel, description, encapsulates=True, needs_net_admin=True, source=kernel.source, warning=warning
+    )

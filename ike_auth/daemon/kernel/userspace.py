@@ -102,6 +102,11 @@ class UserspaceKernel:
     def device(self) -> str:
         return self._device.name
 
+    @property
+    def open_because(self) -> str:
+        """Why packets in clear from elsewhere are taken for those of hosts behind peers, if they are."""
+        return self._device.open_because
+
     def source(self, remote: IPAddress) -> IPAddress:
         """From which of our addresses a peer is reached, tunnels left aside. Raises Unreachable."""
         return routed_source(remote, bypass) if self._marked else routed_source(remote)
@@ -205,7 +210,11 @@ class UserspaceKernel:
     @property
     def drops(self) -> dict[str, int]:
         """Packets that were not delivered, by reason."""
-        here = {"not sent": self._unsent, "not taken by the device": self._device.refused}
+        here = {
+            "not sent": self._unsent,
+            "not taken by the device": self._device.refused,
+            "came in clear": _network(lambda: self._device.intruders),
+        }
         found = {reason.value: number for reason, number in self._plane.drops.items()} | here
         return {reason: number for reason, number in found.items() if number}
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_interface
 
 from ike_auth.daemon.network import NetworkError, links
+from ike_auth.daemon.network.entrance import Entrance
 from ike_auth.daemon.network.netlink import Netlink
 from ike_auth.daemon.network.selection import first_host
 from ike_auth.daemon.network.steering import Steering
@@ -23,7 +24,8 @@ class Device:
     def __init__(
         self, netlink: Netlink, tun: Tun, mtu: int, ports: tuple[int, ...] = (), *, addresses: bool = False
     ) -> None:
-        """`ports`: see Steering. `addresses`: the namespace has none of its own, so give it some inside the tunnels.
+        """`ports`: see Steering; without any, nothing but the tunnels leads into the namespace. `addresses`: it has
+        none of its own, so give it some inside the tunnels.
 
         Raises NetworkError; then both are still the caller's to close.
         """
@@ -37,6 +39,10 @@ class Device:
         self._lost = False
         self._closed = False
         self.refused = 0  # packets that the kernel did not take
+        self.open_because = ""  # why what comes in clear is not kept out, if it is not
+        self._ports = ports
+        self._entrance: Entrance | None = None
+        self._guard()
 
     @property
     def name(self) -> str:
@@ -55,8 +61,15 @@ class Device:
         try:
             self._steering.close()
         finally:
+            if self._entrance is not None:
+                self._entrance.close()
             self._tun.close()
             self._netlink.close()
+
+    @property
+    def intruders(self) -> int:
+        """Packets that came in clear and were dropped, as they would be answered through the tunnels."""
+        return 0 if self._entrance is None or self.open_because else self._entrance.dropped()
 
     # --- packets
 
@@ -109,12 +122,26 @@ class Device:
             links.set_up_tun(self._netlink, number, self._mtu)
             for address in self._addresses or ():
                 self._give(address)
+            self._guard()
             self._steering.move(number)
         except NetworkError as error:
             self._lost = True  # until `look` succeeds: a deleted device is readable without end
             return NetworkError(f"{gone}, and cannot be restored at present: {error}")
         self._lost = False
         return NetworkError(f"{gone}; `{self._tun.name}` takes its place")
+
+    def _guard(self) -> None:
+        """A kernel without the means for it is no reason to have no tunnels."""
+        if not self._ports:
+            return
+        try:
+            if self._entrance is None:
+                self._entrance = Entrance(self._ports)
+            self._entrance.guard(self._tun.name)
+        except NetworkError as error:
+            self.open_because = str(error)
+        else:
+            self.open_because = ""
 
     def _give(self, address: IPAddress) -> None:
         links.add_address(self._netlink, links.index(self._netlink, self._tun.name), ip_interface(address))
