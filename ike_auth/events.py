@@ -173,6 +173,7 @@ _MEANING = {
     "AUTHENTICATION_FAILED": "it does not accept our identity, or what proves it",
     "INVALID_ID_INFORMATION": "it knows no tunnel between these networks, or not our identity",
     "PAYLOAD_MALFORMED": "it cannot read our message",
+    "INVALID_SPI": "it does not have an SA that we use",
     "INVALID_COOKIE": "it has forgotten this IKE SA",
 }
 

@@ -6,7 +6,7 @@ From `commit` on nothing raises.
 
 from ike_auth.config.model import Peer
 from ike_auth.effects import Ask, Effect, QuestionId, Report, SendDatagram
-from ike_auth.engine import contact, flows, liveness, removal, renewal, reviewing
+from ike_auth.engine import contact, flows, lacking, liveness, removal, renewal, reviewing
 from ike_auth.engine.core import Core, Deadline, Doubt, IkeExpires, Keepalive, Resend, TunnelExpires
 from ike_auth.errors import IkeError
 from ike_auth.events import ExchangeFailed, PeerNotified, PeerRefused, TunnelRefused, said
@@ -25,6 +25,7 @@ from ike_auth.exchanges.steps import (
 from ike_auth.network import Endpoint, IPAddress, Now
 from ike_auth.retransmission import Retransmission
 from ike_auth.sa import IkeSa, Tunnel
+from ike_auth.wire.numbers import NotifyType
 
 PATIENCE = 10.0  # seconds for a better message after a doubtful one: peers repeat theirs within 4 to 10
 MAX_LIKE_TUNNELS = 4  # for the same traffic: crossing exchanges make two, renegotiation makes more for a while
@@ -143,7 +144,7 @@ def _apply(core: Core, change: Change, exchange: Exchange, now: Now) -> list[Eff
         case DeleteTunnels():
             return _delete_tunnels(core, change)
         case FailPhase2():
-            return _fail_phase_2(core, change, exchange)
+            return _fail_phase_2(core, change, exchange, now)
         case StartedAnew(ike):
             return contact.started_anew(core, ike, now)
         case Acknowledged():
@@ -196,7 +197,7 @@ def _delete_tunnels(core: Core, change: DeleteTunnels) -> list[Effect]:
     return effects
 
 
-def _fail_phase_2(core: Core, change: FailPhase2, exchange: Exchange) -> list[Effect]:
+def _fail_phase_2(core: Core, change: FailPhase2, exchange: Exchange, now: Now) -> list[Effect]:
     unfinished = _unfinished(core, change.ike)
     if change.spi is None:
         ours = [e for e in unfinished if e.initiator]
@@ -206,7 +207,10 @@ def _fail_phase_2(core: Core, change: FailPhase2, exchange: Exchange) -> list[Ef
     if not refused:
         for waiting in unfinished:
             removal.remark(core, waiting, f"the peer said {said(change.notify)}")
-        return [Report(PeerNotified(change.ike.peer.name, exchange.remote, change.notify))]
+        effects: list[Effect] = [Report(PeerNotified(change.ike.peer.name, exchange.remote, change.notify))]
+        if change.spi is not None and change.notify == str(NotifyType.INVALID_SPI):
+            effects += lacking.lacked(core, change.ike, change.spi, now)
+        return effects
     why = f"the peer says {said(change.notify)}"
     return [effect for exchange in refused for effect in removal.fail(core, exchange, why, tell=False)]
 

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: ISC
 """Interfaces and their addresses."""
 
+import errno
 import fcntl
 import struct
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_address
 from socket import AF_INET, AF_INET6, AF_UNSPEC
 
-from pyroute2.netlink.rtnl import RTM_GETADDR, RTM_GETLINK, RTM_NEWADDR, RTM_NEWLINK
+from pyroute2.netlink.rtnl import RTM_GETADDR, RTM_GETLINK, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWLINKPROP
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 
 from ike_auth.daemon.network import NetworkError
-from ike_auth.daemon.network.netlink import CREATE, REPLACE, Netlink
+from ike_auth.daemon.network.netlink import CREATE, EXCLUSIVE, REPLACE, Netlink, Refused
 from ike_auth.network import IPAddress
 
 SMALLEST_MTU = 1280  # with less, Linux turns IPv6 off on an interface (RFC 8200 5)
@@ -21,6 +22,7 @@ _SIOCGIFFLAGS, _IFREQ = 0x8913, struct.Struct("16sH22x")  # netdevice(7)
 _NO_DUPLICATES = 0x02  # IFA_F_NODAD: usable at once
 _NO_ADDRESSES = 1  # IN6_ADDR_GEN_MODE_NONE
 _OURS = "ike-auth"
+HOLDS_ONE = "one network namespace holds one ike-auth"
 _QUEUE = 5000  # packets that wait to be read: a tenth of a second of small ones, while a handshake is computed
 
 
@@ -56,7 +58,11 @@ def set_up(netlink: Netlink, number: int, mtu: int | None = None) -> None:
 
 
 def set_up_tun(netlink: Netlink, number: int, mtu: int) -> None:
-    """Up, known as ours, and without a link-local address: that would send its own packets. Raises NetworkError."""
+    """Up, known as ours, and without a link-local address: that would send its own packets.
+
+    Raises NetworkError, also if another process has one in this namespace, or gets one at this moment.
+    """
+    _claim(netlink, number)
     quiet = {"attrs": [("AF_INET6", {"attrs": [("IFLA_INET6_ADDR_GEN_MODE", _NO_ADDRESSES)]})]}
     _change(netlink, number, [("IFLA_IFALIAS", _OURS), ("IFLA_AF_SPEC", quiet), ("IFLA_TXQLEN", _QUEUE)])
     set_up(netlink, number, max(mtu, SMALLEST_MTU))
@@ -69,6 +75,32 @@ def others(netlink: Netlink, number: int) -> list[str]:
         for link in netlink.dump(RTM_GETLINK, ifinfmsg())
         if link.get_attr("IFLA_IFALIAS") == _OURS and link["index"] != number
     ]
+
+
+def _claim(netlink: Netlink, number: int) -> None:
+    """Give the device a second name. The kernel keeps names unique, and forgets this one with the device, and so with
+    the process, however that ends; nobody without CAP_NET_ADMIN can take it before us. Raises NetworkError if another
+    interface has it.
+    """
+    message = ifinfmsg()
+    message["index"] = number
+    message["attrs"] = [("IFLA_PROP_LIST", {"attrs": [("IFLA_ALT_IFNAME", _OURS)]})]
+    try:
+        netlink.change(RTM_NEWLINKPROP, message, CREATE | EXCLUSIVE)
+    except Refused as error:
+        if error.errno == errno.EOPNOTSUPP:  # before Linux 5.5
+            return
+        if error.errno != errno.EEXIST:
+            raise
+        if not _is_called_ours(netlink, number):
+            raise NetworkError(f"an interface here is called `{_OURS}`: {HOLDS_ONE}") from None
+
+
+def _is_called_ours(netlink: Netlink, number: int) -> bool:
+    """The device was set down and is to be set up again."""
+    found = (link for link in netlink.dump(RTM_GETLINK, ifinfmsg()) if link["index"] == number)
+    named = (link.get_attr("IFLA_PROP_LIST") for link in found)
+    return any(_OURS in names.altnames() for names in named if names is not None)
 
 
 def add_address(netlink: Netlink, number: int, address: IPv4Interface | IPv6Interface) -> None:

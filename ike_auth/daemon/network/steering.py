@@ -33,9 +33,7 @@ class Steering:
         Raises NetworkError if another process steers in this network namespace.
         """
         if others := links.others(netlink, index):
-            raise NetworkError(
-                f"`{others[0]}` is of another ike-auth that runs here; one network namespace holds one"
-            )
+            raise NetworkError(f"`{others[0]}` is of another ike-auth that runs here: {links.HOLDS_ONE}")
         self._netlink = netlink
         self._index = index
         self._locals: defaultdict[IPNetwork, Counter[Selector]] = defaultdict(Counter)
