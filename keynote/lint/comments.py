@@ -25,11 +25,12 @@ _OWN_LINE: Final = re.compile(r"^[ \t]*(#[^\n]*)", re.MULTILINE)
 
 @dataclass(slots=True, eq=False)
 class Directive:
-    """One comment, in the piece of text that begins at `piece`. It counts for what begins from `start` to `end`;
+    """One comment, in the piece of text from `piece` to `piece_end`. It counts for what begins from `start` to `end`;
     `used` has the codes that it took something back of."""
 
     source: Source
     piece: int
+    piece_end: int
     at: int
     codes: tuple[str, ...]
     start: int
@@ -53,11 +54,11 @@ def directives(source: Source) -> Iterator[Directive]:
             codes = tuple(code.upper() for code in re.split(r"[, \t]+", found[1].strip()) if code)
             line_start = text.rfind("\n", 0, at) + 1
             if whole_file:
-                yield Directive(source, start, at, codes, 0, len(text), True)
+                yield Directive(source, start, end, at, codes, 0, len(text), True)
             elif text[line_start:at].strip():
-                yield Directive(source, start, at, codes, line_start, at)
+                yield Directive(source, start, end, at, codes, line_start, at)
             else:
-                yield Directive(source, start, at, codes, start, end)
+                yield Directive(source, start, end, at, codes, start, end)
 
 
 def _comments(text: str, start: int, end: int) -> Iterator[tuple[int, str]]:
