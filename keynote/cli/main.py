@@ -8,7 +8,9 @@ from typing import Any, Final, NoReturn
 import click
 
 from keynote import report, test
+from keynote.cli.attributes import attributes
 from keynote.cli.inputs import decide, legacy_option, query_options
+from keynote.cli.lint import command as lint_command
 from keynote.cli.program import Program, json_option, print_json
 from keynote.cli.signing import keygen, sign, sigver
 from keynote.cli.tree import print_tree
@@ -110,7 +112,7 @@ def run_tests(paths: Sequence[Path], legacy_signatures: bool, as_json: bool) -> 
     return ERROR if failed else ALLOWED
 
 
-for command in (keygen, sign, sigver, verify):
+for command in (keygen, sign, sigver, verify, attributes, lint_command):
     commands.add_command(command)
 
 

@@ -2,7 +2,8 @@
 """`# lint: ignore KN111`: findings that the text itself takes back.
 
 At the end of a line the comment counts for that line; on a line of its own for the assertion that it stands in, and
-below a Signature, which does not cover it, as well; in a piece that is nothing but comments for the whole file.
+below a Signature, which does not cover it, as well; in a piece that is nothing but comments for the whole file. After
+the codes there may be words, which say why.
 """
 
 import re
@@ -17,7 +18,7 @@ from keynote.files import blocks, is_only_comments
 from keynote.locations import Source
 
 _MARK: Final = re.compile(r"#[^\n]*\blint:[ \t]*ignore\b")
-_DIRECTIVE: Final = re.compile(r"#\s*lint:[ \t]*ignore\b[ \t:]*([A-Za-z0-9, \t]*)")
+_DIRECTIVE: Final = re.compile(r"#\s*lint:[ \t]*ignore\b[ \t:]*((?:[A-Za-z]{2}[0-9]+\b[, \t]*)*)")
 _FIELD: Final = re.compile(r"^([A-Za-z-]+):", re.MULTILINE)
 _TOKEN: Final = re.compile(rf"#[^\n]*|{literals.PATTERN}")
 _OWN_LINE: Final = re.compile(r"^[ \t]*(#[^\n]*)", re.MULTILINE)
