@@ -20,20 +20,32 @@ _FIELD = re.compile(r"\n*(?:[ \t#]|[A-Za-z-]+:)")
 
 def excerpt(source: Source, at: int, start: int, end: int) -> str:
     """The line that holds the offset `at`, and a caret. The assertion it belongs to is `source.text[start:end]`."""
-    line_start, line = source.line(source.location(at).line)
-    line_end = line_start + len(line)
-    before: list[str] = []
-    after: list[str] = []
-    position = line_start
-    hidden = _hidden(source.text, _beginning(source.text, start), end)
-    for span_start, span_end in [*hidden, (line_end, line_end)]:
-        if span_end < line_start or span_start > line_end:
-            continue
-        _divide(source.text, position, max(span_start, line_start), at, before, after)
-        if max(span_start, line_start) < min(span_end, line_end):
-            (before if span_end <= at else after).append(f'"{HIDDEN}"')
-        position = min(span_end, line_end)
-    return _cropped("".join(before), "".join(after))
+    return Excerpts(source, start, end).at(at)
+
+
+class Excerpts:
+    """Makes excerpts of one assertion, `source.text[start:end]`, having looked once for what to hide."""
+
+    def __init__(self, source: Source, start: int, end: int) -> None:
+        self._source = source
+        self._hidden = _hidden(source.text, _beginning(source.text, start), end)
+
+    def at(self, at: int) -> str:
+        """The line that holds the offset `at`, and a caret."""
+        source = self._source
+        line_start, line = source.line(source.location(at).line)
+        line_end = line_start + len(line)
+        before: list[str] = []
+        after: list[str] = []
+        position = line_start
+        for span_start, span_end in [*self._hidden, (line_end, line_end)]:
+            if span_end < line_start or span_start > line_end:
+                continue
+            _divide(source.text, position, max(span_start, line_start), at, before, after)
+            if max(span_start, line_start) < min(span_end, line_end):
+                (before if span_end <= at else after).append(f'"{HIDDEN}"')
+            position = min(span_end, line_end)
+        return _cropped("".join(before), "".join(after))
 
 
 def _beginning(text: str, start: int) -> int:

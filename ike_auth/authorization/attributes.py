@@ -82,6 +82,19 @@ _IDENTITY_TYPES = {
     IdType.KEY_ID: "Key ID",
 }
 _PROTOCOLS = {6: "tcp", 17: "udp", 97: "etherip"}
+#: The words that attributes can have, beside `yes` and `no`; the schema has them all.
+WORDS = {
+    "phase_1": frozenset(_PHASE_1.values()),
+    "esp_encapsulation": frozenset({"transport", *_TUNNELS.values()}),
+    "esp_enc_alg": frozenset(_ENCRYPTION.values()),
+    "esp_auth_alg": frozenset(_AUTHENTICATION.values()),
+    "ah_auth_alg": frozenset(_AUTHENTICATION.values()),
+    "ah_hash_alg": frozenset(_AH_HASH.values()),
+    "comp_alg": frozenset(_COMPRESSION.values()),
+    "remote_id_type": frozenset(_IDENTITY_TYPES.values()),
+    "remote_filter_type": frozenset(f"IPv{v} {kind}" for v in (4, 6) for kind in ("address", "range", "subnet")),
+    "remote_filter_proto": frozenset(_PROTOCOLS.values()),
+}
 
 
 def phase1(request: IdentityRequest, now: datetime) -> Attributes:

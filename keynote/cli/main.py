@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from keynote import report
-from keynote.cli import diff, graph, test, who
+from keynote.cli import attributes, diff, graph, lint, test, who
 from keynote.cli.inputs import decide, query_options
 from keynote.cli.program import Program, print_json
 from keynote.cli.signing import keygen, sign, sigver
@@ -78,7 +78,19 @@ def why(as_json: bool, **question: Any) -> int:
     return _status(decision)
 
 
-for command in (diff.command, graph.command, keygen, sign, sigver, test.command, verify, who.command):
+_OTHERS: Final = (
+    attributes.attributes,
+    diff.command,
+    graph.command,
+    keygen,
+    lint.command,
+    sign,
+    sigver,
+    test.command,
+    verify,
+    who.command,
+)
+for command in _OTHERS:
     commands.add_command(command)
 
 

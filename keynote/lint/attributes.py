@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import Final
 
 from keynote.lint.findings import Check, Draft, Severity
-from keynote.lint.flow import Fact, attribute, fact
+from keynote.lint.flow import Fact, attribute
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
 from keynote.redaction import quoted
 from keynote.schemas.ipsec import APP_DOMAIN, ATTRIBUTES, Kind
@@ -29,7 +29,7 @@ def facts(policy: Policy) -> Iterator[tuple[Subject, Fact]]:
     """The relations, of clauses for IPsec, between an attribute of the schema and a constant."""
     for subject, clause in ipsec_clauses(policy):
         for passage in clause.flow.passages:
-            found = fact(passage.relation, subject.assertion.constants)
+            found = passage.fact
             if found is not None and found.name in ATTRIBUTES:
                 yield subject, found
 
@@ -73,7 +73,7 @@ def misspelt_app_domain(policy: Policy) -> Iterator[Draft]:
     for subject in policy.subjects:
         for clause in subject.clauses:
             for passage in clause.flow.passages:
-                found = fact(passage.relation, subject.assertion.constants)
+                found = passage.fact
                 if found is not None and found.name == "app_domain" and _nearly_ipsec(found.value):
                     yield subject.in_conditions(
                         found.relation,

@@ -2,7 +2,8 @@
 """`# lint: ignore KN111`: findings that the text itself takes back.
 
 At the end of a line the comment counts for that line; on a line of its own for the assertion that it stands in, and
-below a Signature, which does not cover it, as well; in a piece that is nothing but comments for the whole file.
+below a Signature, which does not cover it, as well; in a piece that is nothing but comments for the whole file. After
+the codes there may be words, which say why.
 """
 
 import re
@@ -17,7 +18,7 @@ from keynote.files import blocks, is_only_comments
 from keynote.locations import Source
 
 _MARK: Final = re.compile(r"#[^\n]*\blint:[ \t]*ignore\b")
-_DIRECTIVE: Final = re.compile(r"#\s*lint:[ \t]*ignore\b[ \t:]*([A-Za-z0-9, \t]*)")
+_DIRECTIVE: Final = re.compile(r"#\s*lint:[ \t]*ignore\b[ \t:]*((?:[A-Za-z]{2}[0-9]+\b[, \t]*)*)")
 _FIELD: Final = re.compile(r"^([A-Za-z-]+):", re.MULTILINE)
 _TOKEN: Final = re.compile(rf"#[^\n]*|{literals.PATTERN}")
 _OWN_LINE: Final = re.compile(r"^[ \t]*(#[^\n]*)", re.MULTILINE)
@@ -25,11 +26,12 @@ _OWN_LINE: Final = re.compile(r"^[ \t]*(#[^\n]*)", re.MULTILINE)
 
 @dataclass(slots=True, eq=False)
 class Directive:
-    """One comment, in the piece of text that begins at `piece`. It counts for what begins from `start` to `end`;
+    """One comment, in the piece of text from `piece` to `piece_end`. It counts for what begins from `start` to `end`;
     `used` has the codes that it took something back of."""
 
     source: Source
     piece: int
+    piece_end: int
     at: int
     codes: tuple[str, ...]
     start: int
@@ -53,11 +55,11 @@ def directives(source: Source) -> Iterator[Directive]:
             codes = tuple(code.upper() for code in re.split(r"[, \t]+", found[1].strip()) if code)
             line_start = text.rfind("\n", 0, at) + 1
             if whole_file:
-                yield Directive(source, start, at, codes, 0, len(text), True)
+                yield Directive(source, start, end, at, codes, 0, len(text), True)
             elif text[line_start:at].strip():
-                yield Directive(source, start, at, codes, line_start, at)
+                yield Directive(source, start, end, at, codes, line_start, at)
             else:
-                yield Directive(source, start, at, codes, start, end)
+                yield Directive(source, start, end, at, codes, start, end)
 
 
 def _comments(text: str, start: int, end: int) -> Iterator[tuple[int, str]]:

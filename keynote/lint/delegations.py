@@ -8,13 +8,14 @@ from typing import Final
 
 from keynote.lint.findings import Check, Draft, Severity
 from keynote.lint.graph import by_authorizer, can_request, cycles
+from keynote.lint.spelling import Speller
 from keynote.lint.subjects import Policy
 from keynote.principals import POLICY, shown_principal
 from keynote.syntax import Name, Nobody, Threshold, walk
 
 
 def issues_nothing(policy: Policy) -> Iterator[Draft]:
-    issuers = by_authorizer(policy)
+    issuers, speller = by_authorizer(policy), Speller()
     for subject in policy.subjects:
         for node, name in subject.names.items() if subject.ipsec else ():
             if name is not None and name != POLICY and not can_request(name) and name not in issuers:
@@ -22,8 +23,8 @@ def issues_nothing(policy: Policy) -> Iterator[Draft]:
                     f"`{shown_principal(name)}` is no key, no `DN:` and no passphrase, so it never requests anything,"
                     " and no assertion delegates for it"
                 )
-                close = difflib.get_close_matches(name, issuers, n=1)
-                hint = f"did you mean `{shown_principal(close[0])}`?" if close else _principal_hint(name)
+                close = speller.meant(name, issuers)
+                hint = f"did you mean `{shown_principal(close)}`?" if close else _principal_hint(name)
                 yield subject.in_licensees(node, message, hint)
 
 
@@ -50,16 +51,16 @@ def dangling(policy: Policy) -> Iterator[Draft]:
         return  # credentials alone, whose policy is elsewhere
     if any(None in subject.names.values() for subject in policy.subjects):
         return  # who is licensed depends on the action
-    licensed = {name for subject in policy.subjects for name in subject.names.values()}
+    licensed = {name for subject in policy.subjects for name in subject.names.values() if name is not None}
+    speller = Speller()
     for subject in policy.subjects:
         authorizer = subject.authorizer
         if authorizer is None or authorizer == POLICY or authorizer in licensed:
             continue
         if _nearly_policy(authorizer):
             continue
-        names = [name for name in licensed if name is not None]
-        close = difflib.get_close_matches(authorizer, names, n=1, cutoff=0.9) if len(names) < 1000 else []
-        hint = f"did you mean `{shown_principal(close[0])}`?" if close else ""
+        close = speller.meant(authorizer, licensed, 0.9)
+        hint = f"did you mean `{shown_principal(close)}`?" if close else ""
         message = f"no assertion licenses `{shown_principal(authorizer)}`, so this one counts for nothing"
         yield subject.as_a_whole(message, hint)
 

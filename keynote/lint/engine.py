@@ -8,10 +8,10 @@ from typing import Final
 
 from keynote.assertions import Assertion
 from keynote.errors import Problem
-from keynote.excerpts import excerpt
+from keynote.excerpts import Excerpts
 from keynote.limits import Limits
 from keynote.lint.comments import Directive, Ignored
-from keynote.lint.findings import Check, Finding
+from keynote.lint.findings import Check, Draft, Finding
 from keynote.lint.subjects import Policy, Subject, subjects
 from keynote.lint.table import CHECKS, NOT_KEYNOTE, USELESS_COMMENT
 from keynote.locations import Source
@@ -47,13 +47,13 @@ def lint(
     sources = {id(subject.assertion.source): subject.assertion.source for subject in read}
     ignored = Ignored(sources.values())
     found: dict[tuple[str, int, int], Finding] = {}
+    made: dict[int, Excerpts] = {}
     for number, check in enumerate(wanted, 1):
         for draft in check.run(policy) if check.run is not None else ():
             source = draft.subject.assertion.source
             key = (check.code, id(source), draft.at)
             if key not in found and not ignored.takes_back(check.code, source, draft.at):
-                assertion = draft.subject.assertion
-                found[key] = _finding(check, source, draft.at, draft.message, draft.hint, assertion)
+                found[key] = _finding(check, draft, _excerpts(made, draft.subject.assertion))
         progress(len(read) + number, total)
     findings = list(found.values())
     if USELESS_COMMENT in wanted:
@@ -82,14 +82,27 @@ def unreadable(problems: Iterable[Problem]) -> Iterator[Finding]:
         )
 
 
-def _finding(
-    check: Check, source: Source, at: int, message: str, hint: str, assertion: Assertion | None = None
-) -> Finding:
+def _excerpts(made: dict[int, Excerpts], assertion: Assertion) -> Excerpts:
+    """Made once for each assertion, in which thousands of clauses may stand."""
+    found = made.get(id(assertion))
+    if found is None:
+        # A field that the checks speak of may stand behind the end of what is signed.
+        end = assertion.source.text.find("\n\n", assertion.end)
+        end = len(assertion.source.text) if end < 0 else end
+        found = made[id(assertion)] = Excerpts(assertion.source, assertion.start, end)
+    return found
+
+
+def _finding(check: Check, draft: Draft, excerpts: Excerpts) -> Finding:
+    source = draft.subject.assertion.source
+    return _found(check, source, draft.at, draft.message, draft.hint, excerpts)
+
+
+def _found(check: Check, source: Source, at: int, message: str, hint: str, excerpts: Excerpts) -> Finding:
     where = source.location(at)
-    start, end = (assertion.start, assertion.end) if assertion is not None else (at, len(source.text))
     line_start, line = source.line(where.line)
-    shown = excerpt(source, at, start, max(end, at))
-    return Finding(check.code, check.severity, message, where, hint, shown, _character(line[: at - line_start]) + 1)
+    character = _character(line[: at - line_start]) + 1
+    return Finding(check.code, check.severity, message, where, hint, excerpts.at(at), character)
 
 
 def _character(before: str) -> int:
@@ -101,16 +114,20 @@ def _character(before: str) -> int:
 
 
 def _useless(directive: Directive, ran: Collection[str]) -> Iterator[Finding]:
-    source, at = directive.source, directive.at
+    for message, hint in _useless_codes(directive, ran):
+        source = directive.source
+        excerpts = Excerpts(source, directive.piece, directive.piece_end)
+        yield _found(USELESS_COMMENT, source, directive.at, message, hint, excerpts)
+
+
+def _useless_codes(directive: Directive, ran: Collection[str]) -> Iterator[tuple[str, str]]:
     if not directive.codes:
-        yield _finding(USELESS_COMMENT, source, at, "this comment names no code", "write `# lint: ignore KN111`")
+        yield "this comment names no code", "write `# lint: ignore KN111`"
     for code in dict.fromkeys(directive.codes):
         if code not in CHECKS:
             close = difflib.get_close_matches(code, CHECKS, n=1)
-            hint = f"did you mean `{close[0]}`?" if close else ""
-            yield _finding(USELESS_COMMENT, source, at, f"there is no code `{code}`", hint)
+            yield f"there is no code `{code}`", f"did you mean `{close[0]}`?" if close else ""
         elif code == NOT_KEYNOTE.code:
-            yield _finding(USELESS_COMMENT, source, at, f"`{code}` cannot be ignored", "")
+            yield f"`{code}` cannot be ignored", ""
         elif code in ran and code not in directive.used and code != USELESS_COMMENT.code:
-            message = f"`{code}` finds nothing here, so this comment ignores nothing"
-            yield _finding(USELESS_COMMENT, source, at, message, "take it away")
+            yield f"`{code}` finds nothing here, so this comment ignores nothing", "take it away"

@@ -87,9 +87,10 @@ def attribute(node: Node, constants: Mapping[str, str]) -> str | None:
 @dataclass(frozen=True, slots=True, eq=False)
 class Passage:
     """A relation, the state in which it is met, and those that it leads to if it holds and if it fails; `negated`:
-    the test wants it to fail."""
+    the test wants it to fail. `fact` is what it compares, if that is an attribute with a constant."""
 
     relation: Relation
+    fact: Fact | None
     negated: bool
     before: State
     holds: Reached
@@ -110,27 +111,37 @@ def follow(test: Test, start: State, constants: Mapping[str, str], schema: Mappi
         return Flow(start, ())
     passages: list[Passage] = []
     # Connectives are walked on a stack of their own: tests nest by the thousand. A test takes the state it begins in
-    # and leaves a pair: where it holds, where it fails.
+    # and leaves a pair: where it holds, where it fails; or None for one that nobody asks for (`wanted`).
     results: list[tuple[Reached, Reached]] = []
-    todo: list[tuple[str, Test, bool, Reached]] = [("test", test, False, start)]
+    todo: list[tuple[str, Test, bool, Reached, tuple[bool, bool]]] = [("test", test, False, start, (True, False))]
     while todo:
-        step, node, negated, state = todo.pop()
+        step, node, negated, state, wanted = todo.pop()
         match node, step:
-            case ((And() | Or()), "test"):
-                todo += [("right", node, negated, None), ("test", node.left, negated, state)]
+            case And(), "test":
+                todo += [
+                    ("right", node, negated, None, wanted),
+                    ("test", node.left, negated, state, (True, wanted[1])),
+                ]
+            case Or(), "test":
+                todo += [
+                    ("right", node, negated, None, wanted),
+                    ("test", node.left, negated, state, (wanted[0], True)),
+                ]
             case ((And() | Or()), "right"):
-                todo.append(("join", node, negated, None))
                 # A connective's right side is met where its left side did not settle the matter.
                 begin = results[-1][0 if isinstance(node, And) else 1]
-                todo.append(("test", node.right, negated, begin))
+                todo += [("join", node, negated, None, wanted), ("test", node.right, negated, begin, wanted)]
             case And(), _:
                 (right, right_fails), (_, left_fails) = results.pop(), results.pop()
-                results.append((right, _joined(left_fails, right_fails)))
+                results.append((right, _joined(left_fails, right_fails) if wanted[1] else None))
             case Or(), _:
                 (right, right_fails), (left, _) = results.pop(), results.pop()
-                results.append((_joined(left, right), right_fails))
+                results.append((_joined(left, right) if wanted[0] else None, right_fails))
             case Not(operand=inner), "test":
-                todo += [("swap", node, negated, None), ("test", inner, not negated, state)]
+                todo += [
+                    ("swap", node, negated, None, wanted),
+                    ("test", inner, not negated, state, (wanted[1], wanted[0])),
+                ]
             case Not(), _:
                 holds, fails = results.pop()
                 results.append((fails, holds))
@@ -140,8 +151,12 @@ def follow(test: Test, start: State, constants: Mapping[str, str], schema: Mappi
                 results.append((None, None))
             case ((Comparison() | Match()), _):
                 assert state is not None, "the case above"
-                exits = _exits(node, state, constants, schema)
-                passages.append(Passage(node, negated, state, *exits))
+                known = fact(node, constants)
+                if known is not None:
+                    exits = _narrowed_both(known, state, schema)
+                else:
+                    exits = _exits(node, state, constants, schema)
+                passages.append(Passage(node, known, negated, state, *exits))
                 results.append(exits)
     return Flow(results[0][0], tuple(passages))
 
@@ -160,9 +175,7 @@ def _joined(one: Reached, other: Reached) -> Reached:
 def _exits(
     relation: Relation, state: State, constants: Mapping[str, str], schema: Mapping[str, Set]
 ) -> tuple[Reached, Reached]:
-    known = fact(relation, constants)
-    if known is not None:
-        return _narrowed_both(known, state, schema)
+    """Of a relation that is no fact."""
     if isinstance(relation, Match):
         return _matched(relation, state, constants, schema)
     truth = constant_truth(relation, constants)

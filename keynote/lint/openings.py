@@ -8,7 +8,7 @@ from typing import Final
 from keynote import expressions
 from keynote.lint.attributes import ipsec_clauses
 from keynote.lint.findings import Check, Draft, Severity
-from keynote.lint.flow import OPPOSITE, Fact, Passage, attribute, fact
+from keynote.lint.flow import OPPOSITE, Fact, Passage, attribute
 from keynote.lint.graph import values_in
 from keynote.lint.sets import Set, compared, only
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
@@ -68,7 +68,7 @@ def _wanted(subject: Subject, passage: Passage) -> Fact | str | None:
     constants = subject.assertion.constants
     if isinstance(passage.relation, Match):
         return attribute(passage.relation.subject, constants) if passage.negated else None
-    found = fact(passage.relation, constants)
+    found = passage.fact
     if found is None or not passage.negated:
         return found
     return Fact(found.relation, found.name, OPPOSITE[found.operator], found.value)

@@ -8,6 +8,7 @@ and all from just after it on.
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 Value: TypeAlias = str | int
@@ -28,6 +29,11 @@ class Set:
         return bool(self.cuts)
 
     def __and__(self, other: "Set") -> "Set":
+        # Mostly one of them is a single value.
+        if self._is_single:
+            return self if self.cuts[0][1] in other else NOTHING
+        if other._is_single:
+            return other if other.cuts[0][1] in self else NOTHING
         return _merged(self.cuts, other.cuts, 2)
 
     def __or__(self, other: "Set") -> "Set":
@@ -37,11 +43,15 @@ class Set:
         return (self & other).cuts == self.cuts
 
     @property
+    def _is_single(self) -> bool:
+        return len(self.cuts) == 2 and self.cuts[0][0] == self.cuts[1][0] and self.cuts[0][1] == self.cuts[1][1]
+
+    @property
     def values(self) -> tuple[Value, ...] | None:
         """The members, if they are single values."""
         found = []
         for start, end in zip(self.cuts[::2], self.cuts[1::2], strict=True):
-            if start[1] != end[1] or start[0] or end[0]:
+            if start[0] or end[0] or _after(start[1]) != end:
                 return None
             found.append(start[1])
         return tuple(found)
@@ -66,10 +76,12 @@ def _merged(one: tuple[_Cut, ...], other: tuple[_Cut, ...], wanted: int) -> Set:
 NOTHING: Final = Set(())
 
 
+_STRINGS: Final = Set(((0, "", -1), (1, "", 0)))
+_INTEGERS: Final = Set(((-1, 0, 0), (1, 0, 0)))
+
+
 def everything(sort: type[Value]) -> Set:
-    zero: Value = "" if sort is str else 0
-    start: _Cut = (0, "", -1) if sort is str else (-1, zero, 0)
-    return Set((start, (1, zero, 0)))
+    return _STRINGS if sort is str else _INTEGERS
 
 
 def only(values: Iterable[Value]) -> Set:
@@ -90,6 +102,7 @@ def _after(value: Value) -> _Cut:
     return (0, value + 1, -1) if isinstance(value, int) else (0, value, 1)
 
 
+@lru_cache(maxsize=4096)
 def compared(operator: str, value: Value) -> Set:
     """The x for which `x operator value`, one of `== != < > <= >=`."""
     whole = everything(type(value))

@@ -10,7 +10,6 @@ from typing import Final
 
 from keynote.binding import unbound as ask_unbound
 from keynote.lint.findings import Check, Draft, Severity
-from keynote.lint.flow import fact
 from keynote.lint.graph import by_authorizer, can_request, values_in, ways
 from keynote.lint.sets import Set, only
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
@@ -43,19 +42,18 @@ def unguarded(policy: Policy) -> Iterator[Draft]:
         if subject.assertion.conditions is None:
             yield subject.as_a_whole("no Conditions: this delegates everything, in whatever application", hint)
         for clause in subject.leaves:
-            if not _tests_app_domain(subject, clause):
+            if not _tests_app_domain(clause):
                 message = "app_domain is not tested: this holds in whatever application"
                 yield subject.in_conditions(clause.node, message, hint)
 
 
-def _tests_app_domain(subject: Subject, clause: ClauseFacts) -> bool:
+def _tests_app_domain(clause: ClauseFacts) -> bool:
     assert clause.state is not None, "leaves hold"
     if _STRANGE not in values_in(clause.state, "app_domain"):
         return True
-    constants = subject.assertion.constants
     return any(
         not passage.negated
-        and fact(passage.relation, constants) is None
+        and passage.fact is None
         and any(isinstance(node, Name) and node.name == "app_domain" for node in walk(passage.relation))
         for passage in clause.passages()
     )

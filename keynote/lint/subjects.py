@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What is looked at: assertions with their clauses, and what is known of each, computed once for all checks."""
 
-import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -17,7 +16,7 @@ from keynote.lint.flow import ANYTHING, Flow, Passage, Reached, follow
 from keynote.lint.sets import Set, only
 from keynote.principals import POLICY, UndecodableKey
 from keynote.schemas import ipsec
-from keynote.syntax import And, Clause, Name, Node, Program, StringExpression, leftmost
+from keynote.syntax import And, Clause, Dereference, Name, Node, Program, StringExpression, leftmost, walk
 
 #: The values of the attributes that have few. One that has only one value is a guard, and worth testing all the same.
 SCHEMA: Final[Mapping[str, Set]] = {
@@ -128,19 +127,43 @@ class Policy:
 
 def subjects(policies: Iterable[Assertion], credentials: Iterable[Assertion], limits: Limits) -> Iterator[Subject]:
     """The facts of each assertion, in their order."""
-    read = functools.cache(_clauses)
+    read = _Reader()
     for trusted, assertions in ((True, policies), (False, credentials)):
         for assertion in assertions:
             yield _subject(assertion, trusted, limits, read)
 
 
-_Read = Callable[[Program, tuple[tuple[str, str], ...]], tuple[ClauseFacts, ...]]
+class _Reader:
+    """Reads the clauses of Conditions, those of equal text and constants once."""
+
+    def __init__(self) -> None:
+        self._names: dict[Program, frozenset[str]] = {}
+        self._clauses: dict[Hashable, tuple[ClauseFacts, ...]] = {}
+
+    def clauses(self, program: Program, constants: Mapping[str, str]) -> tuple[ClauseFacts, ...]:
+        names = self._names.get(program)
+        if names is None:
+            found = [node for node in walk(program) if isinstance(node, (Name, Dereference))]
+            computed = any(isinstance(node, Dereference) for node in found)
+            names = (
+                frozenset([_ALL]) if computed else frozenset(node.name for node in found if isinstance(node, Name))
+            )
+            self._names[program] = names
+        used = constants if _ALL in names else {name: constants[name] for name in constants.keys() & names}
+        key = (program, frozenset(used.items()))
+        if key not in self._clauses:
+            self._clauses[key] = _clauses(program, used)
+        return self._clauses[key]
 
 
-def _subject(assertion: Assertion, trusted: bool, limits: Limits, read: _Read) -> Subject:
+#: Stands for every name, where one is computed. It is none itself.
+_ALL: Final = "*"
+
+
+def _subject(assertion: Assertion, trusted: bool, limits: Limits, read: _Reader) -> Subject:
     clauses: tuple[ClauseFacts, ...] = ()
     if assertion.conditions is not None:
-        clauses = read(assertion.conditions.tree, tuple(sorted(assertion.constants.items())))
+        clauses = read.clauses(assertion.conditions.tree, assertion.constants)
     names = {}
     if assertion.licensees is not None:
         names = {node: _principal(node, assertion.constants) for node in principal_nodes(assertion.licensees.tree)}
@@ -170,13 +193,13 @@ def _refused(assertion: Assertion, trusted: bool, limits: Limits) -> str | None:
 # -- clauses ---------------------------------------------------------------------------------------------------------
 
 
-def _clauses(program: Program, constants: tuple[tuple[str, str], ...]) -> tuple[ClauseFacts, ...]:
+def _clauses(program: Program, constants: Mapping[str, str]) -> tuple[ClauseFacts, ...]:
     """In the order of the text. Only what is for IPsec is read by its schema, and that shows once it is read."""
-    found = _followed(program, dict(constants), lambda node: {})
+    found = _followed(program, constants, lambda node: {})
     guarded = {clause.node for clause in found if clause.ipsec}
     if not guarded:
         return found
-    return _followed(program, dict(constants), lambda node: SCHEMA if node in guarded else {})
+    return _followed(program, constants, lambda node: SCHEMA if node in guarded else {})
 
 
 def _followed(

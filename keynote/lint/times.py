@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from keynote.lint.findings import Check, Draft, Severity
-from keynote.lint.flow import OPPOSITE, fact
+from keynote.lint.flow import OPPOSITE
 from keynote.lint.graph import values_in
 from keynote.lint.sets import compared
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
@@ -38,7 +38,7 @@ def _windows(policy: Policy) -> Iterator[tuple[Subject, ClauseFacts, str, tuple[
         for clause in subject.leaves:
             for clock in _CLOCKS:
                 state = clause.state
-                if state is not None and clock in state and (end := _end(subject, clause, clock)):
+                if state is not None and clock in state and (end := _end(clause, clock)):
                     yield subject, clause, clock, end
 
 
@@ -49,11 +49,11 @@ def _open(clause: ClauseFacts, clock: str, time: datetime) -> bool:
     return bool(values_in(clause.state, clock) & compared(">=", text))
 
 
-def _end(subject: Subject, clause: ClauseFacts, clock: str) -> tuple[Node, str] | None:
+def _end(clause: ClauseFacts, clock: str) -> tuple[Node, str] | None:
     """The earliest upper bound in the text."""
     found: list[tuple[str, Node, str]] = []
     for passage in clause.passages():
-        known = fact(passage.relation, subject.assertion.constants)
+        known = passage.fact
         if known is None or known.name != clock or not isinstance(known.value, str):
             continue
         operator = OPPOSITE[known.operator] if passage.negated else known.operator

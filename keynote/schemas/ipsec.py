@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from keynote.redaction import quoted
 
@@ -57,6 +57,18 @@ class Attribute:
             return True
         form = _FORMS[Kind.NUMBER] if self.kind is Kind.WORD_OR_NUMBER else _FORMS.get(self.kind)
         return form is not None and form.fullmatch(value) is not None
+
+    def data(self) -> dict[str, Any]:
+        """As it is told to programs. `kind` is one of the names of `Kind`, in lower case."""
+        return {
+            "name": self.name,
+            "meaning": self.meaning,
+            "kind": self.kind.name.lower(),
+            "words": list(self.words),
+            "domain": self.domain,
+            "may_be_empty": self.may_be_empty,
+            "phase1": self.phase1,
+        }
 
     @property
     def domain(self) -> str:

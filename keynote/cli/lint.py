@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: ISC
+"""`keynote lint`: what is doubtful in policies, before somebody relies on them."""
+
+import json
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import click
+
+from keynote.assertions import Assertion
+from keynote.cli.inputs import FILE, InputError, legacy_option
+from keynote.cli.program import json_option, print_json, tell
+from keynote.complaints import BadInput, Complaint, Place
+from keynote.errors import Problem
+from keynote.files import EXPOSED, parse_all, read_policy
+from keynote.limits import Limits
+from keynote.lint import CHECKS, Finding, Severity, in_order, lint, unreadable
+from keynote.lint.engine import Progress
+from keynote.lint.pages import page, reference
+from keynote.lint.sarif import sarif
+from keynote.redaction import quoted
+
+CLEAN: Final = 0
+FOUND: Final = 2
+
+_MANY: Final = 500  # assertions from which on it takes long enough to show how far it is
+_NEVER: Final = "never"
+_SEVERITIES: Final = [str(severity) for severity in Severity]
+
+
+@click.command("lint")
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATH]...")
+@click.option(
+    "-c", "--credential", "--credentials", "credentials", multiple=True, type=FILE, help="File of credentials."
+)
+@click.option("--select", multiple=True, metavar="CODES", help="Only these checks: `KN101,KN2`; a prefix will do.")
+@click.option("--ignore", multiple=True, metavar="CODES", help="All checks but these.")
+@click.option("--strict", is_flag=True, help="The same as --fail-on info.")
+@click.option(
+    "--fail-on",
+    type=click.Choice([*_SEVERITIES, _NEVER]),
+    default="warning",
+    show_default=True,
+    help="The least severity that makes the exit status 2.",
+)
+@click.option("--now", metavar="TIME", help="The time to hold windows against: YYYYMMDDHHMMSS in UTC, or ISO 8601.")
+@click.option("--explain", metavar="CODE", help="Say what a check is, or with `all` what all are.")
+@click.option("--sarif", "sarif_file", type=FILE, metavar="FILE", help="Write SARIF 2.1.0 as well; `-` prints it.")
+@legacy_option()
+@json_option()
+def command(
+    paths: Sequence[Path],
+    credentials: Sequence[Path],
+    select: Sequence[str],
+    ignore: Sequence[str],
+    strict: bool,
+    fail_on: str,
+    now: str | None,
+    explain: str | None,
+    sarif_file: Path | None,
+    legacy_signatures: bool,
+    as_json: bool,
+) -> int:
+    """Look for what is doubtful in policies.
+
+    The files that are named are looked at together; of a folder, the *.kn files of each folder in it. The exit status
+    is 0 if nothing was found that matters (--fail-on), 2 if something was, and 1 for every error.
+
+    A finding is ignored by a comment, `# lint: ignore KN111`: at the end of its line, or on a line of its own for the
+    assertion.
+
+    \b
+    Example:
+      keynote lint policy.kn
+      keynote lint --explain KN111
+    """
+    if explain is not None:
+        click.echo(_explained(explain), nl=False)
+        return CLEAN
+    if not paths and not credentials:
+        raise InputError("nothing to look at", hint="name policy files, or credentials with -c")
+    codes = _codes(select, ignore)
+    time = _time(now)
+    findings: list[Finding] = []
+    count = 0
+    for policy_files, credential_files in _sets(paths, credentials):
+        policies, mistakes = _parsed(policy_files)
+        given, also = _parsed(credential_files)
+        count += len(policies) + len(given)
+        findings += unreadable([*mistakes, *also])
+        with _progress(len(policies) + len(given)) as progress:
+            limits = Limits(legacy_signatures)
+            findings += lint(policies, given, now=time, codes=codes, limits=limits, progress=progress)
+    ordered = in_order(findings)
+    _tell(ordered, count, sarif_file, as_json)
+    return FOUND if _matters(ordered, "info" if strict else fail_on) else CLEAN
+
+
+def _matters(findings: Sequence[Finding], fail_on: str) -> bool:
+    return fail_on != _NEVER and any(finding.severity >= Severity[fail_on.upper()] for finding in findings)
+
+
+# -- options ---------------------------------------------------------------------------------------------------------
+
+
+def _explained(code: str) -> str:
+    if code == "all":
+        return reference()
+    check = CHECKS.get(code.upper())
+    if check is None:
+        raise InputError(f"there is no check {quoted(code)}", hint="`--explain all` has them all")
+    return page(check)
+
+
+def _codes(select: Sequence[str], ignore: Sequence[str]) -> frozenset[str]:
+    selected = _matching(select) if select else frozenset(CHECKS)
+    return selected - _matching(ignore)
+
+
+def _matching(arguments: Sequence[str]) -> frozenset[str]:
+    """The codes that begin with one of the words."""
+    found: set[str] = set()
+    for word in (part.strip().upper() for argument in arguments for part in argument.split(",")):
+        codes = [code for code in CHECKS if word and code.startswith(word)]
+        if not codes:
+            raise InputError(f"no check has the code {quoted(word)}", hint="`--explain all` has them all")
+        found.update(codes)
+    return frozenset(found)
+
+
+def _time(text: str | None) -> datetime:
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        time = datetime.strptime(text, "%Y%m%d%H%M%S") if text.isdigit() else datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"--now {quoted(text)} is no time", hint="write `20260101000000`") from None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+
+
+# -- files -----------------------------------------------------------------------------------------------------------
+
+
+def _sets(paths: Sequence[Path], credentials: Sequence[Path]) -> Iterator[tuple[list[Path], list[Path]]]:
+    """What belongs together: the files that are named, and those of each folder."""
+    files = [path for path in paths if not path.is_dir()]
+    if files or credentials:
+        yield files, list(credentials)
+    for path in paths:
+        if not path.is_dir():
+            continue
+        found = sorted(path.rglob("*.kn"))
+        if not found:
+            raise BadInput("no *.kn file in this folder", Place(str(path)))
+        for folder in dict.fromkeys(file.parent for file in found):
+            untrusted = _credentials_of(folder)
+            here = [file for file in found if file.parent == folder]
+            yield [file for file in here if file.name not in untrusted], [f for f in here if f.name in untrusted]
+
+
+def _credentials_of(folder: Path) -> frozenset[str]:
+    """The files that the folder's table of queries, if there is one, gives as credentials."""
+    try:
+        given = tomllib.loads((folder / "queries.toml").read_text(encoding="utf-8")).get("credentials", [])
+    except (OSError, ValueError):
+        return frozenset()  # `keynote test` says what is wrong with it
+    names = [given] if isinstance(given, str) else given
+    return frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
+
+
+def _parsed(paths: Sequence[Path]) -> tuple[list[Assertion], list[Problem]]:
+    assertions: list[Assertion] = []
+    problems: list[Problem] = []
+    for path in paths:
+        text, exposed = read_policy(path)
+        if exposed:
+            tell("keynote", "warning", [Complaint(EXPOSED, Place(str(path)), f"chmod 600 {path}")])
+        found, mistakes = parse_all(text, name=str(path))
+        assertions += found
+        problems += mistakes
+    return assertions, problems
+
+
+@contextmanager
+def _progress(count: int) -> Iterator[Progress]:
+    if count < _MANY or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console  # half of what this command loads, and seldom needed
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("lint", total=count)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+# -- output ----------------------------------------------------------------------------------------------------------
+
+
+def _tell(findings: Sequence[Finding], count: int, sarif_file: Path | None, as_json: bool) -> None:
+    if sarif_file is not None:
+        _write_sarif(findings, sarif_file)
+        if str(sarif_file) == "-":
+            return
+    if as_json:
+        print_json({"assertions": count, "findings": [finding.data() for finding in findings]})
+        return
+    for finding in findings:
+        click.echo(str(finding))
+        if finding.excerpt:
+            click.echo(finding.excerpt)
+        if finding.hint:
+            click.echo(f"    hint: {finding.hint}")
+    click.echo(_summary(findings, count))
+
+
+def _write_sarif(findings: Sequence[Finding], path: Path) -> None:
+    if str(path) == "-":
+        print_json(sarif(findings))
+    else:
+        path.write_text(json.dumps(sarif(findings), indent=2, ensure_ascii=True) + "\n", encoding="ascii")
+
+
+def _summary(findings: Sequence[Finding], count: int) -> str:
+    looked = f"{count} assertion{'' if count == 1 else 's'}"
+    if not findings:
+        return f"{looked}, no findings"
+    by_severity = Counter(finding.severity for finding in findings)
+    parts = [f"{by_severity[each]} {each}{_plural(each, by_severity[each])}" for each in sorted(by_severity)[::-1]]
+    return f"{looked}, {len(findings)} finding{'' if len(findings) == 1 else 's'}: {', '.join(parts)}"
+
+
+def _plural(severity: Severity, count: int) -> str:
+    return "" if count == 1 or severity is Severity.INFO else "s"
