@@ -9,6 +9,7 @@ import click
 
 from keynote import report, test
 from keynote.cli.attributes import attributes
+from keynote.cli.fmt import fmt
 from keynote.cli.inputs import decide, legacy_option, query_options
 from keynote.cli.lint import command as lint_command
 from keynote.cli.program import Program, json_option, print_json
@@ -112,7 +113,7 @@ def run_tests(paths: Sequence[Path], legacy_signatures: bool, as_json: bool) -> 
     return ERROR if failed else ALLOWED
 
 
-for command in (keygen, sign, sigver, verify, attributes, lint_command):
+for command in (keygen, sign, sigver, verify, attributes, fmt, lint_command):
     commands.add_command(command)
 
 
