@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from keynote import report
-from keynote.cli import attributes, diff, graph, lint, test, who
+from keynote.cli import attributes, diff, fmt, graph, lint, test, who
 from keynote.cli.inputs import decide, query_options
 from keynote.cli.program import Program, print_json
 from keynote.cli.signing import keygen, sign, sigver
@@ -81,6 +81,7 @@ def why(as_json: bool, **question: Any) -> int:
 _OTHERS: Final = (
     attributes.attributes,
     diff.command,
+    fmt.fmt,
     graph.command,
     keygen,
     lint.command,

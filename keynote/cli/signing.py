@@ -139,7 +139,7 @@ def sign(
     """
     label = algorithm if algorithm.endswith(":") else f"{algorithm}:"
     chosen, _ = signing.algorithm_of(latin_1(label))
-    key = _private_key(private_file)
+    key = private_key(private_file)
     text, name = text_of(assertion_file), str(assertion_file)
     if in_place and not print_offset:
         raise InputError("PRINT-OFFSET 0", hint="in an assertion, a line that goes on is indented")
@@ -153,7 +153,8 @@ def sign(
         tell("keynote", "warning", [Complaint(f"{chosen.name} is a legacy signature", Place(name), hint)])
 
 
-def _private_key(path: Path) -> PrivateKey:
+def private_key(path: Path) -> PrivateKey:
+    """The key in a file. Raises InputError; warns if others can read it."""
     text = text_of(path)
     if path.is_file() and path.stat().st_mode & 0o077:
         tell(

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: ISC
+"""The canonical layout of an assertion: its fields in the order of RFC 2704 4.6, each laid out, with its comments."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from keynote.layout import streams
+from keynote.layout.printer import INDENT, Comment, Mark, laid_out
+from keynote.layout.tokens import tokens
+
+_ORDER: Final = (
+    "KeyNote-Version",
+    "Comment",
+    "Local-Constants",
+    "Authorizer",
+    "Licensees",
+    "Conditions",
+    "Signature",
+)
+_NAMES: Final = {name.lower(): name for name in _ORDER}
+_HEAD: Final = re.compile(r"^([A-Za-z-]+):", re.MULTILINE)
+_COMMENT: Final = re.compile(r"^[ \t]*(#[^\n]*)", re.MULTILINE)
+
+
+@dataclass(slots=True)
+class _Field:
+    name: str
+    text: str
+    above: list[str]
+
+
+def comments_alone(text: str) -> str:
+    """A piece that is nothing but comments."""
+    return "".join(f"{comment.rstrip()}\n" for comment in _COMMENT.findall(text))
+
+
+def assertion(text: str) -> str:
+    """An assertion in the canonical layout, without the field Signature and what stands below it, if it has one."""
+    heads = list(_HEAD.finditer(text))
+    signature = next((number for number, head in enumerate(heads) if head[1].lower() == "signature"), len(heads))
+    end = heads[signature].start() if signature < len(heads) else len(text)
+    fields: list[_Field] = []
+    first = _COMMENT.findall(text[: heads[0].start()])
+    above: list[str] = []
+    for number, head in enumerate(heads[:signature]):
+        stop = heads[number + 1].start() if number + 1 < len(heads) else end
+        name = _NAMES[head[1].lower()]
+        laid, below = _field(name, text[head.end() : stop])
+        fields.append(_Field(name, laid, above))
+        above = below
+    fields.sort(key=lambda field: _ORDER.index(field.name))
+    lines = [comment.rstrip() for comment in first]
+    for field in fields:
+        lines += [*field.above, field.text]
+    return "\n".join([*lines, *above]) + "\n"
+
+
+def _field(name: str, text: str) -> tuple[str, list[str]]:
+    """The field, and the comments below it, which belong to what follows."""
+    if name == "Comment":
+        return _comment(text)
+    found = tokens(text)
+    streams.mark_prefixes(found.tokens)
+    items = streams.assignments(found.tokens) if name == "Local-Constants" else streams.expression(found.tokens)
+    items += [Comment(comment, True) for comment in found.inside]
+    head = f"{name}:"
+    if not items:
+        return head, found.below
+    return head + laid_out([Mark.BEGIN, Mark.IN, Mark.SPACE, *items, Mark.OUT, Mark.END], len(head)), found.below
+
+
+def _comment(text: str) -> tuple[str, list[str]]:
+    lines = [(line, line.strip(" \t")) for line in text.split("\n")]
+    below: list[str] = []
+    while len(lines) > 1 and (not lines[-1][1] or lines[-1][0].startswith("#")):
+        _, comment = lines.pop()
+        if comment:
+            below.insert(0, comment)
+    first, *more = [stripped for _, stripped in lines]
+    head = f"Comment: {first}".rstrip()
+    return "\n".join([head, *(" " * INDENT + line for line in more if line)]), below
