@@ -89,7 +89,7 @@ def _reasons(found: Routes) -> tuple[tuple[Reason, ...], int]:
     ]
     known.sort(key=lambda item: (item[1].distance, item[0].price))
     told = [*(reason for _, reason in known), *_dangling(found), *unreadable[:_UNREADABLE]]
-    if told[0].distance == MAXIMUM:
+    if not told or told[0].distance == MAXIMUM:
         told += _dead_ends(found)
     told.sort(key=lambda reason: reason.distance or 1.5)  # what cannot be read comes after what is sure to be near
     return tuple(told[:MAXIMUM]), rest + max(0, len(told) - MAXIMUM)

@@ -85,6 +85,7 @@ class Routes:
         self.dangling = [one for one in found if one.authorizer not in _ROOTS and not licensed(one.authorizer)]
         self.connected = any(root in self.below for root in _ROOTS)
         self._prices: dict[str, float] = {}
+        self._order: dict[str, int] = {}  # of those with prices: nobody's rests on a later one
         self._needs: dict[str, Needs] = {}
         self._best: dict[str, Link] = {}
         self.totals: dict[Link, tuple[float, Needs]] = {}
@@ -140,7 +141,16 @@ class Routes:
         if field is None or delegation.licensees is None:
             return [], []
         names = self.names(delegation)
-        found = costs(field.tree, lambda node: self._prices.get(names[node], float(names[node] not in self.below)))
+        best = self._best.get(delegation.authorizer)
+        before = self._order[delegation.authorizer] if best is not None and best.delegation is delegation else None
+
+        def cost(node: StringExpression) -> float:
+            name = names[node]
+            if before is not None and self._order.get(name, -1) >= before:
+                return math.inf if name in self.below else _MISSING
+            return self._prices.get(name, float(name not in self.below))
+
+        found = costs(field.tree, cost)
         chosen = dict.fromkeys(names[node] for node in cheapest(field.tree, found))
         have = [name for name in chosen if name in self.below and Missing(name) not in self._needs.get(name, ())]
         return have, [name for name in chosen if name not in have]
@@ -205,12 +215,14 @@ class Routes:
                         heapq.heappush(heap, (total, next(numbers), authorizer, link))
 
     def _settle(self, principal: str, price: float, link: Link | None) -> None:
-        self._prices[principal] = price
         if link is not None:
             self._best[principal] = link
+            # Before it has a price itself: it may be among its own licensees.
             self._needs[principal] = union(link.needs, self._needs_of_licensees(link))
         elif price:
             self._needs[principal] = frozenset([Missing(principal)])
+        self._order[principal] = len(self._order)
+        self._prices[principal] = price
 
     def _cost(self, name: str) -> float:
         return self._prices.get(name, math.inf if name in self.below else _MISSING)
