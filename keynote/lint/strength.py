@@ -8,15 +8,18 @@ delegations considered. So a test is not missed where a delegation further down 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from keynote import expressions, regular_expressions
 from keynote.binding import unbound as ask_unbound
+from keynote.errors import EvaluationError
 from keynote.lint.findings import Check, Draft, Severity
+from keynote.lint.flow import attribute
 from keynote.lint.graph import by_authorizer, can_request, values_in, ways
 from keynote.lint.sets import Set, only
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
 from keynote.principals import POLICY
 from keynote.schemas.ipsec import APP_DOMAIN
 from keynote.session import Session
-from keynote.syntax import Name, Node, walk
+from keynote.syntax import Match, Name, Node, walk
 
 _IPSEC: Final = {"app_domain": only([APP_DOMAIN])}
 #: A value that nobody ever compares anything with.
@@ -115,7 +118,7 @@ def weak_algorithms(policy: Policy) -> Iterator[Draft]:
             if (present := _PRESENT.get(name.partition("_")[0])) is not None:
                 wanted[present] = ["yes"]
             for subject, clause in _ipsec_ways(policy, wanted):
-                if _constrains(clause, name):
+                if _constrains(clause, name) and not _excludes(subject, clause, name, word):
                     found.setdefault(clause, (subject, []))[1].append(word)
         for clause, (subject, weak) in found.items():
             shown = ", ".join(f"`{word}`" for word in weak)
@@ -127,6 +130,25 @@ def _constrains(clause: ClauseFacts, name: str) -> bool:
     """Whether the clause says anything of an attribute. What is not tested at all is another check's matter."""
     state = clause.state
     return clause.ipsec and state is not None and (name in state or f"@{name}" in state)
+
+
+def _excludes(subject: Subject, clause: ClauseFacts, name: str, word: str) -> bool:
+    """Whether a pattern that the attribute is to match does not match this."""
+    constants = subject.assertion.constants
+    for passage in clause.passages():
+        relation = passage.relation
+        if isinstance(relation, Match) and not passage.negated and attribute(relation.subject, constants) == name:
+            pattern = expressions.string(relation.pattern, constants)
+            if isinstance(pattern, str) and not _matches(pattern, word):
+                return True
+    return False
+
+
+def _matches(pattern: str, word: str) -> bool:
+    try:
+        return regular_expressions.compiled(pattern).search(word.encode()) is not None
+    except EvaluationError:
+        return False
 
 
 def _relation_of(clause: ClauseFacts, name: str) -> Node:
