@@ -383,3 +383,11 @@ def test_a_policy_with_a_wrong_signature_is_an_error(capsys: pytest.CaptureFixtu
     assert err.startswith(
         "keynote: error: wrong.kn:3:12: the signature is not its authorizer's, or the text was changed"
     )
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-"])
+def test_a_closed_stream_does_not_change_the_exit_status(closed: str, tmp_path: Path) -> None:
+    (tmp_path / "policy.kn").write_text('Authorizer: "POLICY"\nLicensees: "alice"\n')
+    command = f"{Path(sys.executable).parent / 'keynote'} eval -p policy.kn -k mallory {closed}"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "")
