@@ -78,6 +78,10 @@ def _resend(core: Core, exchange: Exchange, now: Now) -> list[Effect]:
     exchange = exchange._replace(retransmission=exchange.retransmission.again())
     core.exchanges.put(exchange)
     arm_resend(core, exchange, now)
+    if guess := exchange.version.why_silent(exchange.state):
+        removal.remark(core, exchange, guess)
+        so_far = f"no {exchange.version.awaited(exchange.state)} so far; {guess}"
+        core.reasons.update(dict.fromkeys(exchange.connections, so_far))
     return [SendDatagram(message, exchange.local, exchange.remote)]
 
 

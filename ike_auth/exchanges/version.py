@@ -81,5 +81,8 @@ class Version(Protocol):
     def awaited(self, state: State) -> str:
         """`main mode 2`: what would lead on from this state, for reports that it did not come."""
 
+    def why_silent(self, state: State) -> str:
+        """What most often keeps a peer from answering in this state; empty if there is no such thing."""
+
     def offered(self, state: State) -> str:
         """By its names in the configuration, what the peer has yet to choose from; empty if it has chosen."""

@@ -107,6 +107,11 @@ class IkeV1:
     def awaited(self, state: State) -> str:
         return table.expected(_MESSAGES, state) or f"answer about {_ANSWERS[type(state)].about}"
 
+    def why_silent(self, state: State) -> str:
+        if isinstance(state, main_mode.ProofAwaited) and not state.agreed.signs:
+            return "perhaps the pre-shared keys differ: then the peer cannot read what we sent"
+        return ""
+
     def offered(self, state: State) -> str:
         match state:
             case main_mode.Offered():

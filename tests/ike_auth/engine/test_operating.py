@@ -180,8 +180,12 @@ def test_why_policy_says_no(denying: int, said: str) -> None:
 
 def test_why_the_peer_is_refused() -> None:
     a, b = pair(of_b={"key": "another"})
-    network = meet(a, b, seconds=59)
-    assert "no main mode 6" in connection(a, network).why
+    network = meet(a, b, seconds=8)
+    guess = "perhaps the pre-shared keys differ: then the peer cannot read what we sent"
+    assert connection(a, network).why == f"no main mode 6 so far; {guess}"
+    network.run(51)
+    assert connection(a, network).why.startswith("no main mode 6 after 4 attempts; ")
+    assert guess in connection(a, network).why
 
 
 def test_what_went_down() -> None:
