@@ -179,6 +179,11 @@ def _check_needs(
                 message = f"no certificate that bears {quoted(str(identity))}, our identity for `[{peer.name}]`"
                 looked = f"the files in `{certificates.cert_directory}`"
             report(peer.where, message, f"looked for it in {looked}")
+        if identity is None and not generated and not any(bearer.ip_address for bearer in own):
+            message = (
+                f"our identity for `[{peer.name}]` is our address, and no certificate with a private key bears one"
+            )
+            problems.error(peer.where, message, "name another with `ID` in its section, or with `Default-phase-1-ID`")
         if not authorities.certificates and not generated:
             message = f"no certificate in `{certificates.ca_directory}`, so `[{peer.name}]` cannot be believed"
             problems.warn(peer.where, message)

@@ -275,6 +275,18 @@ def test_our_address_is_our_identity_where_there_is_no_other(filled: Folder) -> 
     ]
 
 
+def test_whichever_our_address_is_some_certificate_has_to_bear_it(folder: Folder, filled: Folder) -> None:
+    anywhere = PEER.replace("ID= me\n", "").replace("[me]", "[spare]")
+    assert filled.warnings(anywhere) == []
+    for name in ("certs", "private"):
+        for path in (filled.path / name).iterdir():
+            path.unlink()
+    assert filled.errors(anywhere) == [
+        "vpn:3: our identity for `[peer]` is our address, and no certificate with a private key bears one "
+        "(name another with `ID` in its section, or with `Default-phase-1-ID`)"
+    ]
+
+
 def test_keys_are_asked_for_by_peers_that_sign(folder: Folder) -> None:
     assert folder.warnings(PEER.replace("ID= me", "Authentication= hush\nID= me")) == []
 
