@@ -17,7 +17,7 @@ from keynote.layout import assertions
 from keynote.lint.texts import exact_text
 from keynote.locations import Source
 
-#: Signs an assertion anew: from its text, with the signature that it had, to its text with the new one.
+#: Signs an assertion anew: from its text, without the signature that it had, to its text with the new one.
 Resign = Callable[[Assertion, str], str]
 
 SIGNED: Final = "signed, and a new layout would void the signature"
@@ -58,7 +58,7 @@ def _assertion(found: Assertion, written: str, resign: Resign | None) -> str:
         return written if written.endswith("\n") else f"{written}\n"
     if resign is not None:
         _check_same(found, laid)
-        return resign(found, laid + written[found.end - found.start :])
+        return resign(found, laid) + assertions.below_signature(written[found.end - found.start :])
     at = found.signature.start
     shown = excerpt(found.source, at, found.start, at)
     raise PolicyError([Problem(found.source.location(at), SIGNED, "`--resign KEY` signs it anew", shown)])

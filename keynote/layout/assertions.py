@@ -8,6 +8,7 @@ from typing import Final
 from keynote.layout import streams
 from keynote.layout.printer import INDENT, Comment, Mark, laid_out
 from keynote.layout.tokens import tokens
+from keynote.literals import PATTERN
 
 _ORDER: Final = (
     "KeyNote-Version",
@@ -20,6 +21,8 @@ _ORDER: Final = (
 )
 _NAMES: Final = {name.lower(): name for name in _ORDER}
 _HEAD: Final = re.compile(r"^([A-Za-z-]+):", re.MULTILINE)
+_NEXT: Final = re.compile(r"\n(?![ \t#])")
+_LITERAL: Final = re.compile(PATTERN)
 _COMMENT: Final = re.compile(r"^[ \t]*(#[^\n]*)", re.MULTILINE)
 
 
@@ -56,6 +59,16 @@ def assertion(text: str) -> str:
     return "\n".join([*lines, *above]) + "\n"
 
 
+def below_signature(text: str) -> str:
+    """What stands below the field Signature, with which `text` begins: it is not signed, and stays as it is."""
+    end = _NEXT.search(text)
+    literals = list(_LITERAL.finditer(text, 0, end.start() if end else len(text)))
+    rest, _, below = text[literals[-1].end() if literals else len(text) :].partition("\n")
+    comment = rest.strip()
+    below = f"{comment}\n{below}" if comment.startswith("#") else below
+    return below if not below or below.endswith("\n") else f"{below}\n"
+
+
 def _field(name: str, text: str) -> tuple[str, list[str]]:
     """The field, and the comments below it, which belong to what follows."""
     if name == "Comment":
@@ -67,7 +80,10 @@ def _field(name: str, text: str) -> tuple[str, list[str]]:
     head = f"{name}:"
     if not items:
         return head, found.below
-    return head + laid_out([Mark.BEGIN, Mark.IN, Mark.SPACE, *items, Mark.OUT, Mark.END], len(head)), found.below
+    # A line of its own makes no room for a single word.
+    alone = len(found.tokens) == 1 and not found.tokens[0].before
+    stream = [Mark.BEGIN, Mark.IN, " " if alone else Mark.SPACE, *items, Mark.OUT, Mark.END]
+    return head + laid_out(stream, len(head)), found.below
 
 
 def _comment(text: str) -> tuple[str, list[str]]:

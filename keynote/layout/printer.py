@@ -49,13 +49,15 @@ class _Printer:
         self._pieces: list[str] = []
         self._column = column
         self._indent = 0
-        # A line end or a comment was said, and the next word begins a line.
-        self._ended = False
+        # A line has ended, and the next word begins one that is indented so far.
+        self._next: int | None = None
 
     def text(self) -> str:
         broken: list[bool] = []
         for number, item in enumerate(self._stream):
             match item:
+                case " ":
+                    self._space()
                 case str():
                     self._write(item)
                 case Comment():
@@ -70,39 +72,43 @@ class _Printer:
                 case Mark.OUT:
                     self._indent -= INDENT
                 case Mark.BREAK:
-                    self._ended = True
+                    self._next = self._indent
                 case _ if broken and broken[-1]:
-                    self._ended = True
-                case Mark.SPACE if not self._ended:
-                    self._pieces.append(" ")
-                    self._column += 1
+                    self._next = self._indent
+                case Mark.SPACE:
+                    self._space()
         return "".join(self._pieces)
 
     def _fits(self, number: int) -> bool:
         width = self._widths[number]
-        column = self._indent if self._ended else self._column
+        column = self._column if self._next is None else self._next
         return width is not None and column + width + self._tails[number] <= WIDTH
 
+    def _space(self) -> None:
+        if self._next is None:
+            self._pieces.append(" ")
+            self._column += 1
+
     def _write(self, text: str) -> None:
-        if self._ended:
-            self._new_line()
+        if self._next is not None:
+            self._new_line(self._next)
         self._pieces.append(text)
         self._column = len(text) - text.rindex("\n") - 1 if "\n" in text else self._column + len(text)
 
     def _comment(self, comment: Comment) -> None:
-        if comment.own_line or self._ended:
-            self._new_line()
+        if comment.own_line or self._next is not None:
+            self._new_line(self._indent if self._next is None else self._next)
         else:
             self._pieces.append("  ")
         self._pieces.append(comment.text)
-        self._ended = True
+        self._next = self._indent
 
-    def _new_line(self) -> None:
+    def _new_line(self, indent: int) -> None:
         while self._pieces and self._pieces[-1] == " ":
             self._pieces.pop()
-        self._pieces.append("\n" + " " * self._indent)
-        self._column = self._indent
-        self._ended = False
+        self._pieces.append("\n" + " " * indent)
+        self._column = indent
+        self._next = None
 
 
 def _group_widths(stream: list[Item]) -> dict[int, int | None]:

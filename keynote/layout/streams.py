@@ -10,13 +10,8 @@ from typing import Final
 from keynote.layout.printer import Comment, Item, Mark
 from keynote.layout.tokens import Token
 
-#: What a sign or a conversion follows, and an operand does not end with.
-_BEFORE_OPERAND: Final = frozenset(["(", "{", ",", ";", "!", "@", "&", "$", "->"])
-_BINARY: Final = frozenset(
-    ["==", "!=", "<=", ">=", "<", ">", "~=", "+", "-", "*", "/", "%", "^", ".", "=", "&&", "||", "->"]
-)
-_BEGIN_OPERAND: Final = (Mark.BEGIN, Mark.BEGIN)
-_END_OPERAND: Final = (Mark.END, Mark.END)
+#: Brackets within brackets, beyond which a line is not broken: whoever nests so deep does not read it.
+_DEPTH: Final = 12
 
 
 def expression(tokens: list[Token]) -> list[Item]:
@@ -49,8 +44,9 @@ class _Stream:
         self._tokens = tokens
         self._alternatives = _alternatives(tokens)
         self._items: list[Item] = []
-        # For each open operand (one for each bracket) whether it is one of several alternatives.
+        # For each open operand (one for each bracket) whether its lines are indented.
         self._open: list[bool] = []
+        self._depth = 0
 
     def items(self) -> list[Item]:
         if not self._tokens:
@@ -64,50 +60,66 @@ class _Stream:
             self._end()
         return self._items
 
+    def _mark(self, *marks: Mark) -> None:
+        if self._depth <= _DEPTH:
+            self._items += marks
+        elif not {Mark.SPACE, Mark.BREAK}.isdisjoint(marks):
+            self._items.append(" ")
+
     def _begin(self, number: int) -> None:
-        """An operand of brackets, of a list, or a clause begins with the token of this number."""
-        several = number in self._alternatives
-        self._open.append(several)
-        self._items += _BEGIN_OPERAND
-        if several:
-            self._items.append(Mark.IN)
+        """An expression of brackets, of a list, or a clause begins with the token of this number."""
+        self._mark(Mark.BEGIN)
+        self._begin_operand(number)
 
     def _end(self) -> None:
-        if self._open.pop():
-            self._items.append(Mark.OUT)
-        self._items += _END_OPERAND
+        self._end_operand()
+        self._mark(Mark.END)
+
+    def _begin_operand(self, number: int) -> None:
+        """An operand of `||`, or what is none for want of others."""
+        self._open.append(number in self._alternatives)
+        self._mark(Mark.BEGIN, *([Mark.IN] if self._open[-1] else []))
+
+    def _end_operand(self) -> None:
+        self._mark(*([Mark.OUT] if self._open.pop() else []), Mark.END)
 
     def _token(self, number: int, token: Token, before: Token | None) -> None:
-        items = self._items
         match token.text:
             case "(":
                 self._write(token, before)
-                items += [Mark.BEGIN, Mark.IN, Mark.NOTHING]
+                self._depth += 1
+                self._mark(Mark.BEGIN, Mark.IN, Mark.NOTHING)
                 self._begin(number + 1)
             case ")":
                 self._end()
-                items += [Mark.OUT, Mark.NOTHING]
+                self._mark(Mark.OUT, Mark.NOTHING)
                 self._write(token, before)
-                items.append(Mark.END)
+                self._mark(Mark.END)
+                self._depth -= 1
             case ",":
                 self._end()
                 self._write(token, before)
-                items.append(Mark.SPACE)
+                self._mark(Mark.SPACE)
                 self._begin(number + 1)
             case "&&":
                 self._write(token, before)
-                items.append(Mark.SPACE)
+                self._mark(Mark.SPACE)
             case "||":
                 self._write(token, before)
-                items += [Mark.OUT, Mark.END, Mark.SPACE, Mark.BEGIN, Mark.IN]
+                self._end_operand()
+                self._mark(Mark.SPACE)
+                self._begin_operand(number + 1)
             case "{":
                 self._write(token, before)
                 self._end()
-                items += [Mark.IN, Mark.BREAK]
-                self._begin(number + 1)
+                self._depth += 1
+                self._mark(Mark.IN, Mark.BREAK)
+                if not self._is(number + 1, "}"):
+                    self._begin(number + 1)
             case "}":
-                items += [Mark.OUT, Mark.BREAK]
+                self._mark(Mark.OUT, Mark.BREAK)
                 self._write(token, before)
+                self._depth -= 1
             case ";":
                 self._clause_ends(number, token, before)
             case _:
@@ -117,30 +129,40 @@ class _Stream:
         self._write(token, before)
         if before is None or before.text != "}":
             self._end()
-        following = self._tokens[number + 1 : number + 2]
-        if following and following[0].text != "}":
-            self._items.append(Mark.BREAK)
+        if number + 1 < len(self._tokens) and not self._is(number + 1, "}"):
+            self._mark(Mark.BREAK)
             self._begin(number + 1)
+
+    def _is(self, number: int, text: str) -> bool:
+        return number < len(self._tokens) and self._tokens[number].text == text
 
     def _write(self, token: Token, before: Token | None) -> None:
         _with_comments(self._items, token, " " if _apart(before, token) else "")
 
 
 def _alternatives(tokens: list[Token]) -> frozenset[int]:
-    """The numbers of the tokens with which expressions begin that have an outermost `||`."""
-    found = set()
-    starts = [0]
+    """The numbers of the tokens with which those operands of an `||` begin that are themselves joined by `&&`."""
+    found: set[int] = set()
+    # For each open bracket the operands of the expression in it, and whether they have an `&&`.
+    levels: list[dict[int, bool]] = [{0: False}]
     for number, token in enumerate(tokens):
         match token.text:
             case "(":
-                starts.append(number + 1)
+                levels.append({number + 1: False})
             case ")":
-                starts.pop()
+                found |= _joined(levels.pop())
             case ";" | "," | "{":
-                starts[-1] = number + 1
+                found |= _joined(levels[-1])
+                levels[-1] = {number + 1: False}
             case "||":
-                found.add(starts[-1])
-    return frozenset(found)
+                levels[-1][number + 1] = False
+            case "&&":
+                levels[-1][max(levels[-1])] = True
+    return frozenset(found.union(*map(_joined, levels)))
+
+
+def _joined(operands: dict[int, bool]) -> set[int]:
+    return {start for start, joined in operands.items() if joined} if len(operands) > 1 else set()
 
 
 def _apart(before: Token | None, token: Token) -> bool:

@@ -52,6 +52,7 @@ def tokens(text: str) -> Tokens:
                 outside = match.start() > 0 and text[match.start() - 1] == "\n"
                 waiting.append((written.rstrip(), outside))
             case kind:
+                written = written.lower() if kind == "threshold" else written
                 found.append(Token(kind or "", written, [comment for comment, _ in waiting]))
                 waiting.clear()
                 same_line = True

@@ -14,7 +14,7 @@ from keynote.lint.subjects import ClauseFacts, Policy, Subject
 from keynote.printing import printed
 from keynote.redaction import quoted
 from keynote.schemas.ipsec import ATTRIBUTES
-from keynote.syntax import Dereference, Literal, Match, Name, Node, Program, Truth, walk
+from keynote.syntax import Dereference, Literal, Match, Name, Node, Program, Truth, leftmost, walk
 
 #: The compliance values of the daemon's queries.
 _VALUES: Final = ("false", "true")
@@ -102,7 +102,9 @@ def _pattern_error(subject: Subject, relation: Node) -> str:
 def shadowed(policy: Policy) -> Iterator[Draft]:
     for shadow in shadows.shadows(policy.believed):
         by = shadow.by.assertion
-        where = by.where if shadow.clause is None else by.conditions and by.conditions.where(shadow.clause.node.test)
+        where = by.where
+        if shadow.clause is not None and by.conditions is not None:
+            where = by.conditions.where(leftmost(shadow.clause.node))
         message = f"makes no difference: {where} gives as much, and holds whenever this does"
         if shadow.node is None:
             yield shadow.subject.as_a_whole(f"the assertion {message}")

@@ -288,12 +288,20 @@ def _matched(
 
 def _opaque(relation: Relation, state: State) -> tuple[Reached, Reached]:
     """A relation of which nothing is known, but that it is the same each time."""
-    if any(isinstance(node, Name) and node.name.startswith("_") for node in walk(relation)):
-        return state, state  # `_1` may be another match's
+    if is_fleeting(relation):
+        return state, state
     key = f"?{exact_text(relation)}"
     found = state.get(key, _EITHER)
     holds, fails = found & _TRUE, found & _FALSE
     return ({**state, key: holds} if holds else None), ({**state, key: fails} if fails else None)
+
+
+def is_fleeting(node: Node) -> bool:
+    """Whether an expression may read `_1`, which another match changes."""
+    return any(
+        isinstance(inner, Dereference) or (isinstance(inner, Name) and inner.name.startswith("_"))
+        for inner in walk(node)
+    )
 
 
 _TRUE: Final = only(["true"])

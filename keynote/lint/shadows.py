@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from keynote import expressions
-from keynote.lint.flow import fact, follow
+from keynote.lint.flow import fact, follow, is_fleeting
 from keynote.lint.graph import values_in
 from keynote.lint.sets import Set
 from keynote.lint.subjects import ClauseFacts, Subject
@@ -164,7 +164,7 @@ def _resolved_text(node: Node, constants: Mapping[str, str]) -> str:
     """Constants of two assertions may have one name and two values; and `_1` is another one's each time."""
     names = {inner.name for inner in walk(node) if isinstance(inner, Name)}
     used = sorted((name, constants[name]) for name in names & constants.keys())
-    own = f"#{id(node)}" if any(name.startswith("_") for name in names) else ""
+    own = f"#{id(node)}" if is_fleeting(node) else ""
     return f"{exact_text(node)}{used or ''}{own}"
 
 
