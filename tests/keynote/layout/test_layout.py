@@ -122,6 +122,10 @@ def test_layout(before: str, after: str) -> None:
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_the_library(path: Path) -> None:
     before = path.read_text()
+    if path.parent.name == "partner" and "Signature:" in before:
+        with pytest.raises(PolicyError, match="signed, and a new layout would void the signature"):
+            laid_out(before)
+        return
     after = laid_out(before)
     assert meaning(after) == meaning(before)
     assert max(map(len, after.splitlines())) <= 120
