@@ -11,10 +11,10 @@ from typing import Final
 
 from keynote.assertions import Assertion, Reader
 from keynote.errors import PolicyError, Problem
+from keynote.exact_text import exact_text
 from keynote.excerpts import excerpt
 from keynote.files import blocks, is_only_comments, parse_all
 from keynote.layout import assertions
-from keynote.lint.texts import exact_text
 from keynote.locations import Source
 
 #: Signs an assertion anew: from its text, without the signature that it had, to its text with the new one.

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 from typing import Final
 
+from keynote import expressions, regular_expressions
+from keynote.errors import EvaluationError
 from keynote.lint.findings import Check, Draft, Severity
 from keynote.lint.flow import Fact, attribute
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
@@ -106,9 +108,6 @@ def outside_domain(policy: Policy) -> Iterator[Draft]:
 
 
 def _outside_pattern(subject: Subject, relation: Match) -> Iterator[Draft]:
-    from keynote import expressions, regular_expressions
-    from keynote.errors import EvaluationError
-
     name = attribute(relation.subject, subject.assertion.constants)
     pattern = expressions.string(relation.pattern, subject.assertion.constants)
     described = ATTRIBUTES.get(name or "")

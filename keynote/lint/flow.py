@@ -13,8 +13,8 @@ from typing import Final, TypeAlias
 
 from keynote import expressions, regular_expressions
 from keynote.errors import EvaluationError
+from keynote.exact_text import exact_text
 from keynote.lint.sets import Set, Value, compared, everything, only
-from keynote.lint.texts import exact_text
 from keynote.syntax import (
     And,
     Comparison,

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keynote.errors import PolicyError
+from keynote.exact_text import exact_text
 from keynote.files import parse_all
 from keynote.layout import formatted
 from keynote.layout.printer import WIDTH
-from keynote.lint.texts import exact_text
 from tests.keynote import reference
 
 POLICIES = sorted((Path(__file__).parent.parent.parent.parent / "policies").rglob("*.kn"))
