@@ -51,5 +51,5 @@ lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --group fuzz -c requirements/run.txt -o requirements/fuzz.txt
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis fuzz/found fuzz/grown build dist *.egg-info
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis fuzz/found fuzz/grown demo build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

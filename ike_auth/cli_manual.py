@@ -53,7 +53,8 @@ def register(cli: click.Group, kernels: Mapping[str, Callable[[], KernelAccess]]
 
 
 _control = click.option("--control", "control_path", metavar="PATH", help="The daemon's control socket.")
-_kernel = click.option("--kernel", "kernel_name", metavar="NAME", help="No daemon: straight into this kernel (xfrm).")
+# Hidden as long as no kernel is registered for the commands that users have.
+_kernel = click.option("--kernel", "kernel_name", metavar="NAME", hidden=True, help="No daemon: into this kernel.")
 
 
 @click.command()

@@ -14,7 +14,10 @@ HIDDEN: Final = "passphrase:(hidden)"
 
 HIDDEN_KEY: Final = "private-key:(hidden)"
 
-SECRET: Final = re.compile(r"(passphrase)[a-z0-9-]*:|private-[a-z0-9]+-(?:hex|base64):", re.IGNORECASE)
+# A prefix that is misspelt makes another principal, and tells as much.
+SECRET: Final = re.compile(
+    r"(pas{1,3}[-_]?[phras]{3,7}e?s?)[a-z0-9-]*:|private-[a-z0-9]+-(?:hex|base64):", re.IGNORECASE
+)
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
 

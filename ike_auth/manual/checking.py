@@ -74,7 +74,9 @@ def _advice(statements: list[Statement], *, alone: bool = False) -> Iterator[tup
     unprotected = [add for add in adds if not add.extensions.replay_window]
     if unprotected:
         count = f"{len(unprotected)} SAs" if len(unprotected) > 1 else "an SA"
-        hint = "whoever records packets can send them again; `-r 64` turns it on until either end restarts"
+        hint = "whoever records packets can send them again"
+        if not alone:  # ipsecadm(8) has no option for it
+            hint += "; `-r 64` turns it on until either end restarts"
         yield unprotected[0].where, f"replay protection is off for {count}, as manual keys have it", hint
     for add in adds:
         if add.extensions.replay_window:

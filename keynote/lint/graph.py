@@ -2,19 +2,22 @@
 """Who delegates to whom among the assertions that are looked at."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
 
 from keynote.costs import costs
 from keynote.lint.flow import State, values_of
 from keynote.lint.sets import Set, everything
 from keynote.lint.subjects import SCHEMA, ClauseFacts, Policy, Subject
 from keynote.principals import POLICY, is_key
-from keynote.redaction import is_secret
 from keynote.syntax import Nobody
+
+# The three forms in which the daemon gives a pre-shared key.
+_PASSPHRASES: Final = ("passphrase:", "passphrase-md5-hex:", "passphrase-sha1-hex:")
 
 
 def can_request(principal: str) -> bool:
     """Whether the daemon may ever say that this principal requests something."""
-    return is_key(principal) or principal.startswith("DN:") or is_secret(principal)
+    return is_key(principal) or principal.startswith(("DN:", *_PASSPHRASES))
 
 
 def by_authorizer(policy: Policy) -> Mapping[str, list[Subject]]:

@@ -162,3 +162,14 @@ def test_no_repr_shows_a_passphrase() -> None:
             check_hidden(repr(thing))
     kinds = {type(thing).__name__ for thing in seen.values()}
     assert {"Assertion", "Delegation", "Evidence", "Literal", "CompiledLicensees", "VariableDelegation"} <= kinds
+
+
+@pytest.mark.parametrize("prefix", ["pasphrase", "Passphase-md5-hex", "pass-phrase", "passprhase", "passphrases"])
+def test_a_misspelt_prefix_tells_nothing_either(prefix: str) -> None:
+    assert shown(f"{prefix}:correct horse") == "passphrase:(hidden)"
+    assert "horse" not in quoted(f"DN:/CN=x {prefix}:correct horse")
+
+
+@pytest.mark.parametrize("text", ["DN:/CN=pass", "compass:north", "parser:x", "rsa-hex:30"])
+def test_other_words_stay(text: str) -> None:
+    assert shown(text) == text
