@@ -85,6 +85,8 @@ def run(
         raise click.UsageError("--rootless goes with a command: `--rootless -- COMMAND`")
     if rootless and (kernel or no_kernel or user):
         raise click.UsageError("--rootless is a kernel backend and a user of its own")
+    if no_kernel and kernel not in (None, "none"):
+        raise click.UsageError(f"--no-kernel is --kernel none, and there is --kernel {kernel} too: give one of them")
     if port == nat_port:
         raise click.UsageError(f"--port and --nat-port are both {port}; ESP in UDP needs a port of its own")
     from ike_auth.daemon import start
