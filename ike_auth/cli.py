@@ -13,6 +13,7 @@ from ike_auth import assembly, cli_control, cli_manual
 from ike_auth.assembly import Assembly
 from ike_auth.config.general import KERNELS
 from keynote.cli.program import Failed, Program, json_option, print_json, tell
+from keynote.complaints import Complaint
 
 CONFIG_FILE = "/etc/isakmpd/isakmpd.conf"
 _config = click.option(
@@ -99,7 +100,7 @@ def run(
     try:
         status = start.run(loaded, options, lambda: _assembled(config, policy, port))
     except start.CannotStart as error:
-        raise click.ClickException(str(error)) from None
+        raise Failed([Complaint(str(error))], error.status) from None
     sys.exit(status)
 
 
