@@ -121,6 +121,12 @@ def test_another_version_is_told_ours(serving: Serving) -> None:
     assert answer["error"] == {"message": "version 2 is not spoken here", "hint": "this is version 1"}
 
 
+@pytest.mark.parametrize("version", [b"true", b"1.0", b'"1"', b"null"])
+def test_a_version_is_a_number(serving: Serving, version: bytes) -> None:
+    (answer,) = raw(serving.path, b'{"version": %s, "command": "echo"}\n' % version)
+    assert answer["error"]["hint"] == "this is version 1"
+
+
 def test_a_line_without_end_is_cut_off(serving: Serving) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connected:
         connected.settimeout(10)
