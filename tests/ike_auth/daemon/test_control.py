@@ -27,7 +27,7 @@ def break_down(_: Any) -> None:
     raise RuntimeError("a secret")
 
 
-HANDLERS: dict[str, Handler] = {"echo": dict, "up": refuse, "break": break_down}
+HANDLERS: dict[str, Handler] = {"echo": dict, "reload": dict, "up": refuse, "break": break_down}
 
 
 class Serving:
