@@ -13,6 +13,7 @@ from ike_auth import assembly, cli_control, cli_manual
 from ike_auth.assembly import Assembly
 from ike_auth.config.general import KERNELS
 from keynote.cli.program import Failed, Program, json_option, print_json, tell
+from keynote.complaints import Complaint
 
 CONFIG_FILE = "/etc/isakmpd/isakmpd.conf"
 _config = click.option(
@@ -85,6 +86,8 @@ def run(
         raise click.UsageError("--rootless goes with a command: `--rootless -- COMMAND`")
     if rootless and (kernel or no_kernel or user):
         raise click.UsageError("--rootless is a kernel backend and a user of its own")
+    if no_kernel and kernel not in (None, "none"):
+        raise click.UsageError(f"--no-kernel is --kernel none, and there is --kernel {kernel} too: give one of them")
     if port == nat_port:
         raise click.UsageError(f"--port and --nat-port are both {port}; ESP in UDP needs a port of its own")
     from ike_auth.daemon import start
@@ -97,7 +100,7 @@ def run(
     try:
         status = start.run(loaded, options, lambda: _assembled(config, policy, port))
     except start.CannotStart as error:
-        raise click.ClickException(str(error)) from None
+        raise Failed([Complaint(str(error))], error.status) from None
     sys.exit(status)
 
 

@@ -21,6 +21,7 @@ def register(cli: click.Group) -> None:
 
 
 _control = click.option("--control", metavar="PATH", help="The daemon's control socket.")
+_done_as_json = json_option("One JSON object on stdout: empty, or with `errors`.")
 
 
 @click.command()
@@ -47,32 +48,35 @@ def status(control: str | None, as_json: bool) -> None:
 @click.command()
 @click.argument("connection")
 @_control
-def up(connection: str, control: str | None) -> None:
+@_done_as_json
+def up(connection: str, control: str | None, as_json: bool) -> None:
     """Bring up CONNECTION, and keep it up if it is in `Connections`.
 
     \b
     Example:
       ike-auth up office
     """
-    _ask(control, "up", name=connection)
+    _say(_ask(control, "up", name=connection), as_json)
 
 
 @click.command()
 @click.argument("name")
 @_control
-def down(name: str, control: str | None) -> None:
+@_done_as_json
+def down(name: str, control: str | None, as_json: bool) -> None:
     """Take down a connection, or everything with a peer, until `up` or a restart.
 
     \b
     Example:
       ike-auth down office
     """
-    _ask(control, "down", name=name)
+    _say(_ask(control, "down", name=name), as_json)
 
 
 @click.command()
 @_control
-def reload(control: str | None) -> None:
+@_done_as_json
+def reload(control: str | None, as_json: bool) -> None:
     """Read configuration, policy and certificates again; what is up is authorized anew. The same as SIGHUP.
 
     Exit status 1, and everything as before, if they cannot be used.
@@ -81,7 +85,12 @@ def reload(control: str | None) -> None:
     Example:
       ike-auth reload
     """
-    _ask(control, "reload")
+    _say(_ask(control, "reload"), as_json)
+
+
+def _say(result: Any, as_json: bool) -> None:
+    if as_json:
+        print_json(result)
 
 
 def _ask(control: str | None, command: str, **arguments: str) -> Any:

@@ -11,13 +11,12 @@ from ike_auth.authorization.gate import CheckRecorded, Gate
 from ike_auth.authorization.keynote import KeyNoteAuthorizer
 from ike_auth.authorization.no_policy import NoPolicy
 from ike_auth.authorization.requests import PresharedKey
+from ike_auth.config.general import AUTHORIZERS
 from ike_auth.config.model import Configuration, Peer
 from ike_auth.errors import LocalError
 from ike_auth.wire.numbers import AuthenticationMethod
 from keynote.complaints import Complaint
 from pki.chain import TrustAnchors
-
-GROUP = "ike_auth.authorizers"
 
 
 class AuthorizerMissing(LocalError):
@@ -52,9 +51,9 @@ def load_authorizer(configuration: Configuration) -> Authorizer:
     if not configuration.general.use_keynote:
         return NoPolicy()
     name = configuration.general.authorizer
-    found = next(iter(entry_points(group=GROUP, name=name)), None)
+    found = next(iter(entry_points(group=AUTHORIZERS, name=name)), None)
     if found is None:
-        installed = ", ".join(sorted(entry.name for entry in entry_points(group=GROUP))) or "none"
+        installed = ", ".join(sorted(entry.name for entry in entry_points(group=AUTHORIZERS))) or "none"
         raise AuthorizerMissing(
             f"no authorizer `{name}` is installed (`Authorizer=` in [General]; there are: {installed})"
         )

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: ISC
 """`[General]` and `[X509-certificates]`."""
 
+from importlib.metadata import entry_points
 from pathlib import Path
 
-from ike_auth.config.errors import quoted
+from ike_auth.config.errors import Problems, did_you_mean, quoted
+from ike_auth.config.ini import Entry
 from ike_auth.config.model import Certificates, General
 from ike_auth.config.source import Source
 
 DAY = 86400  # seconds
 MOST_HALF_OPEN = 1_000_000
 MOST_RETRANSMITS = 100
+AUTHORIZERS = "ike_auth.authorizers"  # the group of entry points
 KERNELS = ("auto", "xfrm", "userspace", "none")
 
 
@@ -21,6 +24,8 @@ def read_general(source: Source) -> General:
         message = "`Use-Keynote= no`: no policy is asked, every authenticated peer gets the tunnels that it proposes"
         source.problems.warn(section.place("Use-Keynote"), message)
     authorizer = section.entry("Authorizer")
+    if authorizer and use_keynote:
+        _check_installed(authorizer, source.problems)
     return General(
         listen_on=section.addresses("Listen-on"),
         retransmits=section.number("Retransmits", default.retransmits, 0, MOST_RETRANSMITS),
@@ -38,6 +43,13 @@ def read_general(source: Source) -> General:
         decision_log=section.path("Decision-log", Path()) if section.entry("Decision-log") else None,
         verbose=section.has("Logverbose"),
     )
+
+
+def _check_installed(authorizer: Entry, problems: Problems) -> None:
+    installed = {found.name for found in entry_points(group=AUTHORIZERS)}
+    if authorizer.value not in installed:
+        hint = did_you_mean(authorizer.value, installed) or f"there are: {', '.join(sorted(installed)) or 'none'}"
+        problems.error(authorizer.where, f"`Authorizer`: no authorizer {quoted(authorizer.value)} is installed", hint)
 
 
 def read_certificates(source: Source) -> Certificates:

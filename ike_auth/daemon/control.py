@@ -124,7 +124,7 @@ def _answer(line: bytes, handlers: Mapping[str, Handler]) -> bytes:
         request = json.loads(line)
         if not isinstance(request, dict) or not isinstance(request.get("arguments", {}), dict):
             raise ControlError("a request is an object with `version`, `command` and `arguments`")
-        if request.get("version") != VERSION:
+        if type(request.get("version")) is not int or request["version"] != VERSION:  # True == 1 == 1.0
             raise ControlError(f"version {request.get('version')!r} is not spoken here", f"this is version {VERSION}")
         handler = handlers.get(str(request.get("command")))
         if handler is None:

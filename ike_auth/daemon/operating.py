@@ -19,7 +19,8 @@ def handlers(
 ) -> dict[str, Handler]:
     """`reload` reads the configuration again, and returns what is wrong with it."""
 
-    def status(_: Json) -> Any:
+    def status(arguments: Json) -> Any:
+        _check_names(arguments)
         found = asdict(engine.status(clock.now()))
         carried = counters.by_sa(kernel)
         for shown, tunnel in zip(found["tunnels"], engine.table.tunnels, strict=True):
@@ -38,7 +39,12 @@ def handlers(
         feed(lambda: engine.down(name, clock.now()))
         return {}
 
-    def reloaded(_: Json) -> Any:
+    def traffic(arguments: Json) -> Any:
+        _check_names(arguments)
+        return counters.traffic(kernel, clock.now().monotonic)
+
+    def reloaded(arguments: Json) -> Any:
+        _check_names(arguments)
         if reload is None:
             raise ControlError("this daemon has nothing to read again")
         problems = reload()
@@ -46,10 +52,19 @@ def handlers(
             raise ControlError("; ".join(problems), "the configuration from before stays in force")
         return {}
 
-    return {"status": status, "up": up, "down": down, "reload": reloaded}
+    return {"status": status, "up": up, "down": down, "reload": reloaded, "traffic": traffic}
+
+
+def _check_names(arguments: Json, *known: str) -> None:
+    """What nobody knows would have no effect: whoever sends it takes this daemon for another one."""
+    for name in arguments:
+        if name not in known:
+            hint = f"there is `{'`, `'.join(known)}`" if known else ""
+            raise ControlError(f"there is no argument `{name}` here", hint)
 
 
 def _name(arguments: Json) -> str:
+    _check_names(arguments, "name")
     name = arguments.get("name")
     if not isinstance(name, str):
         raise ControlError("`name` is missing")

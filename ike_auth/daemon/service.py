@@ -226,7 +226,6 @@ class Service:
         return {
             **by_hand,
             **operating.handlers(self._engine, self._kernel, self._feed, reload),
-            "traffic": lambda _: counters.traffic(self._kernel, clock.now().monotonic),
         }
 
     def _then_tend(self, handler: Handler) -> Handler:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 """Starting the daemon: sockets first, then the privileges go, then it runs."""
 
+import errno
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from ike_auth.daemon.kernel.choice import Backend, CannotChoose, choose, rootles
 from ike_auth.daemon.logs import Journal
 from ike_auth.daemon.network import NetworkError
 from ike_auth.daemon.network.capabilities import keep_net_admin
+from ike_auth.daemon.network.inside import NOT_EXECUTABLE, NOT_FOUND
 from ike_auth.daemon.privileges import drop_privileges
 from ike_auth.daemon.service import Service, identities_of
 from ike_auth.daemon.udp import CannotBind, Sockets, source_address
@@ -24,7 +27,11 @@ from pki.errors import PkiError
 
 
 class CannotStart(Exception):
-    """The text says what to do."""
+    """The text says what to do. `status` is an exit status, as a shell's where the command cannot be run."""
+
+    def __init__(self, text: str, status: int = 1) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,8 @@ class Options:
 def run(loaded: Assembly, options: Options, load: Callable[[], Assembly] | None = None) -> int:
     """Run until told to stop, or until the command has ended: its exit status, or 0. `load` does again what `loaded`
     came of; it is for SIGHUP. Raises CannotStart."""
+    if options.command:
+        check_command(options.command[0])
     journal = Journal(as_json=options.as_json, verbose=options.verbose or loaded.configuration.general.verbose)
     for warning in loaded.warnings:
         journal.warning(str(warning))
@@ -97,6 +106,15 @@ def run(loaded: Assembly, options: Options, load: Callable[[], Assembly] | None 
             control.discard()
         if decisions is not None:
             decisions.close()
+
+
+def check_command(name: str) -> None:
+    """Whether it can be run, before anything is brought up for it. Raises CannotStart."""
+    if shutil.which(name) is not None:
+        return
+    there = os.sep in name and os.path.lexists(name)
+    number, status = (errno.EACCES, NOT_EXECUTABLE) if there else (errno.ENOENT, NOT_FOUND)
+    raise CannotStart(f"cannot run `{name}`: {os.strerror(number).lower()}", status)
 
 
 def _decision_log(loaded: Assembly, options: Options, journal: Journal) -> DecisionLog | None:

@@ -65,7 +65,7 @@ def handlers(
 def answer(database: Database, command: str, arguments: Json, now: Now, carried: Carried = dict) -> dict[str, Any]:
     """Perform a command. Keys are in answers only if `keys` is true among the arguments. Raises ManualError."""
     keys = arguments.get("keys", False) is True
-    statement = statement_of(command, arguments)
+    statement = statement_of(command, {name: value for name, value in arguments.items() if name != "keys"})
     match statement:
         case Dump(security):
             entries = database.sas(security)

@@ -16,23 +16,43 @@ from ike_auth.network import IPAddress
 E = TypeVar("E", bound=StrEnum)
 
 MAX_64 = 2**64 - 1
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _HEX = re.compile(r"([0-9a-fA-F]{2})*")
 
 
 class Fields:
     def __init__(self, values: Mapping[str, Any]) -> None:
         self._values = values
+        self._asked: set[str] = set()
+        self._inner: list[Fields] = []
 
     def __contains__(self, name: str) -> bool:
+        self._asked.add(name)
         return name in self._values
 
+    def done(self) -> None:
+        """Raises ManualError if something is left that nobody has asked for: it would have no effect."""
+        if unknown := sorted(self._values.keys() - self._asked):
+            name = unknown[0] if _NAME.fullmatch(unknown[0]) else "…"
+            raise ManualError(f"there is no argument `{name}` here")
+        for fields in self._inner:
+            fields.done()
+
     def _get(self, name: str) -> Any:
-        if name not in self._values:
+        if name not in self:
             raise ManualError(f"`{name}` is missing")
         return self._values[name]
 
+    def _optional(self, name: str, default: Any) -> Any:
+        return self._values[name] if name in self else default
+
+    def _within(self, values: Mapping[str, Any]) -> Fields:
+        inner = Fields(values)
+        self._inner.append(inner)
+        return inner
+
     def number(self, name: str, default: int, *, low: int = 0, high: int = MAX_64) -> int:
-        found = self._values.get(name, default)
+        found = self._optional(name, default)
         if not isinstance(found, int) or isinstance(found, bool) or not low <= found <= high:
             raise ManualError(f"`{name}` is not a number from {low} to {high}")
         return found
@@ -42,10 +62,10 @@ class Fields:
         return self.number("spi", 0, low=256, high=2**32 - 1)
 
     def port(self, name: str) -> int | None:
-        return self.number(name, 0, high=65535) if name in self._values else None
+        return self.number(name, 0, high=65535) if name in self else None
 
     def flag(self, name: str, default: bool) -> bool:
-        found = self._values.get(name, default)
+        found = self._optional(name, default)
         if not isinstance(found, bool):
             raise ManualError(f"`{name}` is neither true nor false")
         return found
@@ -58,7 +78,7 @@ class Fields:
         return found
 
     def choice(self, name: str, kind: type[E], default: E | None = None) -> E:
-        found = self._get(name) if default is None else self._values.get(name, default)
+        found = self._get(name) if default is None else self._optional(name, default)
         try:
             return kind(found)
         except ValueError:
@@ -98,10 +118,10 @@ class Fields:
         found = self._get(name)
         if not isinstance(found, Mapping):
             raise ManualError(f"`{name}` is not an object")
-        return Fields(found)
+        return self._within(found)
 
     def objects(self, name: str) -> list[Fields]:
-        found = self._values.get(name, [])
+        found = self._optional(name, [])
         if not isinstance(found, list) or not all(isinstance(value, Mapping) for value in found):
             raise ManualError(f"`{name}` is not a list of objects")
-        return [Fields(value) for value in found]
+        return [self._within(value) for value in found]

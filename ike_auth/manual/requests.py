@@ -87,8 +87,15 @@ def request_of(statement: Statement) -> tuple[str, dict[str, Any]]:
 
 
 def statement_of(command: str, arguments: Json) -> Statement:
-    """The inverse of `request_of`. Raises ManualError for any other command, and any arguments that are wrong."""
+    """The inverse of `request_of`. Raises ManualError for any other command, and any arguments that are wrong or not
+    known."""
     fields = Fields(arguments)
+    statement = _statement(command, fields)
+    fields.done()
+    return statement
+
+
+def _statement(command: str, fields: Fields) -> Statement:
     match command:
         case "sadb-add":
             return sa_from_json(fields, Add)
@@ -101,9 +108,9 @@ def statement_of(command: str, arguments: Json) -> Statement:
         case "sadb-deleteall":
             return DeleteAll(*_read_between(fields))
         case "sadb-flush":
-            return Flush(fields.choice("protocol", Security) if "protocol" in arguments else None)
+            return Flush(fields.choice("protocol", Security) if "protocol" in fields else None)
         case "sadb-dump":
-            return Dump(fields.choice("protocol", Security) if "protocol" in arguments else None)
+            return Dump(fields.choice("protocol", Security) if "protocol" in fields else None)
         case "sadb-group":
             return Group(_read_sa_name(fields.object("first")), _read_sa_name(fields.object("second")))
         case "spd-add":

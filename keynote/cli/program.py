@@ -28,8 +28,9 @@ FAILED: Final = 1
 class Failed(Exception):
     """Raised by a command that ends with these errors."""
 
-    def __init__(self, errors: Iterable[Complaint]) -> None:
+    def __init__(self, errors: Iterable[Complaint], status: int = FAILED) -> None:
         self.errors = tuple(errors)
+        self.status = status
         super().__init__("\n".join(map(str, self.errors)))
 
 
@@ -88,7 +89,7 @@ class Program:
             if not complaints:
                 raise
             self._fail(complaints, as_json=asked.for_json)
-            status = FAILED
+            status = error.status if isinstance(error, Failed) else FAILED
         sys.exit(status if isinstance(status, int) else 0)
 
     def _command(self, arguments: Sequence[str]) -> str:

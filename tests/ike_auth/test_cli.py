@@ -95,6 +95,7 @@ def test_run_for_machines_says_as_data_why_it_does_not_start(files: tuple[str, s
     [
         (["run", "--port", "5600", "--nat-port", "5600"], "--port and --nat-port are both 5600"),
         (["run", "--port", "0"], "--port"),
+        (["run", "--no-kernel", "--kernel", "xfrm"], "--no-kernel is --kernel none, and there is --kernel xfrm too"),
         (["check", "--colour"], "no such option `--colour`"),
         (["nothing"], "no such command `nothing`"),
     ],

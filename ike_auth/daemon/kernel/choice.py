@@ -83,7 +83,7 @@ def rootless(command: Sequence[str], sockets: Sockets) -> Backend:
     except NetworkError as error:
         inside.close()
         raise CannotChoose(f"no userspace ESP: {error}") from None
-    described = f"ESP in userspace, for `{' '.join(command)}` alone"
+    described = f"ESP in userspace, for `{command[0]}` alone"  # its arguments may be secret
     return Backend(kernel, described, encapsulates=True, source=kernel.source, inside=inside)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """From a configuration to its gate: which authorizer, whose registry, and what must not start."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -58,8 +59,10 @@ def test_the_keynote_authorizer_is_the_default(tmp_path: Path) -> None:
 
 
 def test_a_missing_authorizer_is_named_and_so_are_those_there_are(tmp_path: Path) -> None:
+    found = configuration(tmp_path)
+    found = replace(found, general=replace(found.general, authorizer="ldap"))  # not read from a file, then
     with pytest.raises(AuthorizerMissing, match=r"no authorizer `ldap`.*keynote"):
-        load_authorizer(configuration(tmp_path, general="Authorizer= ldap"))
+        load_authorizer(found)
 
 
 def test_a_policy_with_a_mistake_does_not_load(tmp_path: Path) -> None:

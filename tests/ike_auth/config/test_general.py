@@ -24,7 +24,7 @@ Check-interval= 30
 NAT-T-Keepalive= 10
 DPD-check-interval= 15
 Delete-SAs= no
-Authorizer= mine
+Authorizer= keynote
 Policy-file= /etc/ike/policy
 Half-open-limit= 50
 Decision-log= /var/log/decisions
@@ -38,7 +38,7 @@ Logverbose= 1
         nat_keepalive=10,
         dpd_interval=15,
         delete_sas=False,
-        authorizer="mine",
+        authorizer="keynote",
         policy_file=Path("/etc/ike/policy"),
         half_open_limit=50,
         decision_log=Path("/var/log/decisions"),
@@ -66,6 +66,16 @@ def test_turning_policy_off_is_warned_of() -> None:
     assert warning.startswith("vpn:2: `Use-Keynote= no`: no policy is asked")
     assert not parse("[General]\nUse-Keynote= NO\n").general.use_keynote
     assert general("Use-Keynote= yes").use_keynote
+
+
+def test_an_authorizer_that_is_not_installed_is_told_with_all_else_that_is_wrong() -> None:
+    assert errors("[General]\nAuthorizer= nope\nRetransmits= x\n") == [
+        "vpn:2: `Authorizer`: no authorizer `nope` is installed (there are: keynote)",
+        "vpn:3: `Retransmits`: `x` is not a number from 0 to 100",
+    ]
+    (error,) = errors("[General]\nAuthorizer= keynot\n")
+    assert error.endswith("is installed (did you mean `keynote`?)")
+    assert not parse("[General]\nAuthorizer= nope\nUse-Keynote= no\n").general.use_keynote
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def break_down(_: Any) -> None:
     raise RuntimeError("a secret")
 
 
-HANDLERS: dict[str, Handler] = {"echo": dict, "up": refuse, "break": break_down}
+HANDLERS: dict[str, Handler] = {"echo": dict, "reload": dict, "up": refuse, "break": break_down}
 
 
 class Serving:
@@ -119,6 +119,12 @@ def test_what_is_no_request(serving: Serving, line: bytes) -> None:
 def test_another_version_is_told_ours(serving: Serving) -> None:
     (answer,) = raw(serving.path, b'{"version": 2, "command": "echo"}\n')
     assert answer["error"] == {"message": "version 2 is not spoken here", "hint": "this is version 1"}
+
+
+@pytest.mark.parametrize("version", [b"true", b"1.0", b'"1"', b"null"])
+def test_a_version_is_a_number(serving: Serving, version: bytes) -> None:
+    (answer,) = raw(serving.path, b'{"version": %s, "command": "echo"}\n' % version)
+    assert answer["error"]["hint"] == "this is version 1"
 
 
 def test_a_line_without_end_is_cut_off(serving: Serving) -> None:

@@ -110,21 +110,40 @@ def test_bulk_between_two_commands() -> None:
             assert not (here.folder / gateway.name).exists()  # the control socket
 
 
+@unprivileged
+def test_exit_status() -> None:
+    with place() as here:
+        b = here.start(GATEWAY_B, "sh", "-c", "exit 7")
+        assert b.wait(SECONDS) == 7
+        assert "stopped" in here.said(GATEWAY_B)
+
+
 @pytest.mark.parametrize(
-    ("command", "status", "said"),
+    ("command", "status", "why"),
     [
-        (("sh", "-c", "exit 7"), 7, ""),
-        (("/no/such/command",), 127, "cannot run `/no/such/command`: no such file or directory"),
-        (("/dev/null",), 126, "cannot run `/dev/null`: permission denied"),
+        ("/no/such/command", 127, "no such file or directory"),
+        ("no-such-command", 127, "no such file or directory"),
+        ("/dev/null", 126, "permission denied"),
+        ("/", 126, "permission denied"),
     ],
 )
-@unprivileged
-def test_exit_status(command: tuple[str, ...], status: int, said: str) -> None:
+def test_nothing_is_brought_up_for_a_command_that_cannot_run(command: str, status: int, why: str) -> None:
     with place() as here:
-        b = here.start(GATEWAY_B, *command)
-        assert b.wait(SECONDS) == status
-        assert said in here.said(GATEWAY_B)
-        assert "stopped" in here.said(GATEWAY_B)
+        done = subprocess.run(
+            here.command(GATEWAY_A, command), capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    assert done.returncode == status
+    assert done.stderr.endswith(f"ike-auth: error: cannot run `{command}`: {why}\n")
+    assert "ready: " not in done.stderr
+
+
+@unprivileged
+def test_the_log_names_the_command_without_its_arguments() -> None:
+    with place() as here:
+        b = here.start(GATEWAY_B, "true", "a secret")
+        assert b.wait(SECONDS) == 0
+        assert "ESP in userspace, for `true` alone" in here.said(GATEWAY_B)
+        assert "a secret" not in here.said(GATEWAY_B)
 
 
 @unprivileged

@@ -138,6 +138,18 @@ def test_requests_are_read_totally(value: Statement, data: st.DataObject) -> Non
         assert request_of(again)[0] == command
 
 
+@pytest.mark.parametrize("text", ["flush esp;", "spdflush;", GATEWAY])
+def test_there_are_no_other_arguments(text: str) -> None:
+    for value in statements(text):
+        command, arguments = request_of(value)
+        with pytest.raises(ManualError, match=r"^there is no argument `protocl` here$"):
+            statement_of(command, arguments | {"protocl": "esp"})
+        for name, inner in arguments.items():
+            if isinstance(inner, dict):
+                with pytest.raises(ManualError, match="there is no argument `bits` here"):
+                    statement_of(command, arguments | {name: inner | {"bits": 256}})
+
+
 def test_there_are_no_other_commands() -> None:
     with pytest.raises(ManualError, match="there is no such command"):
         statement_of("sadb-register", {})

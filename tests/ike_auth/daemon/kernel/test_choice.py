@@ -103,7 +103,7 @@ def test_rootless() -> None:
         backend = rootless(["sleep", "60"], sockets)
         assert backend.inside is not None
         with closing(backend.inside), closing(backend.kernel):
-            assert backend.description == "ESP in userspace, for `sleep 60` alone"
+            assert backend.description == "ESP in userspace, for `sleep` alone"
             assert (backend.encapsulates, backend.needs_net_admin) == (True, False)
             assert backend.source(ip_address("127.0.0.9")) == ip_address("127.0.0.1")
             assert len(list(backend.kernel.readers())) == 1
