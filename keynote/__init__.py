@@ -16,8 +16,10 @@ from keynote.explanation import Decision
 from keynote.files import SetAside, load_policy, parse_assertion, parse_credentials, parse_policy
 from keynote.limits import Limits
 from keynote.locations import Location
-from keynote.principals import UndecodableKey
+from keynote.principals import UndecodableKey, key_principal
+from keynote.private_keys import UnusablePrivateKey, load_private_key
 from keynote.session import Session, query
+from keynote.signing import sign, signed
 
 __all__ = [
     # assertions
@@ -36,6 +38,11 @@ __all__ = [
     "Session",
     "Unknown",
     "query",
+    # keys and signatures
+    "key_principal",
+    "load_private_key",
+    "sign",
+    "signed",
     # errors
     "KeynoteError",
     "PolicyError",
@@ -44,4 +51,5 @@ __all__ = [
     "SignatureError",
     "UndecodableKey",
     "Unsupported",
+    "UnusablePrivateKey",
 ]

@@ -6,7 +6,7 @@ from typing import Final
 
 from keynote import literals
 from keynote.locations import Source
-from keynote.redaction import HIDDEN, is_secret, visible
+from keynote.redaction import HIDDEN, SECRET, is_secret, visible
 
 _WIDTH: Final = 100
 _INDENT: Final = "    "
@@ -16,7 +16,6 @@ _TOKEN = re.compile(rf'#[^\n]*|({literals.PATTERN})|("(?:[^"\\\n]|\\(?:\n[ \t\n]
 # What may follow a literal in its field; or the end of the field, if another one begins then, or this one goes on.
 _OPERATOR = re.compile(r"[ \t]*(?:[)},;.#]|&&|\|\||->|[=!<>~]=|\Z|\n(?:[ \t#\n]|[A-Za-z-]+:|\Z))")
 _FIELD = re.compile(r"\n*(?:[ \t#]|[A-Za-z-]+:)")
-_SECRET = re.compile(r"passphrase[a-z0-9-]*:", re.IGNORECASE)
 
 
 def excerpt(source: Source, at: int, start: int, end: int) -> str:
@@ -87,7 +86,7 @@ def _hidden(text: str, start: int, end: int) -> list[tuple[int, int]]:
             in_order = match[1] is not None and not _is_cut(value) and _OPERATOR.match(text, match.end(), end)
             spans.append((match.start(), match.end() if in_order else end))
     inside = {position for match in found for position in range(*match.span())}
-    bare = [match.start() for match in _SECRET.finditer(text, start, end) if match.start() not in inside]
+    bare = [match.start() for match in SECRET.finditer(text, start, end) if match.start() not in inside]
     return _merged([*spans, *((place, end) for place in bare[:1])])
 
 

@@ -19,7 +19,6 @@ import binascii
 import functools
 from typing import Final, TypeAlias
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric.dsa import DSAParameterNumbers, DSAPublicKey, DSAPublicNumbers
@@ -157,10 +156,12 @@ def _spki_key(content: bytes, name: str) -> object:
 
 
 def _certificate_key(content: bytes) -> object:
+    from cryptography import x509  # a third of what this package would load, and seldom needed
+
     try:
         return x509.load_der_x509_certificate(content).public_key()
     # What the library only warns of is an exception where warnings are.
-    except (ValueError, UnsupportedAlgorithm, Warning) as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, Warning) as error:
         raise NoKey("is not the DER of an X.509 certificate with a key") from error
 
 

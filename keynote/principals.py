@@ -58,6 +58,14 @@ def _decoded(principal: str) -> str:
         raise UndecodableKey(f"`{shown_principal(principal)}` {error}") from error
 
 
+def key_principal(key: object) -> str:
+    """The canonical principal of a public key of `cryptography`, or UndecodableKey for kinds that cannot be one."""
+    try:
+        return keys.text(key)
+    except keys.NoKey as error:
+        raise UndecodableKey(f"a key that {error}") from error
+
+
 def shown_principal(principal: str) -> str:
     """A principal as people read it: passphrases hidden, keys cut down to what tells them apart."""
     if principal.startswith("\0"):

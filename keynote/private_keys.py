@@ -10,7 +10,6 @@ import re
 from datetime import datetime
 from typing import Final, TypeAlias
 
-from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -106,6 +105,8 @@ def certificate_text(key: PrivateKey, encoding: str) -> str:
     """
     if not isinstance(key, rsa.RSAPrivateKey):
         raise UnusablePrivateKey("a certificate is made of an RSA key")
+    from cryptography import x509  # seldom needed
+
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "KeyNote key")])
     certificate = (
         x509.CertificateBuilder()

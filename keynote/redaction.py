@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: ISC
-"""Text for people: passphrases hidden, control characters made visible.
+"""Text for people: passphrases and private keys hidden, control characters made visible.
 
 Three forms of principal are a pre-shared key or its digest: `passphrase:`, `passphrase-md5-hex:` and
 `passphrase-sha1-hex:`. A digest is as good as the key to whoever wants to guess it, so all three are hidden, in
-every spelling of the prefix.
+every spelling of the prefix. A private key has no business in an assertion; who takes one for its public key is not
+to find it in a message.
 """
 
 import re
@@ -11,19 +12,23 @@ from typing import Final
 
 HIDDEN: Final = "passphrase:(hidden)"
 
-_SECRET = re.compile(r"passphrase[a-z0-9-]*:", re.IGNORECASE)
+HIDDEN_KEY: Final = "private-key:(hidden)"
+
+SECRET: Final = re.compile(r"(passphrase)[a-z0-9-]*:|private-[a-z0-9]+-(?:hex|base64):", re.IGNORECASE)
 _UNPRINTABLE = re.compile(r"[^ -~]")
 
 
 def is_secret(text: str) -> bool:
-    """Whether a principal, or any text, holds a passphrase."""
-    return _SECRET.search(text) is not None
+    """Whether a principal, or any text, holds a passphrase or a private key."""
+    return SECRET.search(text) is not None
 
 
 def redacted(text: str) -> str:
-    """`text` with everything from a passphrase on hidden: the passphrase may contain any character."""
-    found = _SECRET.search(text)
-    return text if found is None else text[: found.start()] + HIDDEN
+    """`text` with everything from a secret on hidden: a passphrase may contain any character."""
+    found = SECRET.search(text)
+    if found is None:
+        return text
+    return text[: found.start()] + (HIDDEN if found[1] else HIDDEN_KEY)
 
 
 def visible(text: str) -> str:

@@ -19,7 +19,8 @@ from ike_auth.wire.identities import Identity
 from ike_auth.wire.numbers import AuthenticationMethod
 from pki.chain import ChainCertificate, TrustAnchors
 
-_CERTIFIED = ("DN:", "rsa-hex:")  # how principals begin that a certificate can make
+# How principals begin that a certificate can make.
+_CERTIFIED = ("DN:", "rsa-hex:", "dsa-hex:", "ec-hex:", "ed25519-hex:")
 _NEARLY = 0.85
 _MOST_REASONS = 20  # they take longer than the queries, and a thousand peers are seldom wrong for as many reasons
 

@@ -10,9 +10,6 @@ from datetime import datetime
 from functools import lru_cache
 from hashlib import md5, sha1
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 import keynote
 from ike_auth.authorization import attributes
 from ike_auth.authorization.requests import (
@@ -98,7 +95,9 @@ class KeyNoteAuthorizer:
             window = _validity(subject)
             name = f"certificate of {subject.subject}"
             issuers, subjects = certificate_principals(issuer), certificate_principals(subject)
-            made += [keynote.trusted(by, to, window, name=name) for by, to in zip(issuers, subjects, strict=True)]
+            # Names first: a key of a kind that KeyNote does not know is no principal.
+            links = zip(reversed(issuers), reversed(subjects), strict=False)
+            made += [keynote.trusted(by, to, window, name=name) for by, to in links]
         return self._session.extended(made), certificate_principals(chain.leaf)
 
 
@@ -113,11 +112,11 @@ def passphrase_principals(key: Secret) -> tuple[str, ...]:
 
 
 def certificate_principals(certificate: ChainCertificate) -> tuple[str, ...]:
-    """The key, as PKCS#1 (RFC 2792 as everybody has it), and the name."""
-    key = certificate.load_public_key()
-    if not isinstance(key, RSAPublicKey):
+    """The key and the name."""
+    try:
+        return keynote.key_principal(certificate.load_public_key()), certificate.principal
+    except keynote.UndecodableKey:
         return (certificate.principal,)
-    return f"rsa-hex:{key.public_bytes(Encoding.DER, PublicFormat.PKCS1).hex()}", certificate.principal
 
 
 def _principals_of(certifier: ChainCertificate | PresharedKey) -> tuple[str, ...]:

@@ -130,13 +130,19 @@ def _attributes(arguments: Sequence[str]) -> dict[str, str]:
 
 
 def policy(path: Path) -> tuple[Assertion, ...]:
+    """A file of trusted assertions. Raises PolicyError and InputError."""
+    return parse_policy(policy_text(path), name=str(path))
+
+
+def policy_text(path: Path) -> str:
+    """The text of such a file, and a warning where it tells others a secret."""
     try:
         text, exposed = read_policy(path)
     except OSError as error:
         raise InputError(error.strerror or str(error), Place(str(path))) from error
     if exposed:
         tell("keynote", "warning", [Complaint(EXPOSED, Place(str(path)), f"chmod 600 {path}")])
-    return parse_policy(text, name=str(path))
+    return text
 
 
 def read(path: Path) -> bytes:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
 """`keynote verify`: keynote(1)'s query, whose options, files and output this has. `keynote eval` says more."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -13,7 +15,7 @@ from keynote.cli.inputs import (
     InputError,
     action_file,
     compliance_values,
-    policy,
+    policy_text,
     principals_file,
     read,
     text_of,
@@ -21,7 +23,7 @@ from keynote.cli.inputs import (
 from keynote.cli.program import json_option, print_json, tell
 from keynote.complaints import Complaint, Place
 from keynote.errors import PolicyError
-from keynote.files import SetAside, parse_credentials
+from keynote.files import SetAside, parse_credentials, parse_policy
 from keynote.limits import Limits
 from keynote.redaction import shown
 from keynote.session import Session
@@ -94,10 +96,30 @@ def _trusted(paths: Sequence[Path]) -> tuple[list[Assertion], list[SetAside]]:
     set_aside: list[SetAside] = []
     for path in paths:
         try:
-            trusted += policy(path)
+            trusted += parse_policy(_one_assertion(policy_text(path), path), name=str(path))
         except PolicyError as error:
-            set_aside += (SetAside(problem.where, problem.message) for problem in error.problems)
+            set_aside.append(SetAside(error.problems[0].where, error.problems[0].message))
     return trusted, set_aside
+
+
+_AUTHORIZER: Final = re.compile(r"^authorizer:", re.IGNORECASE | re.MULTILINE)
+_BLANK_LINE: Final = re.compile(r"(?<=\n)(?=\n)")
+
+
+def _one_assertion(text: str, path: Path) -> str:
+    """The text of a file that holds one assertion, with a comment on each blank line within it.
+
+    keynote(1) has one assertion a file, and ends it at a blank line: what follows does not count there, even if it is
+    a Conditions field. Here it does.
+    """
+    body = text.strip("\n")
+    if len(_AUTHORIZER.findall(text)) != 1 or "\n\n" not in body:
+        return text
+    start = text.index(body)
+    line = text.count("\n", 0, text.index("\n\n", start)) + 2
+    hint = "keynote(1) leaves out what follows; here it counts"
+    tell("keynote", "warning", [Complaint("a blank line within an assertion", Place(str(path), line), hint)])
+    return text[:start] + _BLANK_LINE.sub("#", body) + text[start + len(body) :]
 
 
 def _place(item: SetAside) -> Place:

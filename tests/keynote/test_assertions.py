@@ -91,8 +91,8 @@ def test_version(version: str) -> None:
         (MINIMAL + 'Local-Constants: a="1", b="2"\n', [(2, 23, "unexpected `,`")]),
         (MINIMAL + 'Local-Constants: a=b\n', [(2, 20, "unexpected `b`")]),
         (MINIMAL + 'Local-Constants: a="1" . "2"\n', [(2, 24, "unexpected `.`")]),
-        (MINIMAL + 'Licensees: "K" || "rsa-hex:zz"\n', [(2, 19, f"`rsa-hex:zz`… {NOT_HEX}")]),
-        ('Authorizer: A\nLocal-Constants: A = "rsa-hex:abc"\n', [(1, 13, f"`rsa-hex:abc`… {NOT_HEX}")]),
+        (MINIMAL + 'Licensees: "K" || "rsa-hex:zz"\n', [(2, 19, f"`rsa-hex:zz` {NOT_HEX}")]),
+        ('Authorizer: A\nLocal-Constants: A = "rsa-hex:abc"\n', [(1, 13, f"`rsa-hex:abc` {NOT_HEX}")]),
         (MINIMAL + 'Signature: "abc"\n', [(2, 12, "not a signature")]),
         (MINIMAL + 'Signature: "sig-rsa-sha1-hex:00"\n', [(2, 11, "signed, but its authorizer is no key")]),
         (
@@ -118,7 +118,7 @@ def test_problems(text: str, found: list[tuple[int, int, str]]) -> None:
 
 
 def test_text_after_the_signature_is_not_part_of_the_assertion() -> None:
-    body = 'Authorizer: "rsa-hex:00"\nLicensees: "K"\n'
+    body = 'Authorizer: "binary-hex:00"\nLicensees: "K"\n'
     assertion = read(body + 'Signature: "sig-rsa-sha1-hex:00"\nwhatever follows\n\nand more: of it\n')
     assert assertion.text == body
     assert assertion.signature is not None

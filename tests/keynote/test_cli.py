@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import keynote
 from keynote.cli.inputs import InputError, action_file, principals_file
 from keynote.cli.main import main
+from tests.keynote.key_pairs import key, principal
 
 POLICY = r"""Authorizer: "POLICY"
 Licensees: "CA"
@@ -299,3 +301,42 @@ def test_principal_files() -> None:
         principals_file('"K"\nL\n', "f")
     with pytest.raises(InputError, match="no principal"):
         principals_file("# nothing\n", "f")
+
+
+@pytest.fixture
+def signed(folder: Path) -> None:
+    text = f'Authorizer: "{principal("rsa")}"\nLicensees: "gw"\n'
+    (folder / "old.kn").write_text(keynote.signed(text, key("rsa"), "sig-rsa-sha1-hex:"))
+    (folder / "trust.kn").write_text(f'Authorizer: "POLICY"\nLicensees: "{principal("rsa", "base64")}"\n')
+    (folder / "old.toml").write_text(
+        'policies = "trust.kn"\ncredentials = "old.kn"\n[[query]]\nname="old"\nauthorizers="gw"\nexpect="true"\n'
+    )
+
+
+@pytest.mark.usefixtures("signed")
+@pytest.mark.parametrize("command", ["eval", "why"])
+def test_legacy_signatures(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    legacy = "old.kn:1: set aside: sig-rsa-sha1 is a legacy signature; --legacy-signatures accepts it"
+    status, lines, _ = run(f"{command} -p trust.kn -c old.kn -k gw", capsys)
+    assert (status, lines[:2]) == (2, ["false", legacy])
+    status, lines, _ = run(f"{command} -p trust.kn -c old.kn -k gw --legacy-signatures", capsys)
+    assert (status, lines[0]) == (0, "true")
+    assert not any("set aside" in line for line in lines)
+
+
+@pytest.mark.usefixtures("signed")
+def test_tables_with_legacy_signatures(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("test old.toml", capsys)[0] == 1
+    assert run("test --legacy-signatures old.toml", capsys)[:2] == (0, ["1 passed, 0 failed"])
+
+
+@pytest.mark.usefixtures("signed")
+def test_a_policy_with_a_wrong_signature_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    text = Path("old.kn").read_text()
+    Path("wrong.kn").write_text(text.replace('"gw"', '"me"'))
+    assert run("eval -p old.kn -p trust.kn -k gw", capsys)[0] == 0  # trusted for where it is
+    status, _, err = run("eval -p wrong.kn -p trust.kn -k me", capsys)
+    assert status == 1
+    assert err.startswith(
+        "keynote: error: wrong.kn:3:12: the signature is not its authorizer's, or the text was changed"
+    )

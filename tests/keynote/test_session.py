@@ -86,14 +86,14 @@ def test_policy_as_requester() -> None:
     assert session(policy('"K"', "false;")).query({}, ["POLICY"]).allowed
 
 
-def test_credentials_are_set_aside_until_there_are_signatures() -> None:
+def test_unsigned_credentials_are_set_aside() -> None:
     (credential,) = parse_policy('Authorizer: "A"\nLicensees: "K"\n', name="c.kn")
     trusted = parse_policy(policy('"A"'), name="p.kn")
     asked = Session(trusted, [credential])
     decision = asked.query({}, ["K"])
     assert not decision.allowed
-    assert list(map(str, decision.set_aside)) == ["c.kn:1:1: no signature support yet"]
-    assert decision.because == "c.kn:1: set aside: no signature support yet"
+    assert list(map(str, decision.set_aside)) == ["c.kn:1:1: not signed"]
+    assert decision.because == "c.kn:1: set aside: not signed"
     assert Session([*trusted, credential]).query({}, ["K"]).allowed
 
 
@@ -104,11 +104,11 @@ def test_a_credential_is_no_policy() -> None:
 
 def test_principals_that_depend_on_the_action() -> None:
     asked = session(
-        'Authorizer: who\nLicensees: $what || "rsa-hex:" . key\n',
+        'Authorizer: who\nLicensees: $what || "binary-hex:" . key\n',
         policy('"boss"', 'who == "boss";'),
     )
     assert asked.query({"who": "boss", "what": "n", "n": "K", "key": "00"}, ["K"]).allowed
-    assert asked.query({"who": "boss", "key": "00FF"}, ["rsa-hex:00ff"]).allowed
+    assert asked.query({"who": "boss", "key": "00FF"}, ["binary-hex:00ff"]).allowed
     assert not asked.query({"who": "boss", "what": "n", "n": "K", "key": "zz"}, ["K"]).allowed  # field is void
     assert not asked.query({"who": "other", "what": "n", "n": "K", "key": "00"}, ["K"]).allowed
     assert asked.query({"who": "POLICY", "what": "n", "n": "K", "key": "00"}, ["K"]).allowed

@@ -65,7 +65,7 @@ def one(found: list[str]) -> str:
         policy("DN:/CN=Example CA", "DN:/CN=Exampel CA"),  # the second may be anybody
         policy("DN:/CN=b.example.org"),  # a leaf by its name
         policy("DN:/CN=Branch CA"),  # an authority between
-        policy("rsa-hex:3003020100"),  # a leaf by its key
+        policy("rsa-hex:300602010f020103"),  # a leaf by its key
         policy("DN:/CN=Example CA", conditions='remote_id == "B.example.org" || esp_present == "yes"'),
         policy("DN:/CN=Example CA", conditions='GMTTimeOfDay < "2001"'),  # who knows our clock
         policy("DN:/CN=Example CA", conditions='@esp_life_seconds + 1 > 5 && remote_filter ~= "^10"'),

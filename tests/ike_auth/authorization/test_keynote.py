@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: ISC
 """The KeyNote authorizer: principals, pseudo-credentials, the interval query of Phase 1, and strict rule 3."""
 
+from base64 import b64encode
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import keynote
 from ike_auth.authorization.keynote import KeyNoteAuthorizer, certificate_principals, passphrase_principals
@@ -69,6 +71,24 @@ def test_policy_may_name_the_authority_the_name_or_the_key() -> None:
     for licensee in (CA_NAME, subject, key, certificate_principals(PROOF.chain.certificates[1])[0]):
         assert authorizer(policy(licensee, "true")).identity(request, NOW).allowed, licensee
     assert not authorizer(policy("DN:/CN=somebody else", "true")).identity(request, NOW).allowed
+
+
+def test_keys_of_other_kinds_are_principals_too() -> None:
+    """An authority may have a key of another kind than the gateway that it certifies."""
+    of_curve = factory.authority("EC CA", key=ec.generate_private_key(ec.SECP256R1()))
+    proof = certified(factory.leaf(of_curve, "gw.example.com"), of_curve)
+    request = identity_request(NAME, proof)
+    key, name = certificate_principals(proof.chain.certificates[1])
+    assert key.startswith("ec-hex:3059")
+    for licensee in (key, name, f"ec-base64:{b64encode(bytes.fromhex(key.removeprefix('ec-hex:'))).decode()}"):
+        assert authorizer(policy(licensee, "true")).identity(request, NOW).allowed
+
+
+def test_a_policy_may_name_a_key_by_its_certificate() -> None:
+    request = identity_request(NAME, PROOF)
+    for issued, allowed in ((CA, True), (GATEWAY, True), (factory.authority("Other", key="other"), False)):
+        decide = authorizer(policy(f"x509-hex:{issued.der.hex()}", "true"))
+        assert decide.identity(request, NOW).allowed is allowed
 
 
 def test_certificates_hold_within_their_validity_only() -> None:
