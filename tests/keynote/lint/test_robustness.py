@@ -73,16 +73,11 @@ def clauses(count: int) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [policies, chain, clauses])
-def test_time_grows_with_the_text(make: object) -> None:
-    """Four times the text takes less than eight times the time, and quadratic would be sixteen."""
+def test_long_texts_take_no_age(make: object) -> None:
+    """A second or two; what is quadratic takes minutes."""
     assert callable(make)
-
-    def seconds(count: int) -> float:
-        assertions, problems = parse_all(make(count), name="p")
-        assert problems == ()
-        start = time.process_time()
-        lint(assertions, now=NOW)
-        return time.process_time() - start
-
-    seconds(100)
-    assert seconds(2000) < 8 * max(seconds(500), 0.05)
+    assertions, problems = parse_all(make(4000), name="p")
+    assert problems == ()
+    start = time.process_time()
+    lint(assertions, now=NOW)
+    assert time.process_time() - start < 20
