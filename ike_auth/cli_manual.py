@@ -20,11 +20,11 @@ from ike_auth.manual.adopting import Held
 from ike_auth.manual.checking import Program
 from ike_auth.manual.control import Control, LocalControl, results
 from ike_auth.manual.database import Database, IsOurs, ManualKernel
-from ike_auth.manual.errors import ManualError, StatementsRefused
+from ike_auth.manual.errors import ManualError, StatementsRefused, Unusable
 from ike_auth.manual.fields import Fields
 from ike_auth.manual.printing import to_text
 from ike_auth.manual.requests import request_of
-from ike_auth.manual.statements import Dump, Exit, Flush, Get, Security, SpdDump, SpdFlush, Statement
+from ike_auth.manual.statements import Dump, Exit, Flush, Get, Group, Security, SpdDump, SpdFlush, Statement
 from ike_auth.network import IPAddress
 from keynote.cli.program import Failed, tell
 from keynote.complaints import Complaint
@@ -42,6 +42,7 @@ class KernelAccess:
     is_ours: IsOurs
 
 
+WRONG_USAGE = 2
 KERNELS: dict[str, Callable[[], KernelAccess]] = {}  # by what `--kernel` calls them
 
 
@@ -115,7 +116,7 @@ def setkey(
 
 @click.command(
     "ipsecadm",
-    add_help_option=False,  # `-h` begins several of its options
+    add_help_option=False,  # it may be anywhere among the arguments, which are none of click's options
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @click.option("--help", "wants_help", is_flag=True, help="Show this message and exit.")
@@ -144,13 +145,15 @@ def _ipsecadm(
       ike-auth ipsecadm flow -src 192.0.2.1 -dst 192.0.2.2 -out -require
           -addr 10.1.0.0/16 10.2.0.0/16
     """
+    wants_help = wants_help or not {"-h", "--help"}.isdisjoint(arguments)
     if wants_help or not arguments:
         click.echo(context.get_help())
         sys.exit(0 if wants_help else 2)
     if check_only:
         found = _converted(arguments, None)
         for statement in found:
-            click.echo(to_text(statement))
+            comment = "# no statement of setkey's: " if isinstance(statement, Group) else ""
+            click.echo(comment + to_text(statement))
         return
     with _opened(control_path, kernel_name) as control:
         found = _converted(arguments, control)
@@ -222,9 +225,12 @@ def _converted(arguments: tuple[str, ...], control: Control | None) -> tuple[Sta
         found = ipsecadm.statements(arguments, _key_text, lambda *other: _our_end(control, *other))
         faults = [fault for statement in found for fault in checking.faults(statement)]
         if faults:
-            raise faults[0]
-    except ManualError as error:
+            raise Unusable(str(faults[0]), faults[0].hint)
+    except Unusable as error:
         raise _failure(error) from None
+    except ManualError as error:
+        hint = error.hint or "ike-auth ipsecadm --help"
+        raise Failed([Complaint(str(error), hint=hint)], WRONG_USAGE) from None
     for message, hint in checking.advice(found):
         tell("ike-auth", "warning", [Complaint(message, hint=hint)])
     return found

@@ -14,6 +14,7 @@ __all__ = [
     "ManualError",
     "Refused",
     "StatementsRefused",
+    "Unusable",
     "did_you_mean",
     "printable",
     "quoted",
@@ -34,6 +35,10 @@ class Refused(ManualError):
     def __init__(self, message: str, hint: str = "", where: Location | None = None) -> None:
         super().__init__(message, hint)
         self.where = where
+
+
+class Unusable(ManualError):
+    """A command line that is right, and means what cannot be had here, or names a file that is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_network
 
 from ike_auth.crypto.secrets import Secret
 from ike_auth.manual import addresses
-from ike_auth.manual.errors import ManualError, Refused, did_you_mean, quoted
+from ike_auth.manual.errors import ManualError, Refused, Unusable, did_you_mean, quoted
 from ike_auth.manual.statements import (
     NO_EXTENSIONS,
     Action,
@@ -69,17 +69,19 @@ PROTOCOLS = {"esp": Security.ESP, "50": Security.ESP, "ah": Security.AH, "51": S
 LEVELS = {
     "-require": (Action.IPSEC, Level.REQUIRE),
     "-dontacq": (Action.IPSEC, Level.REQUIRE),  # here, only a configured connection is ever negotiated
-    "-acquire": (Action.IPSEC, Level.USE),
-    "-use": (Action.IPSEC, Level.USE),
     "-deny": (Action.DISCARD, Level.DEFAULT),
-    "-permit": (Action.NONE, Level.DEFAULT),
-    "-bypass": (Action.NONE, Level.DEFAULT),
 }
+_LEAKS = ("would let traffic through unprotected", "`-require`")
+_LEFT_ALONE = ("is not supported", "traffic that no flow names is left alone; IKE always passes")
+_UNSUPPORTED_LEVELS = {"-acquire": _LEAKS, "-use": _LEAKS, "-permit": _LEFT_ALONE, "-bypass": _LEFT_ALONE}
 COMMANDS = ("new", "old", "ip4", "flow", "group", "delspi", "delsa", "delete", "flush")
 _VALUES = {"new": {"-spi", "-src", "-dst", "-enc", "-auth", "-key", "-keyfile", "-authkey", "-authkeyfile", "-proxy"}}
 _VALUES |= {"flow": {"-src", "-dst", "-proto", "-spi", "-transport", "-sport", "-dport"}}
 _VALUES |= {"group": {"-spi", "-dst", "-proto", "-spi2", "-dst2", "-proto2"}, "delspi": {"-spi", "-dst", "-proto"}}
-_FLAGS = {"new": {"-forcetunnel", "-newpadding"}, "flow": {"-in", "-out", "-delete", "-forcetunnel", *LEVELS}}
+_FLAGS = {
+    "new": {"-forcetunnel", "-newpadding"},
+    "flow": {"-in", "-out", "-delete", "-forcetunnel", *LEVELS, *_UNSUPPORTED_LEVELS},
+}
 _FLAGS |= {"flush": {"-esp", "-ah", "-oldesp", "-oldah", "-ip4"}}
 _SECRET = {"-key", "-authkey"}
 _HEX = re.compile(r"(?:0[xX])?((?:[0-9a-fA-F]{2})+)")
@@ -87,7 +89,7 @@ _HEX = re.compile(r"(?:0[xX])?((?:[0-9a-fA-F]{2})+)")
 
 def statements(arguments: Sequence[str], read_file: ReadFile, our_end: FindEnd) -> tuple[Statement, ...]:
     """`read_file` gives the text of a `-keyfile`; `our_end` the address of this host that has SAs with another one.
-    Raises ManualError, which never quotes a key."""
+    Raises Unusable, or another ManualError for arguments that are wrong; neither quotes a key."""
     command, rest = (arguments[0], list(arguments[1:])) if arguments else ("", [])
     if command.startswith("-"):  # ipsecadm's default
         command, rest = "new", ["esp", *arguments]
@@ -106,7 +108,7 @@ def statements(arguments: Sequence[str], read_file: ReadFile, our_end: FindEnd) 
         case "flush":
             return _flush(rest)
         case "old" | "ip4":
-            raise ManualError(f"`{command}` is not supported", "`new esp` and `new ah` are")
+            raise Unusable(f"`{command}` is not supported", "`new esp` and `new ah` are")
         case _:
             hint = did_you_mean(command, COMMANDS) or f"one of {', '.join(COMMANDS)}"
             raise ManualError(
@@ -120,7 +122,7 @@ def _new(arguments: list[str], read_file: ReadFile) -> Add:
         raise ManualError("`new` makes `esp` or `ah`", "`new esp -spi …`")
     options = _Options("new", arguments[1:])
     if "-proxy" in options.values:
-        raise ManualError("`-proxy` is not supported", "flows check the addresses within a tunnel")
+        raise Unusable("`-proxy` is not supported", "flows check the addresses within a tunnel")
     main, authkey = options.key("-key", read_file), options.key("-authkey", read_file)
     encryption = authentication = None
     if "-enc" in options.values:
@@ -144,13 +146,17 @@ def _new(arguments: list[str], read_file: ReadFile) -> Add:
 def _flow(arguments: list[str], our_end: FindEnd) -> Statement:
     options = _Options("flow", arguments)
     chosen = [LEVELS[flag] for flag in options.flags if flag in LEVELS]
-    if len(set(chosen)) > 1 or {"-in", "-out"} <= options.flags:
+    unsupported = options.flags & _UNSUPPORTED_LEVELS.keys()
+    if len({*chosen, *unsupported}) > 1 or {"-in", "-out"} <= options.flags:
         raise ManualError("these options of `flow` exclude each other")
     action, level = chosen[0] if chosen else LEVELS["-require"]
     direction = Direction.IN if "-in" in options.flags else Direction.OUT
     traffic = options.traffic()
     if "-delete" in options.flags:
         return SpdDelete(traffic, direction)
+    for flag, (message, hint) in _UNSUPPORTED_LEVELS.items():
+        if flag in options.flags:
+            raise Unusable(f"`{flag}` {message}", hint)
     if action is not Action.IPSEC:
         return SpdAdd(traffic, Policy(direction, action))
     security = options.protocol("-proto")
@@ -235,7 +241,7 @@ class _Options:
     def protocol(self, name: str, default: Security = Security.ESP) -> Security:
         text = self.values.get(name, default.value).lower()
         if text not in PROTOCOLS:
-            raise ManualError(f"`{name}`: {quoted(text)} is not supported", "`esp` or `ah`")
+            raise Unusable(f"`{name}`: {quoted(text)} is not supported", "`esp` or `ah`")
         return PROTOCOLS[text]
 
     def sa(self, suffix: str, default: Security = Security.ESP) -> SaName:
@@ -246,14 +252,17 @@ class _Options:
         file = f"{name}file"
         if name in self.values and file in self.values:
             raise ManualError(f"`{name}` and `{file}` exclude each other")
-        text = self.values.get(name)
         if file in self.values:
-            text = read_file(self.values[file]).strip()
-        if text is None:
+            path = self.values[file]
+            found = _HEX.fullmatch(read_file(path).strip())
+            if found is None:
+                raise Unusable(f"`{file}`: {quoted(path)} holds no even number of hexadecimal digits")
+        elif name in self.values:
+            found = _HEX.fullmatch(self.values[name])
+            if found is None:
+                raise ManualError(f"the key of `{name}` is not an even number of hexadecimal digits")
+        else:
             return None
-        found = _HEX.fullmatch(text)
-        if found is None:
-            raise ManualError(f"the key of `{name}` is not an even number of hexadecimal digits")
         return Secret(bytes.fromhex(found[1]))
 
     def traffic(self) -> Traffic:

@@ -267,7 +267,38 @@ def test_ipsecadm_checks() -> None:
     assert (done.exit_code, done.stdout) == (0, expected)
     refused = run("ipsecadm", "--check", *flow, "-use")
     assert refused.exit_code == 1
-    assert "`use` would let traffic through unprotected\nike-auth: hint: write `require`" in refused.stderr
+    assert "`-use` would let traffic through unprotected\nike-auth: hint: `-require`" in refused.stderr
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["--help"], ["new", "--help"], ["new", "esp", "-h"]])
+def test_ipsecadm_helps_wherever_it_is_asked(arguments: list[str]) -> None:
+    done = run("ipsecadm", *arguments)
+    assert done.exit_code == 0
+    assert "Examples:" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["flwo"], 2),
+        (["new"], 2),
+        (["new", "esp", "-colour"], 2),
+        (["delspi", "-spi", "1001", "-dst", "nowhere"], 2),
+        (["old", "esp"], 1),
+        (["flow", "-dst", "::1", "-addr", "::/0", "::/0", "-bypass"], 1),
+    ],
+)
+def test_ipsecadm_used_wrongly(arguments: list[str], status: int) -> None:
+    done = run("ipsecadm", "--check", *arguments)
+    assert done.exit_code == status
+    assert "ike-auth: hint: " in done.stderr
+
+
+def test_what_check_shows_is_setkeys_language(tmp_path: Path) -> None:
+    shown = run("ipsecadm", "--check", "group", "-spi", "1001", "-dst", "192.0.2.2", "-spi2", "2001", "-dst2", "::1")
+    assert shown.stdout.startswith("# no statement of setkey's: group 192.0.2.2 esp 0x00001001")
+    checked = run("setkey", "-n", "-c", stdin=shown.stdout)
+    assert (checked.exit_code, checked.stderr) == (0, "")
 
 
 def test_ipsecadm_reads_no_key_that_others_can_read(tmp_path: Path) -> None:
