@@ -6,6 +6,7 @@ import os
 import select
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from ipaddress import ip_address
@@ -27,6 +28,10 @@ def opened(*addresses: IPAddress) -> Iterator[EspSockets]:
     ip("link set lo up")
     for address in (OURS[6], PEERS[6]):
         ip(f"address add {address}/128 dev lo nodad")
+        deadline = time.monotonic() + 10
+        while f"local {address} " not in ip("-6 route show table local"):  # comes a little later
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
     with closing(EspSockets(addresses)) as sockets:
         yield sockets
 
