@@ -47,7 +47,9 @@ def cli() -> None:
 @_policy
 @click.option("--port", type=click.IntRange(1, 65535), default=500, show_default=True, help="IKE, ours and of peers.")
 @click.option("--nat-port", type=click.IntRange(1, 65535), default=4500, show_default=True, help="IKE behind NAT.")
-@click.option("--user", metavar="NAME", help="Become this user once the ports are open.")
+@click.option(
+    "--user", metavar="NAME", help="Become this user once the ports are open; it reads the files at a reload."
+)
 @click.option(
     "--kernel",
     type=click.Choice(KERNELS),
@@ -95,7 +97,15 @@ def run(
     loaded = _load(config, policy, port)
     kernel = "none" if no_kernel else kernel
     options = start.Options(
-        port, nat_port, user, kernel, command, None if control is None else Path(control), as_json, verbose
+        port,
+        nat_port,
+        user,
+        kernel,
+        command,
+        None if control is None else Path(control),
+        as_json,
+        verbose,
+        Path(config),
     )
     try:
         status = start.run(loaded, options, lambda: _assembled(config, policy, port))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ike_auth.assembly import Assembly
 from ike_auth.authorization.keynote import KeyNoteAuthorizer
+from ike_auth.daemon import rereading
 from ike_auth.daemon.control import ControlError, ControlSocket, default_path
 from ike_auth.daemon.decision_log import CannotRecord, DecisionLog
 from ike_auth.daemon.kernel import KernelError
@@ -46,6 +47,7 @@ class Options:
     control: Path | None = None  # the control socket; None: where this user's is
     as_json: bool = False
     verbose: bool = False
+    config: Path | None = None  # the file that `loaded` came of
 
 
 def run(loaded: Assembly, options: Options, load: Callable[[], Assembly] | None = None) -> int:
@@ -68,8 +70,11 @@ def run(loaded: Assembly, options: Options, load: Callable[[], Assembly] | None 
         backend = _backend(loaded, options, sockets)
         if options.user is not None:
             with backend.unless_failing():
+                read_again = rereading.files_of(loaded.configuration, options.config)
                 become(options.user, keep=backend.needs_net_admin)
                 check_registry(loaded.configuration.certificates.registry, options.user)
+                if cannot := rereading.warning(options.user, read_again):
+                    journal.warning(cannot)
         identities = identities_of(loaded.keystore)
         engine = Engine(
             loaded.configuration,

@@ -3,7 +3,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,22 @@ def daemons(stage: Stage) -> tuple[Daemon, Daemon]:
     for daemon in (a, b):
         daemon.expect("TunnelUp")
     return a, b
+
+
+@pytest.mark.kernel
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+def test_files_that_the_user_cannot_read_are_warned_of(stage: Stage) -> None:
+    ports = ["--port", str(stage.ports.ike), "--nat-port", str(stage.ports.nat)]
+    files = ["-c", str(stage.path("gw-a.conf")), "--policy", str(stage.path("gw-a.kn"))]
+    control = ["--control", str(stage.path("control"))]
+    command = [str(Path(sys.executable).with_name("ike-auth")), "run", *files, *ports, *control, "--kernel", "none"]
+    with subprocess.Popen([*command, "--user", "nobody"], stderr=subprocess.PIPE, text=True) as daemon:
+        assert daemon.stderr
+        said = list(takewhile(lambda line: "ready: " not in line, daemon.stderr))
+        os.kill(daemon.pid, signal.SIGTERM)
+    (warning,) = (line for line in said if "cannot read" in line)
+    assert f"`nobody` (--user) cannot read `{stage.path('gw-a.conf')}`, `{stage.path('gw-a.kn')}`" in warning
+    assert "SIGHUP and `ike-auth reload` will change nothing until it can" in warning
 
 
 def hang_up(daemon: Daemon, *said: str) -> None:
