@@ -260,8 +260,10 @@ def _opened(path: str | None, kernel_name: str | None) -> Iterator[Control]:
         if path is not None:
             raise click.UsageError("--control and --kernel exclude each other")
         if kernel_name not in KERNELS:
-            known = ", ".join(KERNELS) or "none in this version"
-            raise click.UsageError(f"--kernel `{kernel_name}` cannot be used without a daemon; there is {known}")
+            known = f"there is {', '.join(KERNELS)}" if KERNELS else "that is for `ike-auth run --kernel`"
+            raise click.UsageError(
+                f"--kernel `{kernel_name}` cannot be used without a daemon in this version; {known}"
+            )
         try:
             access = KERNELS[kernel_name]()
             database = Database(access.kernel, access.is_ours, eager=True)

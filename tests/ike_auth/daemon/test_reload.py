@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ike_auth.daemon.control import ControlClient, ControlError
 from ike_auth.demo import configurations, policies
 from ike_auth.demo.hosts import GATEWAY_A, GATEWAY_B
 from ike_auth.demo.logs import Daemon
@@ -58,6 +59,28 @@ def test_files_that_the_user_cannot_read_are_warned_of(stage: Stage) -> None:
     (warning,) = (line for line in said if "cannot read" in line)
     assert f"`nobody` (--user) cannot read `{stage.path('gw-a.conf')}`, `{stage.path('gw-a.kn')}`" in warning
     assert "SIGHUP and `ike-auth reload` will change nothing until it can" in warning
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "2>/dev/full"])
+def test_a_daemon_whose_log_goes_nowhere_runs_on(stage: Stage, closed: str) -> None:
+    program = Path(sys.executable).with_name("ike-auth")
+    ports = f"--port {stage.ports.ike} --nat-port {stage.ports.nat}"
+    files = f"-c {stage.path('gw-a.conf')} --policy {stage.path('gw-a.kn')} --control {stage.path('control')}"
+    with subprocess.Popen(["sh", "-c", f"exec {program} run {files} {ports} --kernel none {closed}"]) as daemon:
+        try:
+            assert soon(lambda: daemon.poll() is not None or answers(stage.path("control")))
+            assert daemon.poll() is None
+        finally:
+            daemon.terminate()
+    assert daemon.returncode == 0
+
+
+def answers(control: Path) -> bool:
+    try:
+        with ControlClient(control) as client:
+            return bool(client.request("status"))
+    except ControlError:
+        return False
 
 
 def hang_up(daemon: Daemon, *said: str) -> None:

@@ -135,3 +135,4 @@ def test_advice_has_no_places() -> None:
         "`hmac-md5` is legacy",
     ]
     assert advice(run(f"flow {ENDS} {NETS}")) == ()
+    assert not any("`-r" in hint for _, hint in found)  # which is setkey's
