@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: ISC
-"""`ike-auth setkey` and `ike-auth ipsecadm`: SAs and policies by hand, in a running daemon or in a kernel."""
+"""`ike-auth setkey` and `ike-auth ipsecadm`: SAs and policies by hand, in a running daemon."""
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,10 +15,8 @@ from ike_auth.config.errors import Problems
 from ike_auth.config.files import check_file_integrity, check_file_secrecy, read_file, read_secret_file
 from ike_auth.errors import LocalError
 from ike_auth.manual import checking, dumps, ipsecadm
-from ike_auth.manual.adopting import Held
 from ike_auth.manual.checking import Program
-from ike_auth.manual.control import Control, LocalControl, results
-from ike_auth.manual.database import Database, IsOurs, ManualKernel
+from ike_auth.manual.control import Control, results
 from ike_auth.manual.errors import ManualError, StatementsRefused, Unusable
 from ike_auth.manual.fields import Fields
 from ike_auth.manual.printing import to_text
@@ -29,33 +26,16 @@ from ike_auth.network import IPAddress
 from keynote.cli.program import Failed, tell
 from keynote.complaints import Complaint
 
-
-class HoldingKernel(ManualKernel, Protocol):
-    """A kernel that keeps what it is given when this process ends."""
-
-    def dump(self) -> Held: ...
-
-
-@dataclass(frozen=True, slots=True)
-class KernelAccess:
-    kernel: HoldingKernel
-    is_ours: IsOurs
-
-
 WRONG_USAGE = 2
-KERNELS: dict[str, Callable[[], KernelAccess]] = {}  # by what `--kernel` calls them
 
 
-def register(cli: click.Group, kernels: Mapping[str, Callable[[], KernelAccess]] | None = None) -> None:
-    """Add the commands. `kernels` are opened by name when `--kernel` asks for one."""
-    KERNELS.update(kernels or {})
+def register(cli: click.Group) -> None:
+    """Add the commands."""
     cli.add_command(setkey)
     cli.add_command(_ipsecadm)
 
 
 _control = click.option("--control", "control_path", metavar="PATH", help="The daemon's control socket.")
-# Hidden as long as no kernel is registered for the commands that users have.
-_kernel = click.option("--kernel", "kernel_name", metavar="NAME", hidden=True, help="No daemon: into this kernel.")
 
 
 @click.command()
@@ -71,7 +51,6 @@ _kernel = click.option("--kernel", "kernel_name", metavar="NAME", hidden=True, h
 @click.option("--skip-unsupported", is_flag=True, help="Leave out what cannot be had here, with a warning.")
 @click.option("-k", "-r", "-a", "-p", "ignored", is_flag=True, help="No effect; setkey has them.")
 @_control
-@_kernel
 def setkey(
     files: tuple[str, ...],
     more_files: tuple[str, ...],
@@ -85,7 +64,6 @@ def setkey(
     skip_unsupported: bool,
     ignored: bool,
     control_path: str | None,
-    kernel_name: str | None,
 ) -> None:
     """Set SAs and policies by hand, in the language of setkey(8).
 
@@ -110,7 +88,7 @@ def setkey(
         todo = [(str(s.where), s) for s in _loaded(sources, skip_unsupported)]
     if check_only:
         return
-    with _opened(control_path, kernel_name) as control:
+    with _opened(control_path) as control:
         sys.exit(_carry_out(control, todo, show_keys=show_keys, verbose=verbose))
 
 
@@ -122,7 +100,6 @@ def setkey(
 @click.option("--help", "wants_help", is_flag=True, help="Show this message and exit.")
 @click.option("--check", "check_only", is_flag=True, help="Check only; show the statement in setkey's language.")
 @_control
-@_kernel
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="COMMAND [ARGUMENT]...")
 @click.pass_context
 def _ipsecadm(
@@ -130,7 +107,6 @@ def _ipsecadm(
     wants_help: bool,
     check_only: bool,
     control_path: str | None,
-    kernel_name: str | None,
     arguments: tuple[str, ...],
 ) -> None:
     """Set SAs and flows by hand, with the arguments of OpenBSD's old ipsecadm(8).
@@ -155,7 +131,7 @@ def _ipsecadm(
             comment = "# no statement of setkey's: " if isinstance(statement, Group) else ""
             click.echo(comment + to_text(statement))
         return
-    with _opened(control_path, kernel_name) as control:
+    with _opened(control_path) as control:
         found = _converted(arguments, control)
         sys.exit(_carry_out(control, [("ipsecadm", statement) for statement in found]))
 
@@ -252,26 +228,9 @@ def _our_end(control: Control | None, theirs: IPAddress, security: Security) -> 
 
 
 @contextmanager
-def _opened(path: str | None, kernel_name: str | None) -> Iterator[Control]:
-    from ike_auth.daemon.clock import now
+def _opened(path: str | None) -> Iterator[Control]:
     from ike_auth.daemon.control import ControlClient, ControlError, default_path
 
-    if kernel_name is not None:
-        if path is not None:
-            raise click.UsageError("--control and --kernel exclude each other")
-        if kernel_name not in KERNELS:
-            known = f"there is {', '.join(KERNELS)}" if KERNELS else "that is for `ike-auth run --kernel`"
-            raise click.UsageError(
-                f"--kernel `{kernel_name}` cannot be used without a daemon in this version; {known}"
-            )
-        try:
-            access = KERNELS[kernel_name]()
-            database = Database(access.kernel, access.is_ours, eager=True)
-            database.adopt(access.kernel.dump(), now())
-        except _failures() as error:
-            raise _failure(error) from None
-        yield LocalControl(database, now)
-        return
     try:
         client = ControlClient(Path(path) if path is not None else default_path())
     except ControlError as error:
@@ -311,9 +270,8 @@ def _show(statement: Statement, answer: Any, show_keys: bool) -> None:
 
 def _failures() -> tuple[type[Exception], ...]:
     from ike_auth.daemon.control import ControlError
-    from ike_auth.daemon.kernel import KernelError
 
-    return (LocalError, ControlError, KernelError)
+    return (LocalError, ControlError)
 
 
 def _failure(error: Exception) -> Failed:

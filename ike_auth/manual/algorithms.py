@@ -97,14 +97,6 @@ def mac(algorithm: Algorithm) -> Integrity:
     return found
 
 
-def encryption_name(transform: EspTransform) -> str:
-    return next(name for name, value in ENCRYPTION.items() if value == transform)
-
-
-def authentication_name(number: AuthenticationAlgorithm) -> str:
-    return next(name for name, value in AUTHENTICATION.items() if value == number)
-
-
 def _ciphers() -> tuple[EspCipher, ...]:
     return (*ESP_CIPHERS.values(), _CHACHA20_POLY1305)
 

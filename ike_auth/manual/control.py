@@ -33,22 +33,10 @@ Carried = Callable[[], Mapping[SaName, Counted]]
 
 
 class Control(Protocol):
-    """A running daemon, or what stands for it."""
+    """A running daemon."""
 
     def request(self, command: str, arguments: Json | None = None) -> Any:
         """The result of a command, as JSON. Raises an exception whose text says why not, and may have a `hint`."""
-
-
-class LocalControl:
-    """A database in this process."""
-
-    def __init__(self, database: Database, clock: Callable[[], Now]) -> None:
-        self._database = database
-        self._clock = clock
-
-    def request(self, command: str, arguments: Json | None = None) -> Any:
-        """Raises ManualError, and what the kernel raises."""
-        return answer(self._database, command, arguments or {}, self._clock())
 
 
 def handlers(

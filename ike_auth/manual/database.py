@@ -13,7 +13,6 @@ from dataclasses import dataclass, fields, replace
 from typing import Protocol, TypeVar
 
 from ike_auth.manual import associations, flows
-from ike_auth.manual.adopting import Held, add_of, policies_of
 from ike_auth.manual.associations import PROTOCOLS
 from ike_auth.manual.errors import ManualError
 from ike_auth.manual.flows import Way
@@ -71,31 +70,16 @@ NOTHING = Wanted({}, {}, {})
 class Database:
     """Whatever raises leaves it as it was; what a kernel raises passes through."""
 
-    def __init__(self, kernel: ManualKernel, is_ours: IsOurs, *, eager: bool = False) -> None:
-        """`is_ours`: whether an address is one of this host's. `eager`: install SAs that no policy uses as well, for
-        a process that will not be there when the policy comes."""
+    def __init__(self, kernel: ManualKernel, is_ours: IsOurs) -> None:
+        """`is_ours`: whether an address is one of this host's."""
         self._kernel = kernel
         self._is_ours = is_ours
-        self._planner = Planner(eager=eager)
+        self._planner = Planner()
         self._sas: dict[Name, SaEntry] = {}
         self._policies: dict[_PolicyName, PolicyEntry] = {}
         self._groups: dict[Name, Name] = {}
         self._count = 0
         self._there = NOTHING
-
-    def adopt(self, held: Held, now: Now) -> None:
-        """Begin with what a kernel holds already. It does not know the reqids of rules, which are lost."""
-        for sa in held.sas:
-            add = add_of(sa)
-            self._sas[_name(add)] = SaEntry(add, sa.inbound, now)
-        for flow in held.flows:
-            for spd in policies_of(flow):
-                self._count += 1
-                self._policies[spd.policy.direction, spd.traffic] = PolicyEntry(spd, flows.way(spd), self._count, now)
-        guards = {(flow.local, flow.remote): flow for flow in held.guards}
-        self._there = Wanted(
-            {_name(add_of(sa)): sa for sa in held.sas}, {(f.local, f.remote): f for f in held.flows}, guards
-        )
 
     # --- what is there
 

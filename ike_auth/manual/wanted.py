@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import ip_network
 
 from ike_auth.manual import associations
 from ike_auth.manual.associations import PROTOCOLS
@@ -62,10 +61,7 @@ class Wanted:
 
 
 class Planner:
-    """`eager`: SAs that no policy uses are wanted as well."""
-
-    def __init__(self, *, eager: bool) -> None:
-        self._eager = eager
+    def __init__(self) -> None:
         self._uses: dict[Name, _Use] = {}
 
     def plan(self, sas: Mapping[Name, SaEntry], ways: Iterable[Way], groups: Mapping[Name, Name]) -> Wanted:
@@ -102,8 +98,6 @@ class Planner:
                 uses[name] = before
             elif found:
                 uses[name] = _Use(entry, found, self._narrowed(entry, found))
-            elif self._eager:
-                uses[name] = _Use(entry, (), _for_any(entry))
         return uses
 
     def _narrowed(self, entry: SaEntry, uses: tuple[tuple[Way, Hop], ...]) -> IpsecSa:
@@ -118,8 +112,7 @@ class Planner:
             raise ManualError(message, "make an SA for each, and tell them apart by `-u` and `unique:`")
         local, remote = _hull(local for local, _ in sides), _hull(remote for _, remote in sides)
         found = associations.ipsec_sa(entry.add, inbound=entry.inbound, mode=modes.pop(), local=local, remote=remote)
-        # A kernel that will be asked by a later process what it holds has the policies to hold packets to them.
-        return replace(found, sides=sides) if len(sides) > 1 and not self._eager else found
+        return replace(found, sides=sides) if len(sides) > 1 else found
 
 
 def name_of(sa: SaName) -> Name:
@@ -156,15 +149,6 @@ def _grouped(
                 after = Hop(PROTOCOLS[sas[second].add.security], Mode.TRANSPORT, hop.local, hop.remote)
                 found += [after] if after not in found else []
     return tuple(found)
-
-
-def _for_any(entry: SaEntry) -> IpsecSa:
-    """With the traffic that its mode allows it to carry, before any policy says which."""
-    _, ours, theirs = entry.ends
-    mode = Mode.TUNNEL if entry.add.extensions.mode is Mode.TUNNEL else Mode.TRANSPORT
-    everything = Selector.of(ip_network("0.0.0.0/0" if ours.version == 4 else "::/0"))
-    local, remote = (everything, everything) if mode is Mode.TUNNEL else (Selector.of(ours), Selector.of(theirs))
-    return associations.ipsec_sa(entry.add, inbound=entry.inbound, mode=mode, local=local, remote=remote)
 
 
 def _hull(selectors: Iterable[Selector]) -> Selector:

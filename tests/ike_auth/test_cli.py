@@ -110,15 +110,6 @@ def test_wrong_usage(arguments: list[str], message: str) -> None:
     assert hint.endswith(" --help")
 
 
-@pytest.mark.parametrize("command", ["setkey", "ipsecadm"])
-def test_manual_keys_promise_no_kernel_that_there_is_not(command: str) -> None:
-    done = run(command, "--kernel", "xfrm", "flush" if command == "ipsecadm" else "-D")
-    assert done.returncode == 2
-    assert "--kernel `xfrm` cannot be used without a daemon in this version" in done.stderr
-    assert "ike-auth run --kernel" in done.stderr
-    assert "--kernel" not in run(command, "--help").stdout
-
-
 def test_no_command_is_a_request_for_help() -> None:
     done = run()
     assert done.returncode == 2

@@ -13,25 +13,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ike_auth import cli_manual
-from ike_auth.cli_manual import KernelAccess
 from ike_auth.daemon.control import ControlSocket
 from ike_auth.daemon.kernel import KernelError
 from ike_auth.daemon.kernel.memory import MemoryKernel
 from ike_auth.daemon.manual import handlers
-from ike_auth.manual.adopting import Held
 from ike_auth.manual.database import Database
 from ike_auth.sa import IpsecSa
 from keynote.cli.program import Program
 from tests.ike_auth.manual.texts import ALGORITHMS, GATEWAY, KEY
 
 SECRET = KEY[2:]
-
-
-class HoldingKernel(MemoryKernel):
-    """One that outlives those who ask it."""
-
-    def dump(self) -> Held:
-        return Held(tuple(self.sas.values()), tuple(self.flows), tuple(self.guards))
 
 
 class RefusingKernel(MemoryKernel):
@@ -219,26 +210,6 @@ def test_no_file(tmp_path: Path) -> None:
     done = run("setkey", "-n", str(tmp_path / "nothing"))
     assert done.exit_code == 1
     assert "cannot read" in done.stderr
-
-
-def test_straight_into_a_kernel(path: Path, gateway: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    kernel = HoldingKernel()
-    access = KernelAccess(kernel, lambda address: address == ip_address("192.0.2.1"))
-    monkeypatch.setitem(cli_manual.KERNELS, "xfrm", lambda: access)
-    assert run("setkey", "--kernel", "xfrm", gateway).exit_code == 0
-    assert (len(kernel.sas), len(kernel.flows), len(kernel.guards)) == (2, 1, 1)
-    assert "spi=4098" in run("setkey", "--kernel", "xfrm", "-D").stdout
-    assert run("setkey", "--kernel", "xfrm", "-DP").stdout.count("require") == 2
-    flushed = run("setkey", "--kernel", "xfrm", "-c", stdin="flush; spdflush;")
-    assert flushed.exit_code == 0
-    assert (kernel.sas, kernel.flows, kernel.guards) == ({}, set(), set())
-    assert run("setkey", "--kernel", "xfrm", "--control", str(path), "-D").exit_code == 2
-
-
-def test_a_kernel_that_there_is_not() -> None:
-    done = run("setkey", "--kernel", "hurd", "-D")
-    assert done.exit_code == 2
-    assert "`hurd` cannot be used" in done.stderr
 
 
 def test_ipsecadm(serving: Serving, path: Path, tmp_path: Path) -> None:

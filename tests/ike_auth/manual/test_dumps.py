@@ -13,7 +13,7 @@ from ike_auth.daemon.kernel.memory import MemoryKernel
 from ike_auth.esp.limits import Counted
 from ike_auth.manual import dumps
 from ike_auth.manual.checking import load
-from ike_auth.manual.control import COMMANDS, LocalControl, handlers
+from ike_auth.manual.control import COMMANDS, answer, handlers
 from ike_auth.manual.database import Database
 from ike_auth.manual.errors import ManualError
 from ike_auth.manual.requests import request_of
@@ -29,6 +29,17 @@ class Clock:
 
     def __call__(self) -> Now:
         return Now(float(self.seconds), START + timedelta(seconds=self.seconds))
+
+
+class LocalControl:
+    """A database without the socket."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def request(self, command: str, arguments: dict[str, Any] | None = None) -> Any:
+        return answer(self._database, command, arguments or {}, self._clock())
 
 
 def control(text: str) -> LocalControl:
