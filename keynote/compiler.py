@@ -12,7 +12,6 @@ That is how explanations and interval queries see a program. Where everything is
 behind, one generated function gives the same value faster (`keynote.generated`).
 """
 
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +21,7 @@ from keynote import expressions, regular_expressions
 from keynote.environment import Environment, is_group_name, set_groups
 from keynote.errors import EvaluationError
 from keynote.expressions import Attribute
+from keynote.facts import MIRRORED, OPERATORS
 from keynote.generated import CompiledRelation, Generated, Predicate, one_function
 from keynote.syntax import (
     And,
@@ -190,8 +190,8 @@ class _Compiler:
         if isinstance(left, Attribute) and isinstance(right, str):
             return _attribute_comparison(left.name, relation.operator, right)
         if isinstance(right, Attribute) and isinstance(left, str):
-            return _attribute_comparison(right.name, _MIRRORED[relation.operator], left)
-        predicate = _comparison(_OPERATORS[relation.operator], _callable(left), _callable(right))
+            return _attribute_comparison(right.name, MIRRORED[relation.operator], left)
+        predicate = _comparison(OPERATORS[relation.operator], _callable(left), _callable(right))
         fallible = _may_fail(left, relation.left) or _may_fail(right, relation.right)
         return CompiledRelation(predicate, fallible)
 
@@ -240,16 +240,6 @@ def _steps(test: Test) -> tuple[int, list[tuple[Relation, int, int]]]:
 
 
 # -- comparisons -----------------------------------------------------------------------------------------------------
-
-_OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    ">": operator.gt,
-    "<=": operator.le,
-    ">=": operator.ge,
-}
-_MIRRORED: Final = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 # What most tests are, an attribute against a constant, without a call more than needed.
 _WITH_ATTRIBUTE: Final[dict[str, Callable[[str, str], Predicate]]] = {

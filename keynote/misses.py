@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from keynote import expressions
 from keynote.assertions import NO_CONSTANTS
 from keynote.compiler import FAILS, HOLDS, CompiledClause, CompiledProgram
 from keynote.conditions import UNKNOWN_GROUPS, GroupState, Truth, set_group_state, truth_of, value_interval
 from keynote.environment import PartialEnvironment, Scale
 from keynote.errors import EvaluationError
-from keynote.syntax import Conversion, Literal, Match, Name, Number, Relation
+from keynote.facts import attribute, fact
+from keynote.syntax import Match, Relation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,16 +165,14 @@ def _needs(
 
 def tested_attribute(relation: Relation, constants: Mapping[str, str]) -> str | None:
     """The attribute that a relation tests, and nothing else; None if there are several, or none."""
-    sides = (relation.subject, relation.pattern) if isinstance(relation, Match) else (relation.left, relation.right)
-    found: list[str] = []
-    for side in sides:
-        operand = side.operand if isinstance(side, Conversion) else side
-        if isinstance(operand, Name):
-            found += [] if operand.name in constants else [operand.name]
-        elif not isinstance(operand, (Literal, Number)):
-            return None
+    if isinstance(relation, Match):
+        constant = isinstance(expressions.string(relation.pattern, constants), str)
+        name = attribute(relation.subject, constants) if constant else None
+    else:
+        found = fact(relation, constants)
+        name = None if found is None else found.name
     # `_1` and so on are what another attribute has in it.
-    return found[0] if len(found) == 1 and not found[0].startswith("_") else None
+    return None if name is None or name.startswith("_") else name
 
 
 def _first_changes(clause: CompiledClause, truths: _Truths, remaining: dict[int, float]) -> tuple[Change, ...]:

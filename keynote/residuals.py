@@ -8,12 +8,13 @@ attributes, constants, groups of a match. Groups that themselves depend on unkno
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from keynote.conditions import GroupState, set_group_state, value_interval
 from keynote.environment import PartialEnvironment, Scale
 from keynote.errors import EvaluationError
 from keynote.evaluator import Delegation
+from keynote.facts import OPPOSITE
 from keynote.partial import ClauseState, clause_states
 from keynote.syntax import (
     And,
@@ -40,8 +41,6 @@ Expression = TypeVar("Expression", bound=Node)
 
 #: True: nothing remains to be met. False: it can never hold.
 Residual = Test | bool
-
-_OPPOSITE: Final = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 
 def residual(delegation: Delegation, environment: PartialEnvironment, scale: Scale, goal: int) -> Residual:
@@ -169,7 +168,7 @@ def _relation(node: Relation, state: ClauseState, known: "_Known") -> _Outcome:
         return _Outcome(truth, not truth)
     rest = known.put_into(node, state.groups_before[node])
     if isinstance(rest, Comparison):
-        opposite: Test = Comparison(rest.at, _OPPOSITE[rest.operator], rest.left, rest.right)
+        opposite: Test = Comparison(rest.at, OPPOSITE[rest.operator], rest.left, rest.right)
     else:
         opposite = Not(rest.at, rest)
     return _Outcome(rest, opposite, _errs(rest))

@@ -5,19 +5,18 @@ A denial is told by what each test lacks, but two tests may want the same attrib
 is said to be enough, the query is asked again with values that the tests ask for.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from keynote import expressions
 from keynote.compiler import CompiledProgram
 from keynote.conditions import conditions_interval
 from keynote.environment import Environment, PartialEnvironment
 from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, fixed_point
-from keynote.misses import tested_attribute
+from keynote.facts import fact
 from keynote.principals import POLICY
 from keynote.routes import Link, Routes
-from keynote.syntax import Comparison, Conversion, Match, Name, Relation
+from keynote.syntax import Relation
 
 #: Values that are tried for an attribute, and attributes; and relations that each query may have to look at.
 _VALUES: Final = 20
@@ -55,8 +54,9 @@ def _wanted(link: Link, name: str) -> Iterator[str]:
     """Values of an attribute that stand in an assertion's tests of it, and their neighbours."""
     constants = link.delegation.assertion.constants
     for relation in _relations(link):
-        if not isinstance(relation, Match) and tested_attribute(relation, constants) == name:
-            yield from _values(relation, constants)
+        tested = fact(relation, constants)
+        if tested is not None and tested.name == name:
+            yield from _values(tested.value)
 
 
 def _relations(link: Link) -> Iterator[Relation]:
@@ -65,16 +65,12 @@ def _relations(link: Link) -> Iterator[Relation]:
         yield from clause.relations
 
 
-def _values(relation: Comparison, constants: Mapping[str, str]) -> Iterator[str]:
-    left, right = relation.left, relation.right
-    bare = left.operand if isinstance(left, Conversion) else left
-    constant = right if isinstance(bare, Name) and bare.name not in constants else left
-    value = expressions.operand(constant, constants)
+def _values(value: str | int | float) -> Iterator[str]:
     if isinstance(value, str):
         yield from (value, value + " ", value[:-1], "")
     elif isinstance(value, int):
         yield from (str(value), str(value + 1), str(value - 1))
-    elif isinstance(value, float):
+    else:
         yield from (f"{value:f}", f"{value + 1:f}", f"{value - 1:f}")
 
 

@@ -16,17 +16,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from keynote.combinations import minimal_sets
-from keynote.contradictions import Constraint, constraint, contradictory
 from keynote.environment import PartialEnvironment, Scale, Unknown, environment, scale
 from keynote.errors import QueryError
 from keynote.evaluator import UNKNOWN_AUTHORIZER, Delegation, Delegations
+from keynote.facts import fact
 from keynote.loading import licensee_names
 from keynote.locations import Location
 from keynote.principals import POLICY, shown_principal
 from keynote.printing import printed
 from keynote.residuals import conjuncts, residual
 from keynote.session import BOOLEAN, Session
-from keynote.syntax import Or, Test
+from keynote.sets import Set, compared
+from keynote.syntax import Comparison, Or, Test
 
 #: Ways of which the `&&` and k-of of one Licensees field have more are not all followed.
 COMBINATIONS: Final = 1_000
@@ -133,7 +134,7 @@ class _Search:
         for delegation in delegations:
             self._by_authorizer.setdefault(delegation.authorizer, []).append(delegation)
         self._conditions: dict[Delegation, tuple[str, ...] | None] = {}
-        self._constraints: dict[str, Constraint] = {}  # what a condition's text says of one attribute
+        self._sets: dict[str, tuple[str, Set]] = {}  # what a condition's text leaves to one attribute
         self._ways: dict[_Principals, list[Way]] = {}
         self._large: list[_Principals] = []  # sets of more than one
         self.more_ways: set[_Principals] = set()
@@ -185,9 +186,18 @@ class _Search:
         if conditions is None:
             return None
         all_conditions = tuple(dict.fromkeys((*way.conditions, *conditions)))
-        if contradictory(found for text in all_conditions if (found := self._constraints.get(text))):
+        if self._contradictory(all_conditions):
             return None
         return Way(all_conditions, (*way.assertions, delegation.assertion.where))
+
+    def _contradictory(self, conditions: Sequence[str]) -> bool:
+        """Whether no value of some attribute meets them all."""
+        left: dict[str, Set] = {}
+        for text in conditions:
+            name, values = self._sets.get(text, ("", None))
+            if values is not None:
+                left[name] = left[name] & values if name in left else values
+        return not all(left.values())
 
     def _remaining(self, delegation: Delegation) -> tuple[str, ...] | None:
         found = residual(delegation, self._facts, self._ranks, self._goal)
@@ -197,9 +207,11 @@ class _Search:
 
     def _text(self, condition: Test) -> str:
         text = printed(condition, _LENGTH)
-        told = constraint(condition)
-        if told is not None:
-            self._constraints[text] = told
+        told = fact(condition, {}) if isinstance(condition, Comparison) else None
+        # `_1` is something else in each test.
+        if told is not None and not isinstance(told.value, float) and not told.name.startswith("_"):
+            sort = "" if isinstance(told.value, str) else "@"
+            self._sets[text] = sort + told.name, compared(told.operator, told.value)
         return f"({text})" if isinstance(condition, Or) else text
 
     def _add(self, principals: _Principals, way: Way) -> bool:

@@ -8,13 +8,11 @@ from keynote import expressions
 from keynote.assertions import Assertion
 from keynote.environment import Environment, PartialEnvironment, UnknownAttribute
 from keynote.errors import EvaluationError
+from keynote.facts import OPPOSITE, attribute, fact
 from keynote.misses import Change
 from keynote.printing import printed
 from keynote.redaction import quoted, shown
-from keynote.syntax import Conversion, Match, Name, walk
-
-_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-_MIRRORED = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
+from keynote.syntax import Match, Name, walk
 
 #: Characters of a value that are told.
 _LONGEST: Final = 300
@@ -42,30 +40,19 @@ def _need(change: Change, assertion: Assertion) -> tuple[str, str] | None:
     relation = change.relation
     if isinstance(relation, Match):
         pattern = expressions.string(relation.pattern, assertion.constants)
-        name = _attribute(relation.subject, assertion)
+        name = attribute(relation.subject, assertion.constants)
         if name is None or not isinstance(pattern, str):
             return None
         return name, f"{'must match' if change.wanted else 'must not match'} {_value(pattern)}"
-    operator, left, right = relation.operator, relation.left, relation.right
-    name, other = _attribute(left, assertion), right
-    if name is None:
-        name, other, operator = _attribute(right, assertion), left, _MIRRORED[operator]
-    constant = expressions.operand(other, assertion.constants)
-    if name is None or callable(constant):
+    found = fact(relation, assertion.constants)
+    if found is None:
         return None
-    operator = operator if change.wanted else _OPPOSITE[operator]
+    name, constant = found.name, found.value
+    operator = found.operator if change.wanted else OPPOSITE[found.operator]
     text = (_value(constant) if constant else '`""`') if isinstance(constant, str) else _number(constant)
     if operator == "==":
         return name, f"needs {text}"
     return name, f"must not be {text}" if operator == "!=" else f"needs {operator} {text}"
-
-
-def _attribute(node: object, assertion: Assertion) -> str | None:
-    if isinstance(node, Conversion):
-        node = node.operand
-    if isinstance(node, Name) and node.name not in assertion.constants:
-        return node.name
-    return None
 
 
 def _is(name: str, environment: Environment) -> str:

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from keynote import expressions, regular_expressions
+from keynote import expressions, facts, regular_expressions
 from keynote.errors import EvaluationError
 from keynote.exact_text import exact_text
-from keynote.lint.sets import Set, Value, compared, everything, only
+from keynote.facts import OPERATORS, OPPOSITE
+from keynote.sets import Set, Value, compared, everything, only
 from keynote.syntax import (
     And,
     Comparison,
-    Conversion,
     Dereference,
     Match,
     Name,
@@ -40,13 +40,10 @@ ANYTHING: Final[State] = {}
 #: Relations in one test, beyond which it is not followed.
 MOST_RELATIONS: Final = 1000
 
-_MIRRORED: Final = {"==": "==", "!=": "!=", "<": ">", ">": "<", "<=": ">=", ">=": "<="}
-OPPOSITE: Final = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fact:
-    """A relation that compares an attribute, or the number that it is, with a constant: `name operator value`."""
+    """A comparison of an attribute with a constant of which the set of values is known: `name operator value`."""
 
     relation: Relation
     name: str
@@ -59,29 +56,17 @@ class Fact:
 
 
 def fact(relation: Relation, constants: Mapping[str, str]) -> Fact | None:
-    """The relation read with the attribute on the left; None for any other relation, a regular expression's too."""
-    if isinstance(relation, Match):
+    """None for any other relation, one of floats and a regular expression's too."""
+    found = facts.fact(relation, constants)
+    if found is None or isinstance(found.value, float) or found.name.startswith("_"):
         return None
-    for side, other, operator in (
-        (relation.left, relation.right, relation.operator),
-        (relation.right, relation.left, _MIRRORED[relation.operator]),
-    ):
-        name = attribute(side, constants)
-        if name is None or (isinstance(side, Conversion) and side.to is float):
-            continue
-        value = expressions.operand(other, constants)
-        if not callable(value) and not isinstance(value, float):
-            return Fact(relation, name, operator, value)
-    return None
+    return Fact(relation, found.name, found.operator, found.value)
 
 
 def attribute(node: Node, constants: Mapping[str, str]) -> str | None:
     """The attribute that an expression is, or whose number it is."""
-    if isinstance(node, Conversion):
-        node = node.operand
-    if isinstance(node, Name) and node.name not in constants and not node.name.startswith("_"):
-        return node.name
-    return None
+    name = facts.attribute(node, constants)
+    return None if name is None or name.startswith("_") else name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,14 +182,7 @@ def constant_truth(relation: Relation, constants: Mapping[str, str]) -> bool | E
     left, right = sides
     if left is None or right is None:
         return None
-    return {
-        "==": left == right,
-        "!=": left != right,
-        "<": left < right,  # type: ignore[operator]
-        ">": left > right,  # type: ignore[operator]
-        "<=": left <= right,  # type: ignore[operator]
-        ">=": left >= right,  # type: ignore[operator]
-    }[relation.operator]
+    return OPERATORS[relation.operator](left, right)
 
 
 def _constant(node: Node, constants: Mapping[str, str]) -> Value | float | None:

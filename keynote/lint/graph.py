@@ -6,9 +6,9 @@ from typing import Final
 
 from keynote.costs import costs
 from keynote.lint.flow import State, values_of
-from keynote.lint.sets import Set, everything
 from keynote.lint.subjects import SCHEMA, ClauseFacts, Policy, Subject
 from keynote.principals import POLICY, is_key
+from keynote.sets import Set, everything
 from keynote.syntax import Nobody
 
 # The three forms in which the daemon gives a pre-shared key.

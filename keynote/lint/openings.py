@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from keynote import expressions
+from keynote.facts import OPPOSITE
 from keynote.lint.attributes import ipsec_clauses
 from keynote.lint.findings import Check, Draft, Severity
-from keynote.lint.flow import OPPOSITE, Fact, Passage, attribute
+from keynote.lint.flow import Fact, Passage, attribute
 from keynote.lint.graph import values_in
-from keynote.lint.sets import Set, compared, only
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
 from keynote.redaction import quoted
 from keynote.schemas.ipsec import ATTRIBUTES, Kind
+from keynote.sets import Set, compared, only
 from keynote.syntax import Match, Relation
 
 _ADDRESS_TYPES: Final = only(f"IPv{version} {kind}" for version in (4, 6) for kind in ("address", "range", "subnet"))

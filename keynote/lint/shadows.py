@@ -17,8 +17,8 @@ from keynote import expressions
 from keynote.exact_text import exact_text
 from keynote.lint.flow import fact, follow, is_fleeting
 from keynote.lint.graph import values_in
-from keynote.lint.sets import Set
 from keynote.lint.subjects import ClauseFacts, Subject
+from keynote.sets import Set
 from keynote.syntax import Comparison, Match, Name, Node, Truth, walk
 
 #: Comparisons of two clauses, for each clause of a group at most.

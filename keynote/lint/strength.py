@@ -14,11 +14,11 @@ from keynote.errors import EvaluationError
 from keynote.lint.findings import Check, Draft, Severity
 from keynote.lint.flow import attribute
 from keynote.lint.graph import by_authorizer, can_request, values_in, ways
-from keynote.lint.sets import Set, only
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
 from keynote.principals import POLICY
 from keynote.schemas.ipsec import APP_DOMAIN
 from keynote.session import Session
+from keynote.sets import Set, only
 from keynote.syntax import Match, Name, Node, walk
 
 _IPSEC: Final = {"app_domain": only([APP_DOMAIN])}

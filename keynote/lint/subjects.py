@@ -13,9 +13,9 @@ from keynote.licensees import principal_nodes
 from keynote.limits import Limits
 from keynote.lint.findings import Draft
 from keynote.lint.flow import ANYTHING, Flow, Passage, Reached, follow
-from keynote.lint.sets import Set, only
 from keynote.principals import POLICY, UndecodableKey
 from keynote.schemas import ipsec
+from keynote.sets import Set, only
 from keynote.syntax import And, Clause, Dereference, Name, Node, Program, StringExpression, leftmost, walk
 
 #: The values of the attributes that have few. One that has only one value is a guard, and worth testing all the same.

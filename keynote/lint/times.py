@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from keynote.facts import OPPOSITE
 from keynote.lint.findings import Check, Draft, Severity
-from keynote.lint.flow import OPPOSITE
 from keynote.lint.graph import values_in
-from keynote.lint.sets import compared
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
+from keynote.sets import compared
 from keynote.syntax import Node
 
 #: How long before its end a window is told of.

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from keynote.files import parse_all
 from keynote.limits import Limits
 from keynote.lint.flow import follow
-from keynote.lint.sets import Set, compared, everything, only
 from keynote.lint.shadows import shadows
 from keynote.lint.subjects import Subject, subjects
+from keynote.sets import Set, compared, everything, only
 from tests.keynote import reference
 
 TEXTS = ["", "x", "xy", "0", "2", "a", "-1", "zz"]
