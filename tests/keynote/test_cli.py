@@ -14,7 +14,7 @@ import pytest
 
 import keynote
 from keynote.cli.inputs import InputError, action_file, principals_file
-from keynote.cli.main import main
+from tests.keynote.commands import run_for_lines as run
 from tests.keynote.key_pairs import key, principal
 
 POLICY = r"""Authorizer: "POLICY"
@@ -39,14 +39,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         '[[query]]\nname="no"\nauthorizers="gw"\nexpect="true"\n'
     )
     return tmp_path
-
-
-def run(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str], str]:
-    with pytest.raises(SystemExit) as exit:
-        main(shlex.split(command))
-    captured = capsys.readouterr()
-    assert isinstance(exit.value.code, int)
-    return exit.value.code, captured.out.splitlines(), captured.err
 
 
 @pytest.mark.usefixtures("folder")

@@ -3,15 +3,14 @@
 
 import json
 import os
-import shlex
 import stat
 from pathlib import Path
 
 import pytest
 
-from keynote.cli import main
 from keynote.cli.inputs import principals_file
 from keynote.private_keys import load_private_key, private_text
+from tests.keynote.commands import run
 from tests.keynote.key_pairs import key, pem, principal
 
 PAIRS = [
@@ -32,14 +31,6 @@ PAIRS = [
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def run(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as exit:
-        main(shlex.split(command))
-    captured = capsys.readouterr()
-    assert isinstance(exit.value.code, int)
-    return exit.value.code, captured.out, captured.err
 
 
 def assertion(public: str, licensee: str = "K") -> str:

@@ -5,7 +5,6 @@ import contextlib
 import io
 import json
 import os
-import shlex
 import subprocess
 import sys
 from datetime import timedelta
@@ -14,8 +13,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from keynote.cli.main import main
 from keynote.cli.progress import tracked
+from tests.keynote.commands import run_for_lines as run
 
 POLICY = """Authorizer: "POLICY"
 Licensees: "gw"
@@ -43,14 +42,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "case" / "policy.kn").write_text(POLICY)
     (tmp_path / "case" / "queries.toml").write_text(QUERIES)
     return tmp_path / "case"
-
-
-def run(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str], str]:
-    with pytest.raises(SystemExit) as exit:
-        main(shlex.split(command))
-    captured = capsys.readouterr()
-    assert isinstance(exit.value.code, int)
-    return exit.value.code, captured.out.splitlines(), captured.err
 
 
 @pytest.mark.usefixtures("folder")

@@ -2,23 +2,14 @@
 """What `test`, `graph`, `who` and `diff` promise alike."""
 
 import json
-import shlex
 from pathlib import Path
 
 import pytest
 
-from keynote.cli.main import main
 from keynote.recorded import Recorded, Seal, line
+from tests.keynote.commands import run
 
 COMMANDS = ["test", "graph", "who", "diff"]
-
-
-def run(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as exit:
-        main(shlex.split(command))
-    captured = capsys.readouterr()
-    assert isinstance(exit.value.code, int)
-    return exit.value.code, captured.out, captured.err
 
 
 @pytest.mark.parametrize("command", COMMANDS)

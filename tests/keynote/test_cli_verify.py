@@ -2,13 +2,12 @@
 """`keynote verify` as scripts for keynote(1) use it: a suite in the shape of the one that came with libkeynote."""
 
 import json
-import shlex
 from pathlib import Path
 
 import pytest
 
 import keynote
-from keynote.cli import main
+from tests.keynote.commands import run
 from tests.keynote.key_pairs import key, principal
 
 FILES = {
@@ -57,14 +56,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, text in FILES.items():
         Path(name).write_text(text)
     Path("top").write_text(FILES["top"].replace("dsa-base64:MIIBAgECAgEHAgEDAgEC", principal("dsa", "base64")))
-
-
-def run(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as exit:
-        main(shlex.split(command))
-    captured = capsys.readouterr()
-    assert isinstance(exit.value.code, int)
-    return exit.value.code, captured.out, captured.err
 
 
 SUITE = "verify -e environment -r false,maybe,true -l top -l no -l middle -l low"

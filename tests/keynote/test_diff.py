@@ -2,7 +2,6 @@
 """Decisions on record, and what another policy makes of them."""
 
 import json
-import shlex
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import keynote
 from keynote import Session, Unknown, parse_policy
-from keynote.cli.main import main
 from keynote.complaints import Place
 from keynote.diff import Comparison, Differences, compared
 from keynote.recorded import Recorded, RecordError, Seal, count, line, opened, parsed, read, sealed
+from tests.keynote.commands import run_for_lines as run
 from tests.pki import factory
 
 OLD = 'Authorizer: "POLICY"\nLicensees: "CA" || "passphrase:hush"\nConditions: enc == "aes" || enc == "3des";\n'
@@ -224,14 +223,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "empty").write_text("")
     (tmp_path / "broken").write_text("{\n")
     return tmp_path
-
-
-def run(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str], str]:
-    with pytest.raises(SystemExit) as exit:
-        main(shlex.split(command))
-    captured = capsys.readouterr()
-    assert isinstance(exit.value.code, int)
-    return exit.value.code, captured.out.splitlines(), captured.err
 
 
 @pytest.mark.usefixtures("folder")

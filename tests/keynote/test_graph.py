@@ -2,7 +2,6 @@
 import itertools
 import json
 import re
-import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,12 +11,12 @@ from hypothesis import strategies as st
 
 import keynote
 from keynote import Session, Unknown, literals, parse_policy
-from keynote.cli.main import main
 from keynote.graph import dot, mermaid, page
 from keynote.graph.layout import layout
 from keynote.graph.model import Graph, Question, State, data, graph
 from keynote.graph.words import lines
 from tests.keynote import reference
+from tests.keynote.commands import run_for_lines as run
 
 POLICY = """Authorizer: "POLICY"
 Licensees: "CA"
@@ -360,14 +359,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "p.kn").write_text(POLICY)
     (tmp_path / "action").write_text("app=ipsec\nenc=aes\nnet=2\n")
     return tmp_path
-
-
-def run(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str], str]:
-    with pytest.raises(SystemExit) as exit:
-        main(shlex.split(command))
-    captured = capsys.readouterr()
-    assert isinstance(exit.value.code, int)
-    return exit.value.code, captured.out.splitlines(), captured.err
 
 
 @pytest.mark.usefixtures("folder")

@@ -2,7 +2,6 @@
 import itertools
 import json
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,11 @@ from hypothesis import strategies as st
 
 import keynote
 from keynote import Session, parse_policy
-from keynote.cli.main import main
 from keynote.environment import environment
 from keynote.grammar import conditions
 from keynote.who import SETS, WAYS, Candidate, Candidates, who
 from tests.keynote import reference
+from tests.keynote.commands import run_for_lines as run
 from tests.keynote.test_residuals import RANKS, holds
 
 POLICY = """Authorizer: "POLICY"
@@ -222,14 +221,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "p.kn").write_text(POLICY)
     (tmp_path / "action").write_text("app=ipsec\n")
     return tmp_path
-
-
-def run(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str], str]:
-    with pytest.raises(SystemExit) as exit:
-        main(shlex.split(command))
-    captured = capsys.readouterr()
-    assert isinstance(exit.value.code, int)
-    return exit.value.code, captured.out.splitlines(), captured.err
 
 
 @pytest.mark.usefixtures("folder")

@@ -3,7 +3,6 @@
 
 import io
 import os
-import shlex
 import stat
 import sys
 from pathlib import Path
@@ -11,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from keynote import private_keys, signatures
-from keynote.cli.main import main
 from keynote.files import parse_all
 from keynote.keys import text as key_text
 from keynote.signing import signed
+from tests.keynote.commands import run
 
 UGLY = b'authorizer:"POLICY"\nlicensees: "Zo\xc3\xab"||"\xff"\n'
 NICE = b'Authorizer: "POLICY"\nLicensees: "Zo\xc3\xab" || "\xff"\n'
@@ -30,14 +29,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "set" / "one.kn").write_bytes(UGLY)
     (tmp_path / "empty").mkdir()
     return tmp_path
-
-
-def run(line: str, capfdbinary: pytest.CaptureFixture[bytes]) -> tuple[int, bytes, bytes]:
-    with pytest.raises(SystemExit) as exit:
-        main(shlex.split(line))
-    captured = capfdbinary.readouterr()
-    assert isinstance(exit.value.code, int)
-    return exit.value.code, captured.out, captured.err
 
 
 def test_print(capfdbinary: pytest.CaptureFixture[bytes], folder: Path) -> None:

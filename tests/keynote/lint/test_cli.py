@@ -3,15 +3,14 @@
 
 import json
 import os
-import shlex
 from pathlib import Path
 
 import pytest
 
 from keynote.cli import lint as command
-from keynote.cli.main import main
 from keynote.lint import CHECKS
 from keynote.schemas.ipsec import ATTRIBUTES
+from tests.keynote.commands import run
 
 CLEAN = 'Authorizer: "POLICY"\nLicensees: "K"\nConditions: app_domain == "mail" -> "yes";\n'
 OPEN = 'Authorizer: "POLICY"\nLicensees: "K"\nConditions: mail == "x" -> "yes";\n'
@@ -39,14 +38,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         path.write_text(text)
     (tmp_path / "empty").mkdir()
     return tmp_path
-
-
-def run(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as exit:
-        main(shlex.split(line))
-    captured = capsys.readouterr()
-    assert isinstance(exit.value.code, int)
-    return exit.value.code, captured.out, captured.err
 
 
 def test_findings_for_people(capsys: pytest.CaptureFixture[str]) -> None:
