@@ -10,22 +10,31 @@ import errno
 import os
 import socket
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import count
 from struct import Struct
 from typing import Final, Self
 
-from ike_auth.daemon.kernel.xfrm.netlink import MalformedNetlink, attributes, encode_attributes
+from ike_auth.daemon.netlink_messages import (
+    DONE,
+    ERROR,
+    NESTED,
+    Flag,
+    MalformedNetlink,
+    Message,
+    Refusal,
+    attributes,
+    encode_attributes,
+    messages,
+)
 from ike_auth.daemon.network import NetworkError
 
 TABLE: Final = b"ike_auth\0"
 
 _AF_NETLINK, _NETLINK_NETFILTER = 16, 12
-_REQUEST, _ACK, _DUMP, _CREATE, _APPEND = 0x1, 0x4, 0x300, 0x400, 0x800
-_ERROR, _DONE = 2, 3
 _TIMEOUT = 5.0  # never reached; better than to hang if it is
 _ROOM = 1 << 16
-_HEADER, _FAMILY = Struct("=IHHII"), Struct("!BBH")
-_ERRNO = Struct("=i")
-_NESTED = 0x8000
+_FAMILY = Struct("!BBH")  # address family, version, and what is particular to a subsystem
 _BATCH_BEGIN, _BATCH_END, _NFTABLES = 0x10, 0x11, 10
 _NEW_TABLE, _DELETE_TABLE, _NEW_CHAIN, _NEW_RULE, _GET_RULE = (_NFTABLES << 8 | kind for kind in (0, 2, 3, 6, 7))
 _INET = 1  # IPv4 and IPv6
@@ -55,6 +64,7 @@ class Entrance:
         except OSError as error:
             raise _failed(error.errno) from None
         self._socket.settimeout(_TIMEOUT)
+        self._numbers = count(1)
 
     def __enter__(self) -> Self:
         return self
@@ -65,69 +75,66 @@ class Entrance:
     def guard(self, device: str) -> None:
         """From now on, and in place of what was there before."""
         table = encode_attributes([(1, TABLE)])
-        messages = [(_NEW_TABLE, _CREATE, table), (_DELETE_TABLE, 0, table), (_NEW_TABLE, _CREATE, table)]
+        told = [_message(_NEW_TABLE, table), _message(_DELETE_TABLE, table), _message(_NEW_TABLE, table)]
         for chain, hook in _CHAINS.items():
-            where = _nested([(1, _number(hook)), (2, _number(0))])
-            described = [(1, TABLE), (3, chain), (4 | _NESTED, where), (5, _number(_ACCEPT)), (7, b"filter\0")]
-            messages.append((_NEW_CHAIN, _CREATE, encode_attributes(described)))
+            where = encode_attributes([(1, _number(hook)), (2, _number(0))])
+            described = [(1, TABLE), (3, chain), (4 | NESTED, where), (5, _number(_ACCEPT)), (7, b"filter\0")]
+            told.append(_message(_NEW_CHAIN, encode_attributes(described)))
             for rule in _rules(hook, device.encode(), self._ports):
-                elements = [(1 | _NESTED, _nested([(1, name), (2 | _NESTED, data)])) for name, data in rule]
-                found = encode_attributes([(1, TABLE), (2, chain), (4 | _NESTED, _nested(elements))])
-                messages.append((_NEW_RULE, _CREATE | _APPEND, found))
-        self._change(messages)
+                found = [(1, TABLE), (2, chain), (4 | NESTED, encode_attributes(map(_element, rule)))]
+                told.append(_message(_NEW_RULE, encode_attributes(found), Flag.APPEND))
+        self._change(told)
 
     def dropped(self) -> int:
         """Packets that came in clear and were dropped."""
-        self._send(_message(_GET_RULE, _REQUEST | _DUMP, _INET, encode_attributes([(1, TABLE)])))
+        body = _FAMILY.pack(_INET, 0, 0) + encode_attributes([(1, TABLE)])
         found = 0
-        while True:
-            for kind, body in self._receive():
-                if kind in (_ERROR, _DONE):
-                    _check(body)
-                    return found
-                found += sum(_counted(body[_FAMILY.size :]))
+        for message in self._asked([Message(_GET_RULE, Flag.REQUEST | Flag.DUMP, body)]):
+            if message.type == DONE:
+                break
+            try:
+                found += sum(_counted(message.body[_FAMILY.size :]))
+            except MalformedNetlink as error:
+                raise NetworkError(str(error)) from None
+        return found
 
     def close(self) -> None:
         """Let everything in again."""
         if self._socket.fileno() < 0:
             return
         try:
-            self._change([(_DELETE_TABLE, 0, encode_attributes([(1, TABLE)]))])
+            self._change([_message(_DELETE_TABLE, encode_attributes([(1, TABLE)]))])
         except NetworkError:
             pass  # it was not there, or the namespace goes with us
         finally:
             self._socket.close()
 
-    def _change(self, messages: list[tuple[int, int, bytes]]) -> None:
-        """All or nothing."""
-        *first, (kind, flags, body) = messages
+    def _change(self, told: list[Message]) -> None:
+        """All or nothing. Only the last is acknowledged; what is refused is told in any case."""
         batch = _FAMILY.pack(0, 0, _NFTABLES)
-        parts = [_framed(_BATCH_BEGIN, _REQUEST, batch)]
-        parts += [_message(kind, _REQUEST | flags, _INET, body) for kind, flags, body in first]
-        parts += [_message(kind, _REQUEST | _ACK | flags, _INET, body), _framed(_BATCH_END, _REQUEST, batch)]
-        self._send(b"".join(parts))
+        begin, end = (Message(kind, Flag.REQUEST, batch) for kind in (_BATCH_BEGIN, _BATCH_END))
+        last = replace(told[-1], flags=told[-1].flags | Flag.ACK)
+        next(self._asked([begin, *told[:-1], last, end]))
+
+    def _asked(self, told: Iterable[Message]) -> Iterator[Message]:
+        """The answers, without end: who asks knows when he has heard enough."""
+        number = next(self._numbers)
+        try:
+            self._socket.sendto(b"".join(replace(message, sequence=number).encode() for message in told), (0, 0))
+        except OSError as error:
+            raise _failed(error.errno) from None
         while True:
-            for kind, body in self._receive():
-                if kind == _ERROR:
-                    _check(body)
-                    return
-
-    def _send(self, data: bytes) -> None:
-        try:
-            self._socket.sendto(data, (0, 0))
-        except OSError as error:
-            raise _failed(error.errno) from None
-
-    def _receive(self) -> Iterator[tuple[int, bytes]]:
-        try:
-            data = self._socket.recv(_ROOM)
-        except OSError as error:
-            raise _failed(error.errno) from None
-        start = 0
-        while start + _HEADER.size <= len(data):
-            length, kind, *_ = _HEADER.unpack_from(data, start)
-            yield kind, data[start + _HEADER.size : start + length]
-            start += max(length + 3 & ~3, _HEADER.size)
+            try:
+                for message in messages(self._socket.recv(_ROOM)):
+                    if message.sequence != number:
+                        continue  # to something earlier that was refused in several places
+                    if message.type == ERROR and (refusal := Refusal.decode(message)).errno:
+                        raise _failed(refusal.errno)
+                    yield message
+            except OSError as error:
+                raise _failed(error.errno) from None
+            except MalformedNetlink as error:
+                raise NetworkError(str(error)) from None
 
 
 def _rules(hook: int, device: bytes, ports: tuple[int, ...]) -> Iterator[Rule]:
@@ -173,24 +180,27 @@ def _fib(result: int) -> Expression:
 
 
 def _equals(value: bytes, operator: int = _EQUAL) -> Expression:
-    data = _nested([(1, value)])
-    return b"cmp\0", encode_attributes([(1, _number(1)), (2, _number(operator)), (3 | _NESTED, data)])
+    data = encode_attributes([(1, value)])
+    return b"cmp\0", encode_attributes([(1, _number(1)), (2, _number(operator)), (3 | NESTED, data)])
 
 
 def _range(low: int, high: int) -> Expression:
-    bounds = [(3 | _NESTED, _nested([(1, bytes([low]))])), (4 | _NESTED, _nested([(1, bytes([high]))]))]
+    bounds = [
+        (3 | NESTED, encode_attributes([(1, bytes([low]))])),
+        (4 | NESTED, encode_attributes([(1, bytes([high]))])),
+    ]
     return b"range\0", encode_attributes([(1, _number(1)), (2, _number(_EQUAL)), *bounds])
 
 
 def _masked(mask: bytes) -> Expression:
     described = [(1, _number(1)), (2, _number(1)), (3, _number(len(mask)))]
-    data = [(4 | _NESTED, _nested([(1, mask)])), (5 | _NESTED, _nested([(1, bytes(len(mask)))]))]
+    data = [(4 | NESTED, encode_attributes([(1, mask)])), (5 | NESTED, encode_attributes([(1, bytes(len(mask)))]))]
     return b"bitwise\0", encode_attributes([*described, *data])
 
 
 def _verdict(code: int) -> Expression:
-    data = _nested([(2 | _NESTED, _nested([(1, _number(code))]))])
-    return b"immediate\0", encode_attributes([(1, _number(0)), (2 | _NESTED, data)])
+    data = encode_attributes([(2 | NESTED, encode_attributes([(1, _number(code))]))])
+    return b"immediate\0", encode_attributes([(1, _number(0)), (2 | NESTED, data)])
 
 
 def _of(protocol: int) -> Rule:
@@ -201,10 +211,6 @@ def _name(name: bytes) -> bytes:
     return name.ljust(_NAME_SIZE, b"\0")
 
 
-def _nested(found: Iterable[tuple[int, bytes]]) -> bytes:
-    return encode_attributes(found)
-
-
 def _number(value: int) -> bytes:
     return value.to_bytes(4, "big")
 
@@ -212,18 +218,15 @@ def _number(value: int) -> bytes:
 # --- messages
 
 
-def _message(kind: int, flags: int, family: int, body: bytes) -> bytes:
-    return _framed(kind, flags, _FAMILY.pack(family, 0, 0) + body)
+def _message(kind: int, body: bytes, flags: Flag = Flag.NONE) -> Message:
+    if kind != _DELETE_TABLE:
+        flags |= Flag.CREATE
+    return Message(kind, Flag.REQUEST | flags, _FAMILY.pack(_INET, 0, 0) + body)
 
 
-def _framed(kind: int, flags: int, body: bytes) -> bytes:
-    return _HEADER.pack(_HEADER.size + len(body), kind, flags, 0, 0) + body
-
-
-def _check(body: bytes) -> None:
-    code = _ERRNO.unpack_from(body)[0] if len(body) >= _ERRNO.size else 0
-    if code:
-        raise _failed(-code)
+def _element(expression: Expression) -> tuple[int, bytes]:
+    name, data = expression
+    return 1 | NESTED, encode_attributes([(1, name), (2 | NESTED, data)])
 
 
 def _failed(code: int | None) -> NetworkError:
@@ -233,12 +236,9 @@ def _failed(code: int | None) -> NetworkError:
 
 
 def _counted(rule: bytes) -> Iterator[int]:
-    """Packets of the counters in one rule."""
-    try:
-        for kind, elements in attributes(rule):
-            for _, element in attributes(elements) if kind == 4 else ():
-                parts = dict(attributes(element))
-                if parts.get(1) == b"counter\0":
-                    yield int.from_bytes(dict(attributes(parts.get(2, b""))).get(2, b""), "big")
-    except MalformedNetlink as error:
-        raise NetworkError(str(error)) from None
+    """Packets of the counters in one rule. Raises MalformedNetlink."""
+    for kind, elements in attributes(rule):
+        for _, element in attributes(elements) if kind == 4 else ():
+            parts = dict(attributes(element))
+            if parts.get(1) == b"counter\0":
+                yield int.from_bytes(dict(attributes(parts.get(2, b""))).get(2, b""), "big")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from struct import Struct
 
 from ike_auth.crypto.secrets import Secret
-from ike_auth.daemon.kernel.xfrm.netlink import MalformedNetlink, unpacked
+from ike_auth.daemon.netlink_messages import MalformedNetlink, unpacked
 from ike_auth.wire.numbers import AuthenticationAlgorithm, EspTransform, IpcompTransform
 
 _PLAIN = Struct("=64sI")

@@ -14,9 +14,9 @@ from ike_auth.daemon.kernel.xfrm import translation
 from ike_auth.daemon.kernel.xfrm.conversation import Questions, Refused
 from ike_auth.daemon.kernel.xfrm.happenings import MappingMessage
 from ike_auth.daemon.kernel.xfrm.marking import OURS, Requests, Settings
-from ike_auth.daemon.kernel.xfrm.netlink import MalformedNetlink, Message
 from ike_auth.daemon.kernel.xfrm.numbers import MessageType
 from ike_auth.daemon.kernel.xfrm.states import State, StateId
+from ike_auth.daemon.netlink_messages import MalformedNetlink, Message
 from ike_auth.network import Endpoint, IPAddress
 from ike_auth.sa import IpsecSa
 from ike_auth.wire.identities import Selector

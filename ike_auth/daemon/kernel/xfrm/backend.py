@@ -20,11 +20,11 @@ from ike_auth.daemon.kernel.xfrm.happenings import (
     happening,
 )
 from ike_auth.daemon.kernel.xfrm.marking import OURS, Requests, Settings
-from ike_auth.daemon.kernel.xfrm.netlink import MalformedNetlink, Message
 from ike_auth.daemon.kernel.xfrm.numbers import MessageType
 from ike_auth.daemon.kernel.xfrm.policies import Migration, Policy, encode_migrate
 from ike_auth.daemon.kernel.xfrm.structures import Template
 from ike_auth.daemon.kernel.xfrm.table import Change, Owner, PolicyTable
+from ike_auth.daemon.netlink_messages import MalformedNetlink, Message
 from ike_auth.daemon.udp import Bound
 from ike_auth.network import IPAddress
 from ike_auth.sa import Flow, IpsecSa

@@ -16,8 +16,8 @@ from itertools import count
 from typing import Protocol, Self
 
 from ike_auth.daemon.kernel import KernelError
-from ike_auth.daemon.kernel.xfrm.netlink import MalformedNetlink, Message, Refusal, messages
-from ike_auth.daemon.kernel.xfrm.numbers import NETLINK_XFRM, Flag, Group, MessageType
+from ike_auth.daemon.kernel.xfrm.numbers import NETLINK_XFRM, Group, MessageType
+from ike_auth.daemon.netlink_messages import DONE, ERROR, Flag, MalformedNetlink, Message, Refusal, messages
 
 _AF_NETLINK = 16
 _SOL_NETLINK, _ADD_MEMBERSHIP, _CAPPED_ACKS, _EXTENDED_ACKS = 270, 1, 10, 11
@@ -79,7 +79,7 @@ class Conversation:
             whole = True
             for message in self._answers(self._send(kind, b"", Flag.DUMP)):
                 whole = whole and not message.flags & Flag.DUMP_INTERRUPTED
-                if message.type == MessageType.DONE:
+                if message.type == DONE:
                     break
                 found.append(message)
             if whole:
@@ -103,7 +103,7 @@ class Conversation:
             for message in _receive(self._socket):
                 if message.sequence != number:
                     continue  # to a question whose asker has not heard it out
-                if message.type == MessageType.ERROR:
+                if message.type == ERROR:
                     refusal = Refusal.decode(message)
                     if refusal.errno:
                         raise Refused(refusal.errno, refusal.text)

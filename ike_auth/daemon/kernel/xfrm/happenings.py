@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from struct import Struct
 
-from ike_auth.daemon.kernel.xfrm.netlink import Message, unpacked
 from ike_auth.daemon.kernel.xfrm.numbers import EVERY_ALGORITHM, MessageType
 from ike_auth.daemon.kernel.xfrm.policies import POLICY_SIZE, Policy
 from ike_auth.daemon.kernel.xfrm.states import STATE_SIZE, State, StateId
@@ -16,6 +15,7 @@ from ike_auth.daemon.kernel.xfrm.structures import (
     encode_address,
     family,
 )
+from ike_auth.daemon.netlink_messages import Message, unpacked
 from ike_auth.network import IPAddress
 
 _ACQUIRE = Struct("=16s4sB3x16s56s168s4I")

@@ -10,29 +10,9 @@ from ike_auth.wire.numbers import WireEnum
 NETLINK_XFRM = 6
 
 
-class Flag(IntFlag):
-    """`nlmsg_flags`; one bit may mean several things, as the type of a message has it."""
-
-    NONE = 0
-    REQUEST = 0x1
-    MULTI = 0x2
-    ACK = 0x4
-    DUMP_INTERRUPTED = 0x10
-    CAPPED = 0x100  # of an error: what was refused is not repeated in it
-    ACK_TLVS = 0x200  # of an error: attributes follow
-    REPLACE = 0x100
-    EXCLUSIVE = 0x200
-    CREATE = 0x400
-    DUMP = 0x300
-
-
 class MessageType(WireEnum):
-    """`nlmsg_type`: those of every netlink family, and XFRM's."""
+    """`nlmsg_type`."""
 
-    NOOP = 1
-    ERROR = 2
-    DONE = 3
-    OVERRUN = 4
     NEWSA = 0x10
     DELSA = 0x11
     GETSA = 0x12
@@ -47,13 +27,6 @@ class MessageType(WireEnum):
     POLEXPIRE = 0x1B
     MIGRATE = 0x21
     MAPPING = 0x26
-
-
-class ErrorAttribute(WireEnum):
-    """`NLMSGERR_ATTR_*`, behind an error."""
-
-    TEXT = 1
-    OFFSET = 2
 
 
 class Group(IntEnum):

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from struct import Struct
 
-from ike_auth.daemon.kernel.xfrm.netlink import attributes, encode_attributes, unpacked
 from ike_auth.daemon.kernel.xfrm.numbers import Action, Attribute, PolicyFlag, Share
 from ike_auth.daemon.kernel.xfrm.structures import (
     NOTHING_COUNTED,
@@ -23,6 +22,7 @@ from ike_auth.daemon.kernel.xfrm.structures import (
     encode_templates,
     family,
 )
+from ike_auth.daemon.netlink_messages import attributes, encode_attributes, unpacked
 from ike_auth.network import IPAddress
 
 _POLICY = Struct("=56s64s32sIIBBBB4x")

@@ -10,7 +10,6 @@ from struct import Struct
 from typing import Protocol, TypeVar
 
 from ike_auth.daemon.kernel.xfrm.algorithms import Algorithm, CutAlgorithm
-from ike_auth.daemon.kernel.xfrm.netlink import MalformedNetlink, attributes, encode_attributes, unpacked
 from ike_auth.daemon.kernel.xfrm.numbers import UDP_ENCAP_ESPINUDP, Attribute, Mode, StateFlag
 from ike_auth.daemon.kernel.xfrm.structures import (
     EVERYTHING,
@@ -24,6 +23,7 @@ from ike_auth.daemon.kernel.xfrm.structures import (
     encode_address,
     family,
 )
+from ike_auth.daemon.netlink_messages import MalformedNetlink, attributes, encode_attributes, unpacked
 from ike_auth.network import IPAddress
 
 _STATE = Struct("=56s16s4sB3x16s64s32s12xIIHBBB7x")

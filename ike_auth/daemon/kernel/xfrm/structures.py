@@ -13,8 +13,8 @@ from ipaddress import IPv4Address, IPv6Address
 from socket import AF_INET, AF_INET6
 from struct import Struct
 
-from ike_auth.daemon.kernel.xfrm.netlink import MalformedNetlink, unpacked
 from ike_auth.daemon.kernel.xfrm.numbers import EVERY_ALGORITHM, INFINITE, Mode, Protocol, Share
+from ike_auth.daemon.netlink_messages import MalformedNetlink, unpacked
 from ike_auth.network import IPAddress
 from ike_auth.wire.identities import IPNetwork
 

@@ -12,10 +12,10 @@ from ike_auth.daemon.kernel import KernelEvent
 from ike_auth.daemon.kernel.xfrm.backend import XfrmKernel
 from ike_auth.daemon.kernel.xfrm.conversation import Listener, Refused
 from ike_auth.daemon.kernel.xfrm.marking import Settings
-from ike_auth.daemon.kernel.xfrm.netlink import Message
-from ike_auth.daemon.kernel.xfrm.numbers import Flag, MessageType
+from ike_auth.daemon.kernel.xfrm.numbers import MessageType
 from ike_auth.daemon.kernel.xfrm.policies import Policy, PolicyId
 from ike_auth.daemon.kernel.xfrm.states import SpiRequest, State, StateId
+from ike_auth.daemon.netlink_messages import Flag, Message
 from ike_auth.network import IPAddress
 
 Found = tuple[IPAddress, bytes, int]

@@ -21,15 +21,7 @@ from ike_auth.daemon.kernel.xfrm.happenings import (
     PolicyExpireMessage,
     happening,
 )
-from ike_auth.daemon.kernel.xfrm.netlink import (
-    MalformedNetlink,
-    Message,
-    Refusal,
-    attributes,
-    encode_attributes,
-    messages,
-)
-from ike_auth.daemon.kernel.xfrm.numbers import Flag, MessageType, PolicyFlag, StateFlag
+from ike_auth.daemon.kernel.xfrm.numbers import MessageType, PolicyFlag, StateFlag
 from ike_auth.daemon.kernel.xfrm.policies import Migration, Policy, PolicyId
 from ike_auth.daemon.kernel.xfrm.states import Encapsulation, Replay, SpiRequest, State, StateId
 from ike_auth.daemon.kernel.xfrm.structures import (
@@ -40,6 +32,16 @@ from ike_auth.daemon.kernel.xfrm.structures import (
     Prefix,
     Template,
     TrafficSelector,
+)
+from ike_auth.daemon.netlink_messages import (
+    ERROR,
+    Flag,
+    MalformedNetlink,
+    Message,
+    Refusal,
+    attributes,
+    encode_attributes,
+    messages,
 )
 from tests.ike_auth.daemon.kernel.xfrm.vectors import recorded
 
@@ -123,8 +125,8 @@ values = st.one_of(
 DECODERS: dict[str, Callable[[bytes], object]] = {
     "messages": lambda data: list(messages(data)),
     "attributes": lambda data: list(attributes(data)),
-    "refusal": lambda data: Refusal.decode(Message(MessageType.ERROR, Flag.ACK_TLVS, data)),
-    "capped refusal": lambda data: Refusal.decode(Message(MessageType.ERROR, Flag.ACK_TLVS | Flag.CAPPED, data)),
+    "refusal": lambda data: Refusal.decode(Message(ERROR, Flag.ACK_TLVS, data)),
+    "capped refusal": lambda data: Refusal.decode(Message(ERROR, Flag.ACK_TLVS | Flag.CAPPED, data)),
     "state": State.decode,
     "state id": StateId.decode,
     "SPI request": SpiRequest.decode,

@@ -11,8 +11,7 @@ import pytest
 from ike_auth.crypto.secrets import Secret
 from ike_auth.daemon.kernel.xfrm.algorithms import Algorithm, CutAlgorithm
 from ike_auth.daemon.kernel.xfrm.happenings import AcquireMessage, ExpireMessage, PolicyExpireMessage, happening
-from ike_auth.daemon.kernel.xfrm.netlink import Message, Refusal, messages
-from ike_auth.daemon.kernel.xfrm.numbers import Action, Direction, Flag, MessageType, Mode, StateFlag
+from ike_auth.daemon.kernel.xfrm.numbers import Action, Direction, MessageType, Mode, StateFlag
 from ike_auth.daemon.kernel.xfrm.numbers import Protocol as Ip
 from ike_auth.daemon.kernel.xfrm.policies import Policy, PolicyId
 from ike_auth.daemon.kernel.xfrm.states import Encapsulation, Replay, SpiRequest, State, StateId
@@ -26,6 +25,7 @@ from ike_auth.daemon.kernel.xfrm.structures import (
     Template,
     TrafficSelector,
 )
+from ike_auth.daemon.netlink_messages import Flag, Message, Refusal, messages
 from tests.ike_auth.daemon.kernel.xfrm.vectors import recorded
 
 HERE, THERE = ip_address("10.99.0.1"), ip_address("10.99.0.2")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ike_auth.daemon.kernel.xfrm.netlink import Message, messages
+from ike_auth.daemon.netlink_messages import Message, messages
 
 _FOLDER = Path(__file__).parents[4] / "vectors" / "xfrm"
 

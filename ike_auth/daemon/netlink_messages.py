@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import IntFlag
 from struct import Struct
 from typing import Any
 
-from ike_auth.daemon.kernel.xfrm.numbers import ErrorAttribute, Flag, MessageType
 from ike_auth.errors import LocalError
 
 _HEADER = Struct("=IHHII")
@@ -22,13 +22,38 @@ _ERRNO = Struct("=i")
 _TYPE_MASK = 0x3FFF  # the upper two bits say "nested" and "network byte order"
 
 
+class Flag(IntFlag):
+    """`nlmsg_flags`; one bit may mean several things, as the type of a message has it."""
+
+    NONE = 0
+    REQUEST = 0x1
+    MULTI = 0x2
+    ACK = 0x4
+    DUMP_INTERRUPTED = 0x10
+    CAPPED = 0x100  # of an error: what was refused is not repeated in it
+    ACK_TLVS = 0x200  # of an error: attributes follow
+    REPLACE = 0x100
+    EXCLUSIVE = 0x200
+    CREATE = 0x400
+    DUMP = 0x300
+    APPEND = 0x800
+
+
+#: Types of messages that every family has.
+ERROR, DONE = 2, 3
+#: `NLMSGERR_ATTR_MSG`, behind an error.
+_ERROR_TEXT = 1
+#: In an attribute's type: its value is attributes.
+NESTED = 0x8000
+
+
 class MalformedNetlink(LocalError):
     """Bytes that are no message of the kernel's as we know them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    type: MessageType
+    type: int
     flags: Flag
     body: bytes
     sequence: int = 0
@@ -63,7 +88,7 @@ class Refusal:
         if message.flags & Flag.ACK_TLVS:
             echoed = _HEADER.size if message.flags & Flag.CAPPED else _HEADER.unpack_from(body, _ERRNO.size)[0]
             for kind, value in attributes(body[_ERRNO.size + _aligned(echoed) :]):
-                if kind == ErrorAttribute.TEXT:
+                if kind == _ERROR_TEXT:
                     text = value.rstrip(b"\0").decode(errors="replace")
         return cls(number, text)
 
@@ -77,9 +102,7 @@ def messages(data: bytes) -> Iterator[Message]:
         length, kind, flags, sequence, port = _HEADER.unpack_from(data, position)
         if length < _HEADER.size or position + length > len(data):
             raise MalformedNetlink(f"a message of {length} bytes where {len(data) - position} are left")
-        yield Message(
-            MessageType(kind), Flag(flags), data[position + _HEADER.size : position + length], sequence, port
-        )
+        yield Message(kind, Flag(flags), data[position + _HEADER.size : position + length], sequence, port)
         position += _aligned(length)
 
 
