@@ -6,7 +6,6 @@ from typing import Any
 
 from keynote.coverage import Coverage
 from keynote.diff import Differences
-from keynote.errors import Problem
 from keynote.explanation import Decision
 from keynote.files import SetAside
 from keynote.locations import Location
@@ -93,10 +92,6 @@ def _candidate(candidate: Candidate) -> dict[str, Any]:
         ],
         "more_ways": candidate.more_ways,
     }
-
-
-def problem_data(problem: Problem) -> dict[str, Any]:
-    return {"where": _place(problem.where), "message": problem.message, "hint": problem.hint}
 
 
 def _step(step: Step) -> dict[str, Any]:

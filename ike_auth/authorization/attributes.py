@@ -21,6 +21,7 @@ from ike_auth.wire.numbers import (
     IpcompTransform,
     ProtocolId,
 )
+from keynote import binding
 from pki import names
 from pki.errors import PkiError
 
@@ -141,10 +142,10 @@ def padded(address: IPAddress) -> str:
     return f"{a:03d}.{b:03d}.{c:03d}.{d:03d}"
 
 
-@lru_cache(64)  # as does each of its tunnels
+@lru_cache(64)  # asked for again with each tunnel
 def _lasting(negotiation: Negotiation, identity: Identity) -> Attributes:
     """What stays the same for as long as the IKE SA."""
-    return {"app_domain": "IPsec policy", "doi": "ipsec", **_negotiation(negotiation), **remote_id(identity)}
+    return {**binding.ACTION, **_negotiation(negotiation), **remote_id(identity)}
 
 
 @lru_cache(1)  # a handshake asks several times within one second
