@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from keynote.environment import Environment
 from keynote.errors import EvaluationError
+from keynote.facts import OPPOSITE
 from keynote.syntax import And, Clause, Not, Or, Program, Relation, Test, Truth
 
 Predicate = Callable[[Environment], bool]
@@ -89,9 +90,6 @@ def bind({names}):
     return bind
 
 
-_NEGATED: Final = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-
-
 class _Generator:
     def __init__(self, relations: Mapping[Relation, CompiledRelation], values: Mapping[Clause, str | None]) -> None:
         self._relations = relations
@@ -158,7 +156,7 @@ class _Generator:
             call = f"{self._constant(relation.predicate)}(environment)"
             return f"not {call}" if negated else call, relation.fallible
         name, text = self._constant(relation.attribute), self._constant(relation.text)
-        operator = _NEGATED[relation.operator] if negated else relation.operator
+        operator = OPPOSITE[relation.operator] if negated else relation.operator
         return f"get({name}, '') {operator} {text}", False
 
     def _constant(self, value: object) -> str:

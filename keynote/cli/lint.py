@@ -14,11 +14,11 @@ from typing import Final
 import click
 
 from keynote.assertions import Assertion
-from keynote.cli.inputs import FILE, InputError, legacy_option
-from keynote.cli.program import json_option, print_json, tell
-from keynote.complaints import BadInput, Complaint, Place
+from keynote.cli.inputs import FILE, InputError, legacy_option, policy_text
+from keynote.cli.program import json_option, print_json
+from keynote.complaints import BadInput, Place
 from keynote.errors import Problem
-from keynote.files import EXPOSED, parse_all, read_policy
+from keynote.files import parse_all
 from keynote.limits import Limits
 from keynote.lint import CHECKS, Finding, Severity, in_order, lint, unreadable
 from keynote.lint.engine import Progress
@@ -178,10 +178,7 @@ def _parsed(paths: Sequence[Path]) -> tuple[list[Assertion], list[Problem]]:
     assertions: list[Assertion] = []
     problems: list[Problem] = []
     for path in paths:
-        text, exposed = read_policy(path)
-        if exposed:
-            tell("keynote", "warning", [Complaint(EXPOSED, Place(str(path)), f"chmod 600 {path}")])
-        found, mistakes = parse_all(text, name=str(path))
+        found, mistakes = parse_all(policy_text(path), name=str(path))
         assertions += found
         problems += mistakes
     return assertions, problems
