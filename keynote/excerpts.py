@@ -6,10 +6,11 @@ from typing import Final
 
 from keynote import literals
 from keynote.locations import Source
-from keynote.redaction import HIDDEN, SECRET, is_secret, visible
+from keynote.redaction import HIDDEN, secrets, visible
 
 _WIDTH: Final = 100
 _INDENT: Final = "    "
+_LONGEST: Final = 4 * _WIDTH  # bytes, of which a character may need four
 
 # A comment; a string literal; or a literal that is never closed, up to where its line ends.
 _TOKEN = re.compile(rf'#[^\n]*|({literals.PATTERN})|("(?:[^"\\\n]|\\(?:\n[ \t\n]*+|.|\Z))*+)')
@@ -58,8 +59,9 @@ def _beginning(text: str, start: int) -> int:
 
 def _divide(text: str, start: int, end: int, at: int, before: list[str], after: list[str]) -> None:
     middle = min(max(at, start), end)
-    before.append(visible(text[start:middle]))
-    after.append(visible(text[middle:end]))
+    # No more than can be shown: a line may be as long as its file.
+    before.append(visible(text[max(start, middle - _LONGEST) : middle]))
+    after.append(visible(text[middle : min(end, middle + _LONGEST)]))
 
 
 def _cropped(before: str, after: str) -> str:
@@ -82,11 +84,11 @@ def _hidden(text: str, start: int, end: int) -> list[tuple[int, int]]:
     spans = []
     together = _is_put_together(values)
     for match, value in zip(found, values, strict=True):
-        if together or is_secret(value):
+        if together or _is_secret(value):
             in_order = match[1] is not None and not _is_cut(value) and _OPERATOR.match(text, match.end(), end)
             spans.append((match.start(), match.end() if in_order else end))
     inside = {position for match in found for position in range(*match.span())}
-    bare = [match.start() for match in SECRET.finditer(text, start, end) if match.start() not in inside]
+    bare = [place for place, _ in secrets(text, start, end) if place not in inside]
     return _merged([*spans, *((place, end) for place in bare[:1])])
 
 
@@ -94,12 +96,17 @@ def _is_put_together(values: list[str]) -> bool:
     """Whether a passphrase may be made of several literals, as in "passphrase:" . KEY."""
     if any(map(_is_cut, values)):
         return True
-    return is_secret("".join(values)) and not any(map(is_secret, values))
+    return _is_secret("".join(values)) and not any(map(_is_secret, values))
 
 
 def _is_cut(value: str) -> bool:
     """Whether a passphrase is announced and not there: it may be in what follows, whatever that is."""
-    return is_secret(value) and value.rstrip().endswith(":")
+    return _is_secret(value) and value.rstrip().endswith(":")
+
+
+def _is_secret(text: str) -> bool:
+    """Or what nearly is one."""
+    return bool(secrets(text))
 
 
 def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from os import PathLike, fstat
 from stat import S_IRWXG, S_IRWXO
 
-from keynote import signatures
+from keynote import limits, signatures
 from keynote.assertions import (
     BYTE_ORDER_MARK,
     BYTE_ORDER_MARK_FOUND,
@@ -91,10 +91,15 @@ EXPOSED = "holds a passphrase, and others than its owner may read it"
 
 
 def read_policy(path: str | PathLike[str]) -> tuple[str, bool]:
-    """A policy file's text, and whether it holds a passphrase that others than the file's owner may read."""
+    """A policy file's text, and whether it holds a passphrase that others than the file's owner may read. Raises
+    OSError, and PolicyError for a file that is too large."""
     with open(path, "rb") as file:
-        text = file.read().decode("latin-1")
+        content = file.read(limits.FILE_SIZE + 1)
         mode = fstat(file.fileno()).st_mode
+    if len(content) > limits.FILE_SIZE:
+        where = Source(str(path), "").location(0)
+        raise PolicyError([Problem(where, f"a file of more than {limits.FILE_SIZE:,} bytes")])
+    text = content.decode("latin-1")
     return text, is_secret(text) and bool(mode & (S_IRWXG | S_IRWXO))
 
 

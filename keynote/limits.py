@@ -12,6 +12,9 @@ from typing import Final
 #: Characters in one assertion.
 ASSERTION_SIZE: Final = 256 * 1024
 
+#: Bytes in a file of assertions.
+FILE_SIZE: Final = 256 * 1024 * 1024
+
 #: Mistakes reported in one field; the first ones are the useful ones.
 MISTAKES: Final = 20
 

@@ -18,10 +18,11 @@ from keynote.evidence import Evidence
 from keynote.files import SetAside
 from keynote.locations import Location
 from keynote.principals import POLICY, shown_principal
+from keynote.printing import printed
 from keynote.redaction import quoted
 from keynote.retrial import refuted
 from keynote.routes import Link, Never, Routes, routes
-from keynote.syntax import Licensees, StringExpression, Threshold, leftmost
+from keynote.syntax import AllOf, AnyOf, Licensees, StringExpression, Threshold, leftmost, walk
 from keynote.wording import described, one_of
 
 
@@ -148,11 +149,32 @@ def licensee_reason(found: Routes, delegation: Delegation, distance: int | None 
     if not missing:
         return None
     distance = len(missing) if distance is None else distance
-    if have:
-        return Reason(where, _shortfall(field.tree, found.names(delegation), have, missing), distance, "principal")
-    requesters = _list(map(shown_principal, found.evidence.requesters))
-    text = f"licenses {_list(map(shown_principal, delegation.licensees.principals))}, not {requesters}"
+    requesters, names = found.evidence.requesters, found.names(delegation)
+    if have or not set(requesters).isdisjoint(names.values()):
+        return Reason(where, _shortfall(field.tree, names, have, missing), distance, "principal")
+    licensed = _licensed(field.tree, delegation.licensees.principals, requesters)
+    text = f"licenses {licensed}, not {_list(map(shown_principal, requesters))}"
     return Reason(where, text, distance, "delegation")
+
+
+def _licensed(tree: Licensees, principals: Collection[str], requesters: Collection[str]) -> str:
+    """Whom a field licenses that licenses none of the requesters."""
+    names = list(dict.fromkeys(map(shown_principal, principals)))
+    if len(names) == 1:
+        # Of two passphrases nobody is to see more than that they differ.
+        return "another passphrase" if names[0] in map(shown_principal, requesters) else f"`{names[0]}`"
+    operators = {type(node) for node in walk(tree)} & {AllOf, AnyOf, Threshold}
+    if operators == {AnyOf}:
+        return _list(names)
+    if operators == {AllOf}:
+        return f"{', '.join(_some(names))} together"
+    if isinstance(tree, Threshold):
+        return f"{tree.k} of {', '.join(_some(names))}"
+    return f"`{printed(tree, _TEXT)}`"
+
+
+#: The longest text of a field in a reason.
+_TEXT: Final = 200
 
 
 _LISTED: Final = 4

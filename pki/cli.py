@@ -39,9 +39,12 @@ days = click.option(
 )
 
 
+UNSAID = "what was to be made may be there: `keynote-pki list` tells"
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run, and exit: 0 done, 1 refused or failed, 2 wrong usage."""
-    Program("keynote-pki", cli, _errors).run(arguments)
+    Program("keynote-pki", cli, _errors, unsaid=UNSAID).run(arguments)
 
 
 def _errors(error: Exception) -> Iterable[Complaint]:

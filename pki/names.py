@@ -82,7 +82,10 @@ def mail(text: str) -> str:
     local, at, domain = text.rpartition("@")
     if not at or len(local) > _LOCAL_MAX or not _LOCAL_PART.fullmatch(local):
         raise NameInvalid(f"`{shown(text)}` is not a mail address", "write it as `alice@example.org`")
-    return f"{local}@{fqdn(domain)}"
+    try:
+        return f"{local}@{fqdn(domain)}"
+    except NameInvalid as error:
+        raise NameInvalid(f"`{shown(text)}` is not a mail address: {error}", error.hint) from error
 
 
 def address(text: str) -> Identity:

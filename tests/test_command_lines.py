@@ -83,7 +83,7 @@ def test_wrong_usage(line: str, error: str, command: str, meant: str) -> None:
         ("keynote why -p none.kn -k x", [("No such file or directory", ("none.kn", None, None), "")]),
         ("keynote eval -k x", [("no policy", None, "give one or more with -p")]),
         ("keynote eval -p empty -k x -a b", [("`b` is no attribute", None, "write `name=value`")]),
-        ("keynote eval -p empty", [("nobody requests the action; give at least one", None, "")]),
+        ("keynote eval -p empty", [("nobody requests the action", None, "give one or more with -k")]),
         ("keynote eval -p empty -k x --action lines", [("no attribute", ("lines", 1, None), "write `name=value`")]),
         ("keynote test bad.toml", [("queries are written `[[query]]`", ("bad.toml", None, None), "")]),
         (
@@ -168,7 +168,8 @@ def test_nowhere_to_write_to(program: str) -> None:
         both = run(program, "frobnicate", "--json", stdout=full, stderr=full)
     finally:
         os.close(full)
-    assert (output.returncode, output.stderr) == (1, f"{program}: error: cannot write: No space left on device\n")
+    assert output.returncode == 1
+    assert output.stderr.startswith(f"{program}: error: cannot write: No space left on device\n")
     assert (errors.returncode, errors.stdout) == (STATUS[program], "")
     assert both.returncode == STATUS[program]
 

@@ -104,6 +104,8 @@ def decide(
     """Load everything and ask. Raises KeynoteError."""
     if not policies:
         raise InputError("no policy", hint="give one or more with -p")
+    if not authorizers:
+        raise InputError("nobody requests the action", hint="give one or more with -k")
     action = action_of(attributes, action_files)
     session = session_of(policies, credentials, Limits(legacy_signatures))
     return session.query(action, principals_of(authorizers), compliance_values(values), unknown_of(unknown, action))

@@ -53,6 +53,10 @@ def _remember(context: click.Context, parameter: click.Parameter, value: bool) -
     return value
 
 
+#: Complaints of one kind that are told: more than anybody reads.
+_MANY: Final = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """One command line. `errors` makes complaints of what its commands raise; of what it does not know, none."""
@@ -62,6 +66,7 @@ class Program:
     errors: Callable[[Exception], Iterable[Complaint]] = lambda error: ()
     wrong_usage: int = 2
     interrupted: int = 130
+    unsaid: str = ""  # a hint for where what was done cannot be told
 
     def run(self, arguments: Sequence[str] | None = None) -> NoReturn:
         """Run the command, and exit: with the status that it returns, 0 for None, and 1 for every error."""
@@ -117,7 +122,7 @@ class Program:
             if isinstance(error.filename, (str, bytes, os.PathLike)):
                 return (Complaint(reason, Place(os.fsdecode(error.filename))),)
             _discard(sys.stdout)
-            return (Complaint(f"cannot write: {reason}"),)
+            return (Complaint(f"cannot write: {reason}", hint=self.unsaid),)
         return ()
 
     def _fail(self, errors: Sequence[Complaint], *, as_json: bool) -> None:
@@ -131,8 +136,11 @@ class Program:
 
 def tell(program: str, kind: str, complaints: Iterable[Complaint]) -> None:
     """Errors, warnings or notes on stderr, for people. `kind` is the word for them."""
-    for complaint in complaints:
+    found = list(complaints)
+    for complaint in found[:_MANY]:
         _say(complaint.text(program, kind))
+    if len(found) > _MANY:
+        _say(f"{program}: {kind}: and {len(found) - _MANY:,} more")
 
 
 def print_json(data: object) -> None:

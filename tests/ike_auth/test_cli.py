@@ -72,7 +72,7 @@ def test_check_warns_of_a_peer_that_policy_never_allows(files: tuple[str, str]) 
     assert (found["ok"], found["errors"]) == (True, [])
     assert warning["where"] == {"file": files[0], "line": 12, "column": None}
     assert f"policy `{files[1]}` never allows anything to `[peer]`, which is always refused" in warning["message"]
-    assert f"{files[1]}:2: licenses `passphrase:(hidden)`" in warning["message"]
+    assert f"{files[1]}:2: licenses another passphrase" in warning["message"]
     assert f"ike-auth: warning: {files[0]}:12: policy" in done.stderr
 
 

@@ -8,6 +8,7 @@ import pty
 import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -383,3 +384,27 @@ def test_a_closed_stream_does_not_change_the_exit_status(closed: str, tmp_path: 
     command = f"{Path(sys.executable).parent / 'keynote'} eval -p policy.kn -k mallory {closed}"
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "")
+
+
+@pytest.mark.usefixtures("folder")
+def test_who_requests_is_to_be_said(capsys: pytest.CaptureFixture[str]) -> None:
+    status, lines, errors = run("eval -p policy.kn", capsys)
+    assert (status, lines) == (1, [])
+    assert errors == "keynote: error: nobody requests the action\nkeynote: hint: give one or more with -k\n"
+
+
+def test_of_many_mistakes_the_first_hundred_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "many.kn").write_text('Authorizer: "POLICY"\nConditions: a = b;\n\n' * 150)
+    status, _, errors = run("eval -p many.kn -k gw", capsys)
+    assert status == 1
+    assert errors.count("keynote: error: many.kn:") == 100
+    assert errors.endswith("keynote: error: and 50 more\n")
+
+
+def test_a_line_as_long_as_its_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "zeros.kn").write_bytes(bytes(3_000_000))
+    started = time.process_time()
+    status, _, errors = run("eval -p zeros.kn -k gw", capsys)
+    assert time.process_time() - started < 5
+    assert status == 1
+    assert len(errors) < 500

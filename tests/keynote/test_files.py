@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import keynote
+from keynote import PolicyError, limits, load_policy
 
 ONE = 'Authorizer: "POLICY"\nLicensees: "K"\n'
 TWO = 'Authorizer: "K"\nLicensees: "L"\nConditions: a == "b";\n'
@@ -132,3 +133,13 @@ def test_a_file_with_a_passphrase_belongs_to_its_owner(tmp_path: Path, form: str
     assert keynote.load_policy(path, allow_exposed=True)
     path.chmod(0o600)
     assert keynote.load_policy(path)
+
+
+def test_a_file_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = 'Authorizer: "POLICY"\nLicensees: "K"\n'
+    (tmp_path / "policy.kn").write_text(text)
+    monkeypatch.setattr(limits, "FILE_SIZE", len(text))
+    assert len(load_policy(tmp_path / "policy.kn")) == 1
+    monkeypatch.setattr(limits, "FILE_SIZE", len(text) - 1)
+    with pytest.raises(PolicyError, match="a file of more than"):
+        load_policy(tmp_path / "policy.kn")

@@ -141,7 +141,7 @@ def test_past_a_limit_a_test_is_false_with_its_reason(name: str) -> None:
 
 
 # Tested where their subject is: signatures in test_signatures.py, mistakes in test_grammar.py, bits in test_keys.py.
-ELSEWHERE = {"KEY_BITS", "MISTAKES", "EXCERPTS"}
+ELSEWHERE = {"KEY_BITS", "MISTAKES", "EXCERPTS", "FILE_SIZE"}
 
 
 def test_each_limit_is_tested() -> None:

@@ -116,6 +116,19 @@ def policy(*assertions: str) -> str:
             {},
             ["one principal away: p:6: also needs `B`"],
         ),
+        # somebody among their own licensees is no help
+        (
+            ['POLICY > "B" > true;', 'B > 2-of("A", "B", "C") > true;'],
+            "A",
+            {},
+            ["one principal away: p:6: has 1 of 2, also needs `B` or `C`"],
+        ),
+        (
+            ['POLICY > "A" > true;', 'A > 1-of("A", "C") || 2-of("A", "B") > true;'],
+            "B",
+            {},
+            ["one principal away: p:6: also needs `C`"],
+        ),
         # a delegation is missing above, or below
         (
             ['POLICY > "CA" > true;', 'other > "gw" > true;'],
@@ -260,6 +273,22 @@ def test_the_nearest_comes_first(
     distances = [reason.distance for reason in decision.reasons]
     assert distances == sorted(distances)
     assert all(0 < distance <= MAXIMUM for distance in distances)
+
+
+@pytest.mark.parametrize(
+    ("licensees", "requester", "because"),
+    [
+        ('"a"', "c", "licenses `a`, not `c`"),
+        ('"a" || "b"', "c", "licenses `a` or `b`, not `c`"),
+        ('"a" && "b"', "c", "licenses `a`, `b` together, not `c`"),
+        ('2-of("a", "b", "d")', "c", "licenses 2 of `a`, `b`, `d`, not `c`"),
+        ('("a" && "b") || "d"', "c", 'licenses `"a" && "b" || "d"`, not `c`'),
+        ('"passphrase:one"', "passphrase:two", "licenses another passphrase, not `passphrase:(hidden)`"),
+        ('"passphrase:one"', "c", "licenses `passphrase:(hidden)`, not `c`"),
+    ],
+)
+def test_whom_a_field_licenses(licensees: str, requester: str, because: str) -> None:
+    assert ask(f'Authorizer: "POLICY"\nLicensees: {licensees}\n', requester).because == f"p:2: {because}"
 
 
 # -- bounds ----------------------------------------------------------------------------------------------------------

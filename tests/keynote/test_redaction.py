@@ -164,12 +164,47 @@ def test_no_repr_shows_a_passphrase() -> None:
     assert {"Assertion", "Delegation", "Evidence", "Literal", "CompiledLicensees", "VariableDelegation"} <= kinds
 
 
-@pytest.mark.parametrize("prefix", ["pasphrase", "Passphase-md5-hex", "pass-phrase", "passprhase", "passphrases"])
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "pasphrase",
+        "Passphase-md5-hex",
+        "pass-phrase",
+        "passprhase",
+        "passphrases",
+        "pasfrase",
+        "apssphrase",
+        "password",
+    ],
+)
 def test_a_misspelt_prefix_tells_nothing_either(prefix: str) -> None:
-    assert shown(f"{prefix}:correct horse") == "passphrase:(hidden)"
+    told = shown(f"{prefix}:correct horse")
+    assert told.endswith(":(hidden)")
+    assert told[:4].lower() == prefix[:4].lower(), "so that the mistake is seen"
     assert "horse" not in quoted(f"DN:/CN=x {prefix}:correct horse")
 
 
-@pytest.mark.parametrize("text", ["DN:/CN=pass", "compass:north", "parser:x", "rsa-hex:30"])
+@pytest.mark.parametrize(
+    "before", ["", "x", "a", "pas ", "pass-", "as_", "passed: ", "password ", "pas pas ", "pasta-"]
+)
+def test_whatever_stands_before_it(before: str) -> None:
+    for prefix in ("passphrase", "passphrase-sha1-hex", "pasphrase"):
+        if prefix != "pasphrase" or not before or before[-1] in " :":
+            assert "horse" not in shown(f"{before}{prefix}:correct horse")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DN:/CN=pass",
+        "compass:north",
+        "parser:x",
+        "rsa-hex:30",
+        "paraphrase:a",
+        "passport:1",
+        "asphalt:b",
+        "app_domain:",
+    ],
+)
 def test_other_words_stay(text: str) -> None:
     assert shown(text) == text

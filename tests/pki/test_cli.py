@@ -306,7 +306,9 @@ def test_output_that_cannot_be_written(ca: Run, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from pki import cli; cli.main()", "list", "--dir", str(tmp_path / "ca")]
     with open("/dev/full", "wb") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, "keynote-pki: error: cannot write: No space left on device\n")
+    error, hint = done.stderr.splitlines()
+    assert (done.returncode, error) == (1, "keynote-pki: error: cannot write: No space left on device")
+    assert hint == "keynote-pki: hint: what was to be made may be there: `keynote-pki list` tells"
     with subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as piped:
         assert piped.stdout is not None
         assert piped.stderr is not None
@@ -321,3 +323,9 @@ def test_the_installed_command(tmp_path: Path) -> None:
     done = subprocess.run([command, "list", "--dir", tmp_path], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("keynote-pki: error: ")
+
+
+def test_half_a_mail_address(ca: Run) -> None:
+    done = ca("keynote-pki issue road-warrior bob@")
+    assert done.status == 1
+    assert done.err.startswith("keynote-pki: error: `bob@` is not a mail address: ")
