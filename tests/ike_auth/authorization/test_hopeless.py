@@ -142,11 +142,11 @@ def test_a_preshared_key() -> None:
 
     assert psk(policy(KEY)) == []
     assert psk(policy(KEY, conditions='remote_id == "010.099.000.002"')) == []
-    warning = one(psk(policy("passphrase:another key")))
+    warning = one(psk(policy("passphrase:open sesame")))
     assert warning.startswith(f"{PEER}: policy")
     assert "`[peer]`, which is always refused: policy.kn:2: licenses another passphrase" in warning
     assert "a key" not in warning
-    assert "another" not in warning
+    assert "sesame" not in warning
     assert len(psk(policy("DN:/CN=Example CA"))) == 1
     named = {"peer": "Remote-ID= peer-id"}
     assert psk(policy(KEY), **named) == []
