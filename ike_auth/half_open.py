@@ -57,7 +57,10 @@ class HalfOpen:
         """An exchange that somebody at `host` began; `confirmed` once it is known that it receives there."""
         self._host[id] = host
         self._all.add(id, confirmed)
-        self._of_host.setdefault(host, _Queue()).add(id, confirmed)
+        of_host = self._of_host.get(host)
+        if of_host is None:
+            of_host = self._of_host[host] = _Queue()
+        of_host.add(id, confirmed)
 
     def discard(self, id: ExchangeId) -> None:
         """It is authenticated, or gone. One that is not here is no error."""
@@ -65,8 +68,9 @@ class HalfOpen:
         if host is None:
             return
         self._all.discard(id)
-        self._of_host[host].discard(id)
-        if not self._of_host[host]:
+        of_host = self._of_host[host]
+        of_host.discard(id)
+        if not of_host:
             del self._of_host[host]
 
     def first_to_go(self, host: IPAddress, limit: int) -> ExchangeId | None:

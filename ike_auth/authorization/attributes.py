@@ -180,6 +180,7 @@ def remote_id(identity: Identity) -> Attributes:
     }
 
 
+@lru_cache(256)  # asked for again when a tunnel is renewed
 def _filter(name: str, selector: Selector, client_ids: bool) -> Attributes:
     lower, upper = padded(selector.low), padded(selector.high)
     family = f"IPv{selector.low.version}"

@@ -177,8 +177,9 @@ def _add_tunnel(core: Core, tunnel: Tunnel, exchange: Exchange, now: Now) -> lis
     core.sas.add_tunnel(tunnel)
     core.timers.set(TunnelExpires(tunnel.inbound[0].spi), tunnel.expires)
     renewal.watch(core, tunnel)
-    effects = flows.added(core, tunnel)
-    surplus = core.sas.tunnels_like(tunnel)[:-MAX_LIKE_TUNNELS]
+    like = core.sas.tunnels_like(tunnel)
+    effects = flows.added(tunnel, like)
+    surplus = like[:-MAX_LIKE_TUNNELS]
     effects += removal.remove_tunnels(core, surplus, "replaced by newer ones", tell=True)
     if exchange.began <= core.reloaded:
         effects += reviewing.review(core, [tunnel.request.identity], now)

@@ -12,10 +12,9 @@ from ike_auth.sa import Flow, Tunnel
 from ike_auth.wire.identities import Selector
 
 
-def added(core: Core, tunnel: Tunnel) -> list[Effect]:
-    """`tunnel` is in the table, as the newest of its kind."""
-    others = core.sas.tunnels_like(tunnel)[:-1]
-    return [] if others and others[-1].flow == tunnel.flow else [AddFlow(tunnel.flow)]
+def added(tunnel: Tunnel, like: list[Tunnel]) -> list[Effect]:
+    """`tunnel` is in the table, as the newest of those `like` it."""
+    return [] if len(like) > 1 and like[-2].flow == tunnel.flow else [AddFlow(tunnel.flow)]
 
 
 def removed(core: Core, tunnel: Tunnel) -> list[Effect]:
