@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: ISC
+"""The group of commands, and how it ends."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NoReturn
+
+import click
+
+from keynote.cli.program import Program
+from keynote.complaints import Complaint
+from pki.cli import export, init, issue, listing, show
+from pki.errors import PkiError
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+UNSAID: Final = "what was to be made may be there: `keynote-pki list` tells"
+
+
+@click.group(context_settings=_CONTEXT)
+@click.version_option(package_name="keynote-ike", prog_name="keynote-pki")
+def cli() -> None:
+    """A certification authority for IPsec: issues what IKE peers accept, and remembers it.
+
+    \b
+    Start here:
+      keynote-pki init ca --name "Example VPN CA"
+      keynote-pki issue gateway gw.example.org --dir ca
+      keynote-pki export isakmpd gw.example.org /tmp/gw --dir ca
+    """
+
+
+_COMMANDS: Final = (
+    export.command,
+    init.command,
+    issue.command,
+    listing.command,
+    show.command,
+)
+for command in _COMMANDS:
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run, and exit: 0 done, 1 refused or failed, 2 wrong usage."""
+    Program("keynote-pki", cli, _errors, unsaid=UNSAID).run(arguments)
+
+
+def _errors(error: Exception) -> Iterable[Complaint]:
+    return (Complaint(str(error), hint=error.hint),) if isinstance(error, PkiError) else ()
