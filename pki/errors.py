@@ -28,6 +28,10 @@ class LintFailed(PkiError):
     """A certificate that we were about to sign breaks a rule: nothing was signed."""
 
 
+class DelegationInvalid(PkiError):
+    """A delegation that cannot be made as it is wanted: its principals, its conditions or its end."""
+
+
 class KeystoreError(PkiError):
     """A key file that cannot be read, written or trusted."""
 
