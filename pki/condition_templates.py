@@ -94,7 +94,7 @@ def _networks(name: str, side: str) -> Callable[[str, Identities], tuple[str, st
             except ValueError as error:
                 raise _wrong(name, argument, str(error)) from error
             found[network.version].append(network)
-        collapsed = [
+        collapsed: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = [
             *ipaddress.collapse_addresses(it for it in found[4] if isinstance(it, ipaddress.IPv4Network)),
             *ipaddress.collapse_addresses(it for it in found[6] if isinstance(it, ipaddress.IPv6Network)),
         ]
