@@ -36,7 +36,7 @@ _UNSIGNED = "KN305"
 
 
 class ConditionsInvalid(DelegationInvalid):
-    """Conditions that are no KeyNote; every mistake in `complaints`."""
+    """Conditions that are no KeyNote, or that the linter refuses; every mistake in `complaints`."""
 
     def __init__(self, complaints: Sequence[Complaint]) -> None:
         super().__init__("; ".join(map(str, complaints)))
@@ -184,6 +184,11 @@ def findings(draft: Draft, now: datetime.datetime) -> tuple[Finding, ...]:
     trusted = not is_key(draft.authorizer)
     codes = [code for code in CHECKS if code != _UNSIGNED or assertion.signature is not None]
     return lint([assertion] if trusted else [], [] if trusted else [assertion], now=now, codes=codes)
+
+
+def complaint(finding: Finding) -> Complaint:
+    where = Place(finding.where.file, finding.where.line, finding.where.column)
+    return Complaint(f"{finding.message} [{finding.code}]", where, finding.hint, finding.excerpt)
 
 
 # -- signing ---------------------------------------------------------------------------------------------------------

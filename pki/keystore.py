@@ -43,14 +43,18 @@ def pem(key: PrivateKey, *, traditional: bool = False, passphrase: bytes | None 
 def load(path: Path, passphrase: Passphrase | None = None) -> PrivateKey:
     """A key from its file; `passphrase` is asked for only where the key is encrypted. Raises KeystoreError, also
     where others than the owner may read the file and for a wrong passphrase."""
+    return _key(path, read(path), passphrase)
+
+
+def read(path: Path) -> bytes:
+    """The content of a private key's file. Raises KeystoreError, also where others than the owner may read it."""
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise KeystoreError(f"private key `{path}` can be read by others", f"chmod 600 {path}")
-            data = file.read()
+            return file.read()
     except OSError as error:
         raise KeystoreError(f"private key `{path}` cannot be read: {error.strerror}") from error
-    return _key(path, data, passphrase)
 
 
 def _key(path: Path, data: bytes, passphrase: Passphrase | None) -> PrivateKey:

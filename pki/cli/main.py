@@ -8,7 +8,8 @@ import click
 
 from keynote.cli.program import Program
 from keynote.complaints import Complaint
-from pki.cli import export, init, issue, listing, show
+from pki.cli import delegate, delegations, export, init, issue, listing, show
+from pki.delegations import ConditionsInvalid
 from pki.errors import PkiError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -30,6 +31,8 @@ def cli() -> None:
 
 
 _COMMANDS: Final = (
+    delegate.command,
+    delegations.command,
     export.command,
     init.command,
     issue.command,
@@ -46,4 +49,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _errors(error: Exception) -> Iterable[Complaint]:
+    if isinstance(error, ConditionsInvalid):
+        return error.complaints
     return (Complaint(str(error), hint=error.hint),) if isinstance(error, PkiError) else ()
