@@ -38,7 +38,7 @@ def registry(path: Path) -> Registry:
 
 def issue(registry: Registry, *drafts: Draft, serial: int = 1, **changes: object) -> str:
     """A gateway's certificate, and its SHA-256."""
-    wanted = reservation(serial=serial, **changes)
+    wanted = reservation(**{"serial": serial, **changes})  # type: ignore[arg-type]
     der = DER + bytes([serial])
     registry.reserve(1, wanted, NOW)
     registry.confirm(1, wanted.serial, der, NOW, drafts)
