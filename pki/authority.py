@@ -7,20 +7,17 @@ is asked for no more than a signature: a token fits as well as a key in memory.
 """
 
 import datetime
-import functools
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from pki import chain_certificates, chain_rules, der, distinguished_names, lints, profiles
+from pki import chain_certificates, chain_rules, der, distinguished_names, keys, lints, profiles
 from pki.chain_certificates import ReadCertificate
 from pki.errors import NameInvalid, PkiError, shown
+from pki.keys import Signer
 from pki.names import Identity, general_name
 from pki.profiles import Profile
 
@@ -39,29 +36,6 @@ _USAGES = (
 )
 
 
-class Signer(Protocol):
-    """Whoever holds an authority's RSA key: PKCS#1 v1.5 signatures with SHA-256."""
-
-    @property
-    def public_key(self) -> CertificatePublicKeyTypes: ...
-
-    def sign(self, data: bytes) -> bytes: ...
-
-
-@dataclass(frozen=True, slots=True)
-class KeySigner:
-    """A signer with the key in memory."""
-
-    key: rsa.RSAPrivateKey = field(repr=False)
-
-    @property
-    def public_key(self) -> CertificatePublicKeyTypes:
-        return self.key.public_key()
-
-    def sign(self, data: bytes) -> bytes:
-        return self.key.sign(data, padding.PKCS1v15(), hashes.SHA256())
-
-
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A certificate that passed its rehearsal and awaits its signature."""
@@ -70,6 +44,11 @@ class Prepared:
     profile: Profile
     identities: tuple[Identity, ...]
     issuer: ReadCertificate | None  # None: signs itself
+
+    @property
+    def serial(self) -> str:
+        """As the registry has it: 40 hex digits."""
+        return f"{self.certificate.certificate.serial_number:040x}"
 
     def sign(self, signer: Signer) -> x509.Certificate:
         """The certificate. Raises PkiError where the signer's key is not the issuer's."""
@@ -183,7 +162,8 @@ def _rehearse(
         for extension in _extensions(profile, identities, public_key, issuer):
             critical = isinstance(extension, x509.BasicConstraints | x509.KeyUsage)
             builder = builder.add_extension(extension, critical)
-        rehearsed = builder.sign(_throw_away_key(), hashes.SHA256())
+        signing = keys.throw_away(keys.kind(issuer.public_key if issuer is not None else public_key))
+        rehearsed = builder.sign(signing, keys.signature_hash(signing.public_key()))
     except (ValueError, TypeError) as error:
         raise PkiError(f"no such certificate can be made: {error}") from error
     certificate = chain_certificates.load(rehearsed.public_bytes(Encoding.DER))
@@ -210,12 +190,6 @@ def _extensions(
     if profile.extended_key_usages:
         extensions.append(x509.ExtendedKeyUsage(profile.extended_key_usages))
     return extensions
-
-
-@functools.cache
-def _throw_away_key() -> rsa.RSAPrivateKey:
-    """Signs rehearsals, which never leave this module. Small, because only its algorithm matters."""
-    return rsa.generate_private_key(public_exponent=65537, key_size=1024)
 
 
 def _whole_seconds(time: datetime.datetime) -> datetime.datetime:

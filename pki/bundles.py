@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki import keystore
 from pki.errors import KeystoreError
+from pki.keys import PrivateKey
 from pki.records import AuthorityRecord, Record
 
 PUBLIC, SECRET = 0o644, 0o600
@@ -35,7 +35,7 @@ class Bundle:
     links: tuple[tuple[str, str], ...] = ()
 
 
-def isakmpd(record: Record, authority: AuthorityRecord, key: rsa.RSAPrivateKey) -> Bundle:
+def isakmpd(record: Record, authority: AuthorityRecord, key: PrivateKey) -> Bundle:
     """`ca/ certs/ private/ crls/`, as isakmpd finds them below /etc/isakmpd.
 
     It looks for its private key as private/<identity>, then as private/local.key: the second is a link to the first,

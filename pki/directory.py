@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The directory of a certification authority on disk.
 
+ca.toml            which directory this is, and what it writes into certificates (`settings`)
 registry.sqlite    everything issued; readable by gateways
 keys/              0700: one private key a file, 0600, named by the serial number of its certificate
 lock               held by whoever changes anything here
@@ -12,14 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pki import keystore
-from pki.authority import KeySigner
+from pki import keystore, settings
 from pki.errors import PkiError
+from pki.keys import KeySigner
+from pki.keystore import Passphrase
 from pki.records import AuthorityRecord, Record
 from pki.registry import Registry
+from pki.settings import Settings
 
-_REGISTRY, _KEYS, _LOCK = "registry.sqlite", "keys", "lock"
-_OURS = re.compile(r"keys|lock|(?:registry\.sqlite|\.[0-9a-f]{40}\.registry)(?:-wal|-shm|-journal)?")
+_REGISTRY, _KEYS, _LOCK, _SETTINGS = "registry.sqlite", "keys", "lock", "ca.toml"
+_OURS = re.compile(r"keys|lock|ca\.toml|(?:registry\.sqlite|\.[0-9a-f]{40}\.registry)(?:-wal|-shm|-journal)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,14 @@ class Directory:
     @property
     def registry_path(self) -> Path:
         return self.path / _REGISTRY
+
+    @property
+    def settings_path(self) -> Path:
+        return self.path / _SETTINGS
+
+    def settings(self) -> Settings:
+        """Raises PkiError."""
+        return settings.read(self.settings_path)
 
     @property
     def lock_path(self) -> Path:
@@ -82,8 +93,8 @@ class Directory:
             raise PkiError(f"`{self.path}` holds no authority yet", f'keynote-pki init {self.path} --name "..."')
         return authorities[-1]
 
-    def signer(self, record: Record) -> KeySigner:
+    def signer(self, record: Record, passphrase: Passphrase | None = None) -> KeySigner:
         """The private key of a certificate. Raises KeystoreError, and PkiError where it is not here."""
-        if record.key_file is None:
+        if record.key_file is None or record.directory != self.settings().id:
             raise PkiError(f"the private key of `{record.name}` is not kept here")
-        return KeySigner(keystore.load(self.key_path(record.key_file)))
+        return KeySigner(keystore.load(self.key_path(record.key_file), passphrase))

@@ -29,10 +29,12 @@ def whole_or_nothing(directory: Directory) -> Iterator[None]:
             try:
                 yield
             except BaseException:
-                if directory.lock_path.name not in before and not directory.registry_path.exists():
-                    # Ours while we hold it: whoever waits for it looks whether it is still there.
-                    with contextlib.suppress(OSError):
-                        directory.lock_path.unlink()
+                if not directory.registry_path.exists():
+                    # The lock is ours while we hold it: whoever waits for it looks whether it is still there.
+                    for path in (directory.settings_path, directory.lock_path):
+                        if path.name not in before:
+                            with contextlib.suppress(OSError):
+                                path.unlink()
                 raise
     except BaseException:
         with contextlib.suppress(OSError):  # not made yet, or in use

@@ -20,18 +20,19 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from pki import authority, founding, keystore, profiles
-from pki.authority import KeySigner, Prepared, Signer
+from pki import authority, founding, keys, keystore, profiles, settings
+from pki.authority import Prepared
 from pki.directory import Directory
 from pki.errors import KeystoreError, PkiError
+from pki.keys import KeySigner, PrivateKey, Signer
 from pki.names import Identity
 from pki.profiles import Profile
 from pki.records import Record, Reservation
 from pki.registry import Registry
+from pki.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +48,26 @@ def initialize(path: Path, name: str, now: datetime.datetime, lifetime: datetime
     """Make a CA directory with a self-signed authority. Raises PkiError; then everything is as it was before."""
     subject = authority.authority_name(name)
     common_names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    key = keystore.generate(profiles.CA.rsa_bits)
+    key = keys.generate(profiles.CA.key)
     prepared = authority.prepare_authority(subject, key.public_key(), _new_serial(), now, lifetime)
     directory = Directory(path)
-    reservation = _reservation(prepared, str(common_names[-1].value) if common_names else name, key)
+    own_name = str(common_names[-1].value) if common_names else name
 
     def fill(registry: Registry) -> Record:
+        reservation = _reservation(prepared, own_name, directory.settings().id, now)
         authority_id = registry.reserve_authority(reservation)
-        return _finish(directory, registry, authority_id, reservation, prepared, key, KeySigner(key))
+        return _finish(directory, registry, authority_id, reservation, prepared, key, KeySigner(key), now)
 
     with founding.whole_or_nothing(directory):
+        if not directory.settings_path.exists() and not directory.registry_path.exists():
+            settings.write(directory.settings_path, Settings.new())
         if directory.registry_path.exists():
             registry = Registry.create(directory.registry_path)
             recover(directory, registry)
             if existing := registry.authorities():
                 raise PkiError(f"`{path}` holds the authority `{existing[0].name}` already", "choose a new directory")
             return fill(registry)
-        with founding.hidden_registry(directory, reservation.serial) as hidden:
+        with founding.hidden_registry(directory, prepared.serial) as hidden:
             record = fill(Registry.create(hidden))
         with contextlib.suppress(PkiError):  # opened once, others can read it; the next command does it as well
             directory.registry()
@@ -81,15 +85,15 @@ def issue(
     registry = directory.registry()
     issuer = directory.authority(registry)
     signer = directory.signer(issuer.certificate)
-    key = keystore.generate(profile.rsa_bits)
+    key = keys.generate(profile.key)
     prepared = authority.prepare(
         profile, identities, key.public_key(), issuer.certificate.certificate, _new_serial(), now, lifetime
     )
-    reservation = _reservation(prepared, identities[0].value, key)
+    reservation = _reservation(prepared, identities[0].value, directory.settings().id, now)
     with directory.changing():
         recover(directory, registry)
         registry.reserve(issuer.id, reservation, now)
-        return _finish(directory, registry, issuer.id, reservation, prepared, key, signer)
+        return _finish(directory, registry, issuer.id, reservation, prepared, key, signer, now)
 
 
 def recover(directory: Directory, registry: Registry) -> tuple[Recovered, ...]:
@@ -97,7 +101,7 @@ def recover(directory: Directory, registry: Registry) -> tuple[Recovered, ...]:
 
     Raises KeystoreError, RegistryError."""
     recovered = []
-    for unfinished in registry.unfinished():
+    for unfinished in registry.unfinished(directory.settings().id):
         temporary = unfinished.temporary_file and directory.key_path(unfinished.temporary_file)
         if not unfinished.issued:
             if temporary:
@@ -113,7 +117,7 @@ def recover(directory: Directory, registry: Registry) -> tuple[Recovered, ...]:
 
 def recover_if_idle(directory: Directory, registry: Registry) -> tuple[Recovered, ...]:
     """`recover`, unless somebody is at work here, or we may not write. Raises KeystoreError, RegistryError."""
-    if not registry.unfinished():
+    if not registry.unfinished(directory.settings().id):
         return ()
     with contextlib.ExitStack() as stack:
         try:
@@ -129,8 +133,9 @@ def _finish(
     authority_id: int,
     reservation: Reservation,
     prepared: Prepared,
-    key: rsa.RSAPrivateKey,
+    key: PrivateKey,
     signer: Signer,
+    now: datetime.datetime,
 ) -> Record:
     """Steps 3 to 6."""
     assert reservation.temporary_file is not None  # we made the key, so there is a file for it
@@ -139,7 +144,7 @@ def _finish(
     try:
         der = prepared.sign(signer).public_bytes(Encoding.DER)
         keystore.write(temporary, keystore.pem(key))
-        registry.confirm(authority_id, reservation.serial, der)
+        registry.confirm(authority_id, reservation.serial, der, now)
     except BaseException:
         with contextlib.suppress(PkiError):  # if this fails as well, the next command does it
             recover(directory, registry)
@@ -150,12 +155,11 @@ def _finish(
     return record
 
 
-def _reservation(prepared: Prepared, name: str, key: rsa.RSAPrivateKey) -> Reservation:
+def _reservation(prepared: Prepared, name: str, directory: str, now: datetime.datetime) -> Reservation:
     certificate = prepared.certificate
-    serial = f"{certificate.certificate.serial_number:040x}"
-    key_file, temporary_file = Directory.key_files(serial)
+    key_file, temporary_file = Directory.key_files(prepared.serial)
     return Reservation(
-        serial=serial,
+        serial=prepared.serial,
         profile=prepared.profile.name,
         name=name,
         identities=prepared.identities,
@@ -163,6 +167,9 @@ def _reservation(prepared: Prepared, name: str, key: rsa.RSAPrivateKey) -> Reser
         subject_der=certificate.subject_der,
         not_before=certificate.not_before,
         not_after=certificate.not_after,
+        issued_at=now,
+        key_sha256=keys.key_sha256(certificate.public_key),
+        directory=directory,
         key_file=key_file,
         temporary_file=temporary_file,
     )

@@ -10,35 +10,39 @@ import contextlib
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
     load_pem_private_key,
 )
 
+from pki import keys
 from pki.errors import KeystoreError
+from pki.keys import PrivateKey
 
-_EXPONENT = 65537
-
-
-def generate(bits: int) -> rsa.RSAPrivateKey:
-    """A new RSA key."""
-    return rsa.generate_private_key(public_exponent=_EXPONENT, key_size=bits)
+Passphrase: TypeAlias = Callable[[Path], bytes]  # asked for the key in this file; empty: there is none
 
 
-def pem(key: rsa.RSAPrivateKey, *, traditional: bool = False) -> bytes:
-    """The key as unencrypted PEM: PKCS#8, or the older PKCS#1 form that every isakmpd reads."""
+def pem(key: PrivateKey, *, traditional: bool = False, passphrase: bytes | None = None) -> bytes:
+    """The key as PEM: PKCS#8, or the older PKCS#1 form that every isakmpd reads, which is never encrypted."""
+    if traditional and not isinstance(key, rsa.RSAPrivateKey):
+        raise KeystoreError(f"a key of kind {keys.kind(key)} has no older form", "isakmpd wants an RSA key")
     form = PrivateFormat.TraditionalOpenSSL if traditional else PrivateFormat.PKCS8
-    return key.private_bytes(Encoding.PEM, form, NoEncryption())
+    return key.private_bytes(
+        Encoding.PEM, form, BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
+    )
 
 
-def load(path: Path) -> rsa.RSAPrivateKey:
-    """A key from its file. Raises KeystoreError, also where others than the owner may read the file."""
+def load(path: Path, passphrase: Passphrase | None = None) -> PrivateKey:
+    """A key from its file; `passphrase` is asked for only where the key is encrypted. Raises KeystoreError, also
+    where others than the owner may read the file and for a wrong passphrase."""
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -46,12 +50,26 @@ def load(path: Path) -> rsa.RSAPrivateKey:
             data = file.read()
     except OSError as error:
         raise KeystoreError(f"private key `{path}` cannot be read: {error.strerror}") from error
+    return _key(path, data, passphrase)
+
+
+def _key(path: Path, data: bytes, passphrase: Passphrase | None) -> PrivateKey:
+    encrypted = False
     try:
-        key = load_pem_private_key(data, password=None)
-    except (ValueError, TypeError) as error:
-        raise KeystoreError(f"`{path}` does not hold an unencrypted private key in PEM") from error
-    if not isinstance(key, rsa.RSAPrivateKey):
-        raise KeystoreError(f"`{path}` does not hold an RSA key")
+        try:
+            key = load_pem_private_key(data, password=None)
+        except TypeError:
+            encrypted = True
+            given = passphrase(path) if passphrase else b""
+            if not given:
+                raise KeystoreError(f"private key `{path}` is encrypted", "give its passphrase") from None
+            key = load_pem_private_key(data, given)
+    except ValueError as error:
+        if encrypted:
+            raise KeystoreError(f"this is not the passphrase of private key `{path}`") from None
+        raise KeystoreError(f"`{path}` does not hold a private key in PEM") from error
+    if not isinstance(key, keys.PRIVATE_KEYS):
+        raise KeystoreError(f"`{path}` holds a kind of key that is not used here", f"one of {', '.join(keys.KINDS)}")
     return key
 
 

@@ -3,7 +3,17 @@
 
 import datetime
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, ForeignKeyConstraint, LargeBinary, MetaData, String
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
@@ -40,14 +50,20 @@ class Base(DeclarativeBase):
 
 
 class Authority(Base):
-    """A name and a key that issue certificates; its own certificate is the one with this serial."""
+    """A name and a key that issue certificates. Its own certificate was issued by `issuer_id`, which is its own id
+    where it signed itself, and has `serial` there."""
 
     __tablename__ = "authority"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     subject_der: Mapped[bytes] = mapped_column(LargeBinary)
+    issuer_id: Mapped[int] = mapped_column(ForeignKey("authority.id"))
     serial: Mapped[str] = mapped_column(String(40))
+    key_sha256: Mapped[str] = mapped_column(String(64), index=True)  # hex, of the DER SubjectPublicKeyInfo
+    foreign: Mapped[bool] = mapped_column(default=False)  # not ours: its certificate is here as the issuer of one
+    retired_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)  # issues no more, answers still
+    crl_number: Mapped[int] = mapped_column(default=0)  # the last that was taken
 
 
 class Certificate(Base):
@@ -58,20 +74,26 @@ class Certificate(Base):
         CheckConstraint(f"state IN ('{PENDING}', '{ISSUED}')", name="state"),
         CheckConstraint(f"state = '{PENDING}' OR (sha256 IS NOT NULL AND der IS NOT NULL)", name="issued_whole"),
         CheckConstraint("length(serial) = 40", name="serial_width"),
+        CheckConstraint("(revoked_at IS NULL) = (revocation_reason IS NULL)", name="revoked_whole"),
+        Index("ix_certificate_authority_id_revoked_at", "authority_id", "revoked_at"),
     )
 
     authority_id: Mapped[int] = mapped_column(ForeignKey("authority.id"), primary_key=True)
     serial: Mapped[str] = mapped_column(String(40), primary_key=True)  # hex: 159 bits overflow an INTEGER
     state: Mapped[str] = mapped_column(String(8))
-    profile: Mapped[str] = mapped_column(String(32))
+    profile: Mapped[str] = mapped_column(String(32), index=True)
     name: Mapped[str] = mapped_column(index=True)  # its first identity, an authority's common name
     subject: Mapped[str] = mapped_column(index=True)  # as KeyNote names it
     subject_der: Mapped[bytes] = mapped_column(LargeBinary)
     not_before: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     not_after: Mapped[datetime.datetime] = mapped_column(UtcDateTime, index=True)
+    issued_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     sha256: Mapped[str | None] = mapped_column(String(64), unique=True)  # hex, of the whole DER
+    key_sha256: Mapped[str] = mapped_column(String(64), index=True)  # hex, of the DER SubjectPublicKeyInfo
     der: Mapped[bytes | None] = mapped_column(LargeBinary)
-    key_file: Mapped[str | None]  # in the directory of keys; none: the key was never ours
+    supersedes: Mapped[str | None] = mapped_column(ForeignKey("certificate.sha256"), index=True)
+    directory: Mapped[str] = mapped_column(String(32), index=True)  # the id of the CA directory that issued it
+    key_file: Mapped[str | None]  # in that directory's keys; none: the key was never ours
     temporary_file: Mapped[str | None]  # there until the key file has its name
     revoked_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
     revocation_reason: Mapped[str | None] = mapped_column(String(32))
@@ -96,3 +118,52 @@ class SubjectAltName(Base):
     position: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[IdentityKind] = mapped_column(String(16))
     value: Mapped[str] = mapped_column(index=True)
+
+
+class RevocationList(Base):
+    """A CRL that an authority signed, with the head of the audit log at that moment, signed by the same key."""
+
+    __tablename__ = "crl"
+
+    authority_id: Mapped[int] = mapped_column(ForeignKey("authority.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    this_update: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    next_update: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    der: Mapped[bytes] = mapped_column(LargeBinary)
+    audit_sequence: Mapped[int]
+    audit_hash: Mapped[str] = mapped_column(String(64))
+    audit_signature: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class AuditEntry(Base):
+    """What was done, in an order that cannot be changed afterwards: each row's hash is over its own columns and the
+    hash before it."""
+
+    __tablename__ = "audit"
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    actor: Mapped[str]
+    action: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str]  # of the action: a certificate's SHA-256, a delegation's number
+    details: Mapped[str] = mapped_column(Text)  # JSON
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+class Delegation(Base):
+    """Authority that one principal hands to another: a KeyNote assertion, and what it is about."""
+
+    __tablename__ = "delegation"
+    __table_args__ = (CheckConstraint("(revoked_at IS NULL) = (revocation_reason IS NULL)", name="revoked_whole"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    authorizer: Mapped[str]  # a KeyNote principal, or POLICY
+    licensee: Mapped[str] = mapped_column(index=True)  # a KeyNote principal
+    conditions: Mapped[str] = mapped_column(Text)
+    comment: Mapped[str] = mapped_column(Text)
+    assertion: Mapped[str] = mapped_column(Text)  # whole, with its signature where it has one
+    created_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
+    not_after: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime, index=True)
+    certificate: Mapped[str | None] = mapped_column(ForeignKey("certificate.sha256"), index=True)  # issued with it
+    revoked_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
+    revocation_reason: Mapped[str | None] = mapped_column(String(32))

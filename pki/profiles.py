@@ -24,7 +24,7 @@ class Profile:
     extended_key_usages: tuple[x509.ObjectIdentifier, ...]
     identities: tuple[IdentityKind, ...]  # what its holder may be called; empty: it does not speak IKE
     path_length: int | None = None  # of an authority: how many authorities may stand below it
-    rsa_bits: int = 2048  # IKEv1 signs with RSA; elliptic curves need RFC 4754 on both sides
+    key: str = "rsa-2048"  # IKEv1 signs with RSA; elliptic curves need RFC 4754 on both sides
 
     @property
     def is_authority(self) -> bool:

@@ -34,8 +34,12 @@ class Reservation:
     subject_der: bytes = field(repr=False)
     not_before: datetime.datetime
     not_after: datetime.datetime
+    issued_at: datetime.datetime
+    key_sha256: str  # hex, of the DER SubjectPublicKeyInfo
+    directory: str  # the id of the CA directory
     key_file: str | None
     temporary_file: str | None
+    supersedes: str | None = None  # the SHA-256 of the certificate that it follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +67,12 @@ class Record:
     subject: str
     not_before: datetime.datetime
     not_after: datetime.datetime
+    issued_at: datetime.datetime
     sha256: str
+    key_sha256: str
     der: bytes = field(repr=False)
+    supersedes: str | None
+    directory: str
     key_file: str | None
     revoked_at: datetime.datetime | None
     revocation_reason: str | None
@@ -89,3 +97,6 @@ class AuthorityRecord:
     id: int
     name: str
     certificate: Record
+    issuer_id: int  # its own id where it signed itself
+    foreign: bool  # not ours: here as the issuer of one that is
+    retired_at: datetime.datetime | None  # issues no more; its CRLs go on

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
-from cryptography import x509
 
+from pki import keys, registry_audit
 from pki.chain_certificates import ChainCertificate
 from pki.errors import NotRecorded, RegistryError
 from pki.models import ISSUED, PENDING, Authority, Certificate, SubjectAltName
@@ -82,9 +82,8 @@ class Registry:
         RegistryUnreachable, SchemaUnknown."""
         with self._database.connection() as connection:
             check_schema(connection)
-            ders = connection.scalars(_AUTHORITIES).all()
-            keys = [x509.load_der_x509_certificate(der).public_key() for der in ders if der is not None]
-            ours = max((at for at, link in enumerate(chain) if link.load_public_key() in keys), default=-1)
+            own = set(connection.scalars(_OUR_KEYS))
+            ours = max((at for at, link in enumerate(chain) if _key_sha256(link) in own), default=-1)
             links = chain[: ours + 1]
             known = _known(connection, [link.sha256.hex() for link in links])
         for link in links:
@@ -100,13 +99,23 @@ class Registry:
         """Those whose certificate is issued, oldest first."""
         query = (
             sa.select(Authority, Certificate)
-            .join(Certificate, (Certificate.authority_id == Authority.id) & (Certificate.serial == Authority.serial))
+            .join(
+                Certificate,
+                (Certificate.authority_id == Authority.issuer_id) & (Certificate.serial == Authority.serial),
+            )
             .where(Certificate.state == ISSUED)
             .order_by(Authority.id)
         )
         with self._database.reading() as session:
             return tuple(
-                AuthorityRecord(authority.id, authority.name, _record(certificate))
+                AuthorityRecord(
+                    authority.id,
+                    authority.name,
+                    _record(certificate),
+                    authority.issuer_id,
+                    authority.foreign,
+                    authority.retired_at,
+                )
                 for authority, certificate in session.execute(query)
             )
 
@@ -137,22 +146,32 @@ class Registry:
         with self._database.reading() as session:
             return tuple(_record(certificate) for certificate in session.scalars(query))
 
-    def reserve_authority(self, reservation: Reservation) -> int:
-        """Take the name of a new authority and the serial number of its own certificate; the authority's id."""
+    def reserve_authority(self, reservation: Reservation, issuer_id: int | None = None) -> int:
+        """Take the name of a new authority and the serial number of its own certificate, which `issuer_id` signs, or
+        itself; the authority's id."""
         with self._database.transaction() as session:
             if session.scalar(sa.select(Authority.id).where(Authority.name == reservation.name)):
                 raise RegistryError(f"authority `{reservation.name}` exists already")
+            new_id = (session.scalar(sa.select(sa.func.max(Authority.id))) or 0) + 1
             authority = Authority(
-                name=reservation.name, subject_der=reservation.subject_der, serial=reservation.serial
+                id=new_id,
+                name=reservation.name,
+                subject_der=reservation.subject_der,
+                issuer_id=issuer_id or new_id,
+                serial=reservation.serial,
+                key_sha256=reservation.key_sha256,
             )
             session.add(authority)
             session.flush()
-            session.add(_pending(authority.id, reservation))
+            session.add(_pending(authority.issuer_id, reservation))
             return authority.id
 
-    def reserve(self, authority_id: int, reservation: Reservation, now: datetime.datetime) -> None:
+    def reserve(
+        self, authority_id: int, reservation: Reservation, now: datetime.datetime, *, again: bool = False
+    ) -> None:
         """Take a serial number. Raises RegistryError where it is taken, or one of the identities has a certificate
-        that is good: whoever holds it could be taken for the new holder, and the other way round."""
+        that is good: whoever holds it could be taken for the new holder, and the other way round. `again` is for
+        another certificate of the same holder, who goes by the same name."""
         with self._database.transaction() as session:
             for identity in reservation.identities:
                 query = sa.select(Certificate).where(
@@ -161,6 +180,8 @@ class Registry:
                     Certificate.revoked_at.is_(None),
                     Certificate.not_after >= now,
                 )
+                if again:
+                    query = query.where(Certificate.name != reservation.name)
                 if (valid := session.scalars(query).first()) is not None:
                     of = "" if valid.name == identity.value else f", that of `{valid.name}`"
                     raise RegistryError(
@@ -170,7 +191,7 @@ class Registry:
                     )
             session.add(_pending(authority_id, reservation))
 
-    def confirm(self, authority_id: int, serial: str, der: bytes) -> None:
+    def confirm(self, authority_id: int, serial: str, der: bytes, now: datetime.datetime) -> None:
         """Make a reserved certificate an issued one. Raises RegistryError where nothing is reserved."""
         with self._database.transaction() as session:
             certificate = session.get(Certificate, (authority_id, serial))
@@ -179,6 +200,15 @@ class Registry:
             certificate.state = ISSUED
             certificate.der = der
             certificate.sha256 = hashlib.sha256(der).hexdigest()
+            details: dict[str, str | int | None] = {
+                "authority": authority_id,
+                "serial": serial,
+                "name": certificate.name,
+                "profile": certificate.profile,
+                "key_sha256": certificate.key_sha256,
+                "supersedes": certificate.supersedes,
+            }
+            registry_audit.append(session, now, "issue", certificate.sha256, details)
 
     def settle(self, authority_id: int, serial: str) -> None:
         """Record that the key file has its name."""
@@ -195,13 +225,16 @@ class Registry:
                 return
             session.delete(certificate)
             session.flush()
-            authority = session.get(Authority, authority_id)
-            if authority is not None and authority.serial == serial:
+            own = sa.select(Authority).where(Authority.issuer_id == authority_id, Authority.serial == serial)
+            for authority in session.scalars(own):
                 session.delete(authority)
 
-    def unfinished(self) -> tuple[Unfinished, ...]:
-        """What interrupted issues left, oldest first."""
-        query = sa.select(Certificate).where((Certificate.state == PENDING) | Certificate.temporary_file.is_not(None))
+    def unfinished(self, directory: str = "") -> tuple[Unfinished, ...]:
+        """What interrupted issues in the CA directory of this id left, oldest first."""
+        query = sa.select(Certificate).where(
+            (Certificate.state == PENDING) | Certificate.temporary_file.is_not(None),
+            Certificate.directory == directory,
+        )
         with self._database.reading() as session:
             return tuple(
                 Unfinished(it.authority_id, it.serial, it.name, it.state == ISSUED, it.key_file, it.temporary_file)
@@ -214,11 +247,18 @@ _STATUS = sa.select(Certificate.sha256, Certificate.revoked_at).where(
 )
 
 
-_AUTHORITIES = (
-    sa.select(Certificate.der)
-    .join(Authority, (Certificate.authority_id == Authority.id) & (Certificate.serial == Authority.serial))
-    .where(Certificate.state == ISSUED)
+_OUR_KEYS = (
+    sa.select(Authority.key_sha256)
+    .join(Certificate, (Certificate.authority_id == Authority.issuer_id) & (Certificate.serial == Authority.serial))
+    .where(Certificate.state == ISSUED, Authority.foreign.is_(False))
 )
+
+
+def _key_sha256(certificate: ChainCertificate) -> str | None:
+    try:
+        return keys.key_sha256(certificate.load_public_key())
+    except (ValueError, TypeError):
+        return None
 
 
 def _known(connection: sa.Connection, sha256s: Sequence[str]) -> Mapping[str | None, datetime.datetime | None]:
@@ -242,6 +282,10 @@ def _pending(authority_id: int, reservation: Reservation) -> Certificate:
         subject_der=reservation.subject_der,
         not_before=reservation.not_before,
         not_after=reservation.not_after,
+        issued_at=reservation.issued_at,
+        key_sha256=reservation.key_sha256,
+        supersedes=reservation.supersedes,
+        directory=reservation.directory,
         key_file=reservation.key_file,
         temporary_file=reservation.temporary_file,
         names=[
@@ -263,8 +307,12 @@ def _record(certificate: Certificate) -> Record:
         subject=certificate.subject,
         not_before=certificate.not_before,
         not_after=certificate.not_after,
+        issued_at=certificate.issued_at,
         sha256=certificate.sha256,
+        key_sha256=certificate.key_sha256,
         der=certificate.der,
+        supersedes=certificate.supersedes,
+        directory=certificate.directory,
         key_file=certificate.key_file,
         revoked_at=certificate.revoked_at,
         revocation_reason=certificate.revocation_reason,

@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -18,12 +18,19 @@ from sqlalchemy import event, exc
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
+from pki import models
 from pki.errors import RegistryError, RegistryUnreachable, SchemaUnknown
 
-SCHEMA = "0001"  # the newest revision in migrations/, and the only one that this version reads and writes
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+SCHEMA = "0002"  # the newest revision in migrations/, and the only one that this version reads and writes
 
 Mode = Literal["ro", "rw", "rwc"]  # as SQLite has them: read only, read and write, and make it if need be
 _BUSY_SECONDS = {"ro": 1, "rw": 30, "rwc": 30}  # a daemon that only reads had better say no than wait
+
+# What BEGIN IMMEDIATE does for SQLite. Held to the end of the transaction; the number is ours alone.
+_LOCK = sa.text("SELECT pg_advisory_xact_lock(2704)")
 
 
 class Database:
@@ -53,6 +60,8 @@ class Database:
         Raises RegistryUnreachable, and RegistryError for what the tables' constraints forbid."""
         engine = self._engine.execution_options(immediate=True)
         with _clear_errors(), self._left_readable(), Session(engine) as session, session.begin():
+            if engine.dialect.name == "postgresql":
+                session.execute(_LOCK)
             yield session
 
     @contextlib.contextmanager
@@ -85,16 +94,23 @@ def check_schema(connection: sa.Connection) -> None:
 
 
 def make_schema(connection: sa.Connection) -> None:
-    """Run the migrations where there is no schema yet, in the transaction that is open."""
+    """Make the tables where there are none yet, in the transaction that is open."""
     if sa.inspect(connection).has_table("alembic_version"):
         return
     from alembic import command  # slow to import, and needed once in the life of a registry
+
+    models.Base.metadata.create_all(connection)
+    command.stamp(migrations(connection), SCHEMA)
+
+
+def migrations(connection: sa.Connection) -> "Config":
+    """What Alembic wants to know of ours, which run on this connection and in its transaction."""
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    return config
 
 
 def _file(url: str | Path) -> Path | None:

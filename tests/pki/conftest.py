@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pki import issuance, keystore
+from pki import issuance, keys
 from pki.directory import Directory
 from tests.pki import factory
 
@@ -14,7 +14,7 @@ from tests.pki import factory
 def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """New keys are taken from a few that the whole session shares; two in a row differ."""
     labels = itertools.cycle(["issued-0", "issued-1", "issued-2"])
-    monkeypatch.setattr(keystore, "generate", lambda bits: factory.rsa_key(next(labels), bits))
+    monkeypatch.setattr(keys, "generate", lambda kind: factory.rsa_key(next(labels), int(kind.removeprefix("rsa-"))))
 
 
 @pytest.fixture(scope="session")

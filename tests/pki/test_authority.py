@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from pki import authority, chain, chain_certificates, der, lints, profiles
-from pki.authority import KeySigner
 from pki.errors import LintFailed, NameInvalid, PkiError
+from pki.keys import KeySigner
 from pki.names import Identity, identity
 from tests.pki import factory
 from tests.pki.factory import DAY, NOW

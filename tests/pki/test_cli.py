@@ -240,7 +240,10 @@ def test_hints(ca: Run) -> None:
 def test_an_ambiguous_name_lists_the_candidates(ca: Run) -> None:
     ca("keynote-pki issue gateway one.example.org --ip 192.0.2.1")
     with contextlib.closing(sqlite3.connect("ca/registry.sqlite", isolation_level=None)) as registry:
-        registry.execute("UPDATE certificate SET revoked_at = not_before WHERE name = 'one.example.org'")
+        registry.execute(
+            "UPDATE certificate SET revoked_at = not_before, revocation_reason = 'superseded' "
+            "WHERE name = 'one.example.org'"
+        )
     ca("keynote-pki issue gateway two.example.org --ip 192.0.2.1")
     done = ca("keynote-pki show 192.0.2.1")
     assert done.status == 1

@@ -158,6 +158,7 @@ def test_an_empty_registry_of_an_earlier_version_is_filled(tmp_path: Path) -> No
 def test_others_can_read_the_new_registry_at_once(tmp_path: Path) -> None:
     issuance.initialize(tmp_path / "ca", "Example CA", NOW)
     assert sorted(path.name for path in (tmp_path / "ca").iterdir()) == [
+        "ca.toml",
         "keys",
         "lock",
         "registry.sqlite",

@@ -5,10 +5,12 @@ import stat
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from pki import keystore
-from pki.errors import KeystoreError
+from pki import keys, keystore
+from pki.errors import KeystoreError, PkiError
 from tests.pki import factory, faults
 
 
@@ -28,15 +30,45 @@ def test_a_key_file_is_its_owners_alone_whatever_the_umask(tmp_path: Path, umask
     assert mode(tmp_path / "keys") == 0o700
 
 
-def test_a_new_key_comes_back(tmp_path: Path) -> None:
-    key = keystore.generate(2048)
-    assert key.key_size == 2048
-    assert key.public_key().public_numbers().e == 65537
-    for traditional in (False, True):
-        path = tmp_path / f"{traditional}.pem"
-        keystore.write(path, keystore.pem(key, traditional=traditional))
-        assert (b"BEGIN RSA PRIVATE KEY" in path.read_bytes()) is traditional
-        assert keystore.load(path).private_numbers() == key.private_numbers()
+@pytest.mark.parametrize("kind", keys.KINDS)
+@pytest.mark.parametrize("passphrase", [None, b"secret"])
+def test_a_new_key_comes_back(tmp_path: Path, kind: str, passphrase: bytes | None) -> None:
+    key = factory.rsa_key() if kind.startswith("rsa-") else keys.generate(kind)
+    assert keys.kind(key) == keys.kind(key.public_key()) == kind or kind.startswith("rsa-")
+    path = tmp_path / "key.pem"
+    keystore.write(path, keystore.pem(key, passphrase=passphrase))
+    assert (b"BEGIN ENCRYPTED PRIVATE KEY" in path.read_bytes()) is (passphrase is not None)
+    assert keystore.load(path, lambda asked: b"secret").public_key() == key.public_key()
+
+
+def test_keys_are_of_the_size_that_was_asked_for() -> None:
+    key = keys.generate("rsa-3072")
+    assert isinstance(key, rsa.RSAPrivateKey)
+    assert (key.key_size, key.public_key().public_numbers().e) == (3072, 65537)
+    with pytest.raises(PkiError, match="no kind of key `rsa-1024`"):
+        keys.generate("rsa-1024")
+
+
+def test_the_older_form_of_rsa_keys(tmp_path: Path) -> None:
+    path = tmp_path / "key.pem"
+    keystore.write(path, keystore.pem(factory.rsa_key(), traditional=True))
+    assert b"BEGIN RSA PRIVATE KEY" in path.read_bytes()
+    assert keystore.load(path).public_key() == factory.rsa_key().public_key()
+    with pytest.raises(KeystoreError, match="p-256 has no older form"):
+        keystore.pem(factory.ec_key(), traditional=True)
+
+
+@pytest.mark.parametrize(
+    ("passphrase", "words"),
+    [(None, "is encrypted"), (lambda path: b"", "is encrypted"), (lambda path: b"wrong", "not the passphrase of")],
+)
+def test_an_encrypted_key_without_its_passphrase(
+    tmp_path: Path, passphrase: keystore.Passphrase | None, words: str
+) -> None:
+    path = tmp_path / "key.pem"
+    keystore.write(path, keystore.pem(factory.ec_key(), passphrase=b"right"))
+    with pytest.raises(KeystoreError, match=words):
+        keystore.load(path, passphrase)
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
@@ -103,19 +135,17 @@ def test_a_key_that_others_can_reach_is_not_loaded(tmp_path: Path, permissions: 
         keystore.load(path)
 
 
-ENCRYPTED = factory.rsa_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"pass"))
-
-
-@pytest.mark.parametrize("data", [b"", b"garbage", factory.authority().pem, ENCRYPTED])
+@pytest.mark.parametrize("data", [b"", b"garbage", factory.authority().pem])
 def test_what_holds_no_key(tmp_path: Path, data: bytes) -> None:
     keystore.write(tmp_path / "key.pem", data)
-    with pytest.raises(KeystoreError, match="does not hold an unencrypted private key"):
+    with pytest.raises(KeystoreError, match="does not hold a private key in PEM"):
         keystore.load(tmp_path / "key.pem")
 
 
 def test_what_holds_another_kind_of_key(tmp_path: Path) -> None:
-    keystore.write(tmp_path / "key.pem", factory.Issued(factory.authority().certificate, factory.ec_key()).key_pem)
-    with pytest.raises(KeystoreError, match="does not hold an RSA key"):
+    ed448 = Ed448PrivateKey.generate()
+    keystore.write(tmp_path / "key.pem", ed448.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    with pytest.raises(KeystoreError, match="kind of key that is not used here"):
         keystore.load(tmp_path / "key.pem")
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from pki import chain_certificates, models, registry_database
+from pki import chain_certificates, keys, models, registry_database
 from pki.chain_certificates import ChainCertificate
 from pki.errors import NotRecorded, RegistryError, RegistryUnreachable, SchemaUnknown
 from pki.names import identity
@@ -38,6 +39,9 @@ def reservation(name: str = "gw.example.org", serial: int = 1, **changes: object
         subject_der=b"0\0",
         not_before=NOW,
         not_after=NOW + 30 * DAY,
+        issued_at=NOW,
+        key_sha256=f"{serial:064x}",
+        directory="",
         key_file="1.pem",
         temporary_file=".1.new",
     )
@@ -54,7 +58,7 @@ def there(path: Path) -> tuple[Registry, int]:
     """A registry with one authority, and the authority's id."""
     made = Registry.create(path)
     authority = made.reserve_authority(reservation("ca.example.org", 99, profile="ca"))
-    made.confirm(authority, f"{99:040x}", b"an authority's")
+    made.confirm(authority, f"{99:040x}", b"an authority's", NOW)
     made.settle(authority, f"{99:040x}")
     return made, authority
 
@@ -63,6 +67,11 @@ def sql(path: Path, statement: str) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute(statement)
     connection.close()
+
+
+def revoke(path: Path, serial: str) -> None:
+    columns = "revoked_at = '2026-11-02 00:00:00.000000', revocation_reason = 'keyCompromise'"
+    sql(path, f"UPDATE certificate SET {columns} WHERE serial = '{serial}'")
 
 
 def test_the_way_of_a_certificate(there: tuple[Registry, int]) -> None:
@@ -74,7 +83,7 @@ def test_the_way_of_a_certificate(there: tuple[Registry, int]) -> None:
     (unfinished,) = made.unfinished()
     assert (unfinished.serial, unfinished.issued, unfinished.temporary_file) == (wanted.serial, False, ".1.new")
 
-    made.confirm(authority, wanted.serial, DER)
+    made.confirm(authority, wanted.serial, DER, NOW)
     assert made.status(SHA256) is Status.ISSUED
     (unfinished,) = made.unfinished()
     assert unfinished.issued
@@ -91,7 +100,7 @@ def issue(there: tuple[Registry, int], name: str = "gw.example.org", serial: int
     made, authority = there
     wanted = reservation(name, serial)
     made.reserve(authority, wanted, NOW)
-    made.confirm(authority, wanted.serial, der)
+    made.confirm(authority, wanted.serial, der, NOW)
     made.settle(authority, wanted.serial)
     return wanted.serial
 
@@ -99,7 +108,7 @@ def issue(there: tuple[Registry, int], name: str = "gw.example.org", serial: int
 def test_statuses_of_a_chain(there: tuple[Registry, int], path: Path) -> None:
     issue(there)
     issue(there, "other", 2, b"other")
-    sql(path, f"UPDATE certificate SET revoked_at = '2026-11-02 00:00:00.000000' WHERE serial = '{2:040x}'")
+    revoke(path, f"{2:040x}")
     other, nobody = hashlib.sha256(b"other").digest(), hashlib.sha256(b"nobody").digest()
     reader = Registry.open_read_only(path)
     assert reader.statuses((SHA256, nobody, other, SHA256)) == (
@@ -120,8 +129,9 @@ def record(there: tuple[Registry, int], issued: factory.Issued, serial: int) -> 
 def with_chain(path: Path) -> tuple[Registry, int]:
     """A registry whose authority is OUR_CA."""
     made = Registry.create(path)
-    authority = made.reserve_authority(reservation("ca.example.org", 99, profile="ca"))
-    made.confirm(authority, f"{99:040x}", OUR_CA.der)
+    key_sha256 = keys.key_sha256(OUR_CA.certificate.public_key())
+    authority = made.reserve_authority(reservation("ca.example.org", 99, profile="ca", key_sha256=key_sha256))
+    made.confirm(authority, f"{99:040x}", OUR_CA.der, NOW)
     return made, authority
 
 
@@ -147,7 +157,7 @@ def test_a_chain_is_recorded_link_by_link(with_chain: tuple[Registry, int], path
     record(with_chain, BETWEEN, 3)
     reader.check_chain(links(below, BETWEEN, OUR_CA))
 
-    sql(path, f"UPDATE certificate SET revoked_at = '2026-11-02 00:00:00.000000' WHERE serial = '{3:040x}'")
+    revoke(path, f"{3:040x}")
     with pytest.raises(NotRecorded, match="CN=Between` is revoked"):
         reader.check_chain(links(below, BETWEEN, OUR_CA))
 
@@ -185,7 +195,7 @@ def test_a_reader_sees_what_was_done_since(there: tuple[Registry, int], path: Pa
     assert reader.status(SHA256) is Status.UNKNOWN
     serial = issue(there)
     assert reader.status(SHA256) is Status.ISSUED
-    sql(path, f"UPDATE certificate SET revoked_at = '2026-11-02 00:00:00.000000' WHERE serial = '{serial}'")
+    revoke(path, serial)
     assert reader.status(SHA256) is Status.REVOKED
 
 
@@ -292,7 +302,18 @@ def test_opening_never_migrates(path: Path) -> None:
     assert len(path.read_bytes()) == len(before)
 
 
-def test_the_migrations_make_what_the_models_say(there: tuple[Registry, int], path: Path) -> None:
+def test_the_migrations_make_what_the_models_say(path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        command.upgrade(registry_database.migrations(connection), "head")
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert context.get_current_heads() == (registry_database.SCHEMA,)
+        assert compare_metadata(context, models.Base.metadata) == []
+    engine.dispose()
+    assert Registry.open(path).authorities() == ()
+
+
+def test_a_new_registry_has_what_the_models_say(there: tuple[Registry, int], path: Path) -> None:
     scripts = ScriptDirectory(str(Path(registry_database.__file__).parent / "migrations"))
     assert scripts.get_heads() == [registry_database.SCHEMA]
     engine = sa.create_engine(f"sqlite:///{path}")
@@ -334,7 +355,7 @@ def test_a_name_that_has_a_good_certificate_is_refused(there: tuple[Registry, in
     again = reservation(serial=2)
     with pytest.raises(RegistryError, match=f"valid until 2026-12-01 .serial {serial}"):
         made.reserve(authority, again, NOW)
-    sql(path, f"UPDATE certificate SET revoked_at = '2026-11-02 00:00:00.000000' WHERE serial = '{serial}'")
+    revoke(path, serial)
     made.reserve(authority, again, NOW)
 
 
@@ -343,7 +364,7 @@ def test_confirming_what_is_not_reserved(there: tuple[Registry, int]) -> None:
     serial = issue(there)
     for unreserved in (serial, f"{7:040x}"):
         with pytest.raises(RegistryError, match="is not reserved"):
-            made.confirm(authority, unreserved, b"x")
+            made.confirm(authority, unreserved, b"x", NOW)
     assert made.find(serial)[0].der == DER
 
 

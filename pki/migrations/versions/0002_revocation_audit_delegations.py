@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: ISC
+"""Authorities below others, keys by their hash, what supersedes what; CRLs, the audit log, delegations."""
+
+import sqlalchemy as sa
+from alembic import op
+from cryptography import x509
+
+from pki.keys import key_sha256
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    _alter_authority()
+    _alter_certificate()
+    op.create_table(
+        "crl",
+        sa.Column("authority_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("this_update", sa.DateTime(), nullable=False),
+        sa.Column("next_update", sa.DateTime(), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.Column("audit_sequence", sa.Integer(), nullable=False),
+        sa.Column("audit_hash", sa.String(64), nullable=False),
+        sa.Column("audit_signature", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("authority_id", "number", name="pk_crl"),
+        sa.ForeignKeyConstraint(["authority_id"], ["authority.id"], name="fk_crl_authority_id"),
+    )
+    op.create_table(
+        "audit",
+        sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("action", sa.String(32), nullable=False),
+        sa.Column("subject", sa.String(), nullable=False),
+        sa.Column("details", sa.Text(), nullable=False),
+        sa.Column("hash", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name="pk_audit"),
+    )
+    op.create_table(
+        "delegation",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("authorizer", sa.String(), nullable=False),
+        sa.Column("licensee", sa.String(), nullable=False),
+        sa.Column("conditions", sa.Text(), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("assertion", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(), nullable=False),
+        sa.Column("not_after", sa.DateTime(), nullable=True),
+        sa.Column("certificate", sa.String(64), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(), nullable=True),
+        sa.Column("revocation_reason", sa.String(32), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_delegation"),
+        sa.ForeignKeyConstraint(["certificate"], ["certificate.sha256"], name="fk_delegation_certificate"),
+        sa.CheckConstraint(
+            "(revoked_at IS NULL) = (revocation_reason IS NULL)", name=op.f("ck_delegation_revoked_whole")
+        ),
+    )
+    for column in ("licensee", "not_after", "certificate"):
+        op.create_index(f"ix_delegation_{column}", "delegation", [column])
+
+
+def _alter_authority() -> None:
+    with op.batch_alter_table("authority") as batch:
+        batch.add_column(sa.Column("issuer_id", sa.Integer(), nullable=True))
+        batch.add_column(sa.Column("key_sha256", sa.String(64), nullable=False, server_default=""))
+        batch.add_column(sa.Column("foreign", sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch.add_column(sa.Column("retired_at", sa.DateTime(), nullable=True))
+        batch.add_column(sa.Column("crl_number", sa.Integer(), nullable=False, server_default="0"))
+    op.execute("UPDATE authority SET issuer_id = id")  # until now each signed itself
+    with op.batch_alter_table("authority") as batch:
+        batch.alter_column("issuer_id", existing_type=sa.Integer(), nullable=False)
+        batch.create_foreign_key("fk_authority_issuer_id", "authority", ["issuer_id"], ["id"])
+        batch.create_index("ix_authority_key_sha256", ["key_sha256"])
+
+
+def _alter_certificate() -> None:
+    with op.batch_alter_table("certificate") as batch:
+        batch.add_column(sa.Column("issued_at", sa.DateTime(), nullable=True))
+        batch.add_column(sa.Column("key_sha256", sa.String(64), nullable=False, server_default=""))
+        batch.add_column(sa.Column("supersedes", sa.String(64), nullable=True))
+        batch.add_column(sa.Column("directory", sa.String(32), nullable=False, server_default=""))
+    op.execute("UPDATE certificate SET issued_at = not_before")
+    op.execute("UPDATE certificate SET revocation_reason = 'unspecified' WHERE revoked_at IS NOT NULL")
+    op.execute("UPDATE certificate SET revocation_reason = NULL WHERE revoked_at IS NULL")
+    _fill_keys()
+    with op.batch_alter_table("certificate") as batch:
+        batch.alter_column("issued_at", existing_type=sa.DateTime(), nullable=False)
+        batch.create_foreign_key("fk_certificate_supersedes", "certificate", ["supersedes"], ["sha256"])
+        batch.create_check_constraint(
+            op.f("ck_certificate_revoked_whole"), "(revoked_at IS NULL) = (revocation_reason IS NULL)"
+        )
+        for column in ("profile", "key_sha256", "supersedes", "directory"):
+            batch.create_index(f"ix_certificate_{column}", [column])
+        batch.create_index("ix_certificate_authority_id_revoked_at", ["authority_id", "revoked_at"])
+
+
+def _fill_keys() -> None:
+    connection = op.get_bind()
+    rows = connection.execute(sa.text("SELECT authority_id, serial, der FROM certificate WHERE der IS NOT NULL"))
+    for authority_id, serial, certificate in rows.all():
+        values = {
+            "key": key_sha256(x509.load_der_x509_certificate(bytes(certificate)).public_key()),
+            "authority": authority_id,
+            "serial": serial,
+        }
+        connection.execute(
+            sa.text("UPDATE certificate SET key_sha256 = :key WHERE authority_id = :authority AND serial = :serial"),
+            values,
+        )
+        connection.execute(
+            sa.text("UPDATE authority SET key_sha256 = :key WHERE id = :authority AND serial = :serial"), values
+        )

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: ISC
+"""The audit log's rows. An entry is written in the transaction that does what it tells: both are there or
+neither."""
+
+import datetime
+import getpass
+import platform
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from pki import audit, models
+from pki.audit import AuditEntry, Details
+
+
+def append(session: Session, at: datetime.datetime, action: str, subject: str, details: Details) -> AuditEntry:
+    """Add an entry. The caller's transaction holds the right to write, so no other has the same number."""
+    last = session.execute(
+        sa.select(models.AuditEntry.sequence, models.AuditEntry.hash)
+        .order_by(models.AuditEntry.sequence.desc())
+        .limit(1)
+    ).first()
+    sequence, previous = (last.sequence, last.hash) if last else (0, audit.FIRST_HASH)
+    text = audit.details_text(details)
+    actor = _actor()
+    row = models.AuditEntry(
+        sequence=sequence + 1,
+        at=at,
+        actor=actor,
+        action=action,
+        subject=subject,
+        details=text,
+        hash=audit.entry_hash(previous, sequence + 1, at, actor, action, subject, text),
+    )
+    session.add(row)
+    session.flush()
+    return entry(row)
+
+
+def entry(row: models.AuditEntry) -> AuditEntry:
+    return AuditEntry(row.sequence, row.at, row.actor, row.action, row.subject, row.details, row.hash)
+
+
+def _actor() -> str:
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as containers have them
+        user = "unknown"
+    return f"{user}@{platform.node()}"

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: ISC
+"""`ca.toml` in a CA's directory: what belongs to this directory and not to the registry, which several may share.
+
+id = "5f0c…"                                        # 32 hex digits: which unfinished work in a registry is ours
+registry = "postgresql+psycopg://ca@db/registry"    # without it: registry.sqlite beside this file
+crl_url = "http://pki.example.org/ca.crl"           # written into what is issued from now on
+ocsp_url = "http://pki.example.org/ocsp"
+issuer_url = "http://pki.example.org/ca.crt"
+"""
+
+import json
+import secrets
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pki import keystore
+from pki.errors import PkiError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Of one CA directory. A directory that has no `ca.toml`, from before there was one, has the empty id."""
+
+    id: str = ""
+    registry: str | None = None
+    crl_url: str | None = None
+    ocsp_url: str | None = None
+    issuer_url: str | None = None
+
+    @classmethod
+    def new(cls, registry: str | None = None) -> "Settings":
+        return cls(secrets.token_hex(16), registry)
+
+
+def read(path: Path) -> Settings:
+    """Raises PkiError, which names the file and the key that is wrong."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Settings()
+    except OSError as error:
+        raise PkiError(f"`{path}` cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PkiError(f"`{path}` is not TOML: {error}") from error
+    known = [field.name for field in fields(Settings)]
+    for key, value in values.items():
+        if key not in known:
+            raise PkiError(f"`{path}` has an unknown key `{key}`", f"known are {', '.join(known)}")
+        if not isinstance(value, str):
+            raise PkiError(f"`{path}`: `{key}` is not a text", f'write {key} = "…"')
+        if key.endswith("_url") and urlsplit(value).scheme != "http":
+            # Fetching it by https would need a certificate to be checked first, perhaps this one (RFC 5280 8).
+            raise PkiError(f"`{path}`: `{key}` is no http URL", f'write {key} = "http://…"')
+    return Settings(**values)
+
+
+def write(path: Path, settings: Settings) -> None:
+    """A new file, for its owner alone where it holds a registry's URL, which may hold a password. Raises
+    KeystoreError."""
+    named = ((field.name, getattr(settings, field.name)) for field in fields(Settings))
+    text = "".join(f"{name} = {json.dumps(value)}\n" for name, value in named if value is not None)
+    keystore.write(path, text.encode(), 0o600 if settings.registry else 0o644)
