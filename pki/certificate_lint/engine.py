@@ -9,7 +9,8 @@ from keynote.severity import Severity
 from pki.certificate_lint.findings import Finding, Platform
 from pki.certificate_lint.subjects import Role, Subject, guessed_role
 from pki.certificate_lint.table import CHECKS, UNREADABLE
-from pki.chain_certificates import ChainError, ReadCertificate
+from pki.chain_certificates import ReadCertificate
+from pki.errors import PkiError
 
 EVERYWHERE: Final = frozenset({Platform.RFC, Platform.IKE_AUTH})  # what no certificate of ours may break
 
@@ -50,6 +51,6 @@ def advice(
     return tuple(it for it in found if it.platform in wanted and it.severity >= Severity.WARNING)
 
 
-def unreadable(error: ChainError) -> Finding:
+def unreadable(error: PkiError) -> Finding:
     """The finding for a certificate that could not be read."""
     return UNREADABLE.finding(str(error))

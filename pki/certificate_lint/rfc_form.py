@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """RFC 5280 on the form of a certificate: version, serial number, validity, extensions and their criticality, and what
-RFC 5480, 8410 and 9295 say of keys."""
+RFC 8813, 9295 and 9881 say of keys."""
 
 import datetime
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from keynote.severity import Severity
@@ -27,7 +27,14 @@ _MUST_NOT_BE_CRITICAL = (
 )
 _SHOULD_NOT_BE_CRITICAL = (x509.CRLDistributionPoints, x509.IssuerAlternativeName)
 _SHORTEST_RSA = 2048
-_SIGNS_ONLY = (ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)
+_SIGNS_ONLY = (
+    ec.EllipticCurvePublicKey,
+    ed25519.Ed25519PublicKey,
+    ed448.Ed448PublicKey,
+    mldsa.MLDSA44PublicKey,
+    mldsa.MLDSA65PublicKey,
+    mldsa.MLDSA87PublicKey,
+)
 
 
 def named(extension: x509.ExtensionType) -> str:
@@ -155,13 +162,18 @@ def digest(subject: Subject) -> str:
     return "" if algorithm is None else algorithm.name
 
 
+def _is_believed(subject: Subject) -> bool:
+    """Whether anybody relies on its signature: that of a root is looked at by nobody (RFC 5280 6.1.1 d)."""
+    return subject.signed and not subject.certificate.self_issued
+
+
 def _md5(subject: Subject) -> Iterator[str]:
-    if subject.signed and digest(subject) == hashes.MD5.name:
+    if _is_believed(subject) and digest(subject) == hashes.MD5.name:
         yield "signed with MD5"
 
 
 def _sha1(subject: Subject) -> Iterator[str]:
-    if subject.signed and digest(subject) == hashes.SHA1.name:
+    if _is_believed(subject) and digest(subject) == hashes.SHA1.name:
         yield "signed with SHA-1"
 
 
@@ -302,7 +314,8 @@ CHECKS: Final = (
         Severity.ERROR,
         Platform.RFC,
         "authority that may not sign",
-        "What it issues is refused: validators ask for keyCertSign.",
+        "What it issues is refused where keyUsage lacks keyCertSign; where there is no keyUsage, by strict"
+        " validators.",
         "Have the authority's certificate issued anew, with keyCertSign and cRLSign.",
         "RFC 5280 4.2.1.3, 6.1.4",
         _authority_signs,
@@ -334,7 +347,7 @@ CHECKS: Final = (
         "key that may encipher and cannot",
         "Validators that hold key usages against the kind of key refuse it.",
         "Have it issued with digitalSignature alone.",
-        "RFC 8813, RFC 9295",
+        "RFC 8813, RFC 9295, RFC 9881",
         _enciphers,
     ),
     Check(
@@ -352,7 +365,7 @@ CHECKS: Final = (
         Severity.WARNING,
         Platform.RFC,
         "signed with SHA-1",
-        "Such signatures can be forged; current software refuses them, old isakmpds know nothing else.",
+        "Such signatures can be forged; current software refuses them.",
         "Have it signed with SHA-256.",
         "RFC 6194",
         _sha1,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa, rsa
 
 from keynote.severity import Severity
 from pki.certificate_lint.findings import Check, Platform
@@ -22,7 +22,12 @@ _ONE_DATAGRAM = 1500 - 20 - 8 - 4  # IPv4 and UDP headers, non-ESP marker
 _EVERYBODY_TAKES = 3000  # RFC 7296 2
 # Header of the message, of the payloads ID (and its own), CERT (and encoding), SIG or AUTH; padding and ICV.
 _AROUND = 28 + 8 + 5 + 8 + 32
-_SMALLEST_SIGNATURE = 64
+_EDWARDS_SIGNATURE = 64
+_MLDSA_SIGNATURES = {  # FIPS 204 4, table 2
+    mldsa.MLDSA44PublicKey: 2420,
+    mldsa.MLDSA65PublicKey: 3309,
+    mldsa.MLDSA87PublicKey: 4627,
+}
 
 
 def _may_not_sign(subject: Subject) -> Iterator[str]:
@@ -50,8 +55,9 @@ def message_size(subject: Subject) -> int:
             signature = key.key_size // 8
         case ec.EllipticCurvePublicKey() as curve:
             signature = 2 * ((curve.key_size + 7) // 8)
-        case _:
-            signature = _SMALLEST_SIGNATURE
+        case other:
+            sizes = (size for kind, size in _MLDSA_SIGNATURES.items() if isinstance(other, kind))
+            signature = next(sizes, _EDWARDS_SIGNATURE)
     names = subject.certificate.names
     identity = len(names[0].value) if names else len(subject.certificate.subject_der)
     return _AROUND + identity + len(subject.certificate.der) + signature

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
 
 from keynote.severity import Severity
 from pki import chain_rules
 from pki.certificate_lint.findings import Check, Platform
 from pki.certificate_lint.subjects import Subject
+from pki.certificate_signatures import is_signed_by
 from pki.chain_certificates import ReadCertificate
 
 
@@ -49,31 +48,11 @@ def _other_issuer(subject: Subject) -> Iterator[str]:
 
 
 def _not_signed_by(subject: Subject) -> Iterator[str]:
-    if subject.signed and subject.issuer is not None and not is_signed_by(subject.certificate, subject.issuer):
-        yield f"its signature is not that of the key of `{subject.issuer.subject}`"
-
-
-def is_signed_by(certificate: ReadCertificate, issuer: ReadCertificate) -> bool:
-    """Whether the issuer's key made its signature, by whatever digest (the library's own question refuses SHA-1)."""
-    found = certificate.certificate
-    try:
-        match issuer.public_key, found.signature_hash_algorithm:
-            case rsa.RSAPublicKey() as key, digest if digest is not None:
-                parameters = found.signature_algorithm_parameters
-                if not isinstance(parameters, padding.PKCS1v15 | padding.PSS):
-                    return False
-                key.verify(found.signature, found.tbs_certificate_bytes, parameters, digest)
-            case (ec.EllipticCurvePublicKey() as key, digest) if digest is not None:
-                key.verify(found.signature, found.tbs_certificate_bytes, ec.ECDSA(digest))
-            case (dsa.DSAPublicKey() as key, digest) if digest is not None:
-                key.verify(found.signature, found.tbs_certificate_bytes, digest)
-            case ((ed25519.Ed25519PublicKey() | ed448.Ed448PublicKey() as key), None):
-                key.verify(found.signature, found.tbs_certificate_bytes)
-            case _:
-                return False
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
-        return False
-    return True
+    issuer = subject.issuer
+    if not subject.signed or issuer is None:
+        return
+    if not is_signed_by(subject.certificate.certificate, issuer.public_key):
+        yield f"its signature is not that of the key of `{issuer.subject}`"
 
 
 def _outlives(subject: Subject) -> Iterator[str]:

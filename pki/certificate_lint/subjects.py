@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from pki import chain_rules
+from pki import chain_rules, keys
 from pki.chain_certificates import ReadCertificate
 
 SERVER_AUTH, CLIENT_AUTH = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
@@ -82,17 +82,7 @@ class Subject:
     @property
     def key(self) -> str:
         """The kind of its key, for messages."""
-        match self.certificate.public_key:
-            case rsa.RSAPublicKey() as key:
-                return f"RSA of {key.key_size} bits"
-            case ec.EllipticCurvePublicKey() as key:
-                return f"ECDSA on {key.curve.name}"
-            case ed25519.Ed25519PublicKey():
-                return "Ed25519"
-            case ed448.Ed448PublicKey():
-                return "Ed448"
-            case key:
-                return type(key).__name__.lstrip("_").removesuffix("PublicKey")
+        return keys.kind(self.certificate.public_key)
 
 
 def guessed_role(certificate: ReadCertificate) -> Role:
