@@ -123,7 +123,11 @@ def replace(path: Path, data: bytes, mode: int) -> None:
     except OSError as error:
         raise KeystoreError(f"`{path}` cannot be written: {error.strerror}") from error
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    write(temporary, data, kept)
+    try:
+        write(temporary, data, kept)
+    except KeystoreError as error:
+        reason = error.__cause__.strerror if isinstance(error.__cause__, OSError) else str(error)
+        raise KeystoreError(f"`{path}` cannot be written: {reason}") from error
     try:
         temporary.replace(target)
         _sync_directory(target.parent)

@@ -2,9 +2,11 @@
 """`keynote-pki lint`: what is doubtful in certificates, and where it would fail."""
 
 import datetime
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final
+from pathlib import Path
+from typing import Any, Final
 
 import click
 
@@ -32,6 +34,8 @@ CLEAN: Final = 0
 FOUND: Final = 1
 
 _ALL: Final = "all"
+_FILE: Final = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+_INPUT: Final = Path("-")
 _ROLES: Final = [str(Role.GATEWAY), str(Role.CLIENT)]
 
 
@@ -69,7 +73,7 @@ def _platforms(context: click.Context, parameter: click.Parameter, value: str) -
 
 
 @click.command("lint")
-@click.argument("certificates", nargs=-1, type=click.File("rb"), metavar="[CERT]...")
+@click.argument("certificates", nargs=-1, type=_FILE, metavar="[CERT]...")
 @click.option(
     "--for",
     "platforms",
@@ -81,15 +85,15 @@ def _platforms(context: click.Context, parameter: click.Parameter, value: str) -
 @click.option(
     "--role", type=click.Choice(_ROLES), help="What its holder is. Guessed from the certificate if not given."
 )
-@click.option("--issuer", type=click.File("rb"), metavar="FILE", help="The certificate of its authority.")
+@click.option("--issuer", type=_FILE, metavar="FILE", help="The certificate of its authority.")
 @fail_on_options(FOUND)
 @click.option("--explain", metavar="CODE", help="Say what a check is, or with `all` what all are.")
 @as_json
 def command(
-    certificates: Sequence[BinaryIO],
+    certificates: Sequence[Path],
     platforms: frozenset[Platform],
     role: str | None,
-    issuer: BinaryIO | None,
+    issuer: Path | None,
     strict: bool,
     fail_on: str,
     explain: str | None,
@@ -135,25 +139,31 @@ def _explained(code: str) -> str:
     return page(check)
 
 
-def _authority(file: BinaryIO) -> ReadCertificate:
+def _data(file: Path) -> bytes:
+    return sys.stdin.buffer.read() if file == _INPUT else file.read_bytes()
+
+
+def _name(file: Path) -> str:
+    return "standard input" if file == _INPUT else shown(str(file))
+
+
+def _authority(file: Path) -> ReadCertificate:
     try:
-        return chain_certificates.load(certificate_files.certificates(file.read())[0])
+        return chain_certificates.load(certificate_files.certificates(_data(file))[0])
     except PkiError as error:
-        raise PkiError(
-            f"{shown(file.name)}: {error}", error.hint or "give the certificate of the authority"
-        ) from error
+        raise PkiError(f"{_name(file)}: {error}", error.hint or "give the certificate of the authority") from error
 
 
 def _looked(
-    file: BinaryIO,
+    file: Path,
     authorities: Sequence[ReadCertificate],
     platforms: frozenset[Platform],
     role: Role | None,
     now: datetime.datetime,
 ) -> Iterator[_Looked]:
-    name = shown(file.name)
+    name = _name(file)
     try:
-        found = [_loaded(der) for der in certificate_files.certificates(file.read())]
+        found = [_loaded(der) for der in certificate_files.certificates(_data(file))]
     except DerInvalid as error:
         yield _Looked(name, None, None, False, (unreadable(error),))
         return

@@ -40,7 +40,7 @@ def read(found: Issued | bytes) -> ReadCertificate:
 
 
 def gateway(found: Issued | bytes, issuer: Issued | None = CA, now: datetime.datetime = NOW) -> Subject:
-    return Subject(read(found), Role.GATEWAY, issuer and read(issuer), now)
+    return Subject(read(found), Role.GATEWAY, None if issuer is None else read(issuer), now)
 
 
 def client(found: Issued | bytes) -> Subject:
