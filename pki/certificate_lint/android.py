@@ -52,7 +52,7 @@ CHECKS: Final = (
         Platform.ANDROID,
         "key that is not RSA",
         "Android's client knew RSA signatures only, and its settings offer no other (IKEv2/IPSec RSA):"
-        " authentication fails. The strongSwan app takes ECDSA and Ed25519 too.",
+        " authentication fails. The strongSwan app knows ECDSA too.",
         "Make an RSA key of 2048 bits or more, or have people use the strongSwan app.",
         "AOSP, IkeAuthDigitalSignPayload",
         _no_rsa,

@@ -26,7 +26,7 @@ def lint(
 ) -> tuple[Finding, ...]:
     """What is found, the worst first. The RFCs' checks are run whatever the `platforms`; `role` is guessed where none
     is given; without `now` validity is not looked at, without `signed` the signature."""
-    subject = Subject(certificate, role or guessed_role(certificate), issuer, now, signed)
+    subject = Subject.of(certificate, role or guessed_role(certificate), issuer, now, signed)
     wanted = {Platform.RFC, *platforms}
     found = [
         check.finding(message)

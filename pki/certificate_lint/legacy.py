@@ -15,7 +15,8 @@ from keynote.severity import Severity
 from pki.certificate_lint.findings import Check, Platform
 from pki.certificate_lint.subjects import Subject
 
-_RACOON_READS = (x509.DNSName, x509.RFC822Name, x509.IPAddress, x509.UniformResourceIdentifier)
+_IDENTITIES = (x509.DNSName, x509.RFC822Name, x509.IPAddress)
+_RACOON_READS = (*_IDENTITIES, x509.UniformResourceIdentifier)
 
 
 def _no_rsa(subject: Subject) -> Iterator[str]:
@@ -29,15 +30,16 @@ def _no_alternatives(subject: Subject) -> Iterator[str]:
 
 
 def _second_of_a_kind(subject: Subject) -> Iterator[str]:
-    kinds = Counter(type(name) for name in subject.alternatives if isinstance(name, _RACOON_READS[:3]))
+    kinds = Counter(type(name) for name in subject.alternatives if isinstance(name, _IDENTITIES))
     for kind, count in kinds.items():
         if subject.is_leaf and count > 1:
             yield f"{count} subjectAltNames of the kind {kind.__name__}"
 
 
 def _unread(subject: Subject) -> Iterator[str]:
-    for name in subject.alternatives if subject.is_leaf else ():
-        if not isinstance(name, _RACOON_READS):
+    for position, name in enumerate(subject.alternatives if subject.is_leaf else ()):
+        followed = any(isinstance(later, _IDENTITIES) for later in subject.alternatives[position:])
+        if followed and not isinstance(name, _RACOON_READS):
             yield f"subjectAltName of the kind {type(name).__name__}"
 
 

@@ -74,7 +74,7 @@ CHECKS: Final = (
         "key that is not RSA",
         "ike-auth proves and believes identities by RSA signatures (RSA_SIG of IKEv1) only.",
         "Make an RSA key of 2048 bits or more.",
-        "RFC 2409 5.1, docs/limits.md",
+        "RFC 2409 5.1",
         _no_rsa,
     ),
     Check(

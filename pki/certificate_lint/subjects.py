@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from pki import chain_rules, keys
+from pki import chain_rules, distinguished_names, keys
 from pki.chain_certificates import ReadCertificate
 
 SERVER_AUTH, CLIENT_AUTH = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
@@ -25,14 +25,38 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One certificate. `issuer` is that of its authority, if at hand; `now` the time to hold its validity against, if
-    at all. `signed` is false for a rehearsal, whose signature is nobody's."""
+    """One certificate, and what most checks ask of it. `issuer` is that of its authority, if at hand; `now` the time
+    to hold its validity against, if at all. `signed` is false for a rehearsal, whose signature is nobody's."""
 
     certificate: ReadCertificate
     role: Role
-    issuer: ReadCertificate | None = None
-    now: datetime.datetime | None = None
-    signed: bool = True
+    issuer: ReadCertificate | None
+    now: datetime.datetime | None
+    signed: bool
+    key_usage: x509.KeyUsage | None
+    usages: frozenset[x509.ObjectIdentifier] | None  # extended key usages; None: it is not limited to any
+    alternatives: tuple[x509.GeneralName, ...]  # its subjectAltNames, in their order
+
+    @classmethod
+    def of(
+        cls,
+        certificate: ReadCertificate,
+        role: Role,
+        issuer: ReadCertificate | None = None,
+        now: datetime.datetime | None = None,
+        signed: bool = True,
+    ) -> "Subject":
+        usages = chain_rules.extension(certificate, x509.ExtendedKeyUsage)
+        return cls(
+            certificate,
+            role,
+            issuer,
+            now,
+            signed,
+            key_usage=chain_rules.extension(certificate, x509.KeyUsage),
+            usages=None if usages is None else frozenset(usages),
+            alternatives=tuple(chain_rules.extension(certificate, x509.SubjectAlternativeName) or ()),
+        )
 
     @property
     def is_leaf(self) -> bool:
@@ -47,21 +71,6 @@ class Subject:
     def extensions(self) -> x509.Extensions:
         return self.certificate.certificate.extensions
 
-    @property
-    def usages(self) -> frozenset[x509.ObjectIdentifier] | None:
-        """Its extended key usages, or None where it is not limited to any."""
-        found = chain_rules.extension(self.certificate, x509.ExtendedKeyUsage)
-        return None if found is None else frozenset(found)
-
-    @property
-    def key_usage(self) -> x509.KeyUsage | None:
-        return chain_rules.extension(self.certificate, x509.KeyUsage)
-
-    @property
-    def alternatives(self) -> tuple[x509.GeneralName, ...]:
-        """Its subjectAltNames, in their order."""
-        return tuple(chain_rules.extension(self.certificate, x509.SubjectAlternativeName) or ())
-
     def names_of(self, kind: type[x509.GeneralName]) -> tuple[str, ...]:
         """The subjectAltNames of one kind, as text."""
         return tuple(str(name.value) for name in self.alternatives if isinstance(name, kind))
@@ -72,8 +81,8 @@ class Subject:
 
     def attributes(self, kind: x509.ObjectIdentifier) -> tuple[str, ...]:
         """Attributes of its subject."""
-        found = self.certificate.certificate.subject.get_attributes_for_oid(kind)
-        return tuple(str(attribute.value) for attribute in found)
+        rdns = distinguished_names.decode(self.certificate.subject_der)
+        return tuple(it.text for rdn in rdns for it in rdn if it.oid == kind.dotted_string)
 
     @property
     def is_rsa(self) -> bool:

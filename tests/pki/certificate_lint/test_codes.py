@@ -40,15 +40,15 @@ def read(found: Issued | bytes) -> ReadCertificate:
 
 
 def gateway(found: Issued | bytes, issuer: Issued | None = CA, now: datetime.datetime = NOW) -> Subject:
-    return Subject(read(found), Role.GATEWAY, None if issuer is None else read(issuer), now)
+    return Subject.of(read(found), Role.GATEWAY, None if issuer is None else read(issuer), now)
 
 
 def client(found: Issued | bytes) -> Subject:
-    return Subject(read(found), Role.CLIENT, read(CA), NOW)
+    return Subject.of(read(found), Role.CLIENT, read(CA), NOW)
 
 
 def authority(found: Issued | bytes) -> Subject:
-    return Subject(read(found), Role.AUTHORITY, None, NOW)
+    return Subject.of(read(found), Role.AUTHORITY, None, NOW)
 
 
 def with_serial(issued: Issued, octets: bytes) -> bytes:
@@ -253,7 +253,10 @@ CASES: dict[str, tuple[Subject, Subject]] = {
     "PK941": (gateway(ELLIPTIC), gateway(GOOD)),
     "PK942": (gateway(BARE), gateway(leaf(general_names=[URI]))),
     "PK943": (gateway(leaf("a.example.org", "b.example.org")), gateway(leaf("a.example.org", "192.0.2.1"))),
-    "PK944": (gateway(leaf(general_names=[DIRECTORY_NAME, DNS])), gateway(leaf(general_names=[URI, DNS]))),
+    "PK944": (
+        gateway(leaf(general_names=[DIRECTORY_NAME, DNS])),
+        gateway(leaf(general_names=[URI, DNS, DIRECTORY_NAME])),
+    ),
     "PK961": (gateway(ELLIPTIC), gateway(GOOD)),
     "PK962": (gateway(BARE), gateway(GOOD)),
     "PK963": (gateway(leaf("gw.example.org", "192.0.2.1")), gateway(GOOD)),
@@ -348,3 +351,20 @@ def test_what_a_name_has_does_not_reach_the_terminal_as_it_is() -> None:
     found = lint(read(leaf("gw.example.org", subject=name)))
     assert any("\\x1b" in finding.message for finding in found)
     assert all(finding.message.isprintable() for finding in found)
+
+
+@pytest.mark.parametrize(
+    "issued", [GOOD, CA, constrained([DNS], [DIRECTORY_NAME])], ids=["gateway", "ca", "constrained"]
+)
+def test_no_certificate_that_can_be_read_is_too_odd(issued: Issued) -> None:
+    readable = 0
+    for position in range(0, len(issued.der), 3):
+        odd = bytearray(issued.der)
+        odd[position] ^= 1 + position % 255
+        try:
+            certificate = chain_certificates.load(bytes(odd))
+        except ChainError:
+            continue
+        readable += 1
+        assert lint(certificate, read(CA), now=NOW)  # at least the signature is wrong
+    assert readable > 50
