@@ -41,7 +41,8 @@ def command(kind: str, identity: str, key_file: Path, source: Path, destination:
 
     \b
     Example:
-      certpatch -t fqdn -i gw.example.org -k /etc/ssl/private/ca.key gw.crt gw.crt
+      keynote-pki certpatch -t fqdn -i gw.example.org -k /etc/ssl/private/ca.key gw.crt gw.crt
+      certpatch -i 10.0.0.1 -k /etc/ssl/private/ca.key 10.0.0.1.crt 10.0.0.1.crt
     """
     program = click.get_current_context().command_path.split()[0]
     wanted = _KINDS[kind](identity)
