@@ -4,9 +4,9 @@
     findings = lint(chain_certificates.load(der), issuer, platforms={Platform.WINDOWS}, now=datetime.now(UTC))
 
 A check is a function over a certificate (`subjects`) and a row of one table (`table`), with its code, severity,
-platform, source and documentation. The modules are by whose rules they are: `rfc_form`, `rfc_names`, `rfc_ike` and
-`rfc_issuer`, then `own`, `apple`, `windows`, `android`, `strongswan`, `libreswan` and `legacy`. What is said of a
-platform has a source that was read, or is not said.
+platform, source and documentation. The modules are by whose rules they are: six of the RFCs (`rfc_…`), then `own`,
+`apple`, `windows`, `android`, `strongswan`, `libreswan` and `legacy`. What is said of a platform has a source, which
+was read.
 
 What we issue is held against the RFCs and our own daemon before it is signed (`lints`).
 """

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from keynote.severity import Severity
 from pki import chain_rules
 from pki.certificate_lint.findings import Check, Platform
-from pki.certificate_lint.rfc_form import digest
+from pki.certificate_lint.rfc_keys import digest
 from pki.certificate_lint.subjects import SERVER_AUTH, Role, Subject
 
 _RULES_BEGIN = datetime.datetime(2019, 7, 1, tzinfo=datetime.UTC)

@@ -1,16 +1,11 @@
 # SPDX-License-Identifier: ISC
-"""RFC 5280 on the form of a certificate: version, serial number, validity, extensions and their criticality, and what
-RFC 8813, 9295 and 9881 say of keys."""
+"""RFC 5280 on the form of a certificate: version, serial number, validity, extensions and their criticality."""
 
 import datetime
 from collections.abc import Iterator
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
-from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from keynote.severity import Severity
 from pki.certificate_lint.findings import Check, Platform
@@ -26,15 +21,6 @@ _MUST_NOT_BE_CRITICAL = (
     x509.FreshestCRL,
 )
 _SHOULD_NOT_BE_CRITICAL = (x509.CRLDistributionPoints, x509.IssuerAlternativeName)
-_SHORTEST_RSA = 2048
-_SIGNS_ONLY = (
-    ec.EllipticCurvePublicKey,
-    ed25519.Ed25519PublicKey,
-    ed448.Ed448PublicKey,
-    mldsa.MLDSA44PublicKey,
-    mldsa.MLDSA65PublicKey,
-    mldsa.MLDSA87PublicKey,
-)
 
 
 def named(extension: x509.ExtensionType) -> str:
@@ -145,77 +131,6 @@ def _leaf_constrains(subject: Subject) -> Iterator[str]:
         yield "nameConstraints in what is no authority"
 
 
-def _enciphers(subject: Subject) -> Iterator[str]:
-    usage = subject.key_usage
-    if usage is not None and isinstance(subject.certificate.public_key, _SIGNS_ONLY):
-        bits = {"keyEncipherment": usage.key_encipherment, "dataEncipherment": usage.data_encipherment}
-        for bit in (bit for bit, is_set in bits.items() if is_set):
-            yield f"{bit} for a key that cannot encipher ({subject.key})"
-
-
-def digest(subject: Subject) -> str:
-    """The digest that it is signed with, or nothing."""
-    try:
-        algorithm = subject.certificate.certificate.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        return ""
-    return "" if algorithm is None else algorithm.name
-
-
-def _is_believed(subject: Subject) -> bool:
-    """Whether anybody relies on its signature: that of a root is looked at by nobody (RFC 5280 6.1.1 d)."""
-    return subject.signed and not subject.certificate.self_issued
-
-
-def _md5(subject: Subject) -> Iterator[str]:
-    if _is_believed(subject) and digest(subject) == hashes.MD5.name:
-        yield "signed with MD5"
-
-
-def _sha1(subject: Subject) -> Iterator[str]:
-    if _is_believed(subject) and digest(subject) == hashes.SHA1.name:
-        yield "signed with SHA-1"
-
-
-def _short_rsa(subject: Subject) -> Iterator[str]:
-    key = subject.certificate.public_key
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size < _SHORTEST_RSA:
-        yield f"RSA key of {key.key_size} bits"
-
-
-def _not_fetched(subject: Subject) -> Iterator[str]:
-    for where, uris in _locations(subject):
-        if uris and not any(uri.startswith(("http://", "ldap://")) for uri in map(str.lower, uris)):
-            yield f"{where} is told by {', '.join(sorted({uri.split(':')[0].lower() for uri in uris}))} only"
-
-
-def _circular(subject: Subject) -> Iterator[str]:
-    for where, uris in _locations(subject):
-        for uri in uris:
-            if uri.lower().startswith(("https:", "ldaps:")):
-                yield f"{where} is at {uri.split(':')[0].lower()}:"
-
-
-def _locations(subject: Subject) -> Iterator[tuple[str, list[str]]]:
-    """Where its CRLs, its issuer's certificate and its OCSP responder are said to be: each with its URIs."""
-    for extension in subject.extensions:
-        value = extension.value
-        if isinstance(value, x509.CRLDistributionPoints):
-            for point in value:
-                yield "a CRL", _uris(point.full_name or [])
-        if isinstance(value, x509.AuthorityInformationAccess):
-            for method in {access.access_method for access in value}:
-                name = "the issuer's certificate" if method == _CA_ISSUERS else "an OCSP responder"
-                yield name, _uris([it.access_location for it in value if it.access_method == method])
-
-
-_CA_ISSUERS = AuthorityInformationAccessOID.CA_ISSUERS
-
-
-def _uris(found: list[x509.GeneralName]) -> list[str]:
-    return [name.value for name in found if isinstance(name, x509.UniformResourceIdentifier)]
-
-
 CHECKS: Final = (
     Check(
         "PK101",
@@ -232,7 +147,7 @@ CHECKS: Final = (
         Severity.ERROR,
         Platform.RFC,
         "serial number too long",
-        "Software need not cope with more than 20 octets; revocation lists and logs may cut it.",
+        "Software need not cope with more than 20 octets.",
         "Have it issued with a serial number below 2^159.",
         "RFC 5280 4.1.2.2",
         _serial,
@@ -339,65 +254,5 @@ CHECKS: Final = (
         "Have it issued without them.",
         "RFC 5280 4.2.1.10",
         _leaf_constrains,
-    ),
-    Check(
-        "PK113",
-        Severity.ERROR,
-        Platform.RFC,
-        "key that may encipher and cannot",
-        "Validators that hold key usages against the kind of key refuse it.",
-        "Have it issued with digitalSignature alone.",
-        "RFC 8813, RFC 9295, RFC 9881",
-        _enciphers,
-    ),
-    Check(
-        "PK114",
-        Severity.ERROR,
-        Platform.RFC,
-        "signed with MD5",
-        "Such signatures can be forged; hardly anybody takes them any more.",
-        "Have it signed with SHA-256.",
-        "RFC 6151 2",
-        _md5,
-    ),
-    Check(
-        "PK115",
-        Severity.WARNING,
-        Platform.RFC,
-        "signed with SHA-1",
-        "Such signatures can be forged; current software refuses them.",
-        "Have it signed with SHA-256.",
-        "RFC 6194",
-        _sha1,
-    ),
-    Check(
-        "PK116",
-        Severity.WARNING,
-        Platform.RFC,
-        "short RSA key",
-        "Current software refuses RSA below 2048 bits.",
-        "Make a key of 2048 bits or more.",
-        "RFC 8247 3.1.1",
-        _short_rsa,
-    ),
-    Check(
-        "PK117",
-        Severity.WARNING,
-        Platform.RFC,
-        "told in a place that few can fetch from",
-        "Whoever knows neither the scheme nor another way goes without the revocation list or the issuer.",
-        "Have it issued with an http URI.",
-        "RFC 5280 4.2.1.13, 4.2.2.1",
-        _not_fetched,
-    ),
-    Check(
-        "PK118",
-        Severity.WARNING,
-        Platform.RFC,
-        "revocation told by TLS",
-        "To fetch it a certificate has to be validated, whose revocation list has to be fetched, and so on.",
-        "Have it issued with an http URI: what is there is signed anyway.",
-        "RFC 5280 8",
-        _circular,
     ),
 )

@@ -15,6 +15,8 @@ from pki.certificate_lint import (
     rfc_form,
     rfc_ike,
     rfc_issuer,
+    rfc_keys,
+    rfc_locations,
     rfc_names,
     strongswan,
     windows,
@@ -40,6 +42,8 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
         for check in (
             UNREADABLE,
             *rfc_form.CHECKS,
+            *rfc_keys.CHECKS,
+            *rfc_locations.CHECKS,
             *rfc_names.CHECKS,
             *rfc_ike.CHECKS,
             *rfc_issuer.CHECKS,
