@@ -2,7 +2,7 @@
 """From what somebody asks for to a delegation that can be recorded: parties found, text built, linted, signed."""
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from keynote import literals, private_keys
@@ -10,11 +10,12 @@ from keynote.complaints import Complaint
 from keynote.lint import Severity
 from keynote.principals import is_key, shown_principal
 from pki import condition_templates, delegation_parties, delegations, keys, keystore
+from pki.chain_certificates import ReadCertificate
 from pki.delegation_parties import Party
 from pki.delegation_records import DelegationRecord, Draft
-from pki.delegations import ConditionsInvalid, Wanted
+from pki.delegations import Wanted
 from pki.directory import Directory
-from pki.errors import DelegationInvalid, KeystoreError
+from pki.errors import ConditionsInvalid, DelegationInvalid, KeystoreError
 from pki.keys import PrivateKey
 from pki.keystore import Passphrase
 from pki.registry import Registry
@@ -54,17 +55,51 @@ def prepare(
     """Raises PkiError; of it ConditionsInvalid for what the linter calls an error, or a warning where `strict`.
 
     `key` is the authorizer's private key where it is not in the directory."""
-    if request.until is not None and request.until <= now:
-        raise DelegationInvalid(f"{request.until:%Y-%m-%d %H:%M:%SZ} is over", "give an end that is still to come")
     by = delegation_parties.authorizer(registry, request.authorizer, now)
     to = delegation_parties.licensee(registry, request.licensee, now)
+    return _prepared(directory, request, (by, to), now, key, passphrase, strict)
+
+
+def prepare_with_certificate(
+    directory: Directory,
+    registry: Registry,
+    request: Request,
+    certificate: ReadCertificate,
+    now: datetime.datetime,
+    *,
+    passphrase: Passphrase | None = None,
+    strict: bool = False,
+) -> Prepared:
+    """A delegation to the holder of a certificate that is about to be issued, whoever `request` names: it is recorded
+    with it (`Registry.confirm`), and ends with it at the latest. Raises as `prepare` does, and DelegationInvalid for
+    what nobody would believe."""
+    by = delegation_parties.authorizer(registry, request.authorizer, now)
+    to = Party(certificate.principal, identities=certificate.names)
+    until = min(request.until or certificate.not_after, certificate.not_after)
+    prepared = _prepared(directory, replace(request, until=until), (by, to), now, None, passphrase, strict)
+    check_believed(prepared)
+    return prepared
+
+
+def _prepared(
+    directory: Directory,
+    request: Request,
+    parties: tuple[Party, Party],
+    now: datetime.datetime,
+    key: PrivateKey | None,
+    passphrase: Passphrase | None,
+    strict: bool,
+) -> Prepared:
+    by, to = parties
+    if request.until is not None and request.until <= now:
+        raise DelegationInvalid(f"{request.until:%Y-%m-%d %H:%M:%SZ} is over", "give an end that is still to come")
     if by.principal == to.principal:
         raise DelegationInvalid("nobody has to delegate to himself", "--from and --to are one principal")
     tests = condition_templates.made_of(request.templates, to.identities)
     draft = delegations.build(
         Wanted(by.principal, to.principal, request.conditions, tests, request.until, request.comment)
     )
-    warnings = _looked_at(draft, (by, to), now, strict)
+    warnings = _looked_at(draft, parties, now, strict)
     if not is_key(by.principal):
         if key is not None:
             raise DelegationInvalid(

@@ -34,17 +34,18 @@ _FILE_MAX = 65536  # bytes of a file with one key
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A principal, and the certificates of the registry that bear its name or its key, the newest first."""
+    """A principal, the certificates of the registry that bear its name or its key, the newest first, and the
+    identities of its certificate."""
 
     principal: str
     records: tuple[Record, ...] = ()
+    identities: tuple[Identity, ...] = ()
     warning: str = ""  # what is doubtful about it
     hint: str = ""
 
-    @property
-    def identities(self) -> tuple[Identity, ...]:
-        """Those of its newest certificate."""
-        return self.records[0].identities if self.records else ()
+    @classmethod
+    def of(cls, principal: str, records: tuple[Record, ...]) -> "Party":
+        return cls(principal, records, records[0].identities if records else ())
 
 
 def authorizer(registry: Registry, text: str, now: datetime.datetime) -> Party:
@@ -94,13 +95,13 @@ def _party(registry: Registry, text: str, now: datetime.datetime, *, revoked: bo
     if text.startswith(("DN:", "/")):
         return _named(registry, text, now, revoked)
     records = _chosen(registry, text, now, revoked)
-    return Party(f"DN:{records[0].subject}", records)
+    return Party.of(f"DN:{records[0].subject}", records)
 
 
 def _with_key(registry: Registry, key: str) -> Party:
     sha256 = key_sha256(key)
     records = () if sha256 is None else registry.with_key(sha256)
-    return Party(key, tuple(record for record in records if record.revoked_at is None))
+    return Party.of(key, tuple(record for record in records if record.revoked_at is None))
 
 
 def _named(registry: Registry, text: str, now: datetime.datetime, revoked: bool) -> Party:
@@ -110,10 +111,10 @@ def _named(registry: Registry, text: str, now: datetime.datetime, revoked: bool)
         raise DelegationInvalid(str(error), error.hint) from error
     records = registry.find(f"DN:{subject}")
     if records:
-        return Party(f"DN:{subject}", _not_revoked(records, text, now, revoked))
+        return Party.of(f"DN:{subject}", _not_revoked(records, text, now, revoked))
     near = _nearest(f"DN:{subject}", (f"DN:{record.subject}" for record in registry.certificates()))
     warning = f"`DN:{subject}` is the name of no certificate in this registry"
-    return Party(f"DN:{subject}", (), warning, near)
+    return Party(f"DN:{subject}", warning=warning, hint=near)
 
 
 def _chosen(registry: Registry, text: str, now: datetime.datetime, revoked: bool) -> tuple[Record, ...]:

@@ -25,7 +25,7 @@ from keynote.redaction import is_secret
 from keynote.syntax import Program
 from pki import keys
 from pki.delegation_records import Draft
-from pki.errors import DelegationInvalid, shown
+from pki.errors import ConditionsInvalid, DelegationInvalid, shown
 from pki.keys import PrivateKey
 
 CLOCK = "GMTTimeOfDay"
@@ -33,14 +33,6 @@ CLOCK_FORM = "%Y%m%d%H%M%S"
 _NAME = "delegation"
 _COMMENT_MAX = 500  # characters
 _UNSIGNED = "KN305"
-
-
-class ConditionsInvalid(DelegationInvalid):
-    """Conditions that are no KeyNote, or that the linter refuses; every mistake in `complaints`."""
-
-    def __init__(self, complaints: Sequence[Complaint]) -> None:
-        super().__init__("; ".join(map(str, complaints)))
-        self.complaints = tuple(complaints)
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,31 @@ def write(path: Path, data: bytes, mode: int = 0o600) -> None:
         raise KeystoreError(f"`{path}` cannot be written: {error.strerror}") from error
 
 
+def replace(path: Path, data: bytes, mode: int) -> None:
+    """A file in the place of the one of that name, or a new one: at any time the old or the new is there whole. A
+    file that was there keeps its mode. Raises KeystoreError."""
+    try:
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            raise KeystoreError(f"`{path}` is not a file, so it is not overwritten")
+        kept = stat.S_IMODE(target.stat().st_mode) if target.exists() else mode
+    except OSError as error:
+        raise KeystoreError(f"`{path}` cannot be written: {error.strerror}") from error
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        write(temporary, data, kept)
+    except KeystoreError as error:
+        reason = error.__cause__.strerror if isinstance(error.__cause__, OSError) else str(error)
+        raise KeystoreError(f"`{path}` cannot be written: {reason}") from error
+    try:
+        temporary.replace(target)
+        _sync_directory(target.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise KeystoreError(f"`{path}` cannot be written: {error.strerror}") from error
+
+
 def give_name(temporary: Path, path: Path) -> None:
     """Move a file to a name that nothing has yet; done again it changes nothing. Raises KeystoreError."""
     try:

@@ -11,8 +11,8 @@ from keynote.layout import formatted
 from keynote.signatures import verify
 from pki import condition_templates, delegations
 from pki.delegation_records import Draft
-from pki.delegations import ConditionsInvalid, Wanted
-from pki.errors import DelegationInvalid
+from pki.delegations import Wanted
+from pki.errors import ConditionsInvalid, DelegationInvalid
 from tests.pki import factory
 from tests.pki.factory import NOW
 
