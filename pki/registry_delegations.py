@@ -185,9 +185,13 @@ def _record(row: models.Delegation) -> DelegationRecord:
 # -- what counts -----------------------------------------------------------------------------------------------------
 
 
+_LAST = (
+    sa.select(models.AuditEntry.sequence, models.AuditEntry.hash).order_by(models.AuditEntry.sequence.desc()).limit(1)
+)
+
+
 def _last(connection: sa.Connection) -> Stamp:
-    entry = models.AuditEntry
-    last = connection.execute(sa.select(entry.sequence, entry.hash).order_by(entry.sequence.desc()).limit(1)).first()
+    last = connection.execute(_LAST).first()
     return _NOTHING_DONE if last is None else Stamp(last.sequence, last.hash)
 
 

@@ -58,6 +58,7 @@ class RegistryDelegations:
         self._delegations = delegations
         self._signed_only = signed_only
         self._loaded: Loaded | None = None
+        self._read_before: dict[DelegationRecord, keynote.Assertion] = {}  # parsing takes longest, and few are new
 
     @classmethod
     def at(cls, url: str, policy: keynote.Session, *, signed_only: bool) -> "RegistryDelegations":
@@ -97,9 +98,10 @@ class RegistryDelegations:
         trusted: list[keynote.Assertion] = []
         signed: list[keynote.Assertion] = []
         set_aside = [SetAside(_place(record), why) for record, why in found.left_out]
+        read: dict[DelegationRecord, keynote.Assertion] = {}
         for record in found.records:
             try:
-                assertion = _assertion(record)
+                assertion = read[record] = self._read_before.get(record) or _assertion(record)
                 if record.trusted and self._signed_only:
                     set_aside.append(SetAside(assertion.where, _UNSIGNED, assertion))
                 elif record.trusted:
@@ -113,6 +115,7 @@ class RegistryDelegations:
                 set_aside.append(SetAside(problem.where, problem.message))
             except SignatureError as error:
                 set_aside.append(SetAside(_place(record), str(error)))
+        self._read_before = read
         unbound = self._unbound([*trusted, *signed])
         set_aside += (SetAside(assertion.where, _UNBOUND, assertion) for assertion in unbound)
         trusted = [assertion for assertion in trusted if assertion not in unbound]
