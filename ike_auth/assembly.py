@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """From a configuration file to everything a daemon needs; or to everything that is wrong with it, at once."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -44,6 +44,12 @@ class Assembly:
     authorizer: Authorizer
     gate: Gate
     warnings: tuple[Complaint, ...]
+
+    def telling(self, tell: Callable[[str], None]) -> "Assembly":
+        """The same, which tells of what it reads anew while it is used."""
+        if (delegations := _delegations(self)) is not None:
+            delegations.tell = tell
+        return self
 
 
 @dataclass(slots=True)

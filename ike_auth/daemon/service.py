@@ -8,7 +8,6 @@ from functools import partial
 
 from ike_auth.assembly import Assembly, Unusable
 from ike_auth.authorization.gate import Gate
-from ike_auth.authorization.keynote import KeyNoteAuthorizer
 from ike_auth.authorization.requests import (
     Answer,
     AuthorizeTunnel,
@@ -84,12 +83,12 @@ class Service:
         decisions: DecisionLog | None = None,
     ) -> None:
         """`load` reads the configuration once more, for SIGHUP, and raises Unusable."""
-        self._journal = journal
         self._engine = engine
-        self._gate = self._heard(gate)
+        self._gate = gate
         self._keystore = keystore
         self._kernel = kernel
         self._sockets = sockets
+        self._journal = journal
         self._load = load
         self._control = control
         self._decisions = decisions
@@ -165,17 +164,11 @@ class Service:
             self._journal.warning("`Decision-log` is another one: it changes at the next start only")
         if self._decisions is not None:
             self._decisions.reopen()
-        self._gate, self._keystore = self._heard(loaded.gate), loaded.keystore
+        self._gate, self._keystore = loaded.gate, loaded.keystore
         identities = identities_of(loaded.keystore)
         self._feed(lambda: self._engine.reload(loaded.configuration, identities, clock.now()))
         self._journal.info("the configuration was read again")
         return []
-
-    def _heard(self, gate: Gate) -> Gate:
-        """One whose authorizer tells the log of what it reads anew."""
-        if isinstance(gate.authorizer, KeyNoteAuthorizer) and gate.authorizer.delegations is not None:
-            gate.authorizer.delegations.tell = self._journal.info
-        return gate
 
     # --- what comes in
 

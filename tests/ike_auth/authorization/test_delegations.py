@@ -422,3 +422,14 @@ def test_check_says_that_the_registry_is_not_there(site: MakeSite) -> None:
     found = checked(here)
     assert not found.ok
     assert any("`Delegations` in [KeyNote]: the registry cannot be used" in str(error) for error in found.errors)
+
+
+def test_what_is_read_anew_is_told_to_whom_it_is_to_be(site: MakeSite) -> None:
+    here = site()
+    assert checked(here).ok  # writes the files
+    told: list[str] = []
+    loaded = assembly.load(here.path / "isakmpd.conf", here.path / "policy.kn", here.now).telling(told.append)
+    assert isinstance(loaded.authorizer, KeyNoteAuthorizer)
+    here.delegate()
+    loaded.authorizer.refresh(here.now)
+    assert told == ["delegations were read again: 1 of the registry (1 trusted, 0 signed)"]
