@@ -62,3 +62,7 @@ class RegistryUnreachable(RegistryError):
 
 class SchemaUnknown(RegistryError):
     """The registry was written by another version of this software."""
+
+
+class RevocationListInvalid(PkiError):
+    """A certificate revocation list that cannot be read, or that says less than a whole list does."""
