@@ -17,7 +17,7 @@ from pki import keys, registry_audit, registry_delegations
 from pki.chain_certificates import ChainCertificate
 from pki.delegation_records import Draft
 from pki.errors import NotRecorded, RegistryError
-from pki.models import ISSUED, PENDING, Authority, Certificate, SubjectAltName
+from pki.models import ISSUED, PENDING, AuditEntry, Authority, Certificate, SubjectAltName
 from pki.names import Identity
 from pki.records import AuthorityRecord, Record, Reservation, Status, Unfinished
 from pki.registry_database import Database, check_schema, make_schema
@@ -100,6 +100,23 @@ class Registry:
                     if status is Status.REVOKED
                     else "only what the registry holds is trusted",
                 )
+
+    def last_change(self) -> tuple[int, str]:
+        """The number and hash of the newest entry in the audit log that is not about a new certificate: whoever looks
+        again and finds the same has missed nothing that was taken back. (0, "") where there is none.
+
+        Raises RegistryUnreachable, SchemaUnknown."""
+        entry = AuditEntry
+        newest = (
+            sa.select(entry.sequence, entry.hash)
+            .where(entry.action != "issue")
+            .order_by(entry.sequence.desc())
+            .limit(1)
+        )
+        with self._database.connection() as connection:
+            check_schema(connection)
+            found = connection.execute(newest).first()
+        return (0, "") if found is None else (found.sequence, found.hash)
 
     def authorities(self) -> tuple[AuthorityRecord, ...]:
         """Those whose certificate is issued, oldest first."""
