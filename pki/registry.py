@@ -36,8 +36,8 @@ class Registry:
 
         Raises RegistryUnreachable, SchemaUnknown."""
         database = Database(url, "rwc")
-        with database.transaction() as session:
-            make_schema(session.connection())
+        with database.altering() as connection:
+            make_schema(connection)
         return cls._checked(database)
 
     @classmethod

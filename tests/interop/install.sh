@@ -13,23 +13,4 @@ packages=(
     libcharon-extra-plugins         # kernel-libipsec: ESP without the kernel's
     libstrongswan-standard-plugins  # openssl: ECP groups, AES-GCM
 )
-
-missing=()
-for package in "${packages[@]}"; do
-    status=$(dpkg-query --show --showformat='${db:Status-Abbrev}' "$package" 2>/dev/null || true)
-    [[ $status == ?i* ]] || missing+=("$package")
-done
-if ((${#missing[@]} == 0)); then exit 0; fi
-
-# Maintainer scripts ask this file before they start a service.
-policy=/usr/sbin/policy-rc.d
-if [[ ! -e $policy ]]; then
-    trap 'rm -f "$policy"' EXIT
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod 755 "$policy"
-fi
-
-export DEBIAN_FRONTEND=noninteractive
-wait_for_lock=(-o DPkg::Lock::Timeout=120)
-apt-get "${wait_for_lock[@]}" update -qq
-apt-get "${wait_for_lock[@]}" install -qq --no-install-recommends "${missing[@]}" </dev/null
+exec bash "$(dirname "$0")/../install.sh" "${packages[@]}"
