@@ -229,6 +229,12 @@ class Registry:
             for authority in session.scalars(own):
                 session.delete(authority)
 
+    def knows(self, directory: str) -> bool:
+        """Whether the CA directory of this id has taken anything here."""
+        with self._database.connection() as connection:
+            query = sa.select(Certificate.serial).where(Certificate.directory == directory).limit(1)
+            return connection.execute(query).first() is not None
+
     def unfinished(self, directory: str = "") -> tuple[Unfinished, ...]:
         """What interrupted issues in the CA directory of this id left, oldest first."""
         query = sa.select(Certificate).where(
