@@ -86,14 +86,18 @@ class Directory:
 
     def registry(self) -> Registry:
         """Open the registry. Raises PkiError where there is none, RegistryError."""
+        return Registry.open(self.existing_registry())
+
+    def existing_registry(self) -> str | Path:
+        """`registry_url`, of a registry that may be expected to be there. Raises PkiError where there is none."""
         if url := self.settings().registry:
-            return Registry.open(url)
+            return url
         if not self.registry_path.is_file():
             raise PkiError(
                 f"`{self.path}` holds no authority",
                 "name its directory with --dir, or make one: keynote-pki init DIR",
             )
-        return Registry.open(self.registry_path)
+        return self.registry_path
 
     @contextlib.contextmanager
     def changing(self, *, wait: bool = True) -> Iterator[None]:

@@ -127,7 +127,9 @@ def check_schema(connection: sa.Connection) -> None:
         earlier = len(found) == 1 and found[0] in EARLIER
         raise SchemaUnknown(
             f"the registry has schema {', '.join(found) or 'none'}, this version knows {SCHEMA} only",
-            "bring it up to date with `keynote-pki migrate`" if earlier else "use the version that wrote it",
+            "bring it up to date with `keynote-pki migrate --dir DIR`"
+            if earlier
+            else "use the version that wrote it",
         )
 
 

@@ -8,7 +8,7 @@ import click
 
 from keynote.cli.program import Program
 from keynote.complaints import Complaint
-from pki.cli import export, init, issue, listing, show
+from pki.cli import export, init, issue, listing, migrate, show
 from pki.errors import PkiError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -34,6 +34,7 @@ _COMMANDS: Final = (
     init.command,
     issue.command,
     listing.command,
+    migrate.command,
     show.command,
 )
 for command in _COMMANDS:
