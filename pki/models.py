@@ -105,7 +105,7 @@ class Certificate(Base):
     revocation_reason: Mapped[str | None] = mapped_column(String(32))
 
     names: Mapped[list["SubjectAltName"]] = relationship(
-        order_by="SubjectAltName.position", cascade="all, delete-orphan", lazy="selectin"
+        order_by="SubjectAltName.position", cascade="all, delete-orphan"
     )
 
 

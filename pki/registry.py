@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.orm import joinedload
 
 from pki import keys, registry_audit
 from pki.chain_certificates import ChainCertificate
@@ -132,19 +133,27 @@ class Registry:
             Certificate.subject == text.removeprefix("DN:"),
             Certificate.names.any(SubjectAltName.value == text),
         ]
+        ways = [
+            *(sa.select(Certificate.serial).where(condition) for condition in conditions[:2]),
+            sa.select(SubjectAltName.serial).where(SubjectAltName.value == text),
+        ]
         if len(lowered) >= 8 and all(digit in "0123456789abcdef" for digit in lowered):
             end = lowered + "g"  # after every hex digit
-            conditions += [Certificate.serial.between(lowered, end), Certificate.sha256.between(lowered, end)]
-        return self._select(sa.or_(*conditions))
+            for column in (Certificate.serial, Certificate.sha256):
+                conditions.append(column.between(lowered, end))
+                ways.append(sa.select(Certificate.serial).where(conditions[-1]))
+        # With OR alone every row would be read. So each way finds serial numbers by an index of its own.
+        return self._select(sa.and_(Certificate.serial.in_(sa.union(*ways)), sa.or_(*conditions)))
 
     def _select(self, condition: sa.ColumnElement[bool]) -> tuple[Record, ...]:
         query = (
             sa.select(Certificate)
             .where(condition, Certificate.state == ISSUED)
             .order_by(Certificate.name, Certificate.not_before.desc(), Certificate.serial)
+            .options(joinedload(Certificate.names))
         )
         with self._database.reading() as session:
-            return tuple(_record(certificate) for certificate in session.scalars(query))
+            return tuple(_record(certificate) for certificate in session.scalars(query).unique())
 
     def reserve_authority(self, reservation: Reservation, issuer_id: int | None = None) -> int:
         """Take the name of a new authority and the serial number of its own certificate, which `issuer_id` signs, or
@@ -174,15 +183,17 @@ class Registry:
         another certificate of the same holder, who goes by the same name."""
         with self._database.transaction() as session:
             for identity in reservation.identities:
-                query = sa.select(Certificate).where(
-                    Certificate.authority_id == authority_id,
-                    Certificate.names.any(kind=identity.kind, value=identity.value),
-                    Certificate.revoked_at.is_(None),
-                    Certificate.not_after >= now,
-                )
-                if again:
-                    query = query.where(Certificate.name != reservation.name)
-                if (valid := session.scalars(query).first()) is not None:
+                # By the index of identities; few have many certificates, so the rest is looked at here.
+                holders = sa.select(Certificate).join(Certificate.names)
+                for valid in session.scalars(holders.where(SubjectAltName.value == identity.value)):
+                    if (
+                        valid.authority_id != authority_id
+                        or valid.revoked_at is not None
+                        or valid.not_after < now
+                        or (again and valid.name == reservation.name)
+                        or identity not in _identities(valid)
+                    ):
+                        continue
                     of = "" if valid.name == identity.value else f", that of `{valid.name}`"
                     raise RegistryError(
                         f"`{identity.value}` has a certificate already{of}, valid until {valid.not_after:%Y-%m-%d} "
@@ -237,16 +248,17 @@ class Registry:
 
     def unfinished(self, directory: str = "") -> tuple[Unfinished, ...]:
         """What interrupted issues in the CA directory of this id left, oldest first."""
-        query = sa.select(Certificate).where(
-            (Certificate.state == PENDING) | Certificate.temporary_file.is_not(None),
-            Certificate.directory == directory,
-        )
+        own = sa.select(Certificate).where(Certificate.directory == directory)
+        ways = (own.where(_IS_PENDING), own.where(Certificate.temporary_file.is_not(None)))
         with self._database.reading() as session:
-            return tuple(
-                Unfinished(it.authority_id, it.serial, it.name, it.state == ISSUED, it.key_file, it.temporary_file)
-                for it in session.scalars(query.order_by(Certificate.authority_id, Certificate.serial))
-            )
+            found = {it for way in ways for it in session.scalars(way)}
+        return tuple(
+            Unfinished(it.authority_id, it.serial, it.name, it.state == ISSUED, it.key_file, it.temporary_file)
+            for it in sorted(found, key=lambda it: (it.authority_id, it.serial))
+        )
 
+
+_IS_PENDING = Certificate.state == sa.literal_column(f"'{PENDING}'")  # as the index has it
 
 _STATUS = sa.select(Certificate.sha256, Certificate.revoked_at).where(
     Certificate.sha256.in_(sa.bindparam("sha256s", expanding=True)), Certificate.state == ISSUED
@@ -301,6 +313,10 @@ def _pending(authority_id: int, reservation: Reservation) -> Certificate:
     )
 
 
+def _identities(certificate: Certificate) -> tuple[Identity, ...]:
+    return tuple(Identity(name.kind, name.value) for name in certificate.names)
+
+
 def _record(certificate: Certificate) -> Record:
     assert certificate.sha256 is not None  # the check constraint `issued_whole`
     assert certificate.der is not None
@@ -309,7 +325,7 @@ def _record(certificate: Certificate) -> Record:
         serial=certificate.serial,
         profile=certificate.profile,
         name=certificate.name,
-        identities=tuple(Identity(name.kind, name.value) for name in certificate.names),
+        identities=_identities(certificate),
         subject=certificate.subject,
         not_before=certificate.not_before,
         not_after=certificate.not_after,
