@@ -246,6 +246,14 @@ class Registry:
             query = sa.select(Certificate.serial).where(Certificate.directory == directory).limit(1)
             return connection.execute(query).first() is not None
 
+    def key_files(self, directory: str) -> tuple[str, ...]:
+        """Which key files the CA directory of this id should have."""
+        query = sa.select(Certificate.key_file).where(
+            Certificate.directory == directory, Certificate.key_file.is_not(None), Certificate.state == ISSUED
+        )
+        with self._database.connection() as connection:
+            return tuple(sorted(str(it) for it in connection.scalars(query)))
+
     def unfinished(self, directory: str = "") -> tuple[Unfinished, ...]:
         """What interrupted issues in the CA directory of this id left, oldest first."""
         own = sa.select(Certificate).where(Certificate.directory == directory)

@@ -143,9 +143,14 @@ def revisions(connection: sa.Connection) -> list[str]:
         raise SchemaUnknown("this database is no registry", "make one with `keynote-pki init DIR`") from error
 
 
+def is_registry(connection: sa.Connection) -> bool:
+    """Whether there is one, of whatever version."""
+    return sa.inspect(connection).has_table("alembic_version")
+
+
 def make_schema(connection: sa.Connection) -> None:
     """Make the tables where there are none yet, in the transaction that is open."""
-    if sa.inspect(connection).has_table("alembic_version"):
+    if is_registry(connection):
         return
     from alembic import command  # slow to import, and needed once in the life of a registry
 

@@ -8,7 +8,7 @@ import click
 
 from keynote.cli.program import Program
 from keynote.complaints import Complaint
-from pki.cli import export, init, issue, listing, migrate, show
+from pki.cli import backup, export, init, issue, listing, migrate, restore, show
 from pki.errors import PkiError
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -30,11 +30,13 @@ def cli() -> None:
 
 
 _COMMANDS: Final = (
+    backup.command,
     export.command,
     init.command,
     issue.command,
     listing.command,
     migrate.command,
+    restore.command,
     show.command,
 )
 for command in _COMMANDS:
