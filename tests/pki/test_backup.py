@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: ISC
 """Backup and restore: nothing lost, nothing believed that is not checked, nothing half done."""
 
+import hashlib
 import io
 import json
 import shutil
 import signal
 import stat
 import tarfile
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -20,6 +22,7 @@ from pki.errors import KeystoreError, PkiError, RegistryError
 from tests.pki import databases, faults
 from tests.pki.databases import Url
 from tests.pki.factory import NOW
+from tests.pki.postgresql import Server
 from tests.pki.test_cli import Run, run  # noqa: F401  (a fixture)
 from tests.pki.test_issuance import FULL, assert_whole, contents, issue, tree
 
@@ -77,8 +80,7 @@ def test_there_and_back(made: Directory, tmp_path: Path) -> None:
     assert sorted(it.name for it in tmp_path.iterdir() if it.name.startswith(".")) == []
 
 
-def test_into_the_other_database(made: Directory, url: Url, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    server = request.getfixturevalue("server")
+def test_into_the_other_database(made: Directory, tmp_path: Path, server: Server) -> None:
     target, place = written(made), server.url(server.new_database())
     before = contents(made)
     restored = Directory(tmp_path / "restored")
@@ -97,8 +99,8 @@ def test_into_the_other_database(made: Directory, url: Url, tmp_path: Path, requ
     assert databases.rows(place, "SELECT id FROM authority ORDER BY id") == [(1,), (2,)]
 
 
-def test_a_database_that_holds_something_is_not_written_to(made: Directory, tmp_path: Path, server: object) -> None:
-    place = server.url(server.new_database())  # type: ignore[attr-defined]
+def test_a_database_that_holds_something_is_not_written_to(made: Directory, tmp_path: Path, server: Server) -> None:
+    place = server.url(server.new_database())
     target = written(made)
     restoring.restore(target, tmp_path / "one", place)
     restoring.restore(target, tmp_path / "two", place)  # the same: as after an interruption
@@ -195,9 +197,6 @@ def registry_altered(statement: str) -> Callable[[dict[str, bytes]], None]:
     """Somebody who knows the form of it: the registry and its SHA-256 changed together."""
 
     def change(members: dict[str, bytes]) -> None:
-        import hashlib
-        import tempfile
-
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "registry.sqlite")
             path.write_bytes(members["registry.sqlite"])
@@ -258,7 +257,7 @@ def test_a_link_in_the_archive_is_not_followed(archive: Path, tmp_path: Path) ->
 @pytest.mark.parametrize("size", [0, 100, 5_000, 60_000])
 def test_an_archive_that_is_cut_short(archive: Path, tmp_path: Path, size: int) -> None:
     archive.write_bytes(archive.read_bytes()[:size])
-    with pytest.raises(PkiError, match="is no backup|is damaged"):
+    with pytest.raises(PkiError, match=r"is no backup|is damaged"):
         restoring.restore(archive, tmp_path / "restored")
     assert not (tmp_path / "restored").exists()
 
