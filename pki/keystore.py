@@ -136,7 +136,7 @@ def replace(path: Path, data: bytes, mode: int) -> None:
         raise KeystoreError(f"`{path}` cannot be written: {reason}") from error
     try:
         temporary.replace(target)
-        _sync_directory(target.parent)
+        sync_directory(target.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
