@@ -28,3 +28,8 @@ def execute(url: Url, *statements: str) -> None:
 def rows(url: Url, query: str) -> list[tuple[Any, ...]]:
     with engine(url).connect() as connection:
         return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+
+def shared(url: Url) -> str:
+    """As it stands in ca.toml, where a file is named by a URL too."""
+    return f"sqlite:///{url}" if isinstance(url, Path) else url

@@ -22,7 +22,7 @@ from typing import Any
 import psycopg
 from sqlalchemy.engine import URL
 
-GUARDED = "guarded"
+GUARDED, PASSWORD = "guarded", "right"
 _OWNER = "keynote"
 _SETTINGS = {
     "listen_addresses": "",
@@ -56,6 +56,7 @@ class Server:
         return made.render_as_string(hide_password=False)
 
     def connect(self, database: str = "postgres") -> psycopg.Connection[Any]:
+        """As its administrator."""
         return psycopg.connect(host=str(self._directory), user=_OWNER, dbname=database, autocommit=True)
 
     def new_database(self, template: str = "template0") -> str:
@@ -137,6 +138,8 @@ def _started(programs: Path, directory: Path, account: pwd.struct_passwd | None)
     running = Server(directory)
     try:
         _wait(running, process, log)
+        with running.connect() as connection:
+            connection.execute(f"CREATE ROLE {GUARDED} LOGIN SUPERUSER PASSWORD '{PASSWORD}'")
         yield running
     finally:
         process.send_signal(signal.SIGQUIT)  # at once: nobody needs its data any more
