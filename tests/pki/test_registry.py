@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: ISC
+import datetime
 import hashlib
 import threading
 from collections.abc import Callable
@@ -320,6 +321,30 @@ def test_finding(there: tuple[Registry, int]) -> None:
     assert found(":".join(one[at : at + 2] for at in range(0, 64, 2))) == [one]
     assert found(one[:7]) == []
     assert found("gw") == found("") == found("%") == found("gw.example.or_") == []
+
+
+def test_the_same_serial_number_of_another_authority_is_not_meant(there: tuple[Registry, int]) -> None:
+    made, first = there
+    second = made.reserve_authority(reservation("ca2.example.org", 98, profile="ca"))
+    issue((made, first), "gw.example.org", 7, b"one")
+    issue((made, second), "other.example.org", 7, b"two")
+    assert [it.name for it in made.find("gw.example.org")] == ["gw.example.org"]
+    assert [it.name for it in made.find("192.0.2.1")] == ["gw.example.org"]
+    assert len(made.find(f"{7:040x}")) == 2
+
+
+def test_what_ends_soon(there: tuple[Registry, int], url: Url) -> None:
+    made, _ = there
+    issue(there)
+    serial = issue(there, "revoked.example.org", 2, b"revoked")
+    revoke(url, serial)
+    end = NOW + 30 * DAY
+
+    def names(since: datetime.datetime, until: datetime.datetime) -> list[str]:
+        return [record.name for record in made.ending(since, until)]
+
+    assert names(NOW, end) == names(end, end + DAY) == ["ca.example.org", "gw.example.org"]
+    assert names(NOW, end - DAY) == names(end + DAY, end + 2 * DAY) == []
 
 
 def test_two_writers_wait_for_each_other(there: tuple[Registry, int], url: Url) -> None:

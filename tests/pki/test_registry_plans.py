@@ -12,40 +12,29 @@ from sqlalchemy import event
 from pki.registry import Registry
 from tests.pki import databases
 from tests.pki.databases import Url
-from tests.pki.factory import NOW
+from tests.pki.factory import DAY, NOW
+from tests.pki.postgresql import Server
 from tests.pki.test_registry import reservation, with_authority
 
-MANY = 5_000
-NUMBERS = {
-    "sqlite": "WITH RECURSIVE numbers(n) AS "
-    f"(SELECT 1000 UNION ALL SELECT n + 1 FROM numbers WHERE n < {999 + MANY})",
-    "postgresql": f"WITH numbers AS (SELECT generate_series(1000, {999 + MANY}) AS n)",
-}
-HEX = {"sqlite": "printf('%0{}x', n)", "postgresql": "lpad(to_hex(n), {}, '0')"}
+MANY = 20_000
 
 
-def fill(url: Url) -> None:
-    """Many certificates beside the first."""
-    kind = databases.engine(url).dialect.name
-    serial, sha256 = (HEX[kind].format(digits) for digits in (40, 64))
-    numbers = NUMBERS[kind]
-    columns = [it["name"] for it in sa.inspect(databases.engine(url)).get_columns("certificate")]
-    new = {"serial": serial, "sha256": sha256, "name": "'gw' || n", "subject": "'/CN=gw' || n", "key_sha256": sha256}
-    values = ", ".join(new.get(column, f"(SELECT {column} FROM certificate)") for column in columns)
-    names = "authority_id, serial, position, kind, value"
-    databases.execute(
-        url,
-        f"INSERT INTO certificate ({', '.join(columns)}) {numbers} SELECT {values} FROM numbers",
-        f"INSERT INTO subject_alt_name ({names}) {numbers} SELECT 1, {serial}, 0, 'FQDN', 'gw' || n FROM numbers",
-        *(["ANALYZE"] if kind == "postgresql" else []),
-    )
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Url:
+    """Where a registry with many certificates is."""
+    if request.param == "sqlite":
+        made: Url = tmp_path_factory.mktemp("many") / "registry.sqlite"
+    else:
+        server: Server = request.getfixturevalue("server")
+        made = server.url(server.new_database())
+    with_authority(made)
+    databases.multiply(made, MANY)
+    return made
 
 
 @pytest.fixture
 def many(url: Url) -> Registry:
-    registry, _ = with_authority(url)
-    fill(url)
-    return registry
+    return Registry.open(url)
 
 
 @contextmanager
@@ -98,6 +87,10 @@ def test_finding(many: Registry, url: Url, text: str) -> None:
 
 def test_asking_for_the_status(many: Registry, url: Url) -> None:
     assert read_whole(url, lambda: many.status(b"\0" * 32)) == []
+
+
+def test_what_ends_soon(many: Registry, url: Url) -> None:
+    assert read_whole(url, lambda: many.ending(NOW, NOW + DAY)) == []
 
 
 def test_looking_for_what_is_unfinished(many: Registry, url: Url) -> None:
