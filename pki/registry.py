@@ -182,7 +182,7 @@ class Registry:
             identities: dict[tuple[int, str], list[Identity]] = {}
             for authority_id, serial, kind, value in connection.execute(names) if rows else ():
                 identities.setdefault((authority_id, serial), []).append(Identity(kind, value))
-        return tuple(Record(*row, identities=tuple(identities.get(row[:2], ()))) for row in rows)
+        return tuple(Record(*(*row, tuple(identities.get(row[:2], ())))) for row in rows)
 
     def reserve_authority(self, reservation: Reservation, issuer_id: int | None = None) -> int:
         """Take the name of a new authority and the serial number of its own certificate, which `issuer_id` signs, or
@@ -367,4 +367,5 @@ def _identities(certificate: Certificate) -> tuple[Identity, ...]:
 
 
 def _record(certificate: Certificate) -> Record:
-    return Record(*(getattr(certificate, column.key) for column in _COLUMNS), identities=_identities(certificate))
+    columns = (getattr(certificate, column.key) for column in _COLUMNS)
+    return Record(*(*columns, _identities(certificate)))
