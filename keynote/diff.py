@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: ISC
 """Which recorded decisions another policy would change, and why: each is asked again of both."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from keynote.assertions import Assertion
 from keynote.errors import KeynoteError
 from keynote.explanation import Decision
+from keynote.files import SetAside
 from keynote.limits import Limits
 from keynote.recorded import Recorded, Seal, opened
 from keynote.redaction import is_secret
@@ -42,24 +43,33 @@ class Comparison:
         return not self.recorded.answer or self.old.value == self.recorded.answer
 
 
-def compared(
-    decisions: Iterable[Recorded],
-    old: Iterable[Assertion],
-    new: Iterable[Assertion],
-    credentials: Iterable[Assertion] = (),
-    seal: Seal | None = None,
-    limits: Limits = _DEFAULT_LIMITS,
-) -> Iterator[Comparison]:
-    """Each decision by both policies, in order; `credentials` are added to both. Raises RecordError."""
-    credentials = tuple(credentials)
-    old_policy, new_policy = (_Policy(policy, credentials, limits) for policy in (old, new))
-    secrets = frozenset(filter(is_secret, old_policy.session.licensees() | new_policy.session.licensees()))
-    for recorded in decisions:
-        question = opened(recorded, seal, secrets)
-        before, after = old_policy.decide(question), new_policy.decide(question)
+class Comparer:
+    """Asks recorded decisions again of an old policy and a new one; `credentials` are added to both. `set_aside` is
+    what neither or only one of them believes, and why."""
+
+    __slots__ = ("_new", "_old", "_secrets", "set_aside")
+
+    def __init__(
+        self,
+        old: Iterable[Assertion],
+        new: Iterable[Assertion],
+        credentials: Iterable[Assertion] = (),
+        set_aside: Iterable[SetAside] = (),
+        limits: Limits = _DEFAULT_LIMITS,
+    ) -> None:
+        credentials = tuple(credentials)
+        self._old, self._new = (_Policy(policy, credentials, limits) for policy in (old, new))
+        sessions = (self._old.session, self._new.session)
+        self._secrets = frozenset(filter(is_secret, sessions[0].licensees() | sessions[1].licensees()))
+        self.set_aside = tuple(dict.fromkeys((*set_aside, *sessions[0].set_aside, *sessions[1].set_aside)))
+
+    def compare(self, recorded: Recorded, seal: Seal | None = None) -> Comparison:
+        """A decision by both policies. Raises RecordError."""
+        question = opened(recorded, seal, self._secrets)
+        before, after = self._old.decide(question), self._new.decide(question)
         # Reasons take longer than the queries, and most decisions do not change.
         answer = _explained if _value(before) != _value(after) else _plain
-        yield Comparison(recorded, answer(before), answer(after))
+        return Comparison(recorded, answer(before), answer(after))
 
 
 _Outcome = Decision | KeynoteError

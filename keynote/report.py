@@ -27,7 +27,7 @@ def decision_data(decision: Decision) -> dict[str, Any]:
         "path": [_step(step) for step in decision.path],
         "reasons": [_reason(reason) for reason in decision.reasons],
         "more_reasons": decision.more_reasons,
-        "set_aside": [{"where": _place(item.where), "reason": item.reason} for item in decision.set_aside],
+        "set_aside": _set_aside_data(decision.set_aside),
     }
 
 
@@ -58,11 +58,11 @@ def candidates_data(found: Candidates, set_aside: Iterable[SetAside]) -> dict[st
     return {
         "candidates": [_candidate(candidate) for candidate in found],
         "cut": found.cut,
-        "set_aside": [{"where": _place(item.where), "reason": item.reason} for item in set_aside],
+        "set_aside": _set_aside_data(set_aside),
     }
 
 
-def differences_data(found: Differences) -> dict[str, Any]:
+def differences_data(found: Differences, set_aside: Iterable[SetAside]) -> dict[str, Any]:
     return {
         "decisions": found.decisions,
         "changed": len(found.changed),
@@ -78,7 +78,12 @@ def differences_data(found: Differences) -> dict[str, Any]:
             }
             for it in found.changed
         ],
+        "set_aside": _set_aside_data(set_aside),
     }
+
+
+def _set_aside_data(set_aside: Iterable[SetAside]) -> list[dict[str, Any]]:
+    return [{"where": _place(item.where), "reason": item.reason} for item in set_aside]
 
 
 def _candidate(candidate: Candidate) -> dict[str, Any]:

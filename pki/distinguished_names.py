@@ -97,6 +97,12 @@ class Attribute:
     tag: int
     value: bytes
 
+    @property
+    def text(self) -> str:
+        """Its value as characters; what its string type does not have comes out escaped."""
+        _, codec = _STRING_TYPES.get(self.tag, ("", "latin-1"))
+        return self.value.decode(codec, "backslashreplace")
+
 
 Rdn = tuple[Attribute, ...]
 
@@ -271,8 +277,7 @@ def folded(name: bytes) -> tuple[object, ...]:
 
 
 def _folded(attribute: Attribute) -> tuple[str, str]:
-    _, codec = _STRING_TYPES.get(attribute.tag, ("", "latin-1"))
-    return attribute.oid, " ".join(attribute.value.decode(codec, "backslashreplace").casefold().split())
+    return attribute.oid, " ".join(attribute.text.casefold().split())
 
 
 def _short_name(oid: str) -> str:

@@ -43,14 +43,18 @@ def pem(key: PrivateKey, *, traditional: bool = False, passphrase: bytes | None 
 def load(path: Path, passphrase: Passphrase | None = None) -> PrivateKey:
     """A key from its file; `passphrase` is asked for only where the key is encrypted. Raises KeystoreError, also
     where others than the owner may read the file and for a wrong passphrase."""
+    return _key(path, read(path), passphrase)
+
+
+def read(path: Path) -> bytes:
+    """The content of a private key's file. Raises KeystoreError, also where others than the owner may read it."""
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise KeystoreError(f"private key `{path}` can be read by others", f"chmod 600 {path}")
-            data = file.read()
+            return file.read()
     except OSError as error:
         raise KeystoreError(f"private key `{path}` cannot be read: {error.strerror}") from error
-    return _key(path, data, passphrase)
 
 
 def _key(path: Path, data: bytes, passphrase: Passphrase | None) -> PrivateKey:
@@ -109,6 +113,31 @@ def write(path: Path, data: bytes, mode: int = 0o600) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             path.unlink()
+        raise KeystoreError(f"`{path}` cannot be written: {error.strerror}") from error
+
+
+def replace(path: Path, data: bytes, mode: int) -> None:
+    """A file in the place of the one of that name, or a new one: at any time the old or the new is there whole. A
+    file that was there keeps its mode. Raises KeystoreError."""
+    try:
+        target = path.resolve()
+        if target.exists() and not target.is_file():
+            raise KeystoreError(f"`{path}` is not a file, so it is not overwritten")
+        kept = stat.S_IMODE(target.stat().st_mode) if target.exists() else mode
+    except OSError as error:
+        raise KeystoreError(f"`{path}` cannot be written: {error.strerror}") from error
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        write(temporary, data, kept)
+    except KeystoreError as error:
+        reason = error.__cause__.strerror if isinstance(error.__cause__, OSError) else str(error)
+        raise KeystoreError(f"`{path}` cannot be written: {reason}") from error
+    try:
+        temporary.replace(target)
+        _sync_directory(target.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise KeystoreError(f"`{path}` cannot be written: {error.strerror}") from error
 
 

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from pki import keys, registry_audit, registry_revocations
+from pki import keys, registry_audit, registry_delegations, registry_revocations
 from pki.chain_certificates import ChainCertificate
+from pki.delegation_records import Draft
 from pki.errors import NotRecorded, RegistryError
 from pki.models import ISSUED, PENDING, Authority, Certificate, SubjectAltName
 from pki.names import Identity
 from pki.records import AuthorityRecord, Record, Reservation, Status, Unfinished
 from pki.registry_database import Database, check_schema, make_schema
+from pki.registry_delegations import Delegations
 
 _FINGERPRINT_BYTES = 32
 
@@ -57,6 +59,10 @@ class Registry:
         with database.connection() as connection:
             check_schema(connection)
         return cls(database)
+
+    @property
+    def delegations(self) -> Delegations:
+        return Delegations(self._database)
 
     def status(self, sha256: bytes) -> Status:
         """What is known of the certificate with this SHA-256. Raises as `statuses` does."""
@@ -122,6 +128,10 @@ class Registry:
     def certificates(self) -> tuple[Record, ...]:
         """Everything issued, in the order of names, the newest of a name first."""
         return self._select(sa.true())
+
+    def with_key(self, key_sha256: str) -> tuple[Record, ...]:
+        """What is issued for this key (`keys.key_sha256`)."""
+        return self._select(Certificate.key_sha256 == key_sha256)
 
     def find(self, text: str) -> tuple[Record, ...]:
         """What is issued under this name, identity, serial number, fingerprint or beginning (8 digits at least) of
@@ -191,8 +201,17 @@ class Registry:
                     )
             session.add(_pending(authority_id, reservation))
 
-    def confirm(self, authority_id: int, serial: str, der: bytes, now: datetime.datetime) -> None:
-        """Make a reserved certificate an issued one. Raises RegistryError where nothing is reserved."""
+    def confirm(
+        self,
+        authority_id: int,
+        serial: str,
+        der: bytes,
+        now: datetime.datetime,
+        delegations: Sequence[Draft] = (),
+    ) -> None:
+        """Make a reserved certificate an issued one, and record the delegations that are issued with it.
+
+        Raises RegistryError where nothing is reserved."""
         with self._database.transaction() as session:
             certificate = session.get(Certificate, (authority_id, serial))
             if certificate is None or certificate.state != PENDING:
@@ -209,6 +228,8 @@ class Registry:
                 "supersedes": certificate.supersedes,
             }
             registry_audit.append(session, now, "issue", certificate.sha256, details)
+            for draft in delegations:
+                registry_delegations.insert(session, draft, now, certificate.sha256)
 
     def revoke(self, authority_id: int, serial: str, reason: str, now: datetime.datetime) -> Record:
         """Take an issued certificate back, for ever, for one of `revocation.REASONS`. Raises RegistryError where it

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: ISC
-"""Revocations in the registry. What else has to happen with one is done in the same transaction, by its caller."""
+"""Revocations in the registry. The delegations that were issued with a certificate go with it."""
 
 import datetime
 
 from sqlalchemy.orm import Session
 
-from pki import registry_audit, revocation
+from pki import registry_audit, registry_delegations, revocation
 from pki.errors import RegistryError
 from pki.models import ISSUED, Certificate
 
@@ -32,4 +32,5 @@ def revoke(session: Session, authority_id: int, serial: str, reason: str, now: d
         "reason": reason,
     }
     registry_audit.append(session, now, "revoke", certificate.sha256, details)
+    registry_delegations.revoke_bound(session, (certificate.sha256,), reason, now)
     return certificate

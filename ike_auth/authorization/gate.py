@@ -68,6 +68,8 @@ class Gate:
     def _tunnel(self, request: TunnelRequest, now: datetime) -> Decision:
         try:
             return self.authorizer.tunnel(request, now)
+        except strict.Refused as refused:
+            return _denied(str(refused))
         except Exception as error:
             return _failed(error)
 

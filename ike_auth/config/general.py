@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """`[General]` and `[X509-certificates]`."""
 
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -13,6 +14,7 @@ DAY = 86400  # seconds
 MOST_HALF_OPEN = 1_000_000
 MOST_RETRANSMITS = 100
 AUTHORIZERS = "ike_auth.authorizers"  # the group of entry points
+DELEGATIONS = ("no", "signed", "yes")
 KERNELS = ("auto", "xfrm", "userspace", "none")
 
 
@@ -50,6 +52,21 @@ def _check_installed(authorizer: Entry, problems: Problems) -> None:
     if authorizer.value not in installed:
         hint = did_you_mean(authorizer.value, installed) or f"there are: {', '.join(sorted(installed)) or 'none'}"
         problems.error(authorizer.where, f"`Authorizer`: no authorizer {quoted(authorizer.value)} is installed", hint)
+
+
+def read_delegations(source: Source, general: General, certificates: Certificates) -> General:
+    """`Delegations` in [KeyNote]."""
+    section = source.fixed("KeyNote")
+    wanted = section.choice("Delegations", {word: word for word in DELEGATIONS}) or general.delegations
+    where = section.place("Delegations")
+    if wanted == general.delegations:
+        return general
+    if certificates.registry is None:
+        hint = "`Registry= sqlite:////var/lib/ca/registry.sqlite`, for example"
+        source.problems.error(where, "`Delegations` are those of a registry: name it in [X509-certificates]", hint)
+    elif not general.use_keynote or general.authorizer != General().authorizer:
+        source.problems.warn(where, "`Delegations` has no effect: no KeyNote policy is asked")
+    return replace(general, delegations=wanted)
 
 
 def read_certificates(source: Source) -> Certificates:

@@ -162,6 +162,7 @@ class General:
     decision_log: Path | None = None
     always_in_udp: bool = True  # ESP that is made in userspace, with whoever speaks NAT traversal
     verbose: bool = False
+    delegations: str = "no"  # of [KeyNote]: what policy the registry adds, one of `general.DELEGATIONS`
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from keynote.cli.inputs import FILE, legacy_option, policy, read
 from keynote.cli.program import json_option, print_json
 from keynote.cli.progress import tracked
 from keynote.complaints import Place, one_line
-from keynote.diff import Answer, Comparison, Differences, compared
-from keynote.files import parse_credentials
+from keynote.diff import Answer, Comparer, Comparison, Differences
+from keynote.files import SetAside, parse_credentials
 from keynote.limits import Limits
 from keynote.recorded import RecordError, Seal
 from keynote.redaction import shown
@@ -56,21 +56,26 @@ def command(
     """
     common = [assertion for path in policies for assertion in policy(path)]
     believed: list[Assertion] = []
+    set_aside: list[SetAside] = []
     for path in credentials:
-        believed += parse_credentials(read(path), name=str(path))[0]
+        good, refused = parse_credentials(read(path), name=str(path))
+        believed += good
+        set_aside += refused
     before, after = ((*policy(path), *common) for path in (old, new))
+    comparer = Comparer(before, after, believed, set_aside, Limits(legacy_signatures))
     found = Differences()
     for log in logs:
         decisions = tracked(recorded.read(log), recorded.count(log), "decisions")
         so_far = found.decisions
-        for comparison in compared(decisions, before, after, believed, _seal(log, key), Limits(legacy_signatures)):
-            found.add(comparison)
+        seal = _seal(log, key)
+        for decision in decisions:
+            found.add(comparer.compare(decision, seal))
         if found.decisions == so_far:
             raise RecordError("no decisions", Place(str(log)))
     if as_json:
-        print_json(report.differences_data(found))
+        print_json(report.differences_data(found, comparer.set_aside))
     else:
-        _print(found)
+        _print(found, comparer.set_aside)
     return CHANGED if found.changed else UNCHANGED
 
 
@@ -81,7 +86,7 @@ def _seal(log: Path, key: Path | None) -> Seal | None:
     return Seal.read(read(path), Place(str(path)))
 
 
-def _print(found: Differences) -> None:
+def _print(found: Differences, set_aside: Sequence[SetAside]) -> None:
     groups: dict[tuple[Answer, Answer], list[Comparison]] = {}
     for comparison in found.changed:
         groups.setdefault((comparison.old, comparison.new), []).append(comparison)
@@ -100,3 +105,5 @@ def _print(found: Differences) -> None:
     kinds = Counter((it.old.value, it.new.value) for it in found.changed)
     told = ", ".join(f"{count} from {shown(old)} to {shown(new)}" for (old, new), count in kinds.most_common())
     click.echo(f"{len(found.changed)} of {found.decisions} decisions change{f': {told}' if told else ''}")
+    for item in set_aside:
+        click.echo(f"set aside: {item}")

@@ -4,7 +4,6 @@
 import json
 import sys
 import tomllib
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,11 +15,12 @@ import click
 from keynote.assertions import Assertion
 from keynote.cli.inputs import FILE, InputError, legacy_option, policy_text
 from keynote.cli.program import json_option, print_json
+from keynote.cli.severities import counted, fail_on_options, matters
 from keynote.complaints import BadInput, Place
 from keynote.errors import Problem
 from keynote.files import parse_all
 from keynote.limits import Limits
-from keynote.lint import CHECKS, Finding, Severity, in_order, lint, unreadable
+from keynote.lint import CHECKS, Finding, in_order, lint, unreadable
 from keynote.lint.engine import Progress
 from keynote.lint.pages import page, reference
 from keynote.lint.sarif import sarif
@@ -30,8 +30,6 @@ CLEAN: Final = 0
 FOUND: Final = 2
 
 _MANY: Final = 500  # assertions from which on it takes long enough to show how far it is
-_NEVER: Final = "never"
-_SEVERITIES: Final = [str(severity) for severity in Severity]
 
 
 @click.command("lint")
@@ -41,14 +39,7 @@ _SEVERITIES: Final = [str(severity) for severity in Severity]
 )
 @click.option("--select", multiple=True, metavar="CODES", help="Only these checks: `KN101,KN2`; a prefix will do.")
 @click.option("--ignore", multiple=True, metavar="CODES", help="All checks but these.")
-@click.option("--strict", is_flag=True, help="The same as --fail-on info.")
-@click.option(
-    "--fail-on",
-    type=click.Choice([*_SEVERITIES, _NEVER]),
-    default="warning",
-    show_default=True,
-    help="The least severity that makes the exit status 2.",
-)
+@fail_on_options(FOUND)
 @click.option("--now", metavar="TIME", help="The time to hold windows against: YYYYMMDDHHMMSS in UTC, or ISO 8601.")
 @click.option("--explain", metavar="CODE", help="Say what a check is, or with `all` what all are.")
 @click.option("--sarif", "sarif_file", type=FILE, metavar="FILE", help="Write SARIF 2.1.0 as well; `-` prints it.")
@@ -99,11 +90,8 @@ def command(
             findings += lint(policies, given, now=time, codes=codes, limits=limits, progress=progress)
     ordered = in_order(findings)
     _tell(ordered, count, sarif_file, as_json)
-    return FOUND if _matters(ordered, "info" if strict else fail_on) else CLEAN
-
-
-def _matters(findings: Sequence[Finding], fail_on: str) -> bool:
-    return fail_on != _NEVER and any(finding.severity >= Severity[fail_on.upper()] for finding in findings)
+    found = (finding.severity for finding in ordered)
+    return FOUND if matters(found, strict=strict, fail_on=fail_on) else CLEAN
 
 
 # -- options ---------------------------------------------------------------------------------------------------------
@@ -226,12 +214,4 @@ def _write_sarif(findings: Sequence[Finding], path: Path) -> None:
 
 def _summary(findings: Sequence[Finding], count: int) -> str:
     looked = f"{count} assertion{'' if count == 1 else 's'}"
-    if not findings:
-        return f"{looked}, no findings"
-    by_severity = Counter(finding.severity for finding in findings)
-    parts = [f"{by_severity[each]} {each}{_plural(each, by_severity[each])}" for each in sorted(by_severity)[::-1]]
-    return f"{looked}, {len(findings)} finding{'' if len(findings) == 1 else 's'}: {', '.join(parts)}"
-
-
-def _plural(severity: Severity, count: int) -> str:
-    return "" if count == 1 or severity is Severity.INFO else "s"
+    return f"{looked}, {counted(finding.severity for finding in findings)}"

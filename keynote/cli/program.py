@@ -59,10 +59,11 @@ _MANY: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One command line. `errors` makes complaints of what its commands raise; of what it does not know, none."""
+    """One command line: a command, or a group of them. `errors` makes complaints of what they raise; of what it does
+    not know, none."""
 
     name: str
-    commands: click.Group
+    commands: click.Command
     errors: Callable[[Exception], Iterable[Complaint]] = lambda error: ()
     wrong_usage: int = 2
     interrupted: int = 130
@@ -101,12 +102,10 @@ class Program:
         """The command that was typed, as far as there is one."""
         path, command = self.name, self.commands
         for word in arguments:
-            found = command.commands.get(word)
-            if found is not None:
-                path = f"{path} {word}"
-            if not isinstance(found, click.Group):
+            found = command.commands.get(word) if isinstance(command, click.Group) else None
+            if found is None:
                 break
-            command = found
+            path, command = f"{path} {word}", found
         return path
 
     def _complaints(self, error: Exception) -> tuple[Complaint, ...]:

@@ -3,24 +3,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from keynote.locations import Location
+from keynote.severity import Severity as Severity
 
 if TYPE_CHECKING:
     from keynote.lint.subjects import Policy, Subject
-
-
-class Severity(IntEnum):
-    """How bad. `str()` gives the word."""
-
-    INFO = 1
-    WARNING = 2
-    ERROR = 3
-
-    def __str__(self) -> str:
-        return self.name.lower()
 
 
 @dataclass(frozen=True, slots=True)

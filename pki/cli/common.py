@@ -3,6 +3,7 @@
 
 import datetime
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from keynote.cli.program import json_option, tell
 from keynote.complaints import Complaint
 from pki import issuance, names, profiles
 from pki.directory import Directory
-from pki.errors import RegistryError, shown
+from pki.errors import ConditionsInvalid, PkiError, RegistryError, shown
 from pki.records import Record
 from pki.registry import Registry
 
@@ -86,3 +87,10 @@ def current_time() -> datetime.datetime:
 
 def lifetime(days: int | None) -> datetime.timedelta | None:
     return None if days is None else datetime.timedelta(days=days)
+
+
+def complaints(error: Exception) -> Iterable[Complaint]:
+    """What an error of this library tells."""
+    if isinstance(error, ConditionsInvalid):
+        return error.complaints
+    return (Complaint(str(error), hint=error.hint),) if isinstance(error, PkiError) else ()

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: ISC
 """The group of commands, and how it ends."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, NoReturn
 
 import click
 
 from keynote.cli.program import Program
-from keynote.complaints import Complaint
-from pki.cli import export, init, issue, listing, show
-from pki.errors import PkiError
+from pki.cli import certpatch, delegate, delegations, export, init, issue, lint, listing, show
+from pki.cli.common import complaints
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -30,9 +29,13 @@ def cli() -> None:
 
 
 _COMMANDS: Final = (
+    certpatch.command,
+    delegate.command,
+    delegations.command,
     export.command,
     init.command,
     issue.command,
+    lint.command,
     listing.command,
     show.command,
 )
@@ -42,8 +45,4 @@ for command in _COMMANDS:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run, and exit: 0 done, 1 refused or failed, 2 wrong usage."""
-    Program("keynote-pki", cli, _errors, unsaid=UNSAID).run(arguments)
-
-
-def _errors(error: Exception) -> Iterable[Complaint]:
-    return (Complaint(str(error), hint=error.hint),) if isinstance(error, PkiError) else ()
+    Program("keynote-pki", cli, complaints, unsaid=UNSAID).run(arguments)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 import keynote
 from keynote import Session, Unknown, parse_policy
 from keynote.complaints import Place
-from keynote.diff import Comparison, Differences, compared
+from keynote.diff import Comparer, Comparison, Differences
 from keynote.recorded import Recorded, RecordError, Seal, count, line, opened, parsed, read, sealed
 from tests.keynote.commands import run_for_lines as run
 from tests.pki import factory
@@ -33,7 +33,8 @@ def decided(enc: str = "aes", *authorizers: str, policy: str = OLD, **more: obje
 
 
 def differences(*decisions: Recorded, old: str = OLD, new: str = NEW, seal: Seal | None = None) -> list[Comparison]:
-    return list(compared(decisions, parse_policy(old, name="old.kn"), parse_policy(new, name="new.kn"), seal=seal))
+    comparer = Comparer(parse_policy(old, name="old.kn"), parse_policy(new, name="new.kn"))
+    return [comparer.compare(it, seal) for it in decisions]
 
 
 def again(recorded: Recorded, seal: Seal = SEAL) -> Recorded:
@@ -280,6 +281,17 @@ class TestCommand:
     def test_common_files(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (folder / "more.kn").write_text('Authorizer: "POLICY"\nLicensees: "CA"\nConditions: enc == "3des";\n')
         assert run("diff old.kn new.kn -p more.kn --inputs log", capsys)[0] == 0
+
+    def test_credentials_that_nobody_believes_are_told_once(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "unsigned.kn").write_text('Authorizer: "CA"\nLicensees: "other"\n')
+        (folder / "unreadable.kn").write_text('Authorizer: "CA"\nLicensees: ||\n')
+        command = "diff old.kn new.kn --inputs log -c unsigned.kn -c unreadable.kn"
+        told = [line for line in run(command, capsys)[1] if line.startswith("set aside: ")]
+        assert [line.split()[2] for line in told] == ["unreadable.kn:2:12:", "unsigned.kn:1:1:"]
+        data = json.loads("\n".join(run(f"{command} --json", capsys)[1]))
+        assert [it["where"]["file"] for it in data["set_aside"]] == ["unreadable.kn", "unsigned.kn"]
 
     @pytest.mark.parametrize(
         ("command", "error"),

@@ -33,7 +33,7 @@ from ike_auth.network import Now
 from ike_auth.wire.identities import Identity
 from keynote import recorded
 from keynote.complaints import Place
-from keynote.diff import compared
+from keynote.diff import Comparer
 from pki import bundles, issuance, names, profiles
 from pki.chain import TrustAnchors
 from pki.directory import Directory
@@ -96,7 +96,8 @@ def answers(path: Path, old: str = POLICY, new: str = STRICTER) -> list[tuple[st
     before, after = (keynote.parse_policy(text, name=name) for text, name in ((old, "old.kn"), (new, "new.kn")))
     key_file = path.with_name(f"{path.name}.key")
     seal = recorded.Seal.read(key_file.read_bytes(), Place(str(key_file)))
-    found = list(compared(recorded.read(path), before, after, seal=seal))
+    comparer = Comparer(before, after)
+    found = [comparer.compare(it, seal) for it in recorded.read(path)]
     assert all(comparison.as_recorded for comparison in found)
     return [(comparison.old.value, comparison.new.value) for comparison in found]
 

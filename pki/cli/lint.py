@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: ISC
+"""`keynote-pki lint`: what is doubtful in certificates, and where it would fail."""
+
+import datetime
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from keynote.cli.program import print_json
+from keynote.cli.severities import counted, fail_on_options, matters
+from pki import certificate_files, chain_certificates
+from pki.certificate_lint import (
+    CHECKS,
+    EVERYWHERE,
+    Finding,
+    Platform,
+    Role,
+    guessed_role,
+    lint,
+    page,
+    reference,
+    unreadable,
+)
+from pki.certificate_signatures import is_signed_by
+from pki.chain_certificates import ChainError, ReadCertificate
+from pki.cli.common import as_json, current_time
+from pki.errors import DerInvalid, PkiError, shown
+
+CLEAN: Final = 0
+FOUND: Final = 1
+
+_ALL: Final = "all"
+_FILE: Final = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+_INPUT: Final = Path("-")
+_ROLES: Final = [str(Role.GATEWAY), str(Role.CLIENT)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """One certificate of a file, or what stands where one should."""
+
+    file: str
+    certificate: ReadCertificate | None
+    role: Role | None
+    guessed: bool
+    findings: tuple[Finding, ...]
+
+    def data(self) -> dict[str, Any]:
+        certificate = self.certificate
+        return {
+            "file": self.file,
+            "subject": certificate and certificate.subject,
+            "sha256": certificate and certificate.sha256.hex(),
+            "role": self.role,
+            "role_guessed": self.guessed,
+            "findings": [finding.data() for finding in self.findings],
+        }
+
+
+def _platforms(context: click.Context, parameter: click.Parameter, value: str) -> frozenset[Platform]:
+    """`ios,windows`, or `all`."""
+    words = [word.strip().lower() for word in value.split(",") if word.strip()]
+    if _ALL in words:
+        return frozenset(Platform)
+    for word in words:
+        if word not in list(Platform):
+            raise click.BadParameter(f"no platform `{shown(word)}`: there are {', '.join(Platform)} and {_ALL}")
+    return EVERYWHERE | {Platform(word) for word in words}
+
+
+@click.command("lint")
+@click.argument("certificates", nargs=-1, type=_FILE, metavar="[CERT]...")
+@click.option(
+    "--for",
+    "platforms",
+    default="",
+    metavar="LIST",
+    callback=_platforms,
+    help=f"For whom: {','.join(Platform)}, all.",
+)
+@click.option(
+    "--role", type=click.Choice(_ROLES), help="What its holder is. Guessed from the certificate if not given."
+)
+@click.option("--issuer", type=_FILE, metavar="FILE", help="The certificate of its authority.")
+@fail_on_options(FOUND)
+@click.option("--explain", metavar="CODE", help="Say what a check is, or with `all` what all are.")
+@as_json
+def command(
+    certificates: Sequence[Path],
+    platforms: frozenset[Platform],
+    role: str | None,
+    issuer: Path | None,
+    strict: bool,
+    fail_on: str,
+    explain: str | None,
+    as_json: bool,
+) -> int:
+    """Look for what is doubtful in certificates, by the RFCs, for ike-auth, and for the platforms that are named.
+
+    CERT is a file in PEM or DER, or `-`. Where it holds several certificates they are looked at as a chain, in any
+    order, and --role is that of the first. Each finding says who would refuse the certificate, and what to do. The
+    exit status is 0 if nothing was found that matters (--fail-on), 1 if something was.
+
+    \b
+    Example:
+      keynote-pki lint gw.crt --issuer ca.crt --for ios,windows
+      keynote-pki lint --explain PK701
+    """
+    if explain is not None:
+        click.echo(_explained(explain), nl=False)
+        return CLEAN
+    if not certificates:
+        raise click.UsageError("nothing to look at: name a file, or `-`")
+    authorities = [] if issuer is None else [_authority(issuer)]
+    now = current_time()
+    looked = [
+        found
+        for file in certificates
+        for found in _looked(file, authorities, platforms, None if role is None else Role(role), now)
+    ]
+    if as_json:
+        print_json({"certificates": [each.data() for each in looked]})
+    else:
+        _print(looked)
+    severities = (finding.severity for each in looked for finding in each.findings)
+    return FOUND if matters(severities, strict=strict, fail_on=fail_on) else CLEAN
+
+
+def _explained(code: str) -> str:
+    if code == _ALL:
+        return reference()
+    check = CHECKS.get(code.upper())
+    if check is None:
+        raise click.BadParameter(f"no check `{shown(code)}`; `--explain all` has them all", param_hint="--explain")
+    return page(check)
+
+
+def _data(file: Path) -> bytes:
+    return sys.stdin.buffer.read() if file == _INPUT else file.read_bytes()
+
+
+def _name(file: Path) -> str:
+    return "standard input" if file == _INPUT else shown(str(file))
+
+
+def _authority(file: Path) -> ReadCertificate:
+    try:
+        return chain_certificates.load(certificate_files.certificates(_data(file))[0])
+    except PkiError as error:
+        raise PkiError(f"{_name(file)}: {error}", error.hint or "give the certificate of the authority") from error
+
+
+def _looked(
+    file: Path,
+    authorities: Sequence[ReadCertificate],
+    platforms: frozenset[Platform],
+    role: Role | None,
+    now: datetime.datetime,
+) -> Iterator[_Looked]:
+    name = _name(file)
+    try:
+        found = [_loaded(der) for der in certificate_files.certificates(_data(file))]
+    except DerInvalid as error:
+        yield _Looked(name, None, None, False, (unreadable(error),))
+        return
+    chain = [each for each in found if isinstance(each, ReadCertificate)]
+    for number, each in enumerate(found):
+        if isinstance(each, ChainError):
+            yield _Looked(name, None, None, False, (unreadable(each),))
+            continue
+        its_role = role if number == 0 else None
+        issuer = _issuer(each, [*authorities, *chain]) or (authorities[0] if authorities and number == 0 else None)
+        findings = lint(each, issuer, role=its_role, platforms=platforms, now=now)
+        the_role = its_role or guessed_role(each)
+        yield _Looked(name, each, the_role, its_role is None and the_role is not Role.AUTHORITY, findings)
+
+
+def _loaded(der: bytes) -> ReadCertificate | ChainError:
+    try:
+        return chain_certificates.load(der)
+    except ChainError as error:
+        return error
+
+
+def _issuer(certificate: ReadCertificate, candidates: Sequence[ReadCertificate]) -> ReadCertificate | None:
+    """Of those with the issuer's name the one that signed it, else the first; itself, where it signs itself."""
+    named = [each for each in candidates if each.subject_der == certificate.issuer_der]
+    signers = [each for each in named if is_signed_by(certificate.certificate, each.public_key)]
+    return next(iter([*signers, *named]), None)
+
+
+def _print(looked: Sequence[_Looked]) -> None:
+    for each in looked:
+        if each.certificate is not None:
+            click.echo(f"{each.file}: {each.role}{' (guessed)' if each.guessed else ''} `{each.certificate.subject}`")
+        for finding in each.findings:
+            click.echo(f"{each.file}: {finding}")
+            click.echo(f"    fails: {finding.fails}")
+            click.echo(f"    hint: {finding.hint}")
+            click.echo(f"    source: {finding.source}")
+    count = f"{len(looked)} certificate{'' if len(looked) == 1 else 's'}"
+    click.echo(f"{count}, {counted(finding.severity for each in looked for finding in each.findings)}")
