@@ -13,7 +13,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from pki import keys, registry_audit, registry_delegations
+from pki import keys, registry_audit, registry_delegations, registry_revocations
 from pki.chain_certificates import ChainCertificate
 from pki.delegation_records import Draft
 from pki.errors import NotRecorded, RegistryError
@@ -247,6 +247,22 @@ class Registry:
             registry_audit.append(session, now, "issue", certificate.sha256, details)
             for draft in delegations:
                 registry_delegations.insert(session, draft, now, certificate.sha256)
+
+    def revoke(self, authority_id: int, serial: str, reason: str, now: datetime.datetime) -> Record:
+        """Take an issued certificate back, for ever, for one of `revocation.REASONS`. Raises RegistryError where it
+        is unknown or revoked already, PkiError for another reason."""
+        (record,) = self.revoke_all(((authority_id, serial),), reason, now)
+        return record
+
+    def revoke_all(
+        self, certificates: Sequence[tuple[int, str]], reason: str, now: datetime.datetime
+    ) -> tuple[Record, ...]:
+        """The same for several, by authority and serial number: all of them or, where it raises, none."""
+        with self._database.transaction() as session:
+            return tuple(
+                _record(registry_revocations.revoke(session, authority_id, serial, reason, now))
+                for authority_id, serial in certificates
+            )
 
     def settle(self, authority_id: int, serial: str) -> None:
         """Record that the key file has its name."""
