@@ -84,3 +84,11 @@ def test_what_is_up_by_a_revoked_certificate_goes_and_does_not_come_again(meetin
     meeting.a.expect("TunnelDown")
     # A calls again, and is refused for the same reason.
     assert "was revoked on" in meeting.b.expect("PeerRefused").event
+
+
+def test_a_certificate_that_the_registry_revokes_is_noticed_without_a_list(meeting: Meeting) -> None:
+    record = meeting.records[GATEWAY_A.name]
+    meeting.authority.registry().revoke(record.authority_id, record.serial, "keyCompromise", datetime.now(UTC))
+    down = meeting.b.expect("TunnelDown").event
+    assert "no longer authorized: certificate `/CN=gw-a.example.org` is revoked to the registry of " in down
+    assert "is revoked to the registry of " in meeting.b.expect("PeerRefused").event
