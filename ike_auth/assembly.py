@@ -80,7 +80,7 @@ def load(config: Path, policy: Path | None, now: datetime, port: int = isakmpd.I
         found.errors += (it.complaint for it in strictness_problems(configuration, anchors, authorizer, now))
         found.warnings += _complaints(hopeless(configuration, anchors, authorizer))
         try:
-            gate = make_gate(configuration, anchors, authorizer)
+            gate = make_gate(configuration, anchors, authorizer, keystore.revocations)
         except PkiError as error:
             found.errors.append(Complaint(f"`Registry` in [X509-certificates]: {error}", hint=error.hint))
     if found.errors or keystore is None or authorizer is None or gate is None:

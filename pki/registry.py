@@ -14,11 +14,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from pki import keys, registry_audit, registry_delegations
+from pki import keys, registry_audit, registry_delegations, registry_revocations
 from pki.chain_certificates import ChainCertificate
 from pki.delegation_records import Draft
 from pki.errors import NotRecorded, RegistryError
-from pki.models import ISSUED, PENDING, Authority, Certificate, SubjectAltName
+from pki.models import ISSUED, PENDING, AuditEntry, Authority, Certificate, SubjectAltName
 from pki.names import Identity
 from pki.records import AuthorityRecord, Record, Reservation, Status, Unfinished
 from pki.registry_database import Database, check_schema, make_schema
@@ -101,6 +101,23 @@ class Registry:
                     if status is Status.REVOKED
                     else "only what the registry holds is trusted",
                 )
+
+    def last_change(self) -> tuple[int, str]:
+        """The number and hash of the newest entry in the audit log that is not about a new certificate: whoever looks
+        again and finds the same has missed nothing that was taken back. (0, "") where there is none.
+
+        Raises RegistryUnreachable, SchemaUnknown."""
+        entry = AuditEntry
+        newest = (
+            sa.select(entry.sequence, entry.hash)
+            .where(entry.action != "issue")
+            .order_by(entry.sequence.desc())
+            .limit(1)
+        )
+        with self._database.connection() as connection:
+            check_schema(connection)
+            found = connection.execute(newest).first()
+        return (0, "") if found is None else (found.sequence, found.hash)
 
     def authorities(self) -> tuple[AuthorityRecord, ...]:
         """Those whose certificate is issued, oldest first."""
@@ -260,6 +277,22 @@ class Registry:
             registry_audit.append(session, now, "issue", certificate.sha256, details)
             for draft in delegations:
                 registry_delegations.insert(session, draft, now, certificate.sha256)
+
+    def revoke(self, authority_id: int, serial: str, reason: str, now: datetime.datetime) -> Record:
+        """Take an issued certificate back, for ever, for one of `revocation.REASONS`. Raises RegistryError where it
+        is unknown or revoked already, PkiError for another reason."""
+        (record,) = self.revoke_all(((authority_id, serial),), reason, now)
+        return record
+
+    def revoke_all(
+        self, certificates: Sequence[tuple[int, str]], reason: str, now: datetime.datetime
+    ) -> tuple[Record, ...]:
+        """The same for several, by authority and serial number: all of them or, where it raises, none."""
+        with self._database.transaction() as session:
+            return tuple(
+                _record(registry_revocations.revoke(session, authority_id, serial, reason, now))
+                for authority_id, serial in certificates
+            )
 
     def settle(self, authority_id: int, serial: str) -> None:
         """Record that the key file has its name."""

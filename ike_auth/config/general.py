@@ -4,17 +4,20 @@
 from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ike_auth.config.errors import Problems, did_you_mean, quoted
 from ike_auth.config.ini import Entry
 from ike_auth.config.model import Certificates, General
 from ike_auth.config.source import Source
+from pki.chain import RevocationPolicy
 
 DAY = 86400  # seconds
 MOST_HALF_OPEN = 1_000_000
 MOST_RETRANSMITS = 100
 AUTHORIZERS = "ike_auth.authorizers"  # the group of entry points
 DELEGATIONS = ("no", "signed", "yes")
+CRL_POLICIES = {"if-there": RevocationPolicy.IF_THERE, "require": RevocationPolicy.REQUIRE}
 KERNELS = ("auto", "xfrm", "userspace", "none")
 
 
@@ -80,11 +83,22 @@ def read_certificates(source: Source) -> Certificates:
     if registry and "://" not in registry.value:
         hint = "`sqlite:////var/lib/ca/registry.db`, for example"
         source.problems.error(registry.where, f"`Registry`: {quoted(registry.value)} is not a database URL", hint)
+    urls = section.names("CRL-URLs")
+    for url in urls:
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            source.problems.error(section.place("CRL-URLs"), f"`CRL-URLs`: {quoted(url)} is no http or https URL")
+    interval = section.number("Recheck-interval", default.recheck_interval, 0, DAY)
+    if urls and not interval:
+        message = "`CRL-URLs` are fetched once, at the start: `Recheck-interval` is 0"
+        source.problems.warn(section.place("Recheck-interval"), message)
     return Certificates(
         ca_directory=path("CA-directory", default.ca_directory),
         cert_directory=path("Cert-directory", default.cert_directory),
         crl_directory=path("CRL-directory", default.crl_directory),
         private_key=path("Private-key", default.private_key),
         private_key_directory=path("Private-key-directory", default.private_key_directory),
+        crl_urls=urls,
+        crl_policy=section.choice("CRL-check", CRL_POLICIES) or default.crl_policy,
+        recheck_interval=interval,
         registry=registry.value if registry else None,
     )

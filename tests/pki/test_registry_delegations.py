@@ -116,9 +116,8 @@ def test_they_are_revoked_together(registry: Registry, url: Url) -> None:
     sha256 = issue(registry, DRAFT, DRAFT)
     registry.delegations.add(DRAFT, NOW)
     registry.delegations.revoke(1, "earlier", NOW)
-    with registry._database.transaction() as session:
-        revoked = registry_delegations.revoke_bound(session, [sha256], "keyCompromise", NOW + DAY)
-    assert revoked == (2,)
+    (certificate,) = registry.find(sha256)
+    registry.revoke(certificate.authority_id, certificate.serial, "keyCompromise", NOW + DAY)
     assert [record.revocation_reason for record in registry.delegations.all()] == ["earlier", "keyCompromise", None]
     assert entries(url)[-1] == ("revoke-delegation", "2")
 
