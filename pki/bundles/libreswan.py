@@ -14,7 +14,7 @@ _SCRIPT = """\
 # Imports key and certificates into libreswan's NSS database, and adds the connection {section}. As root.
 set -eu
 cd "$(dirname "$0")"
-configuration=${{IPSEC_CONFS:-/etc/ipsec.d}}/{stem}.conf
+configuration=${{IPSEC_CONFDDIR:-/etc/ipsec.d}}/{stem}.conf
 if [ -e "$configuration" ]; then
     echo "$configuration is there already" >&2
     exit 1

@@ -11,7 +11,8 @@ from pathlib import Path
 from cryptography import x509
 
 from pki import issuance, keystore, names, profiles
-from pki.bundles import files, handover, isakmpd
+from pki.bundles import files, handover
+from pki.bundles.formats import FORMATS
 from pki.bundles.request import Request
 from pki.directory import Directory
 from pki.records import Record
@@ -68,6 +69,10 @@ class Authority:
 
     def export(self, credential: Credential, path: Path) -> None:
         """The files of `keynote-pki export --for isakmpd`: ca/ certs/ private/ crls/ below `path`."""
+        self.hand_over(credential, "isakmpd", Request(), path)
+
+    def hand_over(self, credential: Credential, form: str, request: Request, path: Path) -> None:
+        """The files of `keynote-pki export --for FORM` below `path`."""
         signer = self.directory.signer(credential.record)
         given = handover.of(self.directory.registry(), credential.record, signer.key)
-        files.write(isakmpd.make(given, Request()), path)
+        files.write(FORMATS[form].bundle(given, request), path)
