@@ -82,7 +82,8 @@ class Pluto(Service):
         )
 
     def _is_ready(self) -> bool:
-        return f'"{self._connection}": added ' in self.log
+        # It adds its connections and opens its ports in this order or the other; secrets come last.
+        return f'"{self._connection}": added ' in self.log and "loading secrets from " in self.log
 
     def _set_up(self) -> None:
         """`auto=add` has said everything."""
