@@ -75,6 +75,7 @@ def initialize(
     name: str,
     now: datetime.datetime,
     lifetime: datetime.timedelta | None = None,
+    registry_url: str | None = None,
     *,
     root: Root | None = None,
     kind: str | None = None,
@@ -83,8 +84,8 @@ def initialize(
     signer: Signer | None = None,
 ) -> Record:
     """Make a CA directory, with an authority that signed itself or one below a new `root`; the certificate of the one
-    that issues. New keys are encrypted with `passphrase`; where there is a `signer`, a token perhaps, it has the key
-    of the authority that issues, and no file is written for it.
+    that issues. Its registry is inside unless it is to be elsewhere (`registry_url`). New keys are encrypted with
+    `passphrase`; a `signer`, a token perhaps, has the key of the authority that issues, and then no file is written.
 
     Raises PkiError; then everything is as it was before."""
     directory = Directory(path)
@@ -120,15 +121,21 @@ def initialize(
         return recording.finish(directory, registry, pieces, now)[-1]
 
     serials = (*([above.prepared.serial] if above is not None else []), prepared.serial)
+    new_settings = Settings.new(registry_url)
+    if registry_url is not None:
+        Registry.create(registry_url)  # a server that is not there is found before anything is made
     with founding.whole_or_nothing(directory):
         directory.check_not_awaiting()
         if not directory.settings_path.exists() and not directory.registry_path.exists():
-            settings.write(directory.settings_path, Settings.new())
-        if directory.registry_path.exists():
-            registry = Registry.create(directory.registry_path)
+            settings.write(directory.settings_path, new_settings)
+        elif registry_url is not None and registry_url != directory.settings().registry:
+            raise PkiError(f"`{path}` has another registry: {directory.registry_shown}", "choose a new directory")
+        if directory.settings().registry or directory.registry_path.exists():
+            registry = Registry.create(directory.registry_url)
             recording.recover(directory, registry)
-            if existing := registry.authorities():
-                raise PkiError(f"`{path}` holds the authority `{existing[0].name}` already", "choose a new directory")
+            own = directory.settings().id
+            if existing := [it.name for it in registry.authorities() if it.certificate.directory == own]:
+                raise PkiError(f"`{path}` holds the authority `{existing[0]}` already", "choose a new directory")
             return fill(registry)
         with founding.hidden_registry(directory, *serials) as hidden:
             record = fill(Registry.create(hidden))

@@ -3,7 +3,7 @@
 
 ca.toml            which directory this is, and what it writes into certificates (`settings`)
 profiles.toml      kinds of certificates of its own (`profiles`); nobody has to have it
-registry.sqlite    everything issued; readable by gateways
+registry.sqlite    everything issued; readable by gateways. Not here where ca.toml has a registry's URL
 keys/              0700: one private key a file, 0600, named by the serial number of its certificate
 lock               held by whoever changes anything here
 """
@@ -21,11 +21,14 @@ from pki.keystore import Passphrase
 from pki.profiles import Profile
 from pki.records import AuthorityRecord, Record
 from pki.registry import Registry
+from pki.registry_database import without_password
 from pki.settings import Settings
 
 _REGISTRY, _KEYS, _LOCK, _SETTINGS, _PROFILES = "registry.sqlite", "keys", "lock", "ca.toml", "profiles.toml"
 _HIDDEN = r"\.[0-9a-f]{40}(?:-[0-9a-f]{40})*\.registry"
-_OURS = re.compile(rf"keys|lock|(?:ca|profiles)\.toml|(?:registry\.sqlite|{_HIDDEN})(?:-wal|-shm|-journal)?")
+_OURS = re.compile(
+    rf"keys|lock|(?:ca|profiles)\.toml|\.ca\.toml\.new|(?:registry\.sqlite|{_HIDDEN})(?:-wal|-shm|-journal)?"
+)
 
 REQUESTED_KEY = "request.pem"
 
@@ -90,15 +93,31 @@ class Directory:
         keystore.make_directory(self.path, 0o755)
         keystore.make_directory(self.keys, 0o700)
 
+    @property
+    def registry_url(self) -> str | Path:
+        """Where the registry is. Raises PkiError."""
+        return self.settings().registry or self.registry_path
+
+    @property
+    def registry_shown(self) -> str:
+        """The same without its password. Raises PkiError."""
+        return without_password(self.registry_url)
+
     def registry(self) -> Registry:
         """Open the registry. Raises PkiError where there is none, RegistryError."""
+        return Registry.open(self.existing_registry())
+
+    def existing_registry(self) -> str | Path:
+        """`registry_url`, of a registry that may be expected to be there. Raises PkiError where there is none."""
+        if url := self.settings().registry:
+            return url
         if not self.registry_path.is_file():
             self.check_not_awaiting()
             raise PkiError(
                 f"`{self.path}` holds no authority",
                 "name its directory with --dir, or make one: keynote-pki init DIR",
             )
-        return Registry.open(self.registry_path)
+        return self.registry_path
 
     def check_not_awaiting(self) -> None:
         """Raises PkiError where a request was made and its certificate is not here yet."""
@@ -115,7 +134,9 @@ class Directory:
             yield
 
     def authority(self, registry: Registry) -> AuthorityRecord:
-        """The authority that issues for peers here. Raises PkiError."""
+        """The authority that issues for peers here; a registry may have those of other directories too.
+
+        Raises PkiError."""
         own = self.settings().id
         issuing = [
             it
@@ -126,6 +147,7 @@ class Directory:
             and it.certificate.profile != profiles.ROOT.name
         ]
         if not issuing:
+            self.check_not_awaiting()
             raise PkiError(f"`{self.path}` holds no authority yet", f'keynote-pki init {self.path} --name "..."')
         return issuing[-1]
 

@@ -41,6 +41,7 @@ class Wanted:
     kind: str | None = None  # of a new key; None: the profile's
     public_key: CertificatePublicKeyTypes | None = None  # somebody's; None: a new key is made here
     follows: Record | None = None  # the certificate of the same holder that it takes the place of
+    supersedes: bool = False  # that one is revoked with the issue
     delegations: Callable[[ReadCertificate], tuple[Draft, ...]] | None = None  # made for it, recorded with it
 
 
@@ -99,7 +100,8 @@ class Issuer:
         with self.directory.changing():
             recover(self.directory, self.registry)
             self.registry.reserve(self.authority.id, reservation, now, again=follows is not None)
-            (record,) = recording.finish(self.directory, self.registry, (piece,), now)
+            gone = (follows,) if follows is not None and wanted.supersedes else ()
+            (record,) = recording.finish(self.directory, self.registry, (piece,), now, superseded=gone)
             return record
 
     def prepare(self, wanted: Wanted, public_key: CertificatePublicKeyTypes, now: datetime.datetime) -> Prepared:

@@ -110,8 +110,11 @@ def finish(
     now: datetime.datetime,
     *,
     retire: int | None = None,
+    superseded: Sequence[Record] = (),
 ) -> tuple[Record, ...]:
-    """Steps 3 to 6; with 4 goes the authority to `retire`. Raises PkiError; before 4 everything is as it was then."""
+    """Steps 3 to 6; with 4 goes the authority to `retire`, and what is `superseded` is revoked.
+
+    Raises PkiError; before 4 everything is then as it was."""
     with undone_if_it_fails(directory, registry):
         ders = [piece.prepared.sign(piece.signer).public_bytes(Encoding.DER) for piece in pieces]
         for piece in pieces:
@@ -122,7 +125,7 @@ def finish(
             Signed(piece.authority_id, piece.reservation.serial, der, piece.delegations)
             for piece, der in zip(pieces, ders, strict=True)
         ]
-        registry.confirm_all(signed, now, retire=retire)
+        registry.confirm_all(signed, now, retire=retire, superseded=superseded)
     for piece in pieces:
         if piece.reservation.temporary_file is not None:
             if piece.reservation.key_file is not None:

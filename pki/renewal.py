@@ -37,10 +37,10 @@ def rekey(
     *,
     kind: str | None = None,
     public_key: CertificatePublicKeyTypes | None = None,
+    supersedes: bool = False,
 ) -> Followed:
-    """The same for a new key of `kind`, by default that of the old one; or for one that its holder made.
-
-    Raises PkiError."""
+    """The same for a new key of `kind`, by default that of the old one; or for one that its holder made. If it
+    `supersedes` the old certificate, that is revoked with the issue. Raises PkiError."""
     old = _holder(issuer, text, now)
     if public_key is not None and keys.key_sha256(public_key) == old.key_sha256:
         raise PkiError(f"this is the key that `{old.name}` has", "make a new one, or renew: keynote-pki renew")
@@ -48,7 +48,7 @@ def rekey(
         profile = _profile(issuer.directory.profiles(), old)
         found = keys.kind(old.certificate.public_key())
         kind = found if found in profile.keys else profile.key
-    return _follow(issuer, old, now, lifetime, public_key, kind)
+    return _follow(issuer, old, now, lifetime, public_key, kind, supersedes)
 
 
 def _holder(issuer: Issuer, text: str, now: datetime.datetime) -> Record:
@@ -67,6 +67,7 @@ def _follow(
     lifetime: datetime.timedelta | None,
     public_key: CertificatePublicKeyTypes | None,
     kind: str | None,
+    supersedes: bool = False,
 ) -> Followed:
     profile = _profile(issuer.directory.profiles(), old)
     subject = old.certificate.subject

@@ -37,7 +37,14 @@ from pki.registry import Registry
 from pki.settings import Settings
 
 
-def request(path: Path, name: str, *, kind: str | None = None, passphrase: bytes | None = None) -> bytes:
+def request(
+    path: Path,
+    name: str,
+    registry_url: str | None = None,
+    *,
+    kind: str | None = None,
+    passphrase: bytes | None = None,
+) -> bytes:
     """Make a CA directory whose authority awaits its certificate; the request for it, in PEM.
 
     Raises PkiError; then everything is as it was before."""
@@ -61,7 +68,7 @@ def request(path: Path, name: str, *, kind: str | None = None, passphrase: bytes
         keystore.discard(temporary)  # of somebody who was killed
         try:
             if not directory.settings_path.exists():
-                settings.write(directory.settings_path, Settings.new())
+                settings.write(directory.settings_path, Settings.new(registry_url))
             keystore.write(temporary, keystore.pem(key, passphrase=passphrase))
             keystore.give_name(temporary, file)
         except BaseException:
@@ -87,17 +94,19 @@ def complete(
     known = directory.profiles()
     own_id = directory.settings().id
     above = [
-        _reservation(it, known["root" if it is chain[-1] else "intermediate"], own_id, now) for it in chain[:0:-1]
+        (_reservation(it, known["root" if it is chain[-1] else "intermediate"], own_id, now), it.der)
+        for it in chain[:0:-1]
     ]
-    own = _reservation(
-        chain[0], known["intermediate"], own_id, now, f"{_serial(chain[0])}.pem", directory.requested_key_path.name
-    )
+    file = directory.key_files(_serial(chain[0]))[0]
+    own = _reservation(chain[0], known["intermediate"], own_id, now, file, directory.requested_key_path.name)
     with founding.whole_or_nothing(directory):
         if directory.registry_path.exists():
             raise PkiError(f"`{path}` holds a registry already", "choose a new directory")
-        with founding.hidden_registry(directory, own.serial) as hidden:
-            registry = Registry.create(hidden)
-            registry.adopt(above, (own, chain[0].der), now)
+        if directory.settings().registry:
+            Registry.create(directory.registry_url).adopt(above, (own, chain[0].der), now)
+        else:
+            with founding.hidden_registry(directory, own.serial) as hidden:
+                Registry.create(hidden).adopt(above, (own, chain[0].der), now)
         registry = directory.registry()
         recording.recover(directory, registry)  # the key gets its name
         return registry.find_one(chain[0].sha256.hex())
