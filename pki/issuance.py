@@ -128,7 +128,7 @@ class Issuer:
             if record.validity(now) == "valid":
                 raise PkiError(
                     f"the key has a certificate already, that of `{record.name}` (serial {record.serial})",
-                    f"for the same holder: keynote-pki renew {record.serial[:SERIAL_SHOWN]}; another needs another key",
+                    f"keynote-pki renew {record.serial[:SERIAL_SHOWN]}; another holder needs another key",
                 )
 
     def _file_of(self, follows: Record | None, public_key: CertificatePublicKeyTypes) -> str | None:

@@ -30,8 +30,6 @@ in_directory = click.option(
     help="The CA's directory. Default: $KEYNOTE_PKI_DIR, else the current directory.",
 )
 _USUAL = ", ".join(f"{it.name} {it.lifetime.days}" for it in profiles.PROFILES.values() if it != profiles.CROSS)
-    f"{profile.name} {profile.lifetime.days}" for profile in profiles.PROFILES.values() if profile != profiles.CROSS
-)
 days = click.option(
     "--days", type=click.IntRange(1, 36500), metavar="N", help=f"How long it is valid. Usual: {_USUAL}."
 )
