@@ -6,6 +6,7 @@ from typing import Final, NoReturn
 
 import click
 
+from keynote.cli import completion
 from keynote.cli.program import Program
 from pki.cli import (
     backup,
@@ -46,6 +47,7 @@ def cli() -> None:
 _COMMANDS: Final = (
     backup.command,
     certpatch.command,
+    completion.command("keynote-pki"),
     delegate.command,
     delegations.command,
     export.command,
