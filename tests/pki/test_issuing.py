@@ -28,7 +28,7 @@ SECRET = b"correct horse"
 
 def issue(directory: Directory, *texts: str, now: datetime.datetime = NOW, **wanted: object) -> Record:
     profile = wanted.pop("profile", profiles.GATEWAY)
-    asked = Wanted(profile, tuple(map(typed, texts)), **wanted)
+    asked = Wanted(profile, tuple(map(typed, texts)), **wanted)  # type: ignore[arg-type]
     return Issuer.of(directory).issue(asked, now)
 
 
@@ -184,7 +184,9 @@ def test_renewed_the_key_stays_and_rekeyed_it_does_not(directory: Directory) -> 
     assert rekeyed.supersedes == renewed.sha256
     assert {it.validity(LATER + DAY) for it in directory.registry().find("gw.example.org")} == {"valid"}
     with pytest.raises(PkiError, match=r"this is the key that `gw.example.org` has"):
-        renewal.rekey(Issuer.of(directory), "gw.example.org", LATER, public_key=rekeyed.certificate.public_key())
+        renewal.rekey(
+            Issuer.of(directory), "gw.example.org", LATER + DAY, public_key=rekeyed.certificate.public_key()
+        )
 
 
 def test_superseded_the_old_one_is_revoked_with_the_issue(directory: Directory) -> None:
