@@ -37,7 +37,7 @@ def cli() -> None:
     Start here:
       keynote-pki init ca --name "Example VPN CA"
       keynote-pki issue gateway gw.example.org --dir ca
-      keynote-pki export isakmpd gw.example.org /tmp/gw --dir ca
+      keynote-pki export gw.example.org --for isakmpd /tmp/gw --dir ca
     """
 
 

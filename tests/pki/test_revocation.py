@@ -73,10 +73,10 @@ def test_several_are_revoked_together_or_not_at_all(registry: Registry) -> None:
 
 
 def test_it_is_in_the_audit_log_or_did_not_happen(registry: Registry, url: Url) -> None:
-    databases.execute(url, "ALTER TABLE audit RENAME TO elsewhere")
+    databases.execute(url, "ALTER TABLE audit RENAME TO away")
     with pytest.raises(RegistryError):
         registry.revoke(1, SERIAL, "superseded", NOW)
     assert registry.status(SHA256) is Status.ISSUED
-    databases.execute(url, "ALTER TABLE elsewhere RENAME TO audit")
+    databases.execute(url, "ALTER TABLE away RENAME TO audit")
     registry.revoke(1, SERIAL, "superseded", NOW)
     assert registry.status(SHA256) is Status.REVOKED
