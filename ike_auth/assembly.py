@@ -1,23 +1,29 @@
 # SPDX-License-Identifier: ISC
 """From a configuration file to everything a daemon needs; or to everything that is wrong with it, at once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keynote
 from ike_auth.authorization.authorizer import Authorizer
 from ike_auth.authorization.gate import Gate
 from ike_auth.authorization.hopeless import hopeless
+from ike_auth.authorization.keynote import KeyNoteAuthorizer
 from ike_auth.authorization.loading import load_authorizer, make_gate, strictness_problems
 from ike_auth.config import isakmpd
 from ike_auth.config.certificates import KeyStore, load_keystore
 from ike_auth.config.errors import ConfigError, Problem
 from ike_auth.config.model import Configuration
 from ike_auth.errors import LocalError
-from keynote.complaints import Complaint
+from keynote.complaints import Complaint, Place
+from keynote.files import SetAside
 from pki.errors import PkiError
+
+if TYPE_CHECKING:
+    from ike_auth.authorization.delegations import RegistryDelegations
 
 
 class Unusable(LocalError):
@@ -39,6 +45,12 @@ class Assembly:
     gate: Gate
     warnings: tuple[Complaint, ...]
 
+    def telling(self, tell: Callable[[str], None]) -> "Assembly":
+        """The same, which tells of what it reads anew while it is used."""
+        if (delegations := _delegations(self)) is not None:
+            delegations.tell = tell
+        return self
+
 
 @dataclass(slots=True)
 class Findings:
@@ -47,6 +59,7 @@ class Findings:
     errors: list[Complaint] = field(default_factory=list)
     warnings: list[Complaint] = field(default_factory=list)
     summary: str = ""
+    delegations: Mapping[str, int] | None = None  # how many there are of each sort; None: they are not asked for
 
     @property
     def ok(self) -> bool:
@@ -60,14 +73,14 @@ def load(config: Path, policy: Path | None, now: datetime, port: int = isakmpd.I
     if configuration is None:
         raise Unusable(found.errors, found.warnings)
     keystore = _keystore(configuration, found)
-    authorizer = _authorizer(configuration, found)
+    authorizer = _authorizer(configuration, now, found)
     gate = None
     if keystore is not None and authorizer is not None:
         anchors = keystore.authorities
         found.errors += (it.complaint for it in strictness_problems(configuration, anchors, authorizer, now))
         found.warnings += _complaints(hopeless(configuration, anchors, authorizer))
         try:
-            gate = make_gate(configuration, anchors, authorizer)
+            gate = make_gate(configuration, anchors, authorizer, keystore.revocations)
         except PkiError as error:
             found.errors.append(Complaint(f"`Registry` in [X509-certificates]: {error}", hint=error.hint))
     if found.errors or keystore is None or authorizer is None or gate is None:
@@ -81,7 +94,10 @@ def check(config: Path, policy: Path | None, now: datetime) -> Findings:
         loaded = load(config, policy, now)
     except Unusable as unusable:
         return Findings(unusable.errors, unusable.warnings)
-    return Findings([], list(loaded.warnings), _summary(loaded))
+    delegations = _delegations(loaded)
+    doubts = [] if delegations is None else delegations.doubts(now)
+    counts = None if delegations is None else delegations.current.counts()
+    return Findings([], [*loaded.warnings, *doubts], _summary(loaded), counts)
 
 
 def _configuration(config: Path, policy: Path | None, port: int, found: Findings) -> Configuration | None:
@@ -108,9 +124,16 @@ def _keystore(configuration: Configuration, found: Findings) -> KeyStore | None:
     return keystore
 
 
-def _authorizer(configuration: Configuration, found: Findings) -> Authorizer | None:
+def _authorizer(configuration: Configuration, now: datetime, found: Findings) -> Authorizer | None:
     try:
-        return load_authorizer(configuration)
+        authorizer = load_authorizer(configuration)
+        if isinstance(authorizer, KeyNoteAuthorizer):
+            authorizer.refresh(now)
+            if authorizer.delegations is not None:
+                found.warnings += map(_set_aside, authorizer.delegations.current.set_aside)
+        return authorizer
+    except PkiError as error:
+        found.errors.append(Complaint(f"`Delegations` in [KeyNote]: {error}", hint=error.hint))
     except keynote.PolicyError as error:
         found.errors += map(Complaint.about, error.problems)
     except ConfigError as error:
@@ -124,6 +147,14 @@ def _authorizer(configuration: Configuration, found: Findings) -> Authorizer | N
     return None
 
 
+def _delegations(loaded: Assembly) -> "RegistryDelegations | None":
+    return loaded.authorizer.delegations if isinstance(loaded.authorizer, KeyNoteAuthorizer) else None
+
+
+def _set_aside(item: SetAside) -> Complaint:
+    return Complaint(f"set aside: {item.reason}", Place(item.where.file, item.where.line, item.where.column))
+
+
 def _complaints(problems: Iterable[Problem]) -> Iterator[Complaint]:
     return (problem.complaint for problem in problems)
 
@@ -135,6 +166,8 @@ def _summary(loaded: Assembly) -> str:
         f"peers: {len(configuration.peers)}, connections: {len(configuration.connections)}, authorities:"
         f" {len(loaded.keystore.anchors)}, own certificates: {len(own)}"
     ]
+    if (delegations := _delegations(loaded)) is not None:
+        lines.append(f"delegations: {delegations.current}")
     for connection in configuration.connections.values():
         peer = configuration.peers[connection.peer]
         sides = f"{connection.local or 'our address'} ↔ {connection.remote or 'the address of the peer'}"

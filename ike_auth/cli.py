@@ -132,7 +132,8 @@ def check(config: str, policy: str | None, as_json: bool) -> int:
     tell("ike-auth", "error", found.errors)
     if as_json:
         errors, warnings = ([it.data() for it in complaints] for complaints in (found.errors, found.warnings))
-        print_json({"ok": found.ok, "errors": errors, "warnings": warnings})
+        delegations = {} if found.delegations is None else {"delegations": dict(found.delegations)}
+        print_json({"ok": found.ok, "errors": errors, "warnings": warnings, **delegations})
     elif found.summary:
         click.echo(found.summary)
     return 0 if found.ok else 1

@@ -52,14 +52,15 @@ class Session:
         self._requesters: dict[tuple[str, ...], Requesters] = {}
         self.set_aside: tuple[SetAside, ...] = (*set_aside, *wrong, *refused)
 
-    def extended(self, trusted_assertions: Iterable[Assertion]) -> "Session":
-        """A session that has these trusted assertions as well. Costs as much as they do, not as this session did."""
+    def extended(self, trusted_assertions: Iterable[Assertion], *, set_aside: Iterable[SetAside] = ()) -> "Session":
+        """A session that has these trusted assertions as well, and tells of these that were left out. Costs as much
+        as they do, not as this session did."""
         fixed, variable = delegations(trusted_assertions)
         session = Session.__new__(Session)
         session._variable = [*self._variable, *variable]
         session._delegations = self._delegations.with_layer(Layer(fixed))
         session._requesters = {}
-        session.set_aside = self.set_aside
+        session.set_aside = (*self.set_aside, *set_aside)
         return session
 
     def licensees(self) -> frozenset[str]:

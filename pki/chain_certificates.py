@@ -5,6 +5,7 @@ import datetime
 import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -14,6 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_der_publ
 from pki import der, distinguished_names
 from pki.errors import DerInvalid, NameInvalid, PkiError
 from pki.names import Identity, certified
+
+E = TypeVar("E", bound=x509.ExtensionType)
 
 MAX_DER = 32768  # bytes; what a peer calls a certificate is not looked at beyond
 
@@ -37,15 +40,21 @@ class Reason(StrEnum):
     PATH_LENGTH = "path too long"
     WEAK_KEY = "weak key"
     UNSUPPORTED_ALGORITHM = "unsupported algorithm"
+    CRITICAL_EXTENSION = "unknown critical extension"
+    REVOKED = "revoked"
+    REVOCATION_UNKNOWN = "not known whether revoked"
     REFUSED = "refused"  # by a rule of the validation library that has no name here; the message has its words
 
 
 class ChainError(PkiError):
-    """A certificate is not good for IKE: `reason`, the certificate's subject in the message, `hint` what to do."""
+    """A certificate is not good for IKE: `reason`, the certificate's subject in the message, `hint` what to do.
 
-    def __init__(self, reason: Reason, message: str, hint: str = "") -> None:
+    `avoid`, where it is set, is the SHA-256 of the certificate without which another path may hold."""
+
+    def __init__(self, reason: Reason, message: str, hint: str = "", avoid: bytes | None = None) -> None:
         super().__init__(message, hint)
         self.reason = reason
+        self.avoid = avoid
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,7 @@ class ChainCertificate:
     subject_der: bytes = field(compare=False, repr=False)
     subject: str = field(compare=False)  # as KeyNote names it, without `DN:`
     issuer: str = field(compare=False)
+    serial_number: int = field(compare=False)
     not_before: datetime.datetime = field(compare=False)
     not_after: datetime.datetime = field(compare=False)
     names: tuple[Identity, ...] = field(compare=False)  # what its subjectAltNames certify, in their order
@@ -91,6 +101,7 @@ class ReadCertificate(ChainCertificate):
             subject_der=self.subject_der,
             subject=self.subject,
             issuer=self.issuer,
+            serial_number=self.serial_number,
             not_before=self.not_before,
             not_after=self.not_after,
             names=self.names,
@@ -103,6 +114,8 @@ def load(certificate_der: bytes) -> ReadCertificate:
         raise ChainError(Reason.MALFORMED, f"certificate of {len(certificate_der)} bytes, more than {MAX_DER}")
     try:
         slices = der.slices(certificate_der)
+        if slices.tbs_algorithm != slices.signature_algorithm:  # RFC 5280 4.1.1.2
+            raise DerInvalid("it is signed with another algorithm than what is signed says")
         certificate = x509.load_der_x509_certificate(certificate_der)
         subject = distinguished_names.keynote(slices.subject)
         issuer = distinguished_names.keynote(slices.issuer)
@@ -118,6 +131,7 @@ def load(certificate_der: bytes) -> ReadCertificate:
             folded_subject=distinguished_names.folded(slices.subject),
             issuer_der=slices.issuer,
             issuer=issuer,
+            serial_number=certificate.serial_number,
             public_key=certificate.public_key(),
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,
@@ -140,7 +154,15 @@ def from_certificate(certificate: x509.Certificate) -> ReadCertificate:
 
 
 def _names(extensions: x509.Extensions) -> tuple[Identity, ...]:
-    for extension in extensions:
-        if isinstance(extension.value, x509.SubjectAlternativeName):
-            return tuple(identity for name in extension.value if (identity := certified(name)))
+    for found in extensions:
+        if isinstance(found.value, x509.SubjectAlternativeName):
+            return tuple(identity for name in found.value if (identity := certified(name)))
     return ()
+
+
+def extension(certificate: ReadCertificate, kind: type[E]) -> E | None:
+    """An extension's value, or None."""
+    for found in certificate.certificate.extensions:
+        if isinstance(found.value, kind):
+            return found.value
+    return None

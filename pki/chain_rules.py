@@ -6,14 +6,17 @@ not say which certificate failed and what to do.
 """
 
 import datetime
-from typing import TypeVar
+from enum import StrEnum
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from pki.chain_certificates import ChainError, ReadCertificate, Reason
+from pki.chain_certificates import extension as extension
+from pki.chain_constraints import check_constraints as check_constraints
 
 IPSEC_IKE = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.17")
 IKE_INTERMEDIATE = x509.ObjectIdentifier("1.3.6.1.5.5.8.2.2")
@@ -21,26 +24,53 @@ ANY_EXTENDED_KEY_USAGE = x509.ObjectIdentifier("2.5.29.37.0")
 # RFC 4945 5.1.3.12, and what Apple's and older clients' authorities wrote before it.
 IKE_USAGES = frozenset({IPSEC_IKE, ANY_EXTENDED_KEY_USAGE, IKE_INTERMEDIATE})
 
-MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192  # above: each verification costs whoever is asked more than it costs to ask
-MIN_EC_BITS = 256
-_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
-_CONSTRAINED = {
-    "FQDN": x509.DNSName,
-    "USER_FQDN": x509.RFC822Name,
-    "IPV4_ADDR": x509.IPAddress,
-    "IPV6_ADDR": x509.IPAddress,
+
+class Role(StrEnum):
+    """What the peer is to us, where its certificate may also be one that was made for TLS."""
+
+    GATEWAY = "gateway"  # somebody whom clients call
+    CLIENT = "client"
+
+
+USAGES = {
+    None: IKE_USAGES,
+    Role.GATEWAY: IKE_USAGES | {ExtendedKeyUsageOID.SERVER_AUTH},
+    Role.CLIENT: IKE_USAGES | {ExtendedKeyUsageOID.CLIENT_AUTH},
 }
 
-E = TypeVar("E", bound=x509.ExtensionType)
+MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192  # above: each verification costs whoever is asked more than it costs to ask
+MAX_EXPONENT_BITS = 64  # likewise
+MIN_EC_BITS = 256
+HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+# What is understood here or by the library, or says nothing about who may do what.
+_CRITICAL = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.NAME_CONSTRAINTS,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+        ExtensionOID.SUBJECT_KEY_IDENTIFIER,
+        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+        ExtensionOID.AUTHORITY_INFORMATION_ACCESS,
+    }
+)
 
 
-def check_leaf(leaf: ReadCertificate, now: datetime.datetime, usages: frozenset[x509.ObjectIdentifier]) -> None:
-    """Everything that a peer's own certificate must be, whoever issued it."""
+def check_leaf(
+    leaf: ReadCertificate,
+    now: datetime.datetime,
+    usages: frozenset[x509.ObjectIdentifier],
+    *,
+    legacy: bool = False,
+) -> None:
+    """Everything that a peer's own certificate must be, whoever issued it. `legacy`: SHA-1 will do."""
     check_form(leaf)
     check_validity(leaf, now)
     _check_no_authority(leaf)
+    check_critical(leaf)
     check_key(leaf)
-    check_signature_algorithm(leaf)
+    check_signature_algorithm(leaf, legacy=legacy)
     _check_signs(leaf)
     check_usages(leaf, usages)
 
@@ -53,12 +83,29 @@ def check_form(certificate: ReadCertificate) -> None:
             f"certificate `{certificate.subject}` is of X.509 version 1, which has no extensions",
             "have it issued as version 3",
         )
+    check_names(certificate)
+
+
+def check_names(certificate: ReadCertificate) -> None:
+    """No empty name: see `check_form`."""
     if not certificate.subject or not certificate.issuer:
         raise ChainError(
             Reason.EMPTY_SUBJECT,
             f"certificate `{certificate.subject}`, issued by `{certificate.issuer}`, has an empty name",
             "have it issued with a subject: policies name its holder by that",
         )
+
+
+def check_critical(certificate: ReadCertificate) -> None:
+    """RFC 5280 4.2: what is critical and not understood makes a certificate unfit."""
+    for found in certificate.certificate.extensions:
+        if found.critical and found.oid not in _CRITICAL:
+            raise ChainError(
+                Reason.CRITICAL_EXTENSION,
+                f"certificate `{certificate.subject}` has a critical extension that is unknown here: "
+                f"{found.oid.dotted_string}",
+                "have it issued without, or not critical",
+            )
 
 
 def check_validity(certificate: ReadCertificate, now: datetime.datetime) -> None:
@@ -127,6 +174,39 @@ def _check_signs(leaf: ReadCertificate) -> None:
         )
 
 
+def check_above_leaf(
+    authority: ReadCertificate, leaf: ReadCertificate, usages: frozenset[x509.ObjectIdentifier]
+) -> None:
+    """What an authority anywhere above has to be for this leaf, beyond what it has to be in itself."""
+    check_usages(authority, usages)
+    check_constraints(authority, leaf)
+    check_not_called_like(leaf, authority)
+
+
+def check_not_called_like(certificate: ReadCertificate, authority: ReadCertificate) -> None:
+    """Policies trust authorities by name, so nobody may bear one's; look-alikes by RFC 5280 7.1 included."""
+    if certificate.folded_subject == authority.folded_subject:
+        raise ChainError(
+            Reason.AUTHORITY_SUBJECT,
+            f"certificate `{certificate.subject}` bears the subject of the authority `{authority.subject}`",
+            "nobody may be called like an authority: have it issued under another subject",
+        )
+
+
+def check_key_identifiers(child: ReadCertificate, issuer: ReadCertificate) -> None:
+    """RFC 5280 4.2.1.1: where both say which key signed the one, they agree."""
+    named = extension(child, x509.AuthorityKeyIdentifier)
+    own = extension(issuer, x509.SubjectKeyIdentifier)
+    if named is not None and named.key_identifier and own is not None and named.key_identifier != own.digest:
+        raise ChainError(
+            Reason.UNKNOWN_AUTHORITY,
+            f"certificate `{child.subject}` names another key of `{issuer.subject}` than the one known here "
+            f"(authorityKeyIdentifier {named.key_identifier.hex()[:16]}…, here {own.digest.hex()[:16]}…)",
+            "have it issued anew, or have the peer send the authority's other certificate",
+            avoid=issuer.sha256,
+        )
+
+
 def check_usages(certificate: ReadCertificate, usages: frozenset[x509.ObjectIdentifier]) -> None:
     """RFC 4945 5.1.3.12: where there are extended key usages one of them must be for IKE; an authority that is
     limited to other uses cannot issue for this one."""
@@ -141,13 +221,13 @@ def check_usages(certificate: ReadCertificate, usages: frozenset[x509.ObjectIden
 
 
 def check_key(certificate: ReadCertificate) -> None:
-    """The key-size policy, which the library has for authorities only."""
+    """The key-size policy, which the library has for authorities only. It reads no even exponents and no 1."""
     key = certificate.public_key
     match key:
         case rsa.RSAPublicKey():
-            exponent = key.public_numbers().e
-            weak = not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS or exponent < 3 or exponent % 2 == 0
-            shown = f"RSA key of {key.key_size} bits and exponent {exponent}"
+            exponent = key.public_numbers().e.bit_length()
+            weak = not MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS or exponent > MAX_EXPONENT_BITS
+            shown = f"RSA key of {key.key_size} bits with an exponent of {exponent} bits"
         case ec.EllipticCurvePublicKey():
             weak, shown = key.key_size < MIN_EC_BITS, f"key on the curve {key.curve.name}"
         case dsa.DSAPublicKey():
@@ -162,8 +242,8 @@ def check_key(certificate: ReadCertificate) -> None:
         )
 
 
-def check_signature_algorithm(certificate: ReadCertificate) -> None:
-    """MD5 and SHA-1 signatures can be forged."""
+def check_signature_algorithm(certificate: ReadCertificate, *, legacy: bool = False) -> None:
+    """MD5 and SHA-1 signatures can be forged. `legacy`: SHA-1 will do."""
     try:
         digest = certificate.certificate.signature_hash_algorithm
     except UnsupportedAlgorithm as error:
@@ -173,44 +253,9 @@ def check_signature_algorithm(certificate: ReadCertificate) -> None:
             f"certificate `{certificate.subject}` is signed with an unknown algorithm ({oid})",
             "have it signed with SHA-256",
         ) from error
-    if digest is not None and not isinstance(digest, _HASHES):
+    if digest is not None and not isinstance(digest, HASHES) and not (legacy and isinstance(digest, hashes.SHA1)):
         raise ChainError(
             Reason.UNSUPPORTED_ALGORITHM,
             f"certificate `{certificate.subject}` is signed with {digest.name}, which is not trusted any more",
             "have it signed with SHA-256",
         )
-
-
-def check_constraints(authority: ReadCertificate, leaf: ReadCertificate) -> None:
-    """RFC 5280 4.2.1.10, stricter in two ways than the library, which passes over what it cannot compare.
-
-    A constraint on names other than DNS, mail and IP cannot be checked: refused. And an authority that may issue for
-    some kinds of names only is not thereby free to issue for the other kinds: those that IKE knows must be permitted.
-    """
-    constraints = extension(authority, x509.NameConstraints)
-    if constraints is None:
-        return
-    permitted = constraints.permitted_subtrees or []
-    for subtree in (*permitted, *(constraints.excluded_subtrees or [])):
-        if not isinstance(subtree, x509.DNSName | x509.RFC822Name | x509.IPAddress):
-            raise ChainError(
-                Reason.NAME_CONSTRAINTS,
-                f"authority `{authority.subject}` has name constraints on {type(subtree).__name__}, not checked here",
-                "only constraints on DNS, mail and IP names are supported",
-            )
-    for name in leaf.names if permitted else ():
-        if not any(isinstance(subtree, _CONSTRAINED[name.kind]) for subtree in permitted):
-            raise ChainError(
-                Reason.NAME_CONSTRAINTS,
-                f"certificate `{leaf.subject}` has the name `{name.value}`; "
-                f"authority `{authority.subject}` is constrained to other kinds of names",
-                "have the peer's certificate issued by another authority",
-            )
-
-
-def extension(certificate: ReadCertificate, kind: type[E]) -> E | None:
-    """An extension's value, or None."""
-    for found in certificate.certificate.extensions:
-        if isinstance(found.value, kind):
-            return found.value
-    return None

@@ -62,7 +62,8 @@ class CertificateSlices:
     """RFC 5280 4.1, byte for byte: whole elements, their headers included."""
 
     tbs: bytes
-    signature_algorithm: bytes
+    tbs_algorithm: bytes  # the AlgorithmIdentifier that is signed
+    signature_algorithm: bytes  # the one beside the signature
     issuer: bytes
     subject: bytes
     key: bytes  # SubjectPublicKeyInfo
@@ -83,6 +84,7 @@ def slices(der: bytes) -> CertificateSlices:
     serial = der[serial_begin:at]
     if not serial or serial[0] & 0x80 or not any(serial):
         raise DerInvalid("serial number is not positive")
+    algorithm_start = at
     _, issuer_start = expect(der, at, tbs_end, SEQUENCE)
     _, issuer_end = expect(der, issuer_start, tbs_end, SEQUENCE)
     _, subject_start = expect(der, issuer_end, tbs_end, SEQUENCE)
@@ -90,6 +92,7 @@ def slices(der: bytes) -> CertificateSlices:
     _, key_end = expect(der, subject_end, tbs_end, SEQUENCE)
     return CertificateSlices(
         tbs=der[begin:tbs_end],
+        tbs_algorithm=der[algorithm_start:issuer_start],
         signature_algorithm=der[tbs_end:algorithm_end],
         issuer=der[issuer_start:issuer_end],
         subject=der[subject_start:subject_end],

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: ISC
 """What can go wrong here: one root, so that a command line or a daemon catches one thing."""
 
+from collections.abc import Sequence
+
+from keynote.complaints import Complaint
+
 
 def shown(text: str) -> str:
     """Somebody's input as part of a message: one line, and nothing that a terminal obeys."""
@@ -28,6 +32,18 @@ class LintFailed(PkiError):
     """A certificate that we were about to sign breaks a rule: nothing was signed."""
 
 
+class DelegationInvalid(PkiError):
+    """A delegation that cannot be made as it is wanted: its principals, its conditions or its end."""
+
+
+class ConditionsInvalid(DelegationInvalid):
+    """Conditions that are no KeyNote, or that the linter refuses; every mistake in `complaints`."""
+
+    def __init__(self, complaints: Sequence[Complaint]) -> None:
+        super().__init__("; ".join(map(str, complaints)))
+        self.complaints = tuple(complaints)
+
+
 class KeystoreError(PkiError):
     """A key file that cannot be read, written or trusted."""
 
@@ -46,3 +62,7 @@ class RegistryUnreachable(RegistryError):
 
 class SchemaUnknown(RegistryError):
     """The registry was written by another version of this software."""
+
+
+class RevocationListInvalid(PkiError):
+    """A certificate revocation list that cannot be read, or that says less than a whole list does."""

@@ -9,7 +9,9 @@ crash leaves a temporary file that the registry knows of (`issuance`).
 import contextlib
 import fcntl
 import os
+import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -43,14 +45,18 @@ def pem(key: PrivateKey, *, traditional: bool = False, passphrase: bytes | None 
 def load(path: Path, passphrase: Passphrase | None = None) -> PrivateKey:
     """A key from its file; `passphrase` is asked for only where the key is encrypted. Raises KeystoreError, also
     where others than the owner may read the file and for a wrong passphrase."""
+    return _key(path, read(path), passphrase)
+
+
+def read(path: Path) -> bytes:
+    """The content of a private key's file. Raises KeystoreError, also where others than the owner may read it."""
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise KeystoreError(f"private key `{path}` can be read by others", f"chmod 600 {path}")
-            data = file.read()
+            return file.read()
     except OSError as error:
         raise KeystoreError(f"private key `{path}` cannot be read: {error.strerror}") from error
-    return _key(path, data, passphrase)
 
 
 def _key(path: Path, data: bytes, passphrase: Passphrase | None) -> PrivateKey:
@@ -78,7 +84,7 @@ def make_directory(path: Path, mode: int) -> None:
     try:
         path.mkdir(mode=mode)
         path.chmod(mode)  # whatever the umask
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except FileExistsError:
         if not path.is_dir():
             raise KeystoreError(f"`{path}` is not a directory") from None
@@ -105,7 +111,7 @@ def write(path: Path, data: bytes, mode: int = 0o600) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             path.unlink()
@@ -130,7 +136,7 @@ def replace(path: Path, data: bytes, mode: int) -> None:
         raise KeystoreError(f"`{path}` cannot be written: {reason}") from error
     try:
         temporary.replace(target)
-        _sync_directory(target.parent)
+        sync_directory(target.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -146,9 +152,9 @@ def give_name(temporary: Path, path: Path) -> None:
             os.link(temporary, path)
         if not path.samefile(temporary):
             raise KeystoreError(f"`{path}` exists and is not overwritten", f"the new key is in `{temporary}`")
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
         os.unlink(temporary)
-        _sync_directory(temporary.parent)
+        sync_directory(temporary.parent)
     except OSError as error:
         raise KeystoreError(f"`{temporary}` cannot be moved to `{path}`: {error.strerror}") from error
 
@@ -160,7 +166,7 @@ def reveal(hidden: Path, path: Path) -> None:
     try:
         hidden.rename(path)
         try:
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
         except OSError:
             path.rename(hidden)
             raise
@@ -168,11 +174,30 @@ def reveal(hidden: Path, path: Path) -> None:
         raise KeystoreError(f"`{path}` cannot be written: {error.strerror}") from error
 
 
+@contextlib.contextmanager
+def work_beside(path: Path) -> Iterator[Path]:
+    """A directory of nobody else's on the file system of `path`, for what is to get that name. It is gone when this
+    block has ended; who is killed leaves it, hidden. Raises KeystoreError."""
+    try:
+        work = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise KeystoreError(f"`{path}` cannot be written: {error.strerror}") from error
+    try:
+        yield Path(work)
+    finally:
+        try:
+            shutil.rmtree(work)
+        except OSError as error:
+            raise KeystoreError(
+                f"`{work}` cannot be removed: {error.strerror}", "remove it: it may hold private keys"
+            ) from error
+
+
 def discard(path: Path) -> None:
     """Remove a file; fine if it is gone. Raises KeystoreError."""
     try:
         path.unlink(missing_ok=True)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
         raise KeystoreError(f"`{path}` cannot be removed: {error.strerror}") from error
 
@@ -212,7 +237,8 @@ def _is_file_of_that_name(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """The names in it are on the disk when this returns. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -9,7 +9,6 @@ from datetime import datetime
 from functools import lru_cache
 
 from ike_auth.authorization.requests import IdentityRequest, Negotiation, ProtocolParameters, TunnelRequest
-from ike_auth.network import IPAddress
 from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.numbers import (
     AhTransform,
@@ -22,6 +21,7 @@ from ike_auth.wire.numbers import (
     ProtocolId,
 )
 from keynote import binding
+from keynote.schemas.ipsec import padded
 from pki import names
 from pki.errors import PkiError
 
@@ -132,14 +132,6 @@ def identity_text(identity: Identity) -> str:
     ):
         return identity.data.hex()
     return identity.data.decode("latin-1")
-
-
-def padded(address: IPAddress) -> str:
-    """`010.001.002.003`, or IPv6 as eight groups of four lower-case digits."""
-    if address.version == 6:
-        return address.exploded
-    a, b, c, d = address.packed
-    return f"{a:03d}.{b:03d}.{c:03d}.{d:03d}"
 
 
 @lru_cache(64)  # asked for again with each tunnel

@@ -6,7 +6,7 @@ does not answer.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from traceback import extract_tb
 
@@ -23,9 +23,11 @@ from ike_auth.authorization.requests import (
     TunnelAuthorized,
     TunnelRequest,
 )
+from ike_auth.authorization.revocations import Revocations
 from ike_auth.config.model import Peer
+from ike_auth.crypto.legacy import CERTIFICATES
 from ike_auth.crypto.secrets import Secret
-from pki.chain import ChainCertificate, ChainError, TrustAnchors, ValidatedChain, validate
+from pki.chain import ChainCertificate, ChainError, Role, TrustAnchors, ValidatedChain, validate
 
 # Raises `strict.Refused` unless every link of the chain that leads to an authority of ours is recorded and valid.
 CheckRecorded = Callable[[tuple[ChainCertificate, ...]], None]
@@ -39,6 +41,8 @@ class Gate:
     anchors: TrustAnchors
     shared: Callable[[Peer], bool]
     recorded: CheckRecorded = lambda _: None
+    changes: Callable[[], object] | None = None  # what the registry's answers depend on; raises PkiError
+    revocations: Revocations = field(default_factory=Revocations)
 
     def identify(self, question: IdentifyPeer, now: datetime) -> PeerIdentified:
         """Phase 1: strict rules 1, 2, 5 and the chain, then the authorizer's interval query (rule 4)."""
@@ -68,6 +72,8 @@ class Gate:
     def _tunnel(self, request: TunnelRequest, now: datetime) -> Decision:
         try:
             return self.authorizer.tunnel(request, now)
+        except strict.Refused as refused:
+            return _denied(str(refused))
         except Exception as error:
             return _failed(error)
 
@@ -75,7 +81,16 @@ class Gate:
         credential = question.credential
         if isinstance(credential, Secret):
             return PresharedKey(credential, self.shared(question.peer)), None
-        chain: ValidatedChain = validate(credential[0], credential[1:], self.anchors, now)
+        peer = question.peer
+        chain: ValidatedChain = validate(
+            credential[0],
+            credential[1:],
+            self.anchors,
+            now,
+            role=Role.CLIENT if peer.is_default else Role.GATEWAY,
+            revocation=self.revocations.check(),
+            legacy=CERTIFICATES in peer.allow_legacy,
+        )
         self.recorded(chain.certificates)
         return CertifiedKey(chain), chain.expires
 

@@ -5,11 +5,11 @@ A peer's certificates become assertions, key to key and name to name, for the li
 for the queries of its own SA only. A pre-shared key is a principal in three forms.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from hashlib import md5, sha1
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import keynote
 from ike_auth.authorization import attributes
@@ -20,13 +20,18 @@ from ike_auth.authorization.requests import (
     Proof,
     TunnelRequest,
 )
+from ike_auth.authorization.strict import Refused
 from ike_auth.config.model import Configuration
-from ike_auth.config.policy import load_policy
+from ike_auth.config.policy import check_registry, load_policy
 from ike_auth.crypto.secrets import Secret
 from ike_auth.wire.identities import Identity
 from keynote import binding
 from keynote.recorded import Recorded
 from pki.chain import ChainCertificate, ValidatedChain
+from pki.errors import PkiError
+
+if TYPE_CHECKING:
+    from ike_auth.authorization.delegations import RegistryDelegations
 
 VALUES = ("false", "true")
 _CACHED_CHAINS = 64  # some 5 kB each; one is asked for twice within a handshake, and again at a rekey
@@ -36,34 +41,61 @@ _DETAILS = 8  # reasons kept beside the first
 class KeyNoteAuthorizer:
     """Decides by the assertions of a session, and those that the peer's certificates make."""
 
-    def __init__(self, session: keynote.Session) -> None:
+    def __init__(self, session: keynote.Session, delegations: "RegistryDelegations | None" = None) -> None:
+        self.delegations = delegations
         self._session = session
+        self._asked: datetime | None = None
+        self._delegated: Mapping[keynote.Assertion, bool] = {}  # whether it is believed for its signature
         self._with_chain = lru_cache(_CACHED_CHAINS)(self._extended)
 
     @classmethod
     def from_configuration(cls, configuration: Configuration) -> "KeyNoteAuthorizer":
-        """With the policy in its `Policy-file`. Raises ConfigError and keynote.PolicyError."""
-        return cls(keynote.Session(load_policy(configuration.general.policy_file)))
+        """With the policy in its `Policy-file`, and where `Delegations` says so what the registry adds, from the
+        first `refresh` on. Raises ConfigError, keynote.PolicyError, and pki.errors.RegistryError."""
+        general, url = configuration.general, configuration.certificates.registry
+        session = keynote.Session(load_policy(general.policy_file))
+        if general.delegations == "no" or url is None:
+            return cls(session)
+        from ike_auth.authorization.delegations import RegistryDelegations
+
+        signed_only = general.delegations == "signed"
+        if not signed_only:
+            check_registry(url)
+        return cls(session, RegistryDelegations.at(url, session, signed_only=signed_only))
+
+    def refresh(self, now: datetime) -> None:
+        """What the registry says now. Once for all questions of one moment. Raises pki.errors.RegistryError."""
+        if self.delegations is None or now == self._asked:
+            return
+        loaded = self.delegations.loaded(now)
+        if loaded.session is not self._session:
+            self._session = loaded.session
+            self._delegated = {**dict.fromkeys(loaded.trusted, False), **dict.fromkeys(loaded.signed, True)}
+            self._with_chain.cache_clear()
+        self._asked = now
 
     def identity(self, request: IdentityRequest, now: datetime) -> Decision:
         """The interval query: could any tunnel be allowed to this identity?"""
+        self._refresh(now)
         known = attributes.phase1(request, now)
         asked = self._question(request.proof, known, keynote.Unknown.except_(known))
         answer = asked.answer()
         return _decision(asked, answer, allowed=answer.highest != VALUES[0])
 
     def binds(self, request: IdentityRequest, now: datetime) -> bool:
+        self._refresh(now)
         known = attributes.phase1(request, now)
         return not any(self._admits(request.proof, known | name) for name in binding.fresh_identities())
 
     def tunnel(self, request: TunnelRequest, now: datetime) -> Decision:
+        self._refresh(now)
         asked = self._question(request.identity.proof, attributes.phase2(request, now))
         answer = asked.answer()
         return _decision(asked, answer, allowed=answer.value != VALUES[0])
 
     def unbound(self, certifier: ChainCertificate | PresharedKey, now: datetime) -> str | None:
         """Strict rule 3: where policy lets in whoever this principal vouches for, under any name; None if nowhere."""
-        return self.unbound_principals(_principals_of(certifier))
+        return self.unbound_principals(principals_of(certifier))
 
     def unbound_principals(self, principals: Sequence[str]) -> str | None:
         """The same for principals who request together."""
@@ -82,6 +114,13 @@ class KeyNoteAuthorizer:
         """The principals that policy licenses."""
         return self._session.licensees()
 
+    def _refresh(self, now: datetime) -> None:
+        """Raises Refused: what was revoked meanwhile, nobody knows."""
+        try:
+            self.refresh(now)
+        except PkiError as error:
+            raise Refused(f"the delegations of the registry cannot be read: {error}") from None
+
     def _admits(self, proof: Proof, known: dict[str, str]) -> bool:
         return self._question(proof, known, keynote.Unknown.except_(known)).answer().highest != VALUES[0]
 
@@ -89,9 +128,10 @@ class KeyNoteAuthorizer:
         self, proof: Proof, action: dict[str, str], unknown: frozenset[str] | keynote.Unknown = frozenset()
     ) -> "_Question":
         if isinstance(proof, PresharedKey):
-            return _Question(self._session, action, passphrase_principals(proof.key), unknown)
+            principals = passphrase_principals(proof.key)
+            return _Question(self._session, action, principals, unknown, delegated=self._delegated)
         session, principals, made = self._with_chain(proof.chain)
-        return _Question(session, action, principals, unknown, made)
+        return _Question(session, action, principals, unknown, made, self._delegated)
 
     def _extended(
         self, chain: ValidatedChain
@@ -111,13 +151,15 @@ class KeyNoteAuthorizer:
 
 
 class _Question(NamedTuple):
-    """A query before it is put; `made` are the assertions of a peer's certificates, which the session has."""
+    """A query before it is put; `made` are the assertions of a peer's certificates, which the session has, and
+    `delegated` those of the registry."""
 
     session: keynote.Session
     action: dict[str, str]
     principals: tuple[str, ...]
     unknown: frozenset[str] | keynote.Unknown
     made: tuple[keynote.Assertion, ...] = ()
+    delegated: Mapping[keynote.Assertion, bool] = {}
 
     def __repr__(self) -> str:
         return "<question>"  # its principals may be passphrases
@@ -126,7 +168,11 @@ class _Question(NamedTuple):
         return self.session.query(self.action, self.principals, VALUES, self.unknown)
 
     def recorded(self, answer: keynote.Decision, because: str) -> Recorded:
-        return Recorded(self.action, self.principals, str(answer), because, VALUES, self.unknown, self.made)
+        # Of those of the registry what it rests on, lest a record is as long as the registry.
+        used = [step.assertion for step in answer.path if step.assertion in self.delegated] if self.delegated else []
+        trusted = (*self.made, *(assertion for assertion in used if not self.delegated[assertion]))
+        signed = tuple(assertion for assertion in used if self.delegated[assertion])
+        return Recorded(self.action, self.principals, str(answer), because, VALUES, self.unknown, trusted, signed)
 
 
 def passphrase_principals(key: Secret) -> tuple[str, ...]:
@@ -148,7 +194,8 @@ def certificate_principals(certificate: ChainCertificate) -> tuple[str, ...]:
         return (certificate.principal,)
 
 
-def _principals_of(certifier: ChainCertificate | PresharedKey) -> tuple[str, ...]:
+def principals_of(certifier: ChainCertificate | PresharedKey) -> tuple[str, ...]:
+    """As whom policy knows somebody who vouches for others."""
     if isinstance(certifier, PresharedKey):
         return passphrase_principals(certifier.key)
     return certificate_principals(certifier)

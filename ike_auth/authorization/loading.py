@@ -2,21 +2,23 @@
 """The gate of a configuration: its authorizer by name, its authorities, its registry; and what is unsafe in it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from importlib.metadata import entry_points
 
 from ike_auth.authorization.authorizer import Authorizer
-from ike_auth.authorization.gate import CheckRecorded, Gate
-from ike_auth.authorization.keynote import KeyNoteAuthorizer
+from ike_auth.authorization.gate import Gate
+from ike_auth.authorization.keynote import KeyNoteAuthorizer, principals_of
 from ike_auth.authorization.no_policy import NoPolicy
 from ike_auth.authorization.requests import PresharedKey
+from ike_auth.authorization.revocations import Revocations
 from ike_auth.config.general import AUTHORIZERS
 from ike_auth.config.model import Configuration, Peer
 from ike_auth.errors import LocalError
 from ike_auth.wire.numbers import AuthenticationMethod
 from keynote.complaints import Complaint
-from pki.chain import TrustAnchors
+from pki.chain import ChainCertificate, TrustAnchors
 
 
 class AuthorizerMissing(LocalError):
@@ -61,10 +63,25 @@ def load_authorizer(configuration: Configuration) -> Authorizer:
     return loaded
 
 
-def make_gate(configuration: Configuration, anchors: TrustAnchors, authorizer: Authorizer) -> Gate:
+def make_gate(
+    configuration: Configuration,
+    anchors: TrustAnchors,
+    authorizer: Authorizer,
+    revocations: Revocations | None = None,
+) -> Gate:
     """Raises pki.errors.RegistryError if there is a registry and it cannot be read."""
-    recorded = _check_recorded(configuration.certificates.registry)
-    return Gate(authorizer, anchors, lambda peer: is_shared(configuration, peer), recorded)
+    if isinstance(authorizer, KeyNoteAuthorizer) and authorizer.delegations is not None:
+        # What comes into the registry later is held to strict rule 3 as what was there at the start.
+        certifiers = _certifiers(configuration, anchors)
+        authorizer.delegations.certifiers = [principals_of(certifier) for _, certifier in certifiers]
+    gate = Gate(authorizer, anchors, partial(is_shared, configuration), revocations=revocations or Revocations())
+    url = configuration.certificates.registry
+    if url is None:
+        return gate
+    from ike_auth.authorization.recorded import Recorded
+
+    recorded = Recorded.at(url)
+    return replace(gate, recorded=recorded, changes=recorded.state)
 
 
 def is_shared(configuration: Configuration, peer: Peer) -> bool:
@@ -85,25 +102,22 @@ def strictness_problems(
     """Strict rule 3 for every principal that certifies others: authorities, and keys that several peers share."""
     if not isinstance(authorizer, KeyNoteAuthorizer):
         return
+    for who, certifier in _certifiers(configuration, anchors):
+        because = authorizer.unbound(certifier, now)
+        if because is not None:
+            yield StrictnessProblem(who, because)
+
+
+def _certifiers(
+    configuration: Configuration, anchors: TrustAnchors
+) -> Iterator[tuple[str, ChainCertificate | PresharedKey]]:
     strict = [peer for peer in configuration.peers.values() if peer.strict_remote_id]
     if any(_uses(peer, AuthenticationMethod.RSA_SIG) for peer in strict):
-        for anchor in anchors.certificates:
-            because = authorizer.unbound(anchor, now)
-            if because is not None:
-                yield StrictnessProblem(f"the authority `{anchor.subject}`", because)
+        for anchor in (*anchors.certificates, *anchors.legacy):
+            yield f"the authority `{anchor.subject}`", anchor
     for peer in strict:
         if peer.preshared_key is not None and is_shared(configuration, peer):
-            because = authorizer.unbound(PresharedKey(peer.preshared_key, True), now)
-            if because is not None:
-                yield StrictnessProblem(f"the shared key of peer `{peer.name}` ({peer.where})", because)
-
-
-def _check_recorded(url: str | None) -> CheckRecorded:
-    if url is None:
-        return lambda _: None
-    from ike_auth.authorization.recorded import Recorded
-
-    return Recorded.at(url)
+            yield f"the shared key of peer `{peer.name}` ({peer.where})", PresharedKey(peer.preshared_key, True)
 
 
 def _uses(peer: Peer, method: AuthenticationMethod) -> bool:

@@ -20,6 +20,10 @@ class Recorded:
         """Raises pki.errors.RegistryError if it cannot be read."""
         return cls(Registry.open_read_only(url))
 
+    def state(self) -> object:
+        """Equal to that of another moment if nothing was taken back meanwhile. Raises PkiError."""
+        return self.registry.last_change()
+
     def __call__(self, certificates: tuple[ChainCertificate, ...]) -> None:
         try:
             self.registry.check_chain(certificates)

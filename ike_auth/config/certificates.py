@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """The directories of `[X509-certificates]` → whom we believe, and what we prove ourselves with."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -12,20 +11,21 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from ike_auth.authorization.revocations import NoList, Revocations, read_file
 from ike_auth.config import defaults, files
 from ike_auth.config.errors import Problems, in_order, quoted
 from ike_auth.config.model import Certificates, Configuration
 from ike_auth.config.private_keys import PrivateKeys
+from ike_auth.crypto.legacy import CERTIFICATES
 from ike_auth.wire.identities import Identity
 from ike_auth.wire.numbers import AuthenticationMethod
 from keynote.complaints import Complaint
-from pki import chain_certificates, names
-from pki.chain import TrustAnchors
+from pki import chain_certificates, chain_rules, names
+from pki.chain import RevocationPolicy, TrustAnchors
 from pki.chain_certificates import ReadCertificate
 from pki.errors import PkiError
 
 BEGIN_CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
-CRL = re.compile(rb"-----BEGIN X509 CRL-----.*?(?:-----END X509 CRL-----|\Z)", re.DOTALL)
 LONGEST_CHAIN = 8  # certificates that we send
 
 
@@ -40,11 +40,13 @@ class OwnCredential:
 
 @dataclass(frozen=True, slots=True)
 class KeyStore:
-    """Everything that was in the directories. The revocation lists are read, and checked by nobody yet."""
+    """Everything that was in the directories. `issuers` are certificates of authorities, trusted or not, whose lists
+    of revocations are taken."""
 
     authorities: TrustAnchors
     own: Mapping[Identity, OwnCredential]
-    crls: tuple[x509.CertificateRevocationList, ...]
+    revocations: Revocations = field(default_factory=Revocations)
+    issuers: tuple[ReadCertificate, ...] = ()
     warnings: tuple[Complaint, ...] = ()
 
     @property
@@ -61,28 +63,37 @@ def load_keystore(configuration: Configuration) -> KeyStore:
     can read or that is not its certificate's, an authority that cannot be one, an `ID` that nothing here proves."""
     problems = Problems()
     certificates = configuration.certificates
-    authorities = _authorities(certificates, problems)
+    legacy = any(CERTIFICATES in peer.allow_legacy for peer in configuration.peers.values())
+    authorities = _authorities(certificates, problems, legacy=legacy)
     held = _held_certificates(certificates, problems)
     own = _own_credentials(certificates, held, authorities, problems)
-    crls = _crls(certificates, problems)
+    revocations = _revocations(certificates, problems)
     _check_needs(configuration, authorities, held, own, problems)
     problems.raise_errors()
     warnings = tuple(problem.complaint for problem in in_order(problems.warnings))
-    return KeyStore(authorities, MappingProxyType(own), crls, warnings)
+    issuers = (*authorities.certificates, *authorities.legacy, *filter(_is_authority, held))
+    return KeyStore(authorities, MappingProxyType(own), revocations, issuers, warnings)
 
 
-def _authorities(certificates: Certificates, problems: Problems) -> TrustAnchors:
+def _authorities(certificates: Certificates, problems: Problems, *, legacy: bool) -> TrustAnchors:
+    """`legacy`: there is a peer that may have authorities of X.509 version 1."""
     found: list[x509.Certificate] = []
+    only_legacy: list[x509.Certificate] = []
     for path in _regular_files(certificates.ca_directory, Certificates().ca_directory, problems):
         for certificate in _certificates(path, problems, trusted=True):
+            is_old = certificate.version is x509.Version.v1
             try:
-                TrustAnchors([certificate])
+                if is_old and legacy:
+                    TrustAnchors([], legacy=[certificate])
+                    only_legacy.append(certificate)
+                else:
+                    TrustAnchors([certificate])
+                    found.append(certificate)
             except PkiError as error:
-                problems.error(None, f"`{path}`: {error}", error.hint)
-            else:
-                found.append(certificate)
+                hint = f"`Allow-Legacy= {CERTIFICATES}` in the section of a peer allows it" if is_old else error.hint
+                problems.error(None, f"`{path}`: {error}", hint)
     try:
-        return TrustAnchors(found)
+        return TrustAnchors(found, legacy=only_legacy)
     except PkiError as error:
         problems.error(None, f"`{certificates.ca_directory}`: {error}", error.hint)
         return TrustAnchors([])
@@ -189,22 +200,28 @@ def _check_needs(
             problems.warn(peer.where, message)
 
 
-def _crls(certificates: Certificates, problems: Problems) -> tuple[x509.CertificateRevocationList, ...]:
-    found: list[x509.CertificateRevocationList] = []
+def _revocations(certificates: Certificates, problems: Problems) -> Revocations:
     directory = certificates.crl_directory
     for path in _regular_files(directory, Certificates().crl_directory, problems):
-        content = files.read_file(path, problems)
-        blocks = CRL.findall(content[0]) if content else []
         try:
-            found += map(x509.load_pem_x509_crl, blocks)
-        except ValueError as error:
-            problems.error(None, f"`{path}` holds a revocation list that cannot be read: {error}")
-        if content and not blocks:
-            problems.warn(None, f"`{path}` is passed over: it holds no revocation list in PEM")
-    if found:
-        message = f"the revocation lists in `{directory}` are read, but nothing checks them yet"
-        problems.warn(None, message, "the registry of `Registry=` is asked at each handshake")
-    return tuple(found)
+            read_file(path)
+        except NoList as error:
+            problems.warn(None, str(error))
+        except PkiError as error:
+            problems.error(None, str(error), error.hint)
+    revocations = Revocations(directory, certificates.crl_policy)
+    if certificates.crl_policy is RevocationPolicy.REQUIRE and not certificates.crl_urls and not revocations.known():
+        message = f"`CRL-check= require`, and no revocation list in `{directory}`: every certificate is refused"
+        problems.warn(None, message, "put the list of each authority there, or name where it is with `CRL-URLs`")
+    return revocations
+
+
+def _is_authority(certificate: ReadCertificate) -> bool:
+    try:
+        chain_rules.check_authority(certificate)
+    except PkiError:
+        return False
+    return True
 
 
 def _certificates(path: Path, problems: Problems, *, trusted: bool) -> list[x509.Certificate]:

@@ -52,6 +52,11 @@ def check_file_integrity(path: Path, status: os.stat_result, problems: Problems)
     return _check_owner(path, status, problems) and _check_mode(path, status, OTHERS_WRITE, "we trust it", problems)
 
 
+def check_written_by_owner_only(path: Path, status: os.stat_result, problems: Problems) -> bool:
+    """Whether a file that we trust as we trust its owner cannot be written by anybody else."""
+    return _check_mode(path, status, OTHERS_WRITE, "we trust it", problems)
+
+
 def _check_owner(path: Path, status: os.stat_result, problems: Problems) -> bool:
     if status.st_uid in (0, os.geteuid()):
         return True

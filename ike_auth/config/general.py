@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: ISC
 """`[General]` and `[X509-certificates]`."""
 
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ike_auth.config.errors import Problems, did_you_mean, quoted
 from ike_auth.config.ini import Entry
 from ike_auth.config.model import Certificates, General
 from ike_auth.config.source import Source
+from pki.chain import RevocationPolicy
 
 DAY = 86400  # seconds
 MOST_HALF_OPEN = 1_000_000
 MOST_RETRANSMITS = 100
 AUTHORIZERS = "ike_auth.authorizers"  # the group of entry points
+DELEGATIONS = ("no", "signed", "yes")
+CRL_POLICIES = {"if-there": RevocationPolicy.IF_THERE, "require": RevocationPolicy.REQUIRE}
 KERNELS = ("auto", "xfrm", "userspace", "none")
 
 
@@ -52,6 +57,21 @@ def _check_installed(authorizer: Entry, problems: Problems) -> None:
         problems.error(authorizer.where, f"`Authorizer`: no authorizer {quoted(authorizer.value)} is installed", hint)
 
 
+def read_delegations(source: Source, general: General, certificates: Certificates) -> General:
+    """`Delegations` in [KeyNote]."""
+    section = source.fixed("KeyNote")
+    wanted = section.choice("Delegations", {word: word for word in DELEGATIONS}) or general.delegations
+    where = section.place("Delegations")
+    if wanted == general.delegations:
+        return general
+    if certificates.registry is None:
+        hint = "`Registry= sqlite:////var/lib/ca/registry.sqlite`, for example"
+        source.problems.error(where, "`Delegations` are those of a registry: name it in [X509-certificates]", hint)
+    elif not general.use_keynote or general.authorizer != General().authorizer:
+        source.problems.warn(where, "`Delegations` has no effect: no KeyNote policy is asked")
+    return replace(general, delegations=wanted)
+
+
 def read_certificates(source: Source) -> Certificates:
     section = source.fixed("X509-certificates")
     default = Certificates()
@@ -63,11 +83,22 @@ def read_certificates(source: Source) -> Certificates:
     if registry and "://" not in registry.value:
         hint = "`sqlite:////var/lib/ca/registry.db`, for example"
         source.problems.error(registry.where, f"`Registry`: {quoted(registry.value)} is not a database URL", hint)
+    urls = section.names("CRL-URLs")
+    for url in urls:
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            source.problems.error(section.place("CRL-URLs"), f"`CRL-URLs`: {quoted(url)} is no http or https URL")
+    interval = section.number("Recheck-interval", default.recheck_interval, 0, DAY)
+    if urls and not interval:
+        message = "`CRL-URLs` are fetched once, at the start: `Recheck-interval` is 0"
+        source.problems.warn(section.place("Recheck-interval"), message)
     return Certificates(
         ca_directory=path("CA-directory", default.ca_directory),
         cert_directory=path("Cert-directory", default.cert_directory),
         crl_directory=path("CRL-directory", default.crl_directory),
         private_key=path("Private-key", default.private_key),
         private_key_directory=path("Private-key-directory", default.private_key_directory),
+        crl_urls=urls,
+        crl_policy=section.choice("CRL-check", CRL_POLICIES) or default.crl_policy,
+        recheck_interval=interval,
         registry=registry.value if registry else None,
     )

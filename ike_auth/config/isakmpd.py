@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from ike_auth.config import connections, files, ini, legacy, peers, phase2
 from ike_auth.config.errors import Problems, in_order
-from ike_auth.config.general import read_certificates, read_general
+from ike_auth.config.general import read_certificates, read_delegations, read_general
 from ike_auth.config.ini import Section
 from ike_auth.config.model import Configuration, Location
 from ike_auth.config.source import Source
@@ -57,9 +57,8 @@ def _decoded(content: bytes, file: str, problems: Problems) -> str:
 
 def _configuration(sections: Mapping[str, Section], file: str, problems: Problems, port: int) -> Configuration:
     source = Source(file, sections, problems)
-    general = read_general(source)
     certificates = read_certificates(source)
-    source.fixed("KeyNote")
+    general = read_delegations(source, read_general(source), certificates)
     listing = peers.read_listing(source)
     tunnels = connections.read_listing(source)
     found_peers = peers.read_peers(source, listing, [t.peer for t in tunnels if t.peer], port)

@@ -11,9 +11,9 @@ from dataclasses import replace
 from ike_auth.config import defaults
 from ike_auth.config.errors import Problems, bracketed, quoted
 from ike_auth.config.model import Connection, Location, Peer, Phase1Transform, Phase2Transform, ProtocolOffer, Suite
-from ike_auth.crypto.legacy import legacy_names
+from ike_auth.crypto.legacy import CERTIFICATES, legacy_names
 
-ORDER = ("3DES", "MD5", "SHA1", "MODP_768", "MODP_1024", "NULL")  # in which a line lists them
+ORDER = ("3DES", "MD5", "SHA1", "MODP_768", "MODP_1024", "NULL", CERTIFICATES)  # in which a line lists them
 Names = frozenset[str]
 NONE: Names = frozenset()
 

@@ -25,6 +25,7 @@ from ike_auth.wire.numbers import (
     ProtocolId,
 )
 from keynote.complaints import Complaint
+from pki.chain import RevocationPolicy
 
 IPAddress = IPv4Address | IPv6Address
 
@@ -162,6 +163,7 @@ class General:
     decision_log: Path | None = None
     always_in_udp: bool = True  # ESP that is made in userspace, with whoever speaks NAT traversal
     verbose: bool = False
+    delegations: str = "no"  # of [KeyNote]: what policy the registry adds, one of `general.DELEGATIONS`
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,9 @@ class Certificates:
     crl_directory: Path = Path("/etc/isakmpd/crls")
     private_key: Path = Path("/etc/isakmpd/private/local.key")
     private_key_directory: Path = Path("/etc/isakmpd/private")
+    crl_urls: tuple[str, ...] = ()  # where further revocation lists are fetched from
+    crl_policy: RevocationPolicy = RevocationPolicy.IF_THERE
+    recheck_interval: int = 60  # seconds between two looks at what was revoked meanwhile; 0: none
     registry: str | None = None
 
 

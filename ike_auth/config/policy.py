@@ -20,3 +20,13 @@ def load_policy(path: Path) -> tuple[keynote.Assertion, ...]:
         files.check_file_integrity(path, found[1], problems)
     problems.raise_errors()
     return keynote.load_policy(path)
+
+
+def check_registry(url: str) -> None:
+    """Whether a registry whose delegations are policy is written by its owner alone, as far as a file shows that: a
+    database server has rights of its own. Raises ConfigError."""
+    path = Path(url.removeprefix("sqlite:///"))
+    problems = Problems()
+    if url.startswith("sqlite:///") and path.is_file():  # what is not there, whoever opens it says
+        files.check_written_by_owner_only(path, path.stat(), problems)
+    problems.raise_errors()

@@ -64,9 +64,12 @@ TAGS: Mapping[Kind, Mapping[str, str]] = {
         "Shared-SADB": NO_EFFECT,
     },
     Kind.PHASE_2: _read("Connections Passive-Connections"),
-    Kind.KEYNOTE: {"Credential-directory": NOT_YET},
+    Kind.KEYNOTE: {**_read("Delegations"), "Credential-directory": NOT_YET},
     Kind.X509: {
-        **_read("CA-directory Cert-directory CRL-directory Private-key Private-key-directory Registry"),
+        **_read(
+            "CA-directory Cert-directory CRL-check CRL-directory CRL-URLs Private-key Private-key-directory"
+            " Recheck-interval Registry"
+        ),
         "Accept-self-signed": "is refused: a certificate that nobody vouches for proves nothing",
     },
     Kind.PEER: {

@@ -31,7 +31,10 @@ _NAMES: Mapping[tuple[type[Algorithm], int], str] = {
     (Group, Group.MODP_1024): "MODP_1024",
 }
 
-LEGACY_NAMES = frozenset(_NAMES.values())
+# Not an algorithm of IKE's: SHA-1 signatures in a peer's certificates, and authorities of X.509 version 1.
+CERTIFICATES = "LEGACY_CERTIFICATES"
+
+LEGACY_NAMES = frozenset([*_NAMES.values(), CERTIFICATES])
 
 
 def legacy_names(*algorithms: Algorithm | None) -> frozenset[str]:

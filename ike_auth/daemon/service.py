@@ -37,6 +37,7 @@ from ike_auth.daemon.kernel import (
 from ike_auth.daemon.logs import Journal
 from ike_auth.daemon.manual import ManualKeys
 from ike_auth.daemon.network.rootless import Inside
+from ike_auth.daemon.revocation import Fetcher, Watch
 from ike_auth.daemon.udp import Bound, Sockets
 from ike_auth.effects import (
     AddFlow,
@@ -94,6 +95,8 @@ class Service:
         self._decisions = decisions
         self._manual = ManualKeys(kernel)
         self._beside = None if inside is None else Beside(inside, engine, journal, lambda: counters.carried(kernel))
+        self._fetcher = Fetcher(engine.configuration.certificates.crl_urls, keystore.issuers, journal)
+        self._watching: asyncio.Task[None] | None = None
         self._watched: set[int] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._kernel_timer: asyncio.TimerHandle | None = None
@@ -122,6 +125,7 @@ class Service:
             self._wake_kernel()
             if self._control is not None:
                 await self._control.serve(self._handlers())
+            self._watch_revocations()
             self._journal.info(ready)
             if beside is not None:
                 beside.begin(stopped)
@@ -132,9 +136,9 @@ class Service:
                 loop.remove_reader(descriptor)
             if self._control is not None:
                 await self._control.close()
-            for timer in (self._timer, self._kernel_timer):
-                if timer is not None:
-                    timer.cancel()
+            for pending in (self._timer, self._kernel_timer, self._watching):
+                if pending is not None:
+                    pending.cancel()
             self._kernel_does(self._manual.close)
             self._guarded(lambda: self._engine.stop(clock.now()))
         finally:
@@ -166,9 +170,28 @@ class Service:
             self._decisions.reopen()
         self._gate, self._keystore = loaded.gate, loaded.keystore
         identities = identities_of(loaded.keystore)
+        certificates = loaded.configuration.certificates
+        self._fetcher = self._fetcher.continued(certificates.crl_urls, loaded.keystore.issuers)
+        self._gate.revocations.fetched(self._fetcher.lists)
         self._feed(lambda: self._engine.reload(loaded.configuration, identities, clock.now()))
+        self._watch_revocations()
         self._journal.info("the configuration was read again")
         return []
+
+    def _watch_revocations(self) -> None:
+        """From now on, by the configuration that holds now."""
+        if self._watching is not None:
+            self._watching.cancel()
+        self._gate.revocations.tell = self._journal.warning
+        watch = Watch(
+            self._engine.configuration.certificates.recheck_interval,
+            self._gate.revocations,
+            self._fetcher,
+            self._gate.changes,
+            lambda: self._feed(lambda: self._engine.review(clock.now())),
+            self._journal,
+        )
+        self._watching = asyncio.get_running_loop().create_task(watch.run())
 
     # --- what comes in
 

@@ -87,12 +87,12 @@ def run(loaded: Assembly, options: Options, load: Callable[[], Assembly] | None 
         )
         service = Service(
             engine,
-            loaded.gate,
+            loaded.telling(journal.info).gate,
             loaded.keystore,
             backend.kernel,
             sockets,
             journal,
-            load,
+            None if load is None else lambda: load().telling(journal.info),
             inside=backend.inside,
             control=control,
             decisions=decisions,

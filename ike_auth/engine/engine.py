@@ -120,6 +120,10 @@ class Engine:
         settings = self._settings(configuration, identities, self._core.ports)
         return reloading.reload(self._core, configuration, settings, now)
 
+    def review(self, now: Now) -> list[Effect]:
+        """Whether what is up may still be is asked again, of whatever answers now."""
+        return reviewing.review_all(self._core, now)
+
     def status(self, now: Now) -> Status:
         """What there is."""
         return status(self._core, now)

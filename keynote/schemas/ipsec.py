@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -202,3 +203,11 @@ def check(action: Mapping[str, str]) -> tuple[str, ...]:
         elif not attribute.allows(value):
             problems.append(f"{name} cannot be {quoted(value)}: its values are {attribute.domain}")
     return tuple(problems)
+
+
+def padded(address: IPv4Address | IPv6Address) -> str:
+    """An address as policy sees it: `010.001.002.003`, or IPv6 as eight groups of four lower-case digits."""
+    if isinstance(address, IPv6Address):
+        return address.exploded
+    a, b, c, d = address.packed
+    return f"{a:03d}.{b:03d}.{c:03d}.{d:03d}"

@@ -13,7 +13,7 @@ from keynote.cli.program import json_option, tell
 from keynote.complaints import Complaint
 from pki import issuance, names, profiles
 from pki.directory import Directory
-from pki.errors import PkiError, RegistryError, shown
+from pki.errors import ConditionsInvalid, PkiError, RegistryError, shown
 from pki.records import Record
 from pki.registry import Registry
 
@@ -91,4 +91,6 @@ def lifetime(days: int | None) -> datetime.timedelta | None:
 
 def complaints(error: Exception) -> Iterable[Complaint]:
     """What an error of this library tells."""
+    if isinstance(error, ConditionsInvalid):
+        return error.complaints
     return (Complaint(str(error), hint=error.hint),) if isinstance(error, PkiError) else ()

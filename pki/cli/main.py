@@ -7,7 +7,20 @@ from typing import Final, NoReturn
 import click
 
 from keynote.cli.program import Program
-from pki.cli import certpatch, export, init, issue, lint, listing, show
+from pki.cli import (
+    backup,
+    certpatch,
+    delegate,
+    delegations,
+    export,
+    init,
+    issue,
+    lint,
+    listing,
+    migrate,
+    restore,
+    show,
+)
 from pki.cli.common import complaints
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -29,12 +42,17 @@ def cli() -> None:
 
 
 _COMMANDS: Final = (
+    backup.command,
     certpatch.command,
+    delegate.command,
+    delegations.command,
     export.command,
     init.command,
     issue.command,
     lint.command,
     listing.command,
+    migrate.command,
+    restore.command,
     show.command,
 )
 for command in _COMMANDS:

@@ -17,32 +17,12 @@ packages=(
     libaudit1 libcap-ng0 libcurl3-nss libevent-core-2.1-7 libevent-pthreads-2.1-7
     libldap-2.5-0 libldns3 libselinux1 libunbound8
 )
+bash "$(dirname "$0")/../install.sh" "${packages[@]}"
+
 libreswan=/opt/interop-libreswan  # where its package is unpacked
-
-missing=()
-for package in "${packages[@]}"; do
-    status=$(dpkg-query --show --showformat='${db:Status-Abbrev}' "$package" 2>/dev/null || true)
-    [[ $status == ?i* ]] || missing+=("$package")
-done
-if ((${#missing[@]} == 0)) && [[ -x $libreswan/usr/libexec/ipsec/pluto ]]; then exit 0; fi
-
-# Maintainer scripts ask this file before they start a service.
-policy=/usr/sbin/policy-rc.d
-if [[ ! -e $policy ]]; then
-    trap 'rm -f "$policy"' EXIT
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod 755 "$policy"
-fi
-
-export DEBIAN_FRONTEND=noninteractive
-wait_for_lock=(-o DPkg::Lock::Timeout=120)
-apt-get "${wait_for_lock[@]}" update -qq
-if ((${#missing[@]})); then
-    apt-get "${wait_for_lock[@]}" install -qq --no-install-recommends "${missing[@]}" </dev/null
-fi
 if [[ ! -x $libreswan/usr/libexec/ipsec/pluto ]]; then
     fetched=$(mktemp -d) && chmod 755 "$fetched"
-    (cd "$fetched" && apt-get download -qq libreswan)
+    (cd "$fetched" && apt-get -o DPkg::Lock::Timeout=120 download -qq libreswan)
     dpkg --extract "$fetched"/libreswan_*.deb "$libreswan"
     rm -r "$fetched"
 fi

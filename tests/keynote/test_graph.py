@@ -198,7 +198,7 @@ def test_principals_that_depend_on_the_action() -> None:
     assert states(graph(session(text), Question({}, unknown={"boss"})))["(unknown)"] is State.MAY_HOLD
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(reference.ASSERTIONS, reference.ATTRIBUTES)
 def test_a_principal_has_authority_just_where_a_query_gives_it(
     assertions: list[reference.Assertion], attributes: dict[str, str]
@@ -322,7 +322,7 @@ GRAPHS = st.integers(1, 12).flatmap(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(GRAPHS)
 def test_nodes_have_room_and_edges_lead_down(shape: tuple[int, list[tuple[int, int]]]) -> None:
     count, links = shape

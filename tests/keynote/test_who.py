@@ -186,7 +186,7 @@ def possible(candidate: Candidate, way: int, facts: dict[str, str]) -> bool:
     return holds(clause.test, environment(facts, ["K"], RANKS))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(reference.ASSERTIONS, reference.ATTRIBUTES, st.sets(reference.NAMES, min_size=1, max_size=2))
 def test_it_lists_just_those_who_get_in(
     assertions: list[reference.Assertion], attributes: dict[str, str], unknown: set[str]

@@ -188,7 +188,10 @@ def certificate(
 
 SHA256 = hashes.SHA256()
 SHA256_WITH_RSA = bytes.fromhex("2a864886f70d01010b")
+SHA384_WITH_RSA = bytes.fromhex("2a864886f70d01010c")
 SHA1_WITH_RSA = bytes.fromhex("2a864886f70d010105")
+MD5_WITH_RSA = bytes.fromhex("2a864886f70d010104")
+_DIGESTS = {SHA1_WITH_RSA: hashes.SHA1(), MD5_WITH_RSA: hashes.MD5(), SHA384_WITH_RSA: hashes.SHA384()}
 UNKNOWN_WITH_RSA = bytes.fromhex("2a864886f70d01017f")
 
 
@@ -223,7 +226,6 @@ def tbs(certificate_der: bytes) -> bytes:
 def signed(to_be_signed: bytes, issuer: Issued, algorithm: bytes = SHA256_WITH_RSA) -> bytes:
     """Any bytes, signed as if they were a certificate."""
     assert isinstance(issuer.key, rsa.RSAPrivateKey)
-    digest = hashes.SHA1() if algorithm == SHA1_WITH_RSA else hashes.SHA256()
-    signature = issuer.key.sign(to_be_signed, padding.PKCS1v15(), digest)
+    signature = issuer.key.sign(to_be_signed, padding.PKCS1v15(), _DIGESTS.get(algorithm, SHA256))
     identifier = der.encode(der.SEQUENCE, der.encode(der.OBJECT_IDENTIFIER, algorithm) + b"\x05\x00")
     return der.encode(der.SEQUENCE, to_be_signed + identifier + der.encode(der.BIT_STRING, b"\0" + signature))

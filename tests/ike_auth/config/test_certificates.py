@@ -17,6 +17,7 @@ from ike_auth.config.isakmpd import parse
 from ike_auth.wire.identities import Identity
 from tests.pki import factory
 from tests.pki.factory import Issued
+from tests.pki.zoo import raw
 
 GATEWAY = Identity.fqdn("gw.example.org")
 PEER = """\
@@ -306,7 +307,7 @@ def test_directories_by_default_need_not_be_there() -> None:
     """Unless this machine runs isakmpd: then they are read."""
     if not Path("/etc/isakmpd").exists():
         store = load_keystore(parse(""))
-        assert (store.anchors, dict(store.own), store.crls, store.warnings) == ((), {}, (), ())
+        assert (store.anchors, dict(store.own), store.revocations.known(), store.warnings) == ((), {}, (), ())
 
 
 # --- revocation lists
@@ -319,21 +320,47 @@ def revocation_list(authority: Issued) -> bytes:
     return builder.sign(authority.key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
-def test_revocation_lists_are_read_and_said_to_be_unused(filled: Folder, authority: Issued) -> None:
+def test_revocation_lists(filled: Folder, authority: Issued) -> None:
     filled.put("crls/two.crl", 2 * revocation_list(authority))
     store = filled.load()
-    assert [crl.issuer for crl in store.crls] == 2 * [authority.certificate.subject]
-    assert [str(warning) for warning in store.warnings] == [
-        f"the revocation lists in `{filled.path}/crls` are read, but nothing checks them yet "
-        "(the registry of `Registry=` is asked at each handshake)",
-    ]
+    assert [one.issuer for one in store.revocations.known()] == ["/C=XX/O=Test/CN=Test CA"]
+    assert store.warnings == ()
 
 
 def test_broken_revocation_lists(filled: Folder, authority: Issued) -> None:
     filled.put("crls/broken.crl", revocation_list(authority)[:150])
     filled.put("crls/README", b"here be lists\n")
     (error,) = filled.errors()
-    assert error.startswith("`crls/broken.crl` holds a revocation list that cannot be read: ")
+    assert error.startswith("`crls/broken.crl`: revocation list cannot be read: ")
+
+
+def test_lists_that_are_required_and_not_there(filled: Folder, authority: Issued) -> None:
+    def warnings() -> list[str]:
+        text = DIRECTORIES.replace("CRL-directory", "CRL-check= require\nCRL-directory")
+        return list(map(str, load_keystore(parse(text, str(filled.path / "vpn"))).warnings))
+
+    (warning,) = warnings()
+    assert warning.startswith("`CRL-check= require`, and no revocation list in ")
+    assert "every certificate is refused" in warning
+    filled.put("crls/ca.crl", revocation_list(authority))
+    assert warnings() == []
+
+
+def test_who_may_sign_lists(filled: Folder, authority: Issued, gateway: Issued) -> None:
+    between = factory.authority("Between", authority, key="between")
+    filled.put("certs/between.crt", between.pem)
+    assert {it.subject for it in filled.load().issuers} == {"/C=XX/O=Test/CN=Test CA", "/C=XX/O=Test/CN=Between"}
+
+
+def test_authorities_of_version_1_are_for_legacy_peers(filled: Folder) -> None:
+    old = factory.authority("Old CA", key="old")
+    certificate = x509.load_der_x509_certificate(raw.version_1(old, old))
+    filled.put("ca/old.crt", certificate.public_bytes(Encoding.PEM), 0o644)
+    (error,) = filled.errors(PEER)
+    assert error.startswith("`ca/old.crt`: ")
+    assert "Allow-Legacy= LEGACY_CERTIFICATES" in error
+    store = filled.load(PEER.replace("ID= me", "Allow-Legacy= LEGACY_CERTIFICATES\nID= me"))
+    assert len(store.authorities.certificates) == len(store.authorities.legacy) == 1
 
 
 def test_keys_do_not_show(filled: Folder) -> None:

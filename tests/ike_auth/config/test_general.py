@@ -8,6 +8,7 @@ import pytest
 
 from ike_auth.config.isakmpd import parse
 from ike_auth.config.model import Certificates, General
+from pki.chain import RevocationPolicy
 from tests.ike_auth.config.reading import configuration, errors, warnings
 
 
@@ -106,6 +107,9 @@ CRL-directory= /x/crls/
 Private-key= /x/local.key
 Private-key-directory= /x/private/
 Registry= sqlite:////x/registry.db
+CRL-URLs= http://pki.example.org/ca.crl, https://[2001:db8::1]/other
+CRL-check= require
+Recheck-interval= 10
 """
     assert configuration(lines).certificates == Certificates(
         Path("/x/ca"),
@@ -113,9 +117,26 @@ Registry= sqlite:////x/registry.db
         Path("/x/crls"),
         Path("/x/local.key"),
         Path("/x/private"),
+        ("http://pki.example.org/ca.crl", "https://[2001:db8::1]/other"),
+        RevocationPolicy.REQUIRE,
+        10,
         "sqlite:////x/registry.db",
     )
     assert configuration("").certificates == Certificates()
+
+
+@pytest.mark.parametrize(
+    "url", ["pki.example.org/ca.crl", "file:///etc/ca.crl", "ldap://pki.example.org/ca", "http://"]
+)
+def test_revocation_lists_are_fetched_by_http_alone(url: str) -> None:
+    assert errors(f"[X509-certificates]\nCRL-URLs= {url}\n") == [
+        f"vpn:2: `CRL-URLs`: `{url}` is no http or https URL"
+    ]
+
+
+def test_lists_that_are_fetched_once_only() -> None:
+    lines = "[X509-certificates]\nCRL-URLs= http://x/ca.crl\nRecheck-interval= 0\n"
+    assert warnings(lines) == ["vpn:3: `CRL-URLs` are fetched once, at the start: `Recheck-interval` is 0"]
 
 
 def test_a_registry_is_a_url() -> None:

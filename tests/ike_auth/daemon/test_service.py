@@ -29,8 +29,10 @@ from ike_auth.authorization.requests import (
     Signed,
     TunnelAuthorized,
 )
+from ike_auth.authorization.revocations import Revocations
 from ike_auth.config import isakmpd
 from ike_auth.config.certificates import KeyStore
+from ike_auth.config.model import Configuration
 from ike_auth.crypto import authenticators
 from ike_auth.daemon import service, start
 from ike_auth.daemon.control import ControlClient, ControlSocket
@@ -109,6 +111,9 @@ class Script:
     at_close: Callable[[], None] = lambda: None
     flows_broken: bool = False
     closed: bool = False
+    configuration: Configuration = field(default_factory=lambda: isakmpd.parse(""))
+    changes: None = None
+    revocations: Revocations = field(default_factory=Revocations)
     happened: list[Any] = field(default_factory=list)
 
     def start(self, now: Now) -> list[Effect]:
@@ -214,6 +219,7 @@ class Keys:
     """A keystore with the keys of some identities."""
 
     keys: dict[Identity, Any] = field(default_factory=dict)
+    issuers: tuple[()] = ()
 
     def for_identity(self, identity: Identity) -> Any:
         return self.keys.get(identity)

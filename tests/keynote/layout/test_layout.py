@@ -192,7 +192,7 @@ def comments(text: str) -> list[str]:
     return sorted(line.partition("#")[2].strip() for line in text.splitlines() if "#" in line)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(policies())
 def test_it_means_the_same_keeps_comments_and_is_canonical(text: str) -> None:
     after = laid_out(text)
@@ -203,7 +203,7 @@ def test_it_means_the_same_keeps_comments_and_is_canonical(text: str) -> None:
         assert len(line) <= WIDTH or "#" in line or len(line.split()) <= 4 or '"' in line
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(reference.PROGRAMS, st.data())
 def test_white_space_makes_no_difference(program: reference.Program, data: st.DataObject) -> None:
     text = reference.program_text(program)

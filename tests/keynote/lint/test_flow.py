@@ -45,7 +45,7 @@ def all_hold(tests: tuple[reference.Test, ...], action: dict[str, str]) -> bool:
         return False
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(reference.PROGRAMS)
 def test_where_a_clause_holds_its_state_is_true(program: reference.Program) -> None:
     clauses = subject(program).clauses
@@ -70,7 +70,7 @@ def without(program: reference.Program, gone: set[int], count: Iterator[int]) ->
     return kept
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.tuples(reference.TESTS, reference.CLAUSE_VALUES | reference.PROGRAMS), min_size=2, max_size=6))
 def test_clauses_in_the_shadow_make_no_difference(program: reference.Program) -> None:
     found = subject(program)

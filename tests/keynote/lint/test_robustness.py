@@ -38,7 +38,7 @@ def test_the_collected_cases() -> None:
     assert laid_out > 100
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(reference.ASSERTIONS)
 def test_random_graphs(assertions: list[reference.Assertion]) -> None:
     text = "\n".join(map(reference.assertion_text, assertions))

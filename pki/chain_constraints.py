@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: ISC
+"""Name constraints (RFC 5280 4.2.1.10), stricter than the library, which passes over what it cannot compare.
+
+Constraints on names other than DNS, mail and IP cannot be checked: refused. And an authority that may issue for some
+kinds of names only is not thereby free to issue for the other kinds: those that IKE knows must be permitted.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from pki import distinguished_names
+from pki.chain_certificates import ChainError, ReadCertificate, Reason, extension
+from pki.errors import shown
+
+_KINDS = {
+    "FQDN": x509.DNSName,
+    "USER_FQDN": x509.RFC822Name,
+    "IPV4_ADDR": x509.IPAddress,
+    "IPV6_ADDR": x509.IPAddress,
+}
+
+_EMAIL_ADDRESS = NameOID.EMAIL_ADDRESS.dotted_string
+_Subtree = x509.DNSName | x509.RFC822Name | x509.IPAddress
+
+
+def check_constraints(authority: ReadCertificate, certificate: ReadCertificate) -> None:
+    """Whether `authority`, somewhere above, may issue for the names of `certificate`. Raises ChainError."""
+    constraints = extension(authority, x509.NameConstraints)
+    if constraints is None:
+        return
+    permitted = [_checkable(subtree, authority) for subtree in constraints.permitted_subtrees or ()]
+    excluded = [_checkable(subtree, authority) for subtree in constraints.excluded_subtrees or ()]
+    for identity in certificate.names if permitted else ():
+        if not any(isinstance(subtree, _KINDS[identity.kind]) for subtree in permitted):
+            raise _outside(authority, certificate, identity.value, "is constrained to other kinds of names")
+    for kind, value in _names(certificate):
+        allowed = [subtree for subtree in permitted if isinstance(subtree, kind)]
+        if allowed and not any(_within(value, subtree) for subtree in allowed):
+            raise _outside(authority, certificate, str(value), "is constrained to others")
+        if any(_within(value, subtree) for subtree in excluded if isinstance(subtree, kind)):
+            raise _outside(authority, certificate, str(value), "may not issue for it")
+
+
+def _checkable(subtree: x509.GeneralName, authority: ReadCertificate) -> _Subtree:
+    match subtree:
+        case x509.IPAddress():
+            return subtree
+        case x509.DNSName(value=value) if value and not value.startswith("."):
+            return subtree
+        case x509.RFC822Name(value=value) if value and not value.startswith("@") and not value.endswith("@"):
+            return subtree
+    text = f" `{shown(subtree.value)}`" if isinstance(subtree, x509.DNSName | x509.RFC822Name) else ""
+    raise ChainError(
+        Reason.NAME_CONSTRAINTS,
+        f"authority `{authority.subject}` has name constraints on {type(subtree).__name__}{text}, not checked here",
+        "only constraints on DNS, mail and IP names are supported, a domain without a dot before it",
+    )
+
+
+def _names(certificate: ReadCertificate) -> Iterator[tuple[type[_Subtree], object]]:
+    """Its subjectAltNames of the kinds that are checked, and where there is no mail address among them, those of its
+    subject."""
+    mail = False
+    for name in extension(certificate, x509.SubjectAlternativeName) or ():
+        if isinstance(name, x509.DNSName | x509.RFC822Name | x509.IPAddress):
+            mail = mail or isinstance(name, x509.RFC822Name)
+            yield type(name), name.value
+    for rdn in () if mail else distinguished_names.decode(certificate.subject_der):
+        for attribute in rdn:
+            if attribute.oid == _EMAIL_ADDRESS:
+                yield x509.RFC822Name, attribute.value.decode("ascii", "backslashreplace")
+
+
+def _within(value: object, subtree: _Subtree) -> bool:
+    match value, subtree:
+        case str(), x509.DNSName(value=domain):
+            return f".{value}".lower().endswith(f".{domain}".lower())
+        case str(), x509.RFC822Name(value=allowed):
+            return _mail_within(value, allowed)
+        case ipaddress.IPv4Address(), x509.IPAddress(value=ipaddress.IPv4Network() as network):
+            return value in network
+        case ipaddress.IPv6Address(), x509.IPAddress(value=ipaddress.IPv6Network() as network):
+            return value in network
+    return False
+
+
+def _mail_within(address: str, allowed: str) -> bool:
+    """`allowed` is a mailbox, a host, or with a dot before it all hosts of a domain but not the domain."""
+    if "@" in allowed:
+        (local, _, host), (allowed_local, _, allowed_host) = address.rpartition("@"), allowed.rpartition("@")
+        return local == allowed_local and host.lower() == allowed_host.lower()
+    host = address.rpartition("@")[2].lower()
+    return host.endswith(allowed.lower()) if allowed.startswith(".") else host == allowed.lower()
+
+
+def _outside(authority: ReadCertificate, certificate: ReadCertificate, name: str, why: str) -> ChainError:
+    return ChainError(
+        Reason.NAME_CONSTRAINTS,
+        f"certificate `{certificate.subject}` has the name `{shown(name)}`; authority `{authority.subject}` {why}",
+        "have the certificate issued by another authority, or for other names",
+    )
