@@ -2,7 +2,7 @@
 """The directory of a certification authority on disk.
 
 ca.toml            which directory this is, and what it writes into certificates (`settings`)
-registry.sqlite    everything issued; readable by gateways
+registry.sqlite    everything issued; readable by gateways. Not here where ca.toml has a registry's URL
 keys/              0700: one private key a file, 0600, named by the serial number of its certificate
 lock               held by whoever changes anything here
 """
@@ -19,10 +19,13 @@ from pki.keys import KeySigner
 from pki.keystore import Passphrase
 from pki.records import AuthorityRecord, Record
 from pki.registry import Registry
+from pki.registry_database import without_password
 from pki.settings import Settings
 
 _REGISTRY, _KEYS, _LOCK, _SETTINGS = "registry.sqlite", "keys", "lock", "ca.toml"
-_OURS = re.compile(r"keys|lock|ca\.toml|(?:registry\.sqlite|\.[0-9a-f]{40}\.registry)(?:-wal|-shm|-journal)?")
+_OURS = re.compile(
+    r"keys|lock|ca\.toml|\.ca\.toml\.new|(?:registry\.sqlite|\.[0-9a-f]{40}\.registry)(?:-wal|-shm|-journal)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +74,30 @@ class Directory:
         keystore.make_directory(self.path, 0o755)
         keystore.make_directory(self.keys, 0o700)
 
+    @property
+    def registry_url(self) -> str | Path:
+        """Where the registry is. Raises PkiError."""
+        return self.settings().registry or self.registry_path
+
+    @property
+    def registry_shown(self) -> str:
+        """The same without its password. Raises PkiError."""
+        return without_password(self.registry_url)
+
     def registry(self) -> Registry:
         """Open the registry. Raises PkiError where there is none, RegistryError."""
+        return Registry.open(self.existing_registry())
+
+    def existing_registry(self) -> str | Path:
+        """`registry_url`, of a registry that may be expected to be there. Raises PkiError where there is none."""
+        if url := self.settings().registry:
+            return url
         if not self.registry_path.is_file():
             raise PkiError(
                 f"`{self.path}` holds no authority",
                 "name its directory with --dir, or make one: keynote-pki init DIR",
             )
-        return Registry.open(self.registry_path)
+        return self.registry_path
 
     @contextlib.contextmanager
     def changing(self, *, wait: bool = True) -> Iterator[None]:
@@ -87,8 +106,9 @@ class Directory:
             yield
 
     def authority(self, registry: Registry) -> AuthorityRecord:
-        """The authority that issues here. Raises PkiError."""
-        authorities = registry.authorities()
+        """The authority that issues here; a registry may have those of other directories too. Raises PkiError."""
+        own = self.settings().id
+        authorities = [it for it in registry.authorities() if it.certificate.directory == own]
         if not authorities:
             raise PkiError(f"`{self.path}` holds no authority yet", f'keynote-pki init {self.path} --name "..."')
         return authorities[-1]

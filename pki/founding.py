@@ -4,6 +4,9 @@
 The registry is made under a hidden name, `.<serial>.registry`, and gets its own when everything else is there: until
 then the directory holds no authority. What fails takes back what it made. What is killed cannot, and leaves a hidden
 registry whose name tells which key files are its own; the next `init` removes them, and nothing else.
+
+A registry elsewhere has no hidden name: there the pending row tells, by the id in `ca.toml`, which stays for as long
+as such a row may be there. The next command undoes it, and the next `init` begins anew.
 """
 
 import contextlib
@@ -11,9 +14,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pki import keystore
+from pki import keystore, settings
 from pki.directory import Directory
-from pki.errors import KeystoreError, RegistryUnreachable
+from pki.errors import KeystoreError, PkiError, RegistryUnreachable
+from pki.registry import Registry
 
 _BESIDE = ("-wal", "-shm", "-journal")  # what SQLite keeps with a database
 
@@ -29,9 +33,10 @@ def whole_or_nothing(directory: Directory) -> Iterator[None]:
             try:
                 yield
             except BaseException:
-                if not directory.registry_path.exists():
+                if not _counts(directory):
                     # The lock is ours while we hold it: whoever waits for it looks whether it is still there.
-                    for path in (directory.settings_path, directory.lock_path):
+                    written = directory.settings_path
+                    for path in (written, settings.hidden_path(written), directory.lock_path):
                         if path.name not in before:
                             with contextlib.suppress(OSError):
                                 path.unlink()
@@ -44,6 +49,17 @@ def whole_or_nothing(directory: Directory) -> Iterator[None]:
             if is_new:
                 directory.path.rmdir()
         raise
+
+
+def _counts(directory: Directory) -> bool:
+    """Whether a registry knows of this directory, or may."""
+    if directory.registry_path.exists():
+        return True
+    try:
+        own = directory.settings()
+        return own.registry is not None and Registry.open(own.registry).knows(own.id)
+    except PkiError:
+        return True
 
 
 @contextlib.contextmanager

@@ -44,8 +44,15 @@ class Recovered:
     completed: bool  # else undone
 
 
-def initialize(path: Path, name: str, now: datetime.datetime, lifetime: datetime.timedelta | None = None) -> Record:
-    """Make a CA directory with a self-signed authority. Raises PkiError; then everything is as it was before."""
+def initialize(
+    path: Path,
+    name: str,
+    now: datetime.datetime,
+    lifetime: datetime.timedelta | None = None,
+    registry_url: str | None = None,
+) -> Record:
+    """Make a CA directory with a self-signed authority, its registry inside unless it is to be elsewhere. Raises
+    PkiError; then everything is as it was before."""
     subject = authority.authority_name(name)
     common_names = subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     key = keys.generate(profiles.CA.key)
@@ -58,14 +65,20 @@ def initialize(path: Path, name: str, now: datetime.datetime, lifetime: datetime
         authority_id = registry.reserve_authority(reservation)
         return _finish(directory, registry, authority_id, reservation, prepared, key, KeySigner(key), now)
 
+    new_settings = Settings.new(registry_url)
+    if registry_url is not None:
+        Registry.create(registry_url)  # a server that is not there is found before anything is made
     with founding.whole_or_nothing(directory):
         if not directory.settings_path.exists() and not directory.registry_path.exists():
-            settings.write(directory.settings_path, Settings.new())
-        if directory.registry_path.exists():
-            registry = Registry.create(directory.registry_path)
+            settings.write(directory.settings_path, new_settings)
+        elif registry_url is not None and registry_url != directory.settings().registry:
+            raise PkiError(f"`{path}` has another registry: {directory.registry_shown}", "choose a new directory")
+        if directory.settings().registry or directory.registry_path.exists():
+            registry = Registry.create(directory.registry_url)
             recover(directory, registry)
-            if existing := registry.authorities():
-                raise PkiError(f"`{path}` holds the authority `{existing[0].name}` already", "choose a new directory")
+            own = directory.settings().id
+            if existing := [it.name for it in registry.authorities() if it.certificate.directory == own]:
+                raise PkiError(f"`{path}` holds the authority `{existing[0]}` already", "choose a new directory")
             return fill(registry)
         with founding.hidden_registry(directory, prepared.serial) as hidden:
             record = fill(Registry.create(hidden))

@@ -9,7 +9,9 @@ crash leaves a temporary file that the registry knows of (`issuance`).
 import contextlib
 import fcntl
 import os
+import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -82,7 +84,7 @@ def make_directory(path: Path, mode: int) -> None:
     try:
         path.mkdir(mode=mode)
         path.chmod(mode)  # whatever the umask
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except FileExistsError:
         if not path.is_dir():
             raise KeystoreError(f"`{path}` is not a directory") from None
@@ -109,7 +111,7 @@ def write(path: Path, data: bytes, mode: int = 0o600) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             path.unlink()
@@ -134,7 +136,7 @@ def replace(path: Path, data: bytes, mode: int) -> None:
         raise KeystoreError(f"`{path}` cannot be written: {reason}") from error
     try:
         temporary.replace(target)
-        _sync_directory(target.parent)
+        sync_directory(target.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -150,9 +152,9 @@ def give_name(temporary: Path, path: Path) -> None:
             os.link(temporary, path)
         if not path.samefile(temporary):
             raise KeystoreError(f"`{path}` exists and is not overwritten", f"the new key is in `{temporary}`")
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
         os.unlink(temporary)
-        _sync_directory(temporary.parent)
+        sync_directory(temporary.parent)
     except OSError as error:
         raise KeystoreError(f"`{temporary}` cannot be moved to `{path}`: {error.strerror}") from error
 
@@ -164,7 +166,7 @@ def reveal(hidden: Path, path: Path) -> None:
     try:
         hidden.rename(path)
         try:
-            _sync_directory(path.parent)
+            sync_directory(path.parent)
         except OSError:
             path.rename(hidden)
             raise
@@ -172,11 +174,30 @@ def reveal(hidden: Path, path: Path) -> None:
         raise KeystoreError(f"`{path}` cannot be written: {error.strerror}") from error
 
 
+@contextlib.contextmanager
+def work_beside(path: Path) -> Iterator[Path]:
+    """A directory of nobody else's on the file system of `path`, for what is to get that name. It is gone when this
+    block has ended; who is killed leaves it, hidden. Raises KeystoreError."""
+    try:
+        work = tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise KeystoreError(f"`{path}` cannot be written: {error.strerror}") from error
+    try:
+        yield Path(work)
+    finally:
+        try:
+            shutil.rmtree(work)
+        except OSError as error:
+            raise KeystoreError(
+                f"`{work}` cannot be removed: {error.strerror}", "remove it: it may hold private keys"
+            ) from error
+
+
 def discard(path: Path) -> None:
     """Remove a file; fine if it is gone. Raises KeystoreError."""
     try:
         path.unlink(missing_ok=True)
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
         raise KeystoreError(f"`{path}` cannot be removed: {error.strerror}") from error
 
@@ -216,7 +237,8 @@ def _is_file_of_that_name(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _sync_directory(path: Path) -> None:
+def sync_directory(path: Path) -> None:
+    """The names in it are on the disk when this returns. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

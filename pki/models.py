@@ -13,6 +13,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -22,6 +23,8 @@ from pki.names import IdentityKind
 
 PENDING = "pending"
 ISSUED = "issued"
+_IS_PENDING = text(f"state = '{PENDING}'")
+_IS_UNNAMED = text("temporary_file IS NOT NULL")
 
 
 class UtcDateTime(TypeDecorator[datetime.datetime]):
@@ -76,10 +79,13 @@ class Certificate(Base):
         CheckConstraint("length(serial) = 40", name="serial_width"),
         CheckConstraint("(revoked_at IS NULL) = (revocation_reason IS NULL)", name="revoked_whole"),
         Index("ix_certificate_authority_id_revoked_at", "authority_id", "revoked_at"),
+        # Few rows, which each command looks for, among all those of a directory.
+        Index("ix_certificate_pending", "directory", sqlite_where=_IS_PENDING, postgresql_where=_IS_PENDING),
+        Index("ix_certificate_unnamed", "directory", sqlite_where=_IS_UNNAMED, postgresql_where=_IS_UNNAMED),
     )
 
     authority_id: Mapped[int] = mapped_column(ForeignKey("authority.id"), primary_key=True)
-    serial: Mapped[str] = mapped_column(String(40), primary_key=True)  # hex: 159 bits overflow an INTEGER
+    serial: Mapped[str] = mapped_column(String(40), primary_key=True, index=True)  # hex: 159 bits overflow an INTEGER
     state: Mapped[str] = mapped_column(String(8))
     profile: Mapped[str] = mapped_column(String(32), index=True)
     name: Mapped[str] = mapped_column(index=True)  # its first identity, an authority's common name
@@ -92,14 +98,14 @@ class Certificate(Base):
     key_sha256: Mapped[str] = mapped_column(String(64), index=True)  # hex, of the DER SubjectPublicKeyInfo
     der: Mapped[bytes | None] = mapped_column(LargeBinary)
     supersedes: Mapped[str | None] = mapped_column(ForeignKey("certificate.sha256"), index=True)
-    directory: Mapped[str] = mapped_column(String(32), index=True)  # the id of the CA directory that issued it
+    directory: Mapped[str] = mapped_column(String(32))  # the id of the CA directory that issued it
     key_file: Mapped[str | None]  # in that directory's keys; none: the key was never ours
     temporary_file: Mapped[str | None]  # there until the key file has its name
     revoked_at: Mapped[datetime.datetime | None] = mapped_column(UtcDateTime)
     revocation_reason: Mapped[str | None] = mapped_column(String(32))
 
     names: Mapped[list["SubjectAltName"]] = relationship(
-        order_by="SubjectAltName.position", cascade="all, delete-orphan", lazy="selectin"
+        order_by="SubjectAltName.position", cascade="all, delete-orphan"
     )
 
 

@@ -57,13 +57,12 @@ class Unfinished:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An issued certificate."""
+    """An issued certificate. All but the identities are columns of its row."""
 
     authority_id: int
     serial: str
     profile: str
     name: str
-    identities: tuple[Identity, ...]
     subject: str
     not_before: datetime.datetime
     not_after: datetime.datetime
@@ -76,6 +75,7 @@ class Record:
     key_file: str | None
     revoked_at: datetime.datetime | None
     revocation_reason: str | None
+    identities: tuple[Identity, ...]
 
     @property
     def certificate(self) -> x509.Certificate:

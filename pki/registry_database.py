@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The database under the registry: how it is opened, by whom it may be read, its transactions, its schema.
 
-SQLite in a file by default, else whatever the URL says. Connections are opened for each use: a file that took
+SQLite in a file by default, else PostgreSQL by its URL. Connections are opened for each use: a file that took
 another's place is seen at once, and a process that forks shares none.
 """
 
@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -19,50 +19,80 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from pki import models
-from pki.errors import RegistryError, RegistryUnreachable, SchemaUnknown
+from pki.errors import RegistryError, RegistryUnreachable, SchemaUnknown, shown
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-SCHEMA = "0002"  # the newest revision in migrations/, and the only one that this version reads and writes
+SCHEMA: Final = "0002"  # the newest revision in migrations/, and the only one that this version reads and writes
+EARLIER: Final = ("0001",)  # those before it, which `registry_migration` knows the way from
 
 Mode = Literal["ro", "rw", "rwc"]  # as SQLite has them: read only, read and write, and make it if need be
 _BUSY_SECONDS = {"ro": 1, "rw": 30, "rwc": 30}  # a daemon that only reads had better say no than wait
+_CONNECT_SECONDS = {"ro": 3, "rw": 10, "rwc": 10}
 
 # What BEGIN IMMEDIATE does for SQLite. Held to the end of the transaction; the number is ours alone.
-_LOCK = sa.text("SELECT pg_advisory_xact_lock(2704)")
+_LOCK = sa.text("SELECT set_config('lock_timeout', :milliseconds, true), pg_advisory_xact_lock(2704)")
+_LACKS_TABLE, _LACKS_RIGHT = "42P01", "42501"  # SQLSTATEs
+_HINTS = {
+    "sqlite": "is it there, readable with the -wal and -shm files beside it, and the disk not full?",
+    "postgresql": "does the server run, and does it know this user and database?",
+}
 
 
 class Database:
     """One database, opened to read or to write. Raises RegistryUnreachable for a URL that cannot be used."""
 
     def __init__(self, url: str | Path, mode: Mode) -> None:
-        path = _file(url)
-        self._engine = _other_engine(str(url), mode) if path is None else _sqlite_engine(path, mode)
-        self._file = None if mode == "ro" else path
+        self.file = file_of(url)  # None: it is none of SQLite's
+        if self.file is None:
+            engine = _postgresql_engine(str(url), mode)
+            # All that is read in one go is of one moment, as it is with SQLite.
+            self._reader: sa.Engine = engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            self._engine = self._reader if mode == "ro" else engine
+        else:
+            self._engine = self._reader = _sqlite_engine(self.file, mode)
+        self._mode = mode
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self._engine.dialect.name
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[sa.Connection]:
         """To read with few words. Raises RegistryUnreachable."""
-        with _clear_errors(), self._left_readable(), self._engine.connect() as connection:
+        with self._clear_errors(), self._left_readable(), self._reader.connect() as connection:
             yield connection
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
         """To read objects. Raises RegistryUnreachable."""
-        with _clear_errors(), self._left_readable(), Session(self._engine) as session:
+        with self._clear_errors(), self._left_readable(), Session(self._reader) as session:
             yield session
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Session]:
         """Holds the right to write from its first statement on: writers wait for each other, none fails halfway.
 
-        Raises RegistryUnreachable, and RegistryError for what the tables' constraints forbid."""
-        engine = self._engine.execution_options(immediate=True)
-        with _clear_errors(), self._left_readable(), Session(engine) as session, session.begin():
-            if engine.dialect.name == "postgresql":
-                session.execute(_LOCK)
-            yield session
+        Raises RegistryUnreachable, RegistryError for what the tables' constraints forbid, and SchemaUnknown, for a
+        registry may be migrated while a process that knows the old schema has it open."""
+        with self.altering() as connection:
+            check_schema(connection)
+            with Session(connection) as session, session.begin():
+                yield session
+
+    @contextlib.contextmanager
+    def altering(self, *, foreign_keys: bool = True) -> Iterator[sa.Connection]:
+        """A transaction for the schema itself, with the right to write. SQLite makes a table anew to alter it, and
+        needs `foreign_keys` off for that, before the transaction begins. Raises RegistryUnreachable."""
+        engine = self._engine.execution_options(immediate=True, foreign_keys=foreign_keys)
+        with self._clear_errors(), self._left_readable(), engine.begin() as connection:
+            if self.dialect == "postgresql":
+                connection.execute(_LOCK, {"milliseconds": str(_BUSY_SECONDS[self._mode] * 1000)})
+            yield connection
 
     @contextlib.contextmanager
     def _left_readable(self) -> Iterator[None]:
@@ -71,31 +101,56 @@ class Database:
         try:
             yield
         finally:
-            if self._file is not None:
+            if self.file is not None and self._mode != "ro":
                 with contextlib.suppress(OSError):  # a directory that we cannot write either
-                    mode = self._file.stat().st_mode & 0o777
+                    mode = self.file.stat().st_mode & 0o777
                     for suffix in ("-wal", "-shm"):
-                        os.close(os.open(f"{self._file}{suffix}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode))
+                        os.close(os.open(f"{self.file}{suffix}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode))
+
+    @contextlib.contextmanager
+    def _clear_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except exc.IntegrityError as error:
+            raise RegistryError(f"the registry refuses this: {_words(error)}") from error
+        except exc.DBAPIError as error:
+            hint = _HINTS[self.dialect]
+            if _sqlstate(error) == _LACKS_RIGHT:
+                hint = "whoever owns the tables has to GRANT that (docs/registry.md)"
+            raise RegistryUnreachable(f"the registry cannot be used: {_words(error)}", hint) from error
 
 
 def check_schema(connection: sa.Connection) -> None:
     """Raises SchemaUnknown for any revision but ours."""
-    try:
-        found = connection.scalars(sa.text("SELECT version_num FROM alembic_version")).all()
-    except (exc.OperationalError, exc.ProgrammingError) as error:
-        if "alembic_version" not in str(error.orig):
-            raise
-        raise SchemaUnknown("this database is no registry", "make one with `keynote-pki init DIR`") from error
+    found = revisions(connection)
     if found != [SCHEMA]:
+        earlier = len(found) == 1 and found[0] in EARLIER
         raise SchemaUnknown(
             f"the registry has schema {', '.join(found) or 'none'}, this version knows {SCHEMA} only",
-            "use the version that wrote it",
+            "bring it up to date with `keynote-pki migrate --dir DIR`"
+            if earlier
+            else "use the version that wrote it",
         )
+
+
+def revisions(connection: sa.Connection) -> list[str]:
+    """What Alembic wrote down: one revision, in a registry that is whole. Raises SchemaUnknown for no registry."""
+    try:
+        return [str(it) for it in connection.scalars(sa.text("SELECT version_num FROM alembic_version"))]
+    except (exc.OperationalError, exc.ProgrammingError) as error:
+        if _sqlstate(error) != _LACKS_TABLE and "no such table" not in str(error.orig):
+            raise
+        raise SchemaUnknown("this database is no registry", "make one with `keynote-pki init DIR`") from error
+
+
+def is_registry(connection: sa.Connection) -> bool:
+    """Whether there is one, of whatever version."""
+    return sa.inspect(connection).has_table("alembic_version")
 
 
 def make_schema(connection: sa.Connection) -> None:
     """Make the tables where there are none yet, in the transaction that is open."""
-    if sa.inspect(connection).has_table("alembic_version"):
+    if is_registry(connection):
         return
     from alembic import command  # slow to import, and needed once in the life of a registry
 
@@ -113,13 +168,21 @@ def migrations(connection: sa.Connection) -> "Config":
     return config
 
 
-def _file(url: str | Path) -> Path | None:
-    """The file of an SQLite database, which may be named by its path or by a URL."""
+def file_of(url: str | Path) -> Path | None:
+    """The file of an SQLite database, which may be named by its path or by a URL; None for another database."""
     if isinstance(url, Path):
         return url
     if url.startswith("sqlite:///"):
         return Path(url.removeprefix("sqlite:///"))
     return None if "://" in url else Path(url)
+
+
+def without_password(url: str | Path) -> str:
+    """The URL, or path, as it may be shown. Raises RegistryUnreachable for a URL that is none."""
+    if file_of(url) is not None:
+        return str(url)
+    made = _parsed(str(url))
+    return made.set(query={k: v for k, v in made.query.items() if k != "password"}).render_as_string()
 
 
 def _sqlite_engine(path: Path, mode: Mode) -> sa.Engine:
@@ -140,26 +203,44 @@ def _sqlite_engine(path: Path, mode: Mode) -> sa.Engine:
 
 def _begin(connection: sa.Connection) -> None:
     # The driver's own transactions begin late and leave DDL outside; these are ours from BEGIN to COMMIT.
-    immediate = connection.get_execution_options().get("immediate", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get("foreign_keys", True):
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("immediate", False) else "BEGIN")
 
 
-def _other_engine(url: str, mode: Mode) -> sa.Engine:
-    options = {"postgresql_readonly": True} if mode == "ro" else {}
-    try:
-        return sa.create_engine(url, poolclass=NullPool, execution_options=options)
-    except (exc.ArgumentError, ImportError) as error:
-        raise RegistryUnreachable(f"registry URL cannot be used: {error}") from error
-
-
-@contextlib.contextmanager
-def _clear_errors() -> Iterator[None]:
-    try:
-        yield
-    except exc.IntegrityError as error:
-        raise RegistryError(f"the registry refuses this: {error.orig}") from error
-    except exc.DBAPIError as error:
+def _postgresql_engine(url: str, mode: Mode) -> sa.Engine:
+    parsed = _parsed(url)
+    if parsed.drivername not in ("postgresql", "postgresql+psycopg"):
         raise RegistryUnreachable(
-            f"the registry cannot be used: {error.orig}",
-            "is it there, readable with the -wal and -shm files beside it, and the disk not full?",
+            f"registry URL cannot be used: `{shown(parsed.drivername)}` is not known here",
+            "write postgresql://USER@HOST/DATABASE, or the path of an SQLite file",
+        )
+    arguments = {} if "connect_timeout" in parsed.query else {"connect_timeout": _CONNECT_SECONDS[mode]}
+    try:
+        return sa.create_engine(
+            parsed.set(drivername="postgresql+psycopg"), poolclass=NullPool, connect_args=arguments
+        )
+    except ImportError as error:
+        raise RegistryUnreachable(
+            f"registry URL cannot be used: {error}", "install the driver: pip install 'keynote-ike[postgres]'"
         ) from error
+
+
+def _parsed(url: str) -> sa.URL:
+    try:
+        return sa.make_url(url)
+    except (exc.ArgumentError, ValueError):  # whose words may hold a part of the password
+        raise RegistryUnreachable(
+            "registry URL cannot be used: it is not of the form DATABASE://USER:PASSWORD@HOST:PORT/NAME",
+            "write what is no letter or digit of a password as %XX",
+        ) from None
+
+
+def _sqlstate(error: exc.DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)
+
+
+def _words(error: exc.DBAPIError) -> str:
+    """The driver's, in one line. They name users, servers and keys, never a password."""
+    return shown(" ".join(str(error.orig).split()))

@@ -2,7 +2,7 @@
 """`ca.toml` in a CA's directory: what belongs to this directory and not to the registry, which several may share.
 
 id = "5f0c…"                                        # 32 hex digits: which unfinished work in a registry is ours
-registry = "postgresql+psycopg://ca@db/registry"    # without it: registry.sqlite beside this file
+registry = "postgresql://ca@db/registry"            # without it: registry.sqlite beside this file
 crl_url = "http://pki.example.org/ca.crl"           # written into what is issued from now on
 ocsp_url = "http://pki.example.org/ocsp"
 issuer_url = "http://pki.example.org/ca.crt"
@@ -11,7 +11,7 @@ issuer_url = "http://pki.example.org/ca.crt"
 import json
 import secrets
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,13 +24,16 @@ class Settings:
     """Of one CA directory. A directory that has no `ca.toml`, from before there was one, has the empty id."""
 
     id: str = ""
-    registry: str | None = None
+    registry: str | None = field(default=None, repr=False)  # may hold a password
     crl_url: str | None = None
     ocsp_url: str | None = None
     issuer_url: str | None = None
 
     @classmethod
     def new(cls, registry: str | None = None) -> "Settings":
+        """Raises PkiError for what is no URL of a registry."""
+        if registry is not None:
+            _check_registry(registry)
         return cls(secrets.token_hex(16), registry)
 
 
@@ -44,21 +47,40 @@ def read(path: Path) -> Settings:
         raise PkiError(f"`{path}` cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PkiError(f"`{path}` is not TOML: {error}") from error
-    known = [field.name for field in fields(Settings)]
+    known = [it.name for it in fields(Settings)]
     for key, value in values.items():
         if key not in known:
             raise PkiError(f"`{path}` has an unknown key `{key}`", f"known are {', '.join(known)}")
         if not isinstance(value, str):
             raise PkiError(f"`{path}`: `{key}` is not a text", f'write {key} = "…"')
+        if key == "registry":
+            _check_registry(value)
         if key.endswith("_url") and urlsplit(value).scheme != "http":
             # Fetching it by https would need a certificate to be checked first, perhaps this one (RFC 5280 8).
             raise PkiError(f"`{path}`: `{key}` is no http URL", f'write {key} = "http://…"')
     return Settings(**values)
 
 
+def hidden_path(path: Path) -> Path:
+    """What it is called while it is written."""
+    return path.with_name(f".{path.name}.new")
+
+
+def _check_registry(url: str) -> None:
+    # A relative path would name another file for each directory that a command is typed in.
+    if not url.startswith(("postgresql://", "postgresql+psycopg://", "sqlite:////")):
+        raise PkiError(
+            "the registry's URL is none that is known here",
+            "write postgresql://USER@HOST/DATABASE, or sqlite:////PATH",
+        )
+
+
 def write(path: Path, settings: Settings) -> None:
-    """A new file, for its owner alone where it holds a registry's URL, which may hold a password. Raises
-    KeystoreError."""
-    named = ((field.name, getattr(settings, field.name)) for field in fields(Settings))
+    """A new file, there whole or not at all, for its owner alone where it holds a registry's URL, which may hold a
+    password. The caller holds the directory's lock. Raises KeystoreError."""
+    named = ((it.name, getattr(settings, it.name)) for it in fields(Settings))
     text = "".join(f"{name} = {json.dumps(value)}\n" for name, value in named if value is not None)
-    keystore.write(path, text.encode(), 0o600 if settings.registry else 0o644)
+    hidden = hidden_path(path)
+    keystore.discard(hidden)  # of somebody who was killed
+    keystore.write(hidden, text.encode(), 0o600 if settings.registry else 0o644)
+    keystore.reveal(hidden, path)

@@ -19,6 +19,7 @@ CONFINED = {
     "rich": ("keynote/cli", "pki/cli", "ike_auth/cli", "ike_auth/demo/"),
     "socket": ("ike_auth/daemon/", "ike_auth/demo/host.py", "ike_auth/demo/wiretap.py"),
     "asyncio": ("ike_auth/daemon/",),
+    "segno": ("pki/cli/qr.py",),
     "signal": ("ike_auth/daemon/", "ike_auth/demo/apart.py", "ike_auth/demo/host.py"),
     "time": ("ike_auth/daemon/",),
     "pyroute2": ("ike_auth/daemon/network/",),

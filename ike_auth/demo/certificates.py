@@ -34,7 +34,9 @@ def tell(stage: Stage) -> None:
     stage.narrator.say("Each machine is given its certificate and private key, and the certificate of the CA:")
     for host, lines in ((GATEWAY_A, None), (GATEWAY_B, 0), (IMPOSTOR, 0)):
         directory = stage.path(f"1-certificates/{host.name}")
-        stage.command("keynote-pki", "export", "isakmpd", host.fqdn, directory, "--dir", authority, lines=lines)
+        stage.command(
+            "keynote-pki", "export", host.fqdn, "--for", "isakmpd", directory, "--dir", authority, lines=lines
+        )
     stage.narrator.verdict("Four certificates of one CA. To a VPN that asks for no more than that, all are alike.")
 
 

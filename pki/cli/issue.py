@@ -95,4 +95,4 @@ def _issue(
         click.echo(f"it may also call itself {other}")
     click.echo(f"policies name it DN:{record.subject}")
     click.echo(f"serial {record.serial}")
-    click.echo(f"next: keynote-pki export isakmpd {record.name} DIR --dir {directory}")
+    click.echo(f"next: keynote-pki export {record.name} --for FORMAT DIR --dir {directory}")

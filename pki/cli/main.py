@@ -7,7 +7,20 @@ from typing import Final, NoReturn
 import click
 
 from keynote.cli.program import Program
-from pki.cli import certpatch, delegate, delegations, export, init, issue, lint, listing, show
+from pki.cli import (
+    backup,
+    certpatch,
+    delegate,
+    delegations,
+    export,
+    init,
+    issue,
+    lint,
+    listing,
+    migrate,
+    restore,
+    show,
+)
 from pki.cli.common import complaints
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -24,11 +37,12 @@ def cli() -> None:
     Start here:
       keynote-pki init ca --name "Example VPN CA"
       keynote-pki issue gateway gw.example.org --dir ca
-      keynote-pki export isakmpd gw.example.org /tmp/gw --dir ca
+      keynote-pki export gw.example.org --for isakmpd /tmp/gw --dir ca
     """
 
 
 _COMMANDS: Final = (
+    backup.command,
     certpatch.command,
     delegate.command,
     delegations.command,
@@ -37,6 +51,8 @@ _COMMANDS: Final = (
     issue.command,
     lint.command,
     listing.command,
+    migrate.command,
+    restore.command,
     show.command,
 )
 for command in _COMMANDS:

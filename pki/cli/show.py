@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from keynote.cli.program import print_json
-from pki import bundles, names
+from pki import names
+from pki.bundles import texts
 from pki.cli.common import as_json, current_time, found, in_directory, opened, record_data
 
 
@@ -27,11 +28,11 @@ def command(name: str, pem: bool, directory: Path, as_json: bool) -> None:
     now = current_time()
     record = found(registry, name)
     if as_json:
-        texts = {"pem": bundles.pem(record)} if pem else {}
-        print_json({**record_data(record, now), **texts})
+        more = {"pem": texts.pem(record.certificate)} if pem else {}
+        print_json({**record_data(record, now), **more})
         return
     if pem:
-        click.echo(bundles.pem(record), nl=False)
+        click.echo(texts.pem(record.certificate), nl=False)
         return
     subject = names.dn_from_keynote(record.subject)
     facts: list[tuple[str, str]] = [

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from cryptography import x509
 
-from pki import bundles, issuance, keystore, names, profiles
+from pki import issuance, keystore, names, profiles
+from pki.bundles import files, handover
+from pki.bundles.formats import FORMATS
+from pki.bundles.request import Request
 from pki.directory import Directory
 from pki.records import Record
 
@@ -65,7 +68,11 @@ class Authority:
         )
 
     def export(self, credential: Credential, path: Path) -> None:
-        """The files of `keynote-pki export isakmpd`: ca/ certs/ private/ crls/ below `path`."""
+        """The files of `keynote-pki export --for isakmpd`: ca/ certs/ private/ crls/ below `path`."""
+        self.hand_over(credential, "isakmpd", Request(), path)
+
+    def hand_over(self, credential: Credential, form: str, request: Request, path: Path) -> None:
+        """The files of `keynote-pki export --for FORM` below `path`."""
         signer = self.directory.signer(credential.record)
-        bundle = bundles.isakmpd(credential.record, self.directory.authority(self.directory.registry()), signer.key)
-        bundles.write(bundle, path)
+        given = handover.of(self.directory.registry(), credential.record, signer.key)
+        files.write(FORMATS[form].bundle(given, request), path)

@@ -1,14 +1,41 @@
 # SPDX-License-Identifier: ISC
 import itertools
+import os
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from pki import issuance, keys
 from pki.directory import Directory
-from tests.pki import factory
+from tests.pki import factory, postgresql
+from tests.pki.databases import Url
 from tests.pki.living import Ca
+from tests.pki.postgresql import Missing, Server
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server. Skips where there is none; with POSTGRESQL_REQUIRED=1 in the environment it fails."""
+    with ExitStack() as running:
+        try:
+            started = running.enter_context(postgresql.server())
+        except Missing as missing:
+            if os.environ.get("POSTGRESQL_REQUIRED") == "1":
+                pytest.fail(f"POSTGRESQL_REQUIRED=1, but {missing}")
+            pytest.skip(str(missing))
+        yield started
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Url:
+    """Where to make a registry, on each database that we have."""
+    if request.param == "sqlite":
+        return tmp_path / "registry.sqlite"
+    server: Server = request.getfixturevalue("server")
+    return server.url(server.new_database())
 
 
 @pytest.fixture

@@ -23,9 +23,9 @@ from pki.keys import KeySigner
 from pki.records import Record
 from pki.revocation import prepare_list
 from tests.pki import factory
+from tests.pki.databases import execute
 from tests.pki.factory import DAY, NOW
 from tests.pki.living import Ca
-from tests.pki.test_registry import sql
 
 T = TypeVar("T")
 
@@ -107,7 +107,7 @@ def test_an_honest_past(ca: Ca, gone: Record) -> None:
     ],
 )
 def test_an_edited_entry_is_named(ca: Ca, gone: Record, change: str) -> None:
-    sql(db(ca), f"UPDATE audit SET {change} WHERE sequence = 4")
+    execute(db(ca), f"UPDATE audit SET {change} WHERE sequence = 4")
     assert any("entry 4 (" in it and "is not what its hash is of" in it for it in found(ca))
 
 
@@ -120,7 +120,7 @@ def test_an_entry_that_was_edited_with_its_hash_is_betrayed_by_the_next(ca: Ca, 
 
 
 def test_a_removed_entry_is_named(ca: Ca, gone: Record) -> None:
-    sql(db(ca), "DELETE FROM audit WHERE sequence = 4")
+    execute(db(ca), "DELETE FROM audit WHERE sequence = 4")
     told = found(ca)
     assert told[:2] == [
         "entry 4 is missing",
@@ -133,26 +133,26 @@ def test_a_removed_entry_is_named(ca: Ca, gone: Record) -> None:
 
 
 def test_several_removed_entries_are_named(ca: Ca, gone: Record) -> None:
-    sql(db(ca), "DELETE FROM audit WHERE sequence IN (1, 2, 3)")
+    execute(db(ca), "DELETE FROM audit WHERE sequence IN (1, 2, 3)")
     assert "entries 1 to 3 are missing" in found(ca)
 
 
 def test_removed_and_renumbered(ca: Ca, gone: Record) -> None:
-    sql(db(ca), "DELETE FROM audit WHERE sequence = 4")
+    execute(db(ca), "DELETE FROM audit WHERE sequence = 4")
     for number in range(5, 9):
-        sql(db(ca), f"UPDATE audit SET sequence = {number - 1} WHERE sequence = {number}")
+        execute(db(ca), f"UPDATE audit SET sequence = {number - 1} WHERE sequence = {number}")
     assert [int(it.split()[1]) for it in found(ca) if "hash is of" in it] == [4, 5, 6, 7]
 
 
 def test_reordered_entries_are_named(ca: Ca, gone: Record) -> None:
     for old, new in ((2, 100), (3, 2), (100, 3)):
-        sql(db(ca), f"UPDATE audit SET sequence = {new} WHERE sequence = {old}")
+        execute(db(ca), f"UPDATE audit SET sequence = {new} WHERE sequence = {old}")
     assert [int(it.split()[1]) for it in found(ca) if "hash is of" in it] == [2, 3, 4]
 
 
 def test_an_inserted_entry_is_named(ca: Ca, gone: Record) -> None:
     for number in range(8, 4, -1):
-        sql(db(ca), f"UPDATE audit SET sequence = {number + 1} WHERE sequence = {number}")
+        execute(db(ca), f"UPDATE audit SET sequence = {number + 1} WHERE sequence = {number}")
     forge(ca, 5, "revoke", entries(ca)[2].subject, {"reason": "superseded"})
     told = [int(it.split()[1]) for it in found(ca) if "hash is of" in it]
     assert told == [6, 7, 8, 9]
@@ -188,14 +188,14 @@ def test_what_is_not_in_the_tables_cannot_be_added_to_the_end(ca: Ca, gone: Reco
     ],
 )
 def test_an_altered_certificate_is_named(ca: Ca, gone: Record, change: str, word: str) -> None:
-    sql(db(ca), f"UPDATE certificate SET {change} WHERE serial = '{gone.serial}'")
+    execute(db(ca), f"UPDATE certificate SET {change} WHERE serial = '{gone.serial}'")
     (told,) = found(ca)
     assert f"(serial {gone.serial})" in told
     assert word in told
 
 
 def test_altered_identities_are_named(ca: Ca, gone: Record) -> None:
-    sql(db(ca), f"UPDATE subject_alt_name SET value = 'x.example.org' WHERE serial = '{gone.serial}'")
+    execute(db(ca), f"UPDATE subject_alt_name SET value = 'x.example.org' WHERE serial = '{gone.serial}'")
     (told,) = found(ca)
     assert "its identities is `ID_FQDN x.example.org`, the certificate says `ID_FQDN gone.example.org`" in told
 
@@ -203,7 +203,9 @@ def test_altered_identities_are_named(ca: Ca, gone: Record) -> None:
 def test_a_certificate_that_was_put_in_anothers_place_is_named(ca: Ca, gone: Record) -> None:
     forged = factory.leaf(factory.authority(), "gone.example.org").der
     sha256 = hashlib.sha256(forged).hexdigest()
-    sql(db(ca), f"UPDATE certificate SET der = x'{forged.hex()}', sha256 = '{sha256}' WHERE serial = '{gone.serial}'")
+    execute(
+        db(ca), f"UPDATE certificate SET der = x'{forged.hex()}', sha256 = '{sha256}' WHERE serial = '{gone.serial}'"
+    )
     added, missing = found(ca)
     assert re.fullmatch(r"certificate `gone.example.org` \(serial .*\) is not in the log: it was added.*", added)
     assert missing.startswith(f"certificate `gone.example.org` {gone.sha256} of entry 2 is not there any more")
@@ -211,14 +213,14 @@ def test_a_certificate_that_was_put_in_anothers_place_is_named(ca: Ca, gone: Rec
 
 def test_a_removed_certificate_is_named(ca: Ca, gone: Record) -> None:
     for table in ("subject_alt_name", "certificate"):
-        sql(db(ca), f"DELETE FROM {table} WHERE serial = '{gone.serial}'")
+        execute(db(ca), f"DELETE FROM {table} WHERE serial = '{gone.serial}'")
     assert found(ca) == [
         f"certificate `gone.example.org` {gone.sha256} of entry 2 is not there any more, or is another"
     ]
 
 
 def test_an_authority_with_another_key_or_number_is_named(ca: Ca, gone: Record) -> None:
-    sql(db(ca), f"UPDATE authority SET key_sha256 = '{'0' * 64}', subject_der = x'3000', crl_number = 0")
+    execute(db(ca), f"UPDATE authority SET key_sha256 = '{'0' * 64}', subject_der = x'3000', crl_number = 0")
     assert found(ca) == [
         "authority `Example CA`: its row has another key than its certificate",
         "authority `Example CA`: its row has another subject than its certificate",
@@ -238,14 +240,14 @@ def test_an_authority_with_another_key_or_number_is_named(ca: Ca, gone: Record) 
     ],
 )
 def test_an_altered_delegation_is_named(ca: Ca, gone: Record, change: str, word: str) -> None:
-    sql(db(ca), f"UPDATE delegation SET {change}")
+    execute(db(ca), f"UPDATE delegation SET {change}")
     (told,) = found(ca)
     assert told.startswith("delegation 1")
     assert word in told
 
 
 def test_added_and_removed_delegations_are_named(ca: Ca, gone: Record) -> None:
-    sql(db(ca), "UPDATE delegation SET id = 2")
+    execute(db(ca), "UPDATE delegation SET id = 2")
     assert found(ca) == [
         "delegation 2 is not in the log: it was added",
         "delegation 1 of entry 6 is not there any more, or is another",
@@ -263,18 +265,18 @@ def test_added_and_removed_delegations_are_named(ca: Ca, gone: Record) -> None:
     ],
 )
 def test_an_altered_list_is_named(ca: Ca, gone: Record, change: str, word: str) -> None:
-    sql(db(ca), f"UPDATE crl SET {change} WHERE number = 2")
+    execute(db(ca), f"UPDATE crl SET {change} WHERE number = 2")
     assert any(word in it for it in found(ca))
 
 
 def test_a_removed_list_is_named(ca: Ca, gone: Record) -> None:
-    sql(db(ca), "DELETE FROM crl WHERE number = 1")
+    execute(db(ca), "DELETE FROM crl WHERE number = 1")
     assert found(ca) == ["revocation list 1 of authority 1 of entry 5 is not there any more"]
 
 
 def test_the_head_of_another_list_is_named(ca: Ca, gone: Record) -> None:
     columns = "audit_sequence, audit_hash, audit_signature"
-    sql(db(ca), f"UPDATE crl SET ({columns}) = (SELECT {columns} FROM crl WHERE number = 1) WHERE number = 2")
+    execute(db(ca), f"UPDATE crl SET ({columns}) = (SELECT {columns} FROM crl WHERE number = 1) WHERE number = 2")
     assert found(ca) == ["revocation list 2 of authority 1 keeps the head of another list"]
 
 
@@ -293,7 +295,7 @@ def test_a_chain_that_was_made_anew_is_betrayed_by_the_signed_head(ca: Ca, gone:
 
 
 def test_a_chain_that_was_cut_is_betrayed_by_the_signed_head(ca: Ca, gone: Record) -> None:
-    sql(db(ca), "DELETE FROM audit WHERE sequence > 5")
+    execute(db(ca), "DELETE FROM audit WHERE sequence > 5")
     assert "the log ends at entry 5, but revocation list 2 of authority 1 knows entry 8: it was cut" in found(ca)
 
 
@@ -307,7 +309,7 @@ def take_back(ca: Ca, *, revoked: str) -> auditing.KeptList:
         "DELETE FROM delegation",
         "UPDATE authority SET crl_number = 1",
     ):
-        sql(db(ca), statement)
+        execute(db(ca), statement)
     return auditing.kept_list(auditing.pem(made), "file list.pem")
 
 

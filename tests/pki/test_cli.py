@@ -90,7 +90,7 @@ def test_the_first_five_minutes(run: Run, tmp_path: Path) -> None:
     assert "identity  ID_FQDN gw.example.org\n" in shown
     assert "RFC 4514  CN=gw.example.org,O=Example,C=DE\n" in shown
 
-    exported = run("keynote-pki export isakmpd gw.example.org out -d ca")
+    exported = run("keynote-pki export gw.example.org --for isakmpd out -d ca")
     assert exported.out.split() == [
         "out/ca/example-vpn-ca.crt",
         "out/certs/gw.example.org.crt",
@@ -121,7 +121,7 @@ def test_every_command_speaks_json(run: Run) -> None:
         "a@x.org",
         "gw.example.org",
     ]
-    exported = run("keynote-pki export isakmpd gw.example.org out -d ca --json").json
+    exported = run("keynote-pki export gw.example.org --for isakmpd out -d ca --json").json
     assert exported["serial"] == issued["serial"]
     assert exported["files"][-1] == "out/private/local.key"
     pem = run("keynote-pki show gw.example.org -d ca --json --pem").json["pem"]
@@ -175,8 +175,8 @@ def test_help_and_version(run: Run) -> None:
         ("keynote-pki issue gateway 'Example VPN CA'", "is not a host name"),
         ("keynote-pki show nobody.example.org", "no certificate `nobody.example.org` was issued here"),
         ("keynote-pki show ''", "no certificate `` was issued here"),
-        ("keynote-pki export isakmpd nobody out", "no certificate `nobody` was issued here"),
-        ("keynote-pki export isakmpd 'Example VPN CA' out", "`Example VPN CA` is an authority, not a peer"),
+        ("keynote-pki export nobody --for isakmpd out", "no certificate `nobody` was issued here"),
+        ("keynote-pki export 'Example VPN CA' --for isakmpd out", "`Example VPN CA` is an authority, not a peer"),
         ("keynote-pki init ca --name Other", "holds the authority `Example VPN CA` already"),
         ("keynote-pki init . --name Other", "is not empty: it holds `ca`"),
         ("keynote-pki init new --name ''", "cannot be an authority's name"),
@@ -207,7 +207,13 @@ def test_refused_with_a_clear_error_and_nothing_changed(ca: Run, tmp_path: Path,
         ("keynote-pki issue gateway a --ipp 192.0.2.1", "--ipp"),
         ("keynote-pki init ca2", "--name"),
         ("keynote-pki show", "NAME"),
-        ("keynote-pki export isakmpd a", "DIR"),
+        ("keynote-pki export a --for isakmpd", "missing argument `DIR`"),
+        ("keynote-pki export a out", "missing option `--for`, one of android, apple, isakmpd, "),
+        ("keynote-pki export a --for isakmpd -o out", "isakmpd is a directory of files"),
+        ("keynote-pki export a --for p12 out -o file", "two places for one thing"),
+        ("keynote-pki export a --for pem out --compat legacy", "--compat means nothing to pem"),
+        ("keynote-pki export a --for pem out --password-file p", "--password-file means nothing to pem"),
+        ("keynote-pki export a --for p12 out --qr", "--qr goes with --for android"),
     ],
 )
 def test_wrong_usage(ca: Run, tmp_path: Path, line: str, message: str) -> None:
@@ -220,7 +226,7 @@ def test_wrong_usage(ca: Run, tmp_path: Path, line: str, message: str) -> None:
     assert snapshot(tmp_path) == before
 
 
-@pytest.mark.parametrize("line", ["keynote-pki", "keynote-pki issue", "keynote-pki export"])
+@pytest.mark.parametrize("line", ["keynote-pki", "keynote-pki issue"])
 def test_a_command_without_its_command_shows_help(run: Run, line: str) -> None:
     done = run(line)
     assert (done.status, done.out) == (2, "")
@@ -276,9 +282,9 @@ def test_the_directory_comes_from_the_environment_or_is_here(run: Run, monkeypat
 
 def test_export_to_where_something_is(ca: Run, tmp_path: Path) -> None:
     ca("keynote-pki issue gateway gw.example.org")
-    assert ca("keynote-pki export isakmpd gw.example.org out").status == 0
+    assert ca("keynote-pki export gw.example.org --for isakmpd out").status == 0
     before = snapshot(tmp_path)
-    again = ca("keynote-pki export isakmpd gw.example.org out")
+    again = ca("keynote-pki export gw.example.org --for isakmpd out")
     assert again.status == 1
     assert "exists and is not overwritten" in again.err
     assert snapshot(tmp_path) == before

@@ -15,10 +15,10 @@ from pki.keys import KeySigner
 from pki.registry import Registry
 from pki.revocation import Entry, ListRecord, prepare_list
 from tests.pki import factory
+from tests.pki.databases import execute
 from tests.pki.factory import DAY, NOW
 from tests.pki.living import Ca
 from tests.pki.openssl_tool import openssl
-from tests.pki.test_registry import sql
 
 ROOT = Path(__file__).parent.parent.parent
 SECOND = datetime.timedelta(seconds=1)
@@ -168,13 +168,13 @@ def test_a_clock_that_went_back_makes_no_list(ca: Ca) -> None:
 
 
 def test_nobody_makes_lists_for_a_foreign_authority(ca: Ca) -> None:
-    sql(ca.directory.registry_path, 'UPDATE authority SET "foreign" = 1')
+    execute(ca.directory.registry_path, 'UPDATE authority SET "foreign" = 1')
     with pytest.raises(RegistryError, match="`Example CA` is not ours"):
         ca.make(NOW)
 
 
 def test_a_retired_authority_goes_on(ca: Ca) -> None:
-    sql(ca.directory.registry_path, "UPDATE authority SET retired_at = '2026-11-01 00:00:00.000000'")
+    execute(ca.directory.registry_path, "UPDATE authority SET retired_at = '2026-11-01 00:00:00.000000'")
     assert ca.make(NOW).number == 1
 
 

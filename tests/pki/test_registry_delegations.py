@@ -2,7 +2,6 @@
 """Delegations in the registry: recorded with their certificate and in the audit log; and what counts for a daemon."""
 
 import hashlib
-import sqlite3
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,23 +13,19 @@ from pki import registry_delegations
 from pki.delegation_records import DelegationRecord, Draft
 from pki.errors import RegistryError
 from pki.registry import Registry
-from tests.pki import factory
+from tests.pki import databases, factory
+from tests.pki.databases import Url
 from tests.pki.factory import DAY, NOW
-from tests.pki.test_registry import DER, reservation, sql
+from tests.pki.test_registry import DER, reservation
 
 CA, GATEWAY = "DN:/O=Test/CN=ca.example.org", "DN:/O=Test/CN=gw.example.org"
 DRAFT = Draft("POLICY", GATEWAY, "true;", "for the tests", f'Authorizer: "POLICY"\nLicensees: "{GATEWAY}"\n', None)
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "registry.sqlite"
-
-
-@pytest.fixture
-def registry(path: Path) -> Registry:
+def registry(url: Url) -> Registry:
     """A registry with one authority."""
-    made = Registry.create(path)
+    made = Registry.create(url)
     authority = made.reserve_authority(reservation("ca.example.org", 99, profile="ca"))
     made.confirm(authority, f"{99:040x}", b"an authority's", NOW)
     return made
@@ -45,19 +40,18 @@ def issue(registry: Registry, *drafts: Draft, serial: int = 1, **changes: object
     return hashlib.sha256(der).hexdigest()
 
 
-def entries(path: Path) -> list[tuple[str, str]]:
-
-    with sqlite3.connect(path) as connection:
-        found = connection.execute("SELECT action, subject FROM audit ORDER BY sequence").fetchall()
-    connection.close()
-    return found
+def entries(url: Url) -> list[tuple[str, str]]:
+    return [
+        (action, subject)
+        for action, subject in databases.rows(url, "SELECT action, subject FROM audit ORDER BY sequence")
+    ]
 
 
 def numbers(records: tuple[DelegationRecord, ...]) -> list[int]:
     return [record.number for record in records]
 
 
-def test_what_is_recorded_comes_back(registry: Registry, path: Path) -> None:
+def test_what_is_recorded_comes_back(registry: Registry, url: Url) -> None:
     draft = replace(DRAFT, not_after=NOW + DAY, assertion='Authorizer: "POLICY"\nComment: f\xc3\xbcr\n')
     made = registry.delegations.add(draft, NOW)
     assert made.number == 1
@@ -66,7 +60,7 @@ def test_what_is_recorded_comes_back(registry: Registry, path: Path) -> None:
     assert (made.authorizer, made.licensee, made.assertion) == ("POLICY", GATEWAY, draft.assertion)
     assert (made.comment, made.conditions, made.created_at) == ("for the tests", "true;", NOW)
     assert (made.not_after, made.certificate, made.revoked_at) == (NOW + DAY, None, None)
-    assert entries(path)[-1] == ("delegate", "1")
+    assert entries(url)[-1] == ("delegate", "1")
 
 
 def test_standing(registry: Registry) -> None:
@@ -76,12 +70,12 @@ def test_standing(registry: Registry) -> None:
     assert registry.delegations.revoke(1, "left", NOW).standing(NOW + 2 * DAY) == "revoked"
 
 
-def test_a_revocation_is_said_once_with_its_reason(registry: Registry, path: Path) -> None:
+def test_a_revocation_is_said_once_with_its_reason(registry: Registry, url: Url) -> None:
     registry.delegations.add(DRAFT, NOW)
     revoked = registry.delegations.revoke(1, "project ended", NOW + DAY)
     assert (revoked.revoked_at, revoked.revocation_reason) == (NOW + DAY, "project ended")
     assert registry.delegations.get(1) == revoked
-    assert entries(path)[-1] == ("revoke-delegation", "1")
+    assert entries(url)[-1] == ("revoke-delegation", "1")
     with pytest.raises(RegistryError, match="revoked on 2026-11-02 already"):
         registry.delegations.revoke(1, "again", NOW)
     with pytest.raises(RegistryError, match="no delegation 2"):
@@ -98,14 +92,14 @@ def test_numbers_and_entries_go_up(registry: Registry) -> None:
 # --- together with a certificate
 
 
-def test_a_certificate_and_its_delegations_are_there_together(registry: Registry, path: Path) -> None:
+def test_a_certificate_and_its_delegations_are_there_together(registry: Registry, url: Url) -> None:
     sha256 = issue(registry, DRAFT, DRAFT)
     assert [record.certificate for record in registry.delegations.all()] == [sha256, sha256]
-    assert entries(path)[-3:] == [("issue", sha256), ("delegate", "1"), ("delegate", "2")]
+    assert entries(url)[-3:] == [("issue", sha256), ("delegate", "1"), ("delegate", "2")]
 
 
-def test_or_neither_is(registry: Registry, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = entries(path)
+def test_or_neither_is(registry: Registry, url: Url, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = entries(url)
 
     def fails(*_: object) -> None:
         raise OSError("the disk is full")
@@ -115,17 +109,17 @@ def test_or_neither_is(registry: Registry, path: Path, monkeypatch: pytest.Monke
         issue(registry, DRAFT)
     assert registry.find("gw.example.org") == ()
     assert registry.delegations.all() == ()
-    assert entries(path) == before
+    assert entries(url) == before
 
 
-def test_they_are_revoked_together(registry: Registry, path: Path) -> None:
+def test_they_are_revoked_together(registry: Registry, url: Url) -> None:
     sha256 = issue(registry, DRAFT, DRAFT)
     registry.delegations.add(DRAFT, NOW)
     registry.delegations.revoke(1, "earlier", NOW)
     (certificate,) = registry.find(sha256)
     registry.revoke(certificate.authority_id, certificate.serial, "keyCompromise", NOW + DAY)
     assert [record.revocation_reason for record in registry.delegations.all()] == ["earlier", "keyCompromise", None]
-    assert entries(path)[-1] == ("revoke-delegation", "2")
+    assert entries(url)[-1] == ("revoke-delegation", "2")
 
 
 # --- what a daemon sees
@@ -142,7 +136,7 @@ def test_what_is_in_force(registry: Registry) -> None:
     assert (found.left_out, found.until) == ((), None)
 
 
-def test_a_name_delegates_while_a_certificate_bears_it(registry: Registry, path: Path) -> None:
+def test_a_name_delegates_while_a_certificate_bears_it(registry: Registry, url: Url) -> None:
     registry.delegations.add(replace(DRAFT, authorizer=GATEWAY, licensee="DN:/CN=other"), NOW)
     found = registry.delegations.in_force(NOW)
     assert found.records == ()
@@ -159,11 +153,13 @@ def test_a_name_delegates_while_a_certificate_bears_it(registry: Registry, path:
     assert registry.delegations.unchanged(found, end + DAY) is None
     assert registry.delegations.in_force(end + DAY).records == ()
 
-    sql(path, "UPDATE certificate SET revoked_at = created, revocation_reason = 'x'".replace("created", "issued_at"))
+    databases.execute(
+        url, "UPDATE certificate SET revoked_at = created, revocation_reason = 'x'".replace("created", "issued_at")
+    )
     assert registry.delegations.in_force(NOW).records == ()
 
 
-def test_a_key_delegates_unless_its_certificates_are_revoked(registry: Registry, path: Path) -> None:
+def test_a_key_delegates_unless_its_certificates_are_revoked(registry: Registry, url: Url) -> None:
     key = factory.ec_key().public_key()
     principal = keynote.key_principal(key)
     registry.delegations.add(replace(DRAFT, authorizer=principal), NOW)
@@ -174,9 +170,9 @@ def test_a_key_delegates_unless_its_certificates_are_revoked(registry: Registry,
     issue(registry, serial=1, key_sha256=sha256)
     issue(registry, serial=2, key_sha256=sha256, name="b.example.org", identities=())
     revoke = "UPDATE certificate SET revoked_at = issued_at, revocation_reason = 'x' WHERE serial = '{}'"
-    sql(path, revoke.format(f"{1:040x}"))
+    databases.execute(url, revoke.format(f"{1:040x}"))
     assert numbers(registry.delegations.in_force(NOW).records) == [1]
-    sql(path, revoke.format(f"{2:040x}"))
+    databases.execute(url, revoke.format(f"{2:040x}"))
     found = registry.delegations.in_force(NOW)
     assert found.records == ()
     assert "revoked" in found.left_out[0][1]
@@ -198,7 +194,7 @@ def test_the_stamp_tells_that_something_was_done(registry: Registry) -> None:
     assert registry.delegations.unchanged(later, NOW) is None
 
 
-def test_another_registry_in_its_place_is_seen(registry: Registry, path: Path, tmp_path: Path) -> None:
+def test_another_registry_in_its_place_is_seen(registry: Registry, url: Url, tmp_path: Path) -> None:
     registry.delegations.add(DRAFT, NOW)
     found = registry.delegations.in_force(NOW)
     other = Registry.create(tmp_path / "other.sqlite")
@@ -217,9 +213,9 @@ def test_an_empty_registry_is_one(tmp_path: Path) -> None:
     assert empty.delegations.unchanged(found, NOW) is None
 
 
-def test_reading_takes_no_more_than_the_right_to_read(registry: Registry, path: Path) -> None:
+def test_reading_takes_no_more_than_the_right_to_read(registry: Registry, url: Url) -> None:
     registry.delegations.add(DRAFT, NOW)
-    reader = Registry.open_read_only(path)
+    reader = Registry.open_read_only(url)
     found = reader.delegations.in_force(NOW)
     assert numbers(found.records) == [1]
     assert reader.delegations.unchanged(found, NOW) is found

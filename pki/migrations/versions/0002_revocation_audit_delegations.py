@@ -5,6 +5,7 @@ import sqlalchemy as sa
 from alembic import op
 from cryptography import x509
 
+from pki.errors import RegistryError
 from pki.keys import key_sha256
 
 revision = "0002"
@@ -73,6 +74,9 @@ def _alter_authority() -> None:
     op.execute("UPDATE authority SET issuer_id = id")  # until now each signed itself
     with op.batch_alter_table("authority") as batch:
         batch.alter_column("issuer_id", existing_type=sa.Integer(), nullable=False)
+        batch.alter_column("key_sha256", existing_type=sa.String(64), server_default=None)
+        batch.alter_column("foreign", existing_type=sa.Boolean(), server_default=None)
+        batch.alter_column("crl_number", existing_type=sa.Integer(), server_default=None)
         batch.create_foreign_key("fk_authority_issuer_id", "authority", ["issuer_id"], ["id"])
         batch.create_index("ix_authority_key_sha256", ["key_sha256"])
 
@@ -84,29 +88,39 @@ def _alter_certificate() -> None:
         batch.add_column(sa.Column("supersedes", sa.String(64), nullable=True))
         batch.add_column(sa.Column("directory", sa.String(32), nullable=False, server_default=""))
     op.execute("UPDATE certificate SET issued_at = not_before")
-    op.execute("UPDATE certificate SET revocation_reason = 'unspecified' WHERE revoked_at IS NOT NULL")
+    op.execute(
+        "UPDATE certificate SET revocation_reason = 'unspecified' "
+        "WHERE revoked_at IS NOT NULL AND revocation_reason IS NULL"
+    )
     op.execute("UPDATE certificate SET revocation_reason = NULL WHERE revoked_at IS NULL")
     _fill_keys()
     with op.batch_alter_table("certificate") as batch:
         batch.alter_column("issued_at", existing_type=sa.DateTime(), nullable=False)
+        batch.alter_column("key_sha256", existing_type=sa.String(64), server_default=None)
+        batch.alter_column("directory", existing_type=sa.String(32), server_default=None)
         batch.create_foreign_key("fk_certificate_supersedes", "certificate", ["supersedes"], ["sha256"])
         batch.create_check_constraint(
             op.f("ck_certificate_revoked_whole"), "(revoked_at IS NULL) = (revocation_reason IS NULL)"
         )
-        for column in ("profile", "key_sha256", "supersedes", "directory"):
+        for column in ("profile", "serial", "key_sha256", "supersedes"):
             batch.create_index(f"ix_certificate_{column}", [column])
         batch.create_index("ix_certificate_authority_id_revoked_at", ["authority_id", "revoked_at"])
+    for name, condition in (("pending", "state = 'pending'"), ("unnamed", "temporary_file IS NOT NULL")):
+        where = sa.text(condition)
+        op.create_index(
+            f"ix_certificate_{name}", "certificate", ["directory"], sqlite_where=where, postgresql_where=where
+        )
 
 
 def _fill_keys() -> None:
     connection = op.get_bind()
     rows = connection.execute(sa.text("SELECT authority_id, serial, der FROM certificate WHERE der IS NOT NULL"))
     for authority_id, serial, certificate in rows.all():
-        values = {
-            "key": key_sha256(x509.load_der_x509_certificate(bytes(certificate)).public_key()),
-            "authority": authority_id,
-            "serial": serial,
-        }
+        try:
+            key = x509.load_der_x509_certificate(bytes(certificate)).public_key()
+        except (ValueError, TypeError) as error:
+            raise RegistryError(f"the certificate with serial number {serial} cannot be read: {error}") from error
+        values = {"key": key_sha256(key), "authority": authority_id, "serial": serial}
         connection.execute(
             sa.text("UPDATE certificate SET key_sha256 = :key WHERE authority_id = :authority AND serial = :serial"),
             values,

@@ -34,7 +34,9 @@ from ike_auth.wire.identities import Identity
 from keynote import recorded
 from keynote.complaints import Place
 from keynote.diff import Comparer
-from pki import bundles, issuance, names, profiles
+from pki import issuance, names, profiles
+from pki.bundles import files, handover, isakmpd
+from pki.bundles.request import Request
 from pki.chain import TrustAnchors
 from pki.directory import Directory
 from tests.ike_auth.authorization.requests import (
@@ -346,8 +348,8 @@ def test_those_of_two_daemons_with_certificates_too(stage: Stage) -> None:
     issuance.initialize(authority.path, AUTHORITY, today, None)
     for host, other, calls in ((GATEWAY_B, GATEWAY_A, False), (GATEWAY_A, GATEWAY_B, True)):
         record = issuance.issue(authority, profiles.GATEWAY, (names.identity(host.fqdn),), today, None)
-        bundle = bundles.isakmpd(record, authority.authority(authority.registry()), authority.signer(record).key)
-        bundles.write(bundle, stage.path(host.name))
+        given = handover.of(authority.registry(), record, authority.signer(record).key)
+        files.write(isakmpd.make(given, Request()), stage.path(host.name))
         proof = configurations.Certificates(host.name, authority.registry_path)
         text = configurations.gateway(host, proof, calls=calls)
         stage.write(f"{host.name}.conf", recording(text, f"{host.name}.decisions"))

@@ -10,7 +10,10 @@ from ike_auth import assembly
 from ike_auth.demo import attacker, configurations, directory, policies
 from ike_auth.demo.hosts import AUTHORITY, GATEWAY_A, GATEWAY_B, IMPOSTOR
 from ike_auth.wire.identities import Identity
-from pki import bundles, issuance, names, profiles
+from pki import issuance, names, profiles
+from pki.bundles import handover, isakmpd
+from pki.bundles.files import write
+from pki.bundles.request import Request
 from pki.directory import Directory
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -22,8 +25,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     authority = Directory(path / "authority")
     issuance.initialize(authority.path, AUTHORITY, NOW, None)
     record = issuance.issue(authority, profiles.GATEWAY, (names.identity(IMPOSTOR.fqdn),), NOW, None)
-    bundle = bundles.isakmpd(record, authority.authority(authority.registry()), authority.signer(record).key)
-    bundles.write(bundle, path / "impostor")
+    given = handover.of(authority.registry(), record, authority.signer(record).key)
+    write(isakmpd.make(given, Request()), path / "impostor")
     proof = configurations.Certificates("impostor", authority.registry_path)
     directory.write(path / "impostor.conf", configurations.gateway(IMPOSTOR, proof, calls=True))
     directory.write(path / "impostor.kn", policies.by_certificate(GATEWAY_B))

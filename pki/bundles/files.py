@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: ISC
-"""What a peer is handed: files as its software expects them. A bundle is a value; `write` puts it on disk."""
+"""Files as a value, and how they get on the disk: all of them or none, and none in the place of another."""
 
 import contextlib
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from pki import keystore
 from pki.errors import KeystoreError
-from pki.keys import PrivateKey
-from pki.records import AuthorityRecord, Record
 
-PUBLIC, SECRET = 0o644, 0o600
+PUBLIC, SECRET, PROGRAM = 0o644, 0o600, 0o755
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,39 +23,11 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Files, the directories they need, and links (name, target) beside them."""
+    """Files, the directories they need (name, mode), and links (name, target) beside them."""
 
-    directories: tuple[tuple[str, int], ...]
     files: tuple[File, ...]
+    directories: tuple[tuple[str, int], ...] = ()
     links: tuple[tuple[str, str], ...] = ()
-
-
-def isakmpd(record: Record, authority: AuthorityRecord, key: PrivateKey) -> Bundle:
-    """`ca/ certs/ private/ crls/`, as isakmpd finds them below /etc/isakmpd.
-
-    It looks for its private key as private/<identity>, then as private/local.key: the second is a link to the first,
-    so that there is one copy of the key to guard and to replace.
-    """
-    identity = record.identities[0].value
-    own_key = f"private/{identity}"
-    return Bundle(
-        directories=(("ca", 0o755), ("certs", 0o755), ("crls", 0o755), ("private", 0o700)),
-        files=(
-            File(
-                f"ca/{_file_name(authority.name)}.crt",
-                pem(authority.certificate).encode(),
-                shared=True,
-            ),
-            File(f"certs/{identity}.crt", pem(record).encode()),
-            File(own_key, keystore.pem(key, traditional=True), SECRET),
-        ),
-        links=() if identity == "local.key" else (("private/local.key", identity),),
-    )
-
-
-def pem(record: Record) -> str:
-    """The certificate in PEM."""
-    return record.certificate.public_bytes(Encoding.PEM).decode("ascii")
 
 
 def write(bundle: Bundle, directory: Path) -> tuple[Path, ...]:
@@ -83,7 +50,7 @@ def write(bundle: Bundle, directory: Path) -> tuple[Path, ...]:
         for name, target in bundle.links:
             _link(directory / name, target)
             written.append(directory / name)
-    except KeystoreError:
+    except BaseException:
         for path in reversed(written):
             with contextlib.suppress(OSError):
                 path.unlink()
@@ -107,8 +74,3 @@ def _link(path: Path, target: str) -> None:
         path.symlink_to(target)
     except OSError as error:
         raise KeystoreError(f"`{path}` cannot be made: {error.strerror}") from error
-
-
-def _file_name(name: str) -> str:
-    """An authority's name as a file name; two that come out alike are told apart by whoever writes them."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "authority"

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: ISC
+"""`keynote-pki restore`."""
+
+from pathlib import Path
+
+import click
+
+from keynote.cli.program import print_json
+from pki import restoring
+from pki.cli.backup import manifest_data, told
+from pki.cli.common import as_json
+from pki.directory import Directory
+
+
+@click.command("restore")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--registry",
+    "registry_url",
+    metavar="URL",
+    help="Put the registry into this empty database: postgresql://USER@HOST/DATABASE. Default: a file in DIR.",
+)
+@as_json
+def command(file: Path, directory: Path, registry_url: str | None, as_json: bool) -> None:
+    """Make a CA's directory out of its backup. DIR has to be new or empty. All of FILE is checked first.
+
+    \b
+    Example:
+      keynote-pki restore /backup/ca-2026-11-27.tar ca
+      keynote-pki restore ca.tar ca --registry postgresql://ca@db.example.org/registry
+    """
+    manifest = restoring.restore(file, directory, registry_url)
+    if as_json:
+        registry = Directory(directory).registry_shown
+        print_json({"directory": str(directory), "registry": registry, **manifest_data(manifest)})
+        return
+    click.echo(f"{directory}: restored from a backup {told(manifest)}")
+    if not manifest.keys:
+        click.echo(f"next: put the private keys, which are not in the backup, into {directory / 'keys'}")

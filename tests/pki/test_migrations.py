@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: ISC
+"""Every released schema with rows of all kinds in it, brought up to date: nothing is lost, or nothing is done."""
+
+import datetime
+import hashlib
+import signal
+import sqlite3
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from pki import keys, models, registry_database, registry_migration
+from pki.directory import Directory
+from pki.errors import KeystoreError, RegistryError, RegistryUnreachable, SchemaUnknown
+from pki.records import Status
+from pki.registry import Registry
+from pki.registry_migration import migrate
+from tests.pki import databases, factory, faults
+from tests.pki.databases import Url
+from tests.pki.factory import DAY, NOW
+from tests.pki.postgresql import Server
+from tests.pki.test_cli import Run, run  # noqa: F401  (a fixture)
+
+CA = factory.authority("Example CA", key="ca")
+LEAVES = [factory.leaf(CA, f"gw{number}.example.org", "192.0.2.1", "2001:db8::1", key="leaf") for number in range(5)]
+VPN_USER = factory.leaf(CA, "alice@example.org", key=factory.ec_key("alice"))
+
+
+def naive(time: datetime.datetime) -> datetime.datetime:
+    return time.replace(tzinfo=None)
+
+
+def certificate_0001(serial: int, issued: factory.Issued | None, name: str, **values: Any) -> dict[str, Any]:
+    return {
+        "authority_id": 1,
+        "serial": f"{serial:040x}",
+        "state": "issued" if issued else "pending",
+        "profile": "gateway",
+        "name": name,
+        "subject": f"/C=XX/O=Test/CN={name}",
+        "subject_der": issued.certificate.subject.public_bytes() if issued else b"0\0",
+        "not_before": naive(NOW),
+        "not_after": naive(NOW + 30 * DAY),
+        "sha256": hashlib.sha256(issued.der).hexdigest() if issued else None,
+        "der": issued.der if issued else None,
+        "key_file": f"{serial:040x}.pem",
+        "temporary_file": None,
+        "revoked_at": None,
+        "revocation_reason": None,
+        **values,
+    }
+
+
+def rows_0001() -> dict[str, list[dict[str, Any]]]:
+    """What a registry of the first version can hold: all states of a certificate, kinds of names and of keys."""
+    revoked = {"revoked_at": naive(NOW + DAY)}
+    certificates = [
+        certificate_0001(99, CA, "Example CA", profile="ca"),
+        certificate_0001(1, LEAVES[0], "gw0.example.org"),
+        certificate_0001(2, LEAVES[1], "gw1.example.org", revocation_reason="keyCompromise", **revoked),
+        certificate_0001(3, LEAVES[2], "gw2.example.org", **revoked),
+        certificate_0001(4, LEAVES[3], "gw3.example.org", revocation_reason="not revoked"),
+        certificate_0001(5, LEAVES[4], "gw4.example.org", temporary_file=".new"),
+        certificate_0001((1 << 159) - 1, VPN_USER, "alice@example.org", profile="road-warrior", key_file=None),
+        certificate_0001(6, None, "gw6.example.org", temporary_file=".6.new"),
+        certificate_0001(7, None, "Second CA", authority_id=2, profile="ca", temporary_file=".7.new"),
+    ]
+    kinds = {
+        "FQDN": "example.org",
+        "IPV4_ADDR": "192.0.2.1",
+        "IPV6_ADDR": "2001:db8::1",
+        "USER_FQDN": "a@example.org",
+    }
+    names = [*kinds.items()]
+    return {
+        "authority": [
+            {"id": id, "name": name, "subject_der": b"0\0", "serial": f"{serial:040x}"}
+            for id, name, serial in ((1, "Example CA", 99), (2, "Second CA", 7))
+        ],
+        "certificate": certificates,
+        "subject_alt_name": [
+            {"authority_id": 1, "serial": f"{serial:040x}", "position": at, "kind": kind, "value": value}
+            for serial in (1, 2, 3, 4, 5, 6, (1 << 159) - 1)
+            for at, (kind, value) in enumerate(names)
+        ],
+    }
+
+
+@pytest.fixture
+def old(url: Url) -> Url:
+    """A registry with schema 0001 and rows."""
+    make_0001(url)
+    return url
+
+
+def make_0001(url: Url) -> None:
+    with databases.engine(url).begin() as connection:
+        command.upgrade(registry_database.migrations(connection), "0001")
+        schema = sa.MetaData()
+        schema.reflect(connection)
+        for table, rows in rows_0001().items():
+            connection.execute(schema.tables[table].insert(), rows)
+    if isinstance(url, Path):
+        databases.execute(url, "PRAGMA journal_mode = WAL")
+
+
+def contents(url: Url) -> dict[str, list[dict[str, Any]]]:
+    """All rows of all tables."""
+    schema = sa.MetaData()
+    with databases.engine(url).connect() as connection:
+        schema.reflect(connection)
+        return {
+            name: [dict(it) for it in connection.execute(table.select().order_by(*table.primary_key)).mappings()]
+            for name, table in schema.tables.items()
+        }
+
+
+def test_nothing_is_lost(old: Url) -> None:
+    before = contents(old)
+    done = migrate(old)
+    assert done is not None
+    assert (done.before, done.after) == ("0001", registry_database.SCHEMA)
+    assert done.rows == {"authority": 2, "certificate": 9, "subject_alt_name": 28}
+    after = contents(old)
+    for table, rows in before.items():
+        if table == "alembic_version":
+            continue
+        for row, new in zip(rows, after[table], strict=True):
+            changed = {column for column, value in row.items() if new[column] != value}
+            assert changed <= ({"revocation_reason"} if table == "certificate" else set())
+    with databases.engine(old).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, models.Base.metadata) == []
+
+
+def test_what_is_new_is_filled(old: Url) -> None:
+    migrate(old)
+    registry = Registry.open(old)
+    (authority,) = registry.authorities()
+    assert (authority.name, authority.issuer_id, authority.foreign) == ("Example CA", 1, False)
+    keys_of = {record.name: record.key_sha256 for record in registry.certificates()}
+    assert keys_of["alice@example.org"] == keys.key_sha256(VPN_USER.certificate.public_key())
+    assert registry.status(hashlib.sha256(LEAVES[0].der).digest()) is Status.ISSUED
+    reasons = {record.name: record.revocation_reason for record in registry.certificates()}
+    assert reasons["gw1.example.org"] == "keyCompromise"
+    assert reasons["gw2.example.org"] == "unspecified"
+    assert reasons["gw3.example.org"] is None
+    assert {it.name for it in registry.unfinished()} == {"gw4.example.org", "gw6.example.org", "Second CA"}
+    (record,) = registry.find("alice@example.org")
+    assert [str(it) for it in record.identities] == [
+        "ID_FQDN example.org",
+        "ID_IPV4_ADDR 192.0.2.1",
+        "ID_IPV6_ADDR 2001:db8::1",
+        "ID_USER_FQDN a@example.org",
+    ]
+
+
+def test_it_goes_on_as_ever_afterwards(old: Url) -> None:
+    migrate(old)
+    registry = Registry.open(old)
+    for unfinished in registry.unfinished():
+        if not unfinished.issued:
+            registry.cancel(unfinished.authority_id, unfinished.serial)
+    assert len(registry.certificates()) == 7
+    assert migrate(old) is None
+
+
+def test_a_file_is_copied_first(tmp_path: Path) -> None:
+    path = tmp_path / "registry.sqlite"
+    make_0001(path)
+    path.chmod(0o640)
+    before = contents(path)
+    done = migrate(path)
+    assert done is not None
+    assert done.backup == tmp_path / "registry-before-0002.sqlite"
+    assert contents(done.backup) == before
+    assert done.backup.stat().st_mode & 0o777 == 0o640
+    assert not list(tmp_path.glob("registry-before-0002.sqlite-*"))
+
+
+def test_no_copy_takes_the_place_of_another(tmp_path: Path) -> None:
+    path = tmp_path / "registry.sqlite"
+    make_0001(path)
+    taken = tmp_path / "registry-before-0002.sqlite"
+    taken.write_text("precious")
+    done = migrate(path)
+    assert done is not None
+    assert done.backup == tmp_path / "registry-before-0002.2.sqlite"
+    assert taken.read_text() == "precious"
+
+
+def test_rows_that_would_be_lost_are_noticed(old: Url, monkeypatch: pytest.MonkeyPatch) -> None:
+    upgrade = registry_migration._upgrade
+
+    def careless(connection: sa.Connection) -> None:
+        upgrade(connection)
+        connection.exec_driver_sql("DELETE FROM subject_alt_name WHERE position = 3")
+
+    monkeypatch.setattr(registry_migration, "_upgrade", careless)
+    before = contents(old)
+    with pytest.raises(RegistryError, match=r"would change subject_alt_name: 28 rows before, 21 after"):
+        migrate(old)
+    assert contents(old) == before
+    if isinstance(old, Path):
+        assert list(old.parent.glob("*before*")) == []
+
+
+def test_links_that_would_be_lost_are_noticed(old: Url, monkeypatch: pytest.MonkeyPatch) -> None:
+    upgrade = registry_migration._upgrade
+
+    def forgetful(connection: sa.Connection) -> None:
+        upgrade(connection)
+        connection.exec_driver_sql("CREATE TABLE names AS SELECT * FROM subject_alt_name")
+        connection.exec_driver_sql("DROP TABLE subject_alt_name")
+        connection.exec_driver_sql("ALTER TABLE names RENAME TO subject_alt_name")
+
+    monkeypatch.setattr(registry_migration, "_upgrade", forgetful)
+    before = contents(old)
+    with pytest.raises(RegistryError, match=r"would change subject_alt_name \(authority_id, serial\) → cert"):
+        migrate(old)
+    assert contents(old) == before
+
+
+def test_a_damaged_registry_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "registry.sqlite"
+    make_0001(path)
+    databases.execute(path, "DELETE FROM authority WHERE id = 2")
+    with pytest.raises(RegistryError, match=r"damaged: rows of certificate \(authority_id\) → authority "):
+        migrate(path)
+    assert contents(path)["alembic_version"] == [{"version_num": "0001"}]
+
+
+def test_a_certificate_that_is_none(old: Url) -> None:
+    databases.execute(old, f"UPDATE certificate SET der = subject_der WHERE serial = '{1:040x}'")
+    with pytest.raises(RegistryError, match=rf"serial number {1:040x} cannot be read"):
+        migrate(old)
+    assert contents(old)["alembic_version"] == [{"version_num": "0001"}]
+
+
+@pytest.mark.parametrize("revision", ["0003", "0000", "9999"])
+def test_a_schema_that_is_not_known_is_left_alone(old: Url, revision: str) -> None:
+    databases.execute(old, f"UPDATE alembic_version SET version_num = '{revision}'")
+    before = contents(old)
+    with pytest.raises(SchemaUnknown, match=rf"has schema {revision}") as caught:
+        migrate(old)
+    assert caught.value.hint == "use the version that wrote it"
+    assert contents(old) == before
+
+
+def test_what_is_no_registry(url: Url) -> None:
+    databases.execute(url, "CREATE TABLE other (id INTEGER)")
+    with pytest.raises(SchemaUnknown, match="is no registry"):
+        migrate(url)
+
+
+def test_an_old_schema_is_read_by_nobody_and_the_way_out_is_named(old: Url) -> None:
+    for use in (Registry.open, Registry.open_read_only, Registry.create):
+        with pytest.raises(SchemaUnknown, match=r"has schema 0001, this version knows 0002 only") as caught:
+            use(old)
+        assert caught.value.hint == "bring it up to date with `keynote-pki migrate --dir DIR`"
+    assert contents(old)["alembic_version"] == [{"version_num": "0001"}]
+
+
+def test_who_has_it_open_writes_no_more(url: Url) -> None:
+    """A process that outlives a migration to a schema that it does not know."""
+    registry = Registry.create(url)
+    databases.execute(url, "UPDATE alembic_version SET version_num = '0003'")
+    with pytest.raises(SchemaUnknown, match="has schema 0003"):
+        registry.cancel(1, "")
+
+
+def migrate_with(url: Url, step: int | None, fault: Any) -> list[str]:
+    with faults.at_step(step, fault) as steps:
+        migrate(url)
+    return steps
+
+
+@pytest.fixture
+def another(old: Url, tmp_path: Path, request: pytest.FixtureRequest) -> Url:
+    """The same in another place."""
+    if isinstance(old, Path):
+        made: Url = tmp_path / "another.sqlite"
+    else:
+        server: Server = request.getfixturevalue("server")
+        made = server.url(server.new_database())
+    make_0001(made)
+    return made
+
+
+def test_killed_at_any_step(old: Url, another: Url) -> None:
+    before = contents(old)
+    for step in range(len(migrate_with(another, None, faults.kill))):
+        assert faults.in_child(partial(migrate_with, old, step, faults.kill)) == signal.SIGKILL
+        assert databases.rows(old, "SELECT version_num FROM alembic_version") == [("0001",)]
+    assert contents(old) == before
+    done = migrate(old)
+    assert done is not None
+    assert done.rows["certificate"] == 9
+
+
+def test_no_room_at_any_step(tmp_path: Path) -> None:
+    count, path = tmp_path / "count.sqlite", tmp_path / "registry.sqlite"
+    for it in (count, path):
+        make_0001(it)
+    before = contents(path)
+    for step in range(0, len(migrate_with(count, None, faults.fill_disk)), 3):
+        with pytest.raises((KeystoreError, RegistryUnreachable), match=r"disk is full|No space left"):
+            migrate_with(path, step, faults.fill_disk)
+        assert contents(path) == before
+        assert list(tmp_path.glob("registry-before*")) == []
+
+
+def test_every_revision_before_ours_is_tested() -> None:
+    scripts = ScriptDirectory(str(Path(registry_database.__file__).parent / "migrations"))
+    assert scripts.get_heads() == [registry_database.SCHEMA]
+    assert [it.revision for it in scripts.walk_revisions()] == [
+        registry_database.SCHEMA,
+        *reversed(registry_database.EARLIER),
+    ]
+    assert registry_database.EARLIER == ("0001",)  # each wants a registry with rows, as `make_0001` makes one
+
+
+def test_the_command(run: Run, tmp_path: Path) -> None:  # noqa: F811
+    directory = Directory(tmp_path / "ca")
+    directory.make()
+    make_0001(directory.registry_path)
+    refused = run("keynote-pki list --dir ca")
+    assert refused.status == 1
+    assert "hint: bring it up to date with `keynote-pki migrate --dir DIR`" in refused.err
+    done = run("keynote-pki migrate --dir ca")
+    assert done.status == 0
+    assert done.out.splitlines() == [
+        "the registry is migrated from schema 0001 to 0002",
+        "authority: 2 rows before and after",
+        "certificate: 9 rows before and after",
+        "subject_alt_name: 28 rows before and after",
+        "as it was: ca/registry-before-0002.sqlite",
+    ]
+    assert run("keynote-pki migrate --dir ca").out == "the registry is up to date (schema 0002)\n"
+    assert run("keynote-pki migrate --dir ca --json").json == {
+        "before": "0002",
+        "after": "0002",
+        "rows": {},
+        "backup": None,
+    }
+    assert run("keynote-pki migrate --dir none").status == 1
+
+
+def test_the_readers_of_a_registry_that_is_migrated_wait_or_are_refused(tmp_path: Path) -> None:
+    """A daemon has it open: the writer does not need it to go away."""
+    path = tmp_path / "registry.sqlite"
+    make_0001(path)
+    reader = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM certificate").fetchone() == (9,)
+    assert migrate(path) is not None
+    assert reader.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+    reader.execute("COMMIT")
+    assert reader.execute("SELECT version_num FROM alembic_version").fetchone() == ("0002",)
+    reader.close()
