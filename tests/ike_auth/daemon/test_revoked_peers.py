@@ -17,7 +17,9 @@ from ike_auth.demo.hosts import AUTHORITY, GATEWAY_A, GATEWAY_B
 from ike_auth.demo.logs import Daemon
 from ike_auth.demo.narration import Narrator
 from ike_auth.demo.stage import Stage, free_ports
-from pki import bundles, issuance, names, profiles
+from pki import issuance, names, profiles
+from pki.bundles import files, handover, isakmpd
+from pki.bundles.request import Request
 from pki.directory import Directory
 from pki.records import Record
 
@@ -34,9 +36,8 @@ class Meeting:
         for host, other, calls in ((GATEWAY_B, GATEWAY_A, False), (GATEWAY_A, GATEWAY_B, True)):
             record = issuance.issue(self.authority, profiles.GATEWAY, (names.identity(host.fqdn),), today)
             self.records[host.name] = record
-            own = self.authority.authority(self.authority.registry())
-            bundle = bundles.isakmpd(record, own, self.authority.signer(record).key)
-            bundles.write(bundle, stage.path(host.name))
+            given = handover.of(self.authority.registry(), record, self.authority.signer(record).key)
+            files.write(isakmpd.make(given, Request()), stage.path(host.name))
             proof = configurations.Certificates(host.name, self.authority.registry_path)
             text = configurations.gateway(host, proof, calls=calls)
             looking = text.replace("[X509-certificates]\n", "[X509-certificates]\nRecheck-interval= 1\n")
