@@ -17,15 +17,15 @@ def append(session: Session, at: datetime.datetime, action: str, subject: str, d
     """Add an entry. The caller's transaction holds the right to write, so no other has the same number."""
     last = head(session)
     text = audit.details_text(details)
-    actor = _actor()
+    by = actor()
     row = models.AuditEntry(
         sequence=last.sequence + 1,
         at=at,
-        actor=actor,
+        actor=by,
         action=action,
         subject=subject,
         details=text,
-        hash=audit.entry_hash(last.hash, last.sequence + 1, at, actor, action, subject, text),
+        hash=audit.entry_hash(last.hash, last.sequence + 1, at, by, action, subject, text),
     )
     session.add(row)
     session.flush()
@@ -46,7 +46,8 @@ def entry(row: models.AuditEntry) -> AuditEntry:
     return AuditEntry(row.sequence, row.at, row.actor, row.action, row.subject, row.details, row.hash)
 
 
-def _actor() -> str:
+def actor() -> str:
+    """Who is at work."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):  # a user without a name, as containers have them
