@@ -13,12 +13,14 @@ from pki.cli import (
     delegate,
     delegations,
     export,
+    follow,
     init,
     issue,
     lint,
     listing,
     migrate,
     restore,
+    rollover,
     show,
 )
 from pki.cli.common import complaints
@@ -52,8 +54,12 @@ _COMMANDS: Final = (
     lint.command,
     listing.command,
     migrate.command,
+    follow.rekey,
+    follow.renew,
     restore.command,
+    rollover.command,
     show.command,
+    follow.supersede,
 )
 for command in _COMMANDS:
     cli.add_command(command)

@@ -8,11 +8,11 @@ import click
 from keynote.cli.program import print_json
 from pki import names
 from pki.bundles import texts
-from pki.cli.common import as_json, current_time, found, in_directory, opened, record_data
+from pki.cli.common import as_json, certificate_argument, current_time, found, in_directory, opened, record_data
 
 
 @click.command("show")
-@click.argument("name")
+@certificate_argument
 @click.option("--pem", is_flag=True, help="Print the certificate itself, in PEM.")
 @in_directory
 @as_json
