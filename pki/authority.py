@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from pki import chain_certificates, chain_rules, der, distinguished_names, keys, lints, names, profiles
+from pki import chain_certificates, chain_rules, der, distinguished_names, keys, lints, names, profiles, signing
 from pki.chain_certificates import ReadCertificate
 from pki.errors import NameInvalid, PkiError, shown
 from pki.keys import Signer
@@ -53,16 +53,12 @@ class Prepared:
         return f"{self.certificate.certificate.serial_number:040x}"
 
     def sign(self, signer: Signer) -> x509.Certificate:
-        """The certificate. Raises PkiError where the signer's key is not the issuer's."""
+        """The certificate. Raises PkiError where the signer's key is not the issuer's, or it signs something else."""
         issuer = self.issuer or self.certificate
         if signer.public_key != issuer.public_key:
             raise PkiError(f"the key at hand is not the key of authority `{issuer.subject}`")
         parts = der.slices(self.certificate.der)
-        signature = der.encode(der.BIT_STRING, b"\0" + signer.sign(parts.tbs))
-        signed = der.encode(der.SEQUENCE, parts.tbs + parts.signature_algorithm + signature)
-        certificate = x509.load_der_x509_certificate(signed)
-        certificate.verify_directly_issued_by(certificate if self.issuer is None else issuer.certificate)
-        return certificate
+        return x509.load_der_x509_certificate(signing.signed(parts.tbs, parts.signature_algorithm, signer))
 
 
 def prepare_authority(

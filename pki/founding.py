@@ -18,8 +18,7 @@ from pki import keystore, settings
 from pki.directory import Directory
 from pki.errors import KeystoreError, PkiError, RegistryUnreachable
 from pki.registry import Registry
-
-_BESIDE = ("-wal", "-shm", "-journal")  # what SQLite keeps with a database
+from pki.registry_database import beside
 
 
 @contextlib.contextmanager
@@ -116,7 +115,6 @@ def _keys_elsewhere(directory: Directory, hidden: Path) -> list[Path]:
 
 
 def _discard_beside(registry: Path) -> None:
-    for suffix in _BESIDE:
-        path = Path(f"{registry}{suffix}")
+    for path in beside(registry):
         if path.exists():
             keystore.discard(path)

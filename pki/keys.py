@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeAlias, cast
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import (
@@ -126,6 +127,30 @@ class KeySigner:
                 return self.key.sign(data, ec.ECDSA(algorithm))
             case _:
                 return self.key.sign(data)
+
+
+def verifies(key: CertificatePublicKeyTypes, signature: bytes, data: bytes) -> bool:
+    """Whether a `Signer` with this key signed this."""
+    try:
+        match key:
+            case rsa.RSAPublicKey():
+                key.verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
+            case ec.EllipticCurvePublicKey():
+                algorithm = signature_hash(key)
+                assert algorithm is not None
+                key.verify(signature, data, ec.ECDSA(algorithm))
+            case (
+                ed25519.Ed25519PublicKey()
+                | mldsa.MLDSA44PublicKey()
+                | mldsa.MLDSA65PublicKey()
+                | mldsa.MLDSA87PublicKey()
+            ):
+                key.verify(signature, data)
+            case _:
+                return False
+    except InvalidSignature:
+        return False
+    return True
 
 
 @functools.cache

@@ -20,6 +20,8 @@ from pki.errors import NotRecorded, RegistryError
 from pki.models import ISSUED, PENDING, AuditEntry, Authority, Certificate, SubjectAltName
 from pki.names import Identity
 from pki.records import Above, AuthorityRecord, Record, Reservation, Signed, Status, Unfinished
+from pki.registry_audit_log import AuditLog
+from pki.registry_crls import IssuedLists
 from pki.registry_database import Database, check_schema, make_schema
 from pki.registry_delegations import Delegations
 
@@ -59,6 +61,14 @@ class Registry:
         with database.connection() as connection:
             check_schema(connection)
         return cls(database)
+
+    @property
+    def audit(self) -> AuditLog:
+        return AuditLog(self._database)
+
+    @property
+    def crls(self) -> IssuedLists:
+        return IssuedLists(self._database)
 
     @property
     def delegations(self) -> Delegations:

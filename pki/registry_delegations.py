@@ -37,12 +37,12 @@ class Delegations:
         """In the order of their numbers. Raises RegistryUnreachable."""
         with self._database.reading() as session:
             rows = session.scalars(sa.select(models.Delegation).order_by(models.Delegation.id))
-            return tuple(map(_record, rows))
+            return tuple(map(as_record, rows))
 
     def get(self, number: int) -> DelegationRecord:
         """Raises RegistryError where there is none of this number."""
         with self._database.reading() as session:
-            return _record(_row(session, number))
+            return as_record(_row(session, number))
 
     def revoke(self, number: int, reason: str, now: datetime.datetime) -> DelegationRecord:
         """Raises RegistryError, also where it is revoked already."""
@@ -52,7 +52,7 @@ class Delegations:
             if row.revoked_at is not None:
                 raise RegistryError(f"delegation {number} was revoked on {row.revoked_at:%Y-%m-%d} already")
             _revoke(session, row, reason, now)
-            return _record(row)
+            return as_record(row)
 
     def in_force(self, now: datetime.datetime) -> InForce:
         """Those that are neither revoked nor past their end, and whose authorizer counts for something.
@@ -68,7 +68,7 @@ class Delegations:
                 .where(table.revoked_at.is_(None), sa.or_(table.not_after.is_(None), table.not_after >= now))
                 .order_by(table.id)
             )
-            records = tuple(map(_record, session.scalars(wanted)))
+            records = tuple(map(as_record, session.scalars(wanted)))
             authorizers = {record.authorizer for record in records}
             ends = _ends_of_names(session, authorizers, now)
             withdrawn = _withdrawn_keys(session, authorizers)
@@ -130,7 +130,7 @@ def insert(
         "certificate": certificate,
     }
     registry_audit.append(session, now, DELEGATE, str(row.id), details)
-    return _record(row)
+    return as_record(row)
 
 
 def revoke_bound(
@@ -166,7 +166,7 @@ def _row(session: Session, number: int) -> models.Delegation:
     return row
 
 
-def _record(row: models.Delegation) -> DelegationRecord:
+def as_record(row: models.Delegation) -> DelegationRecord:
     return DelegationRecord(
         number=row.id,
         authorizer=row.authorizer,

@@ -1,18 +1,126 @@
 # SPDX-License-Identifier: ISC
-"""Taking a certificate back: why (RFC 5280 5.3.1)."""
+"""Taking certificates back: why (RFC 5280 5.3.1), and the list of them that an authority signs (RFC 5280 section 5).
 
+As with certificates, a list is built and signed with a key that is thrown away; the authority's key then signs the
+same bytes.
+"""
+
+import datetime
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtensionOID
 
+from pki import keys, signing
 from pki.errors import PkiError, shown
+from pki.keys import Signer
 
 # Those that begin and end a hold are missing: a revocation is for ever here. One can always issue anew.
 _HOLD: Final = (x509.ReasonFlags.certificate_hold, x509.ReasonFlags.remove_from_crl)
 REASONS: Final = tuple(str(flag.value) for flag in x509.ReasonFlags if flag not in _HOLD)
+UNSPECIFIED: Final = str(x509.ReasonFlags.unspecified.value)
+
+LIFETIME: Final = datetime.timedelta(days=7)  # of a list
 
 
 def check_reason(reason: str) -> None:
     """Raises PkiError for what is none of REASONS."""
     if reason not in REASONS:
         raise PkiError(f"`{shown(reason)}` is no reason for a revocation", f"one of {', '.join(REASONS)}")
+
+
+def reason_flag(reason: str) -> x509.ReasonFlags | None:
+    """As a list or an answer has it: RFC 5280 5.3.1 wants none in the place of `unspecified`. A registry from before
+    there were reasons may hold any word."""
+    return x509.ReasonFlags(reason) if reason in REASONS and reason != UNSPECIFIED else None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of a list."""
+
+    serial: int
+    at: datetime.datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListRecord:
+    """A list that an authority signed, as the registry keeps it: with the head of the audit log at that moment,
+    signed with the same key."""
+
+    authority_id: int
+    number: int
+    this_update: datetime.datetime
+    next_update: datetime.datetime
+    der: bytes = field(repr=False)
+    audit_sequence: int
+    audit_hash: str
+    audit_signature: bytes = field(repr=False)
+
+    @property
+    def crl(self) -> x509.CertificateRevocationList:
+        return x509.load_der_x509_crl(self.der)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedList:
+    """A list that awaits its signature."""
+
+    tbs: bytes = field(repr=False)
+    algorithm: bytes = field(repr=False)
+    issuer_key: CertificatePublicKeyTypes
+
+    def sign(self, signer: Signer) -> bytes:
+        """The DER of the list. Raises PkiError where the signer's key is not the issuer's."""
+        if signer.public_key != self.issuer_key:
+            raise PkiError("the key at hand is not the key of this authority")
+        return signing.signed(self.tbs, self.algorithm, signer)
+
+
+def prepare_list(
+    issuer: x509.Certificate,
+    number: int,
+    entries: Iterable[Entry],
+    this_update: datetime.datetime,
+    next_update: datetime.datetime,
+) -> PreparedList:
+    """A complete list of what `issuer` has revoked. Raises PkiError."""
+    key = issuer.public_key()
+    try:
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(issuer.subject)
+            .last_update(this_update)
+            .next_update(next_update)
+            .add_extension(_key_identifier(issuer), critical=False)
+            .add_extension(x509.CRLNumber(number), critical=False)
+        )
+        for entry in entries:
+            builder = builder.add_revoked_certificate(_revoked(entry))
+        rehearsed = builder.sign(keys.throw_away(keys.kind(key)), keys.signature_hash(key))
+    except (ValueError, TypeError) as error:
+        raise PkiError(f"no such revocation list can be made: {error}") from error
+    algorithm = signing.algorithm_of(rehearsed.public_bytes(Encoding.DER))
+    return PreparedList(rehearsed.tbs_certlist_bytes, algorithm, key)
+
+
+def _key_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """RFC 5280 5.2.1. Authorities of others may have no identifier of their own."""
+    try:
+        own = issuer.extensions.get_extension_for_oid(ExtensionOID.SUBJECT_KEY_IDENTIFIER).value
+    except x509.ExtensionNotFound:
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())  # type: ignore[arg-type]
+    assert isinstance(own, x509.SubjectKeyIdentifier)
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(own)
+
+
+def _revoked(entry: Entry) -> x509.RevokedCertificate:
+    builder = x509.RevokedCertificateBuilder().serial_number(entry.serial).revocation_date(entry.at)
+    if (flag := reason_flag(entry.reason)) is not None:
+        builder = builder.add_extension(x509.CRLReason(flag), critical=False)
+    return builder.build()

@@ -12,6 +12,7 @@ from pki import issuance, keys
 from pki.directory import Directory
 from tests.pki import factory, postgresql
 from tests.pki.databases import Url
+from tests.pki.living import Ca
 from tests.pki.postgresql import Missing, Server
 
 
@@ -61,3 +62,9 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def directory(template: Path, tmp_path: Path, quick_keys: None) -> Directory:
     """A CA directory of this test's own, with one authority."""
     return Directory(Path(shutil.copytree(template, tmp_path / "ca")))
+
+
+@pytest.fixture
+def ca(directory: Directory) -> Ca:
+    """The same, ready to issue, to revoke and to make lists."""
+    return Ca(directory)

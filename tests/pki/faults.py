@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: ISC
 """Something goes wrong at the nth thing that an issue does to the disk: each system call of the keystore that changes
-something, each statement of the registry that does, and each commit is one."""
+something, each statement of the registry that does, and each commit is one. Tables that are made one after the other,
+in one transaction, are one step: what is left is the same."""
 
 import contextlib
 import errno
 import os
 import signal
 import sqlite3
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -15,6 +17,7 @@ from sqlalchemy import event, exc
 
 _CALLS = ("open", "write", "fsync", "link", "unlink", "rename", "mkdir", "chmod", "fchmod")
 _EMPTY = ("-wal", "-shm")  # only made so that others can read
+_MAKING = "sql CREATE"
 _READING = ("SELECT", "BEGIN", "PRAGMA")
 
 
@@ -42,8 +45,10 @@ def at_step(number: int | None, fault: Callable[[str], Any] = kill) -> Iterator[
             fault(what)
 
     def statement(connection: Any, cursor: Any, text: str, *rest: Any) -> None:
-        if not text.lstrip().upper().startswith(_READING):
-            step(f"sql {text.split(maxsplit=1)[0]}")
+        what = f"sql {text.split(maxsplit=1)[0]}"
+        if text.lstrip().upper().startswith(_READING) or (what == _MAKING and steps[-1:] == [_MAKING]):
+            return
+        step(what)
 
     def commit(connection: Any) -> None:
         step("sql COMMIT")
@@ -79,6 +84,8 @@ def in_child(work: Callable[[], object]) -> int:
         try:
             work()
             status = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(status)
     return os.waitpid(child, 0)[1]

@@ -16,7 +16,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from pki import keys, models, registry_database, registry_migration
+from pki import audit, keys, models, registry_database, registry_migration
+from pki.audit_tables import Ledger
 from pki.directory import Directory
 from pki.errors import KeystoreError, RegistryError, RegistryUnreachable, SchemaUnknown
 from pki.records import Status
@@ -365,3 +366,19 @@ def test_the_readers_of_a_registry_that_is_migrated_wait_or_are_refused(tmp_path
     reader.execute("COMMIT")
     assert reader.execute("SELECT version_num FROM alembic_version").fetchone() == ("0002",)
     reader.close()
+
+
+def test_the_log_begins_with_what_was_there(old: Url) -> None:
+    migrate(old)
+    ledger = Ledger()
+    with Registry.open(old).audit.reading() as snapshot:
+        entries = list(snapshot.entries())
+        certificates = list(snapshot.certificates())
+    assert list(audit.check_chain(entries)) == []
+    assert {it.action for it in entries} == {"adopt"}
+    for entry in entries:
+        ledger.read(entry)
+    told = [finding.message for row in certificates for finding in ledger.certificate(row)]
+    assert len(certificates) == len(entries) == 7
+    assert not [it for it in told if "the log" in it]  # rows of this test are not what their certificates say
+    assert list(ledger.left()) == []

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: ISC
 """Authorities below others, keys by their hash, what supersedes what; CRLs, the audit log, delegations."""
 
+import datetime
+
 import sqlalchemy as sa
 from alembic import op
 from cryptography import x509
 
+from pki import audit, registry_audit
 from pki.errors import RegistryError
 from pki.keys import key_sha256
 
@@ -62,6 +65,7 @@ def upgrade() -> None:
     )
     for column in ("licensee", "not_after", "certificate"):
         op.create_index(f"ix_delegation_{column}", "delegation", [column])
+    _begin_log()
 
 
 def _alter_authority() -> None:
@@ -128,3 +132,40 @@ def _fill_keys() -> None:
         connection.execute(
             sa.text("UPDATE authority SET key_sha256 = :key WHERE id = :authority AND serial = :serial"), values
         )
+
+
+def _begin_log() -> None:
+    """The log begins with what is there: one entry for each certificate, with its revocation."""
+    table = sa.table(
+        "audit",
+        sa.column("sequence", sa.Integer()),
+        sa.column("at", sa.DateTime()),
+        *(sa.column(name, sa.String()) for name in ("actor", "action", "subject", "details", "hash")),
+    )
+    found = sa.table(
+        "certificate",
+        *(sa.column(name) for name in ("authority_id", "serial", "sha256", "name", "profile", "key_sha256", "state")),
+        sa.column("revoked_at", sa.DateTime()),
+        sa.column("revocation_reason"),
+    )
+    rows = op.get_bind().execute(
+        sa.select(found).where(found.c.state == "issued").order_by(found.c.authority_id, found.c.serial)
+    )
+    now, actor, previous = datetime.datetime.now(datetime.UTC), registry_audit.actor(), audit.FIRST_HASH
+    entries = []
+    for sequence, row in enumerate(rows.all(), 1):
+        details: audit.Details = {
+            "authority": row.authority_id,
+            "serial": row.serial,
+            "name": row.name,
+            "profile": row.profile,
+            "key_sha256": row.key_sha256,
+            "supersedes": None,
+            "revoked_at": None if row.revoked_at is None else row.revoked_at.replace(tzinfo=datetime.UTC).isoformat(),
+            "reason": row.revocation_reason,
+        }
+        text = audit.details_text(details)
+        previous = audit.entry_hash(previous, sequence, now, actor, "adopt", row.sha256, text)
+        columns = {"actor": actor, "action": "adopt", "subject": row.sha256, "details": text, "hash": previous}
+        entries.append({"sequence": sequence, "at": now.replace(tzinfo=None), **columns})
+    op.bulk_insert(table, entries)

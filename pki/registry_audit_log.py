@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: ISC
+"""The audit log read: its entries, and whether log and tables are what they were."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from pki import models, registry_audit, registry_crls, registry_delegations
+from pki.audit import AuditEntry, Head
+from pki.audit_tables import AuthorityRow, CertificateRow
+from pki.delegation_records import DelegationRecord
+from pki.models import ISSUED, Authority, Certificate, SubjectAltName
+from pki.names import Identity
+from pki.registry_database import Database, check_schema
+from pki.revocation import ListRecord
+
+_AT_ONCE = 1000  # rows in memory
+
+
+class AuditLog:
+    """That of one registry."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def head(self) -> Head:
+        """Where it ends. Raises RegistryUnreachable, SchemaUnknown."""
+        with self._database.reading() as session:
+            check_schema(session.connection())
+            return registry_audit.head(session)
+
+    @contextlib.contextmanager
+    def reading(self) -> "Iterator[Snapshot]":
+        """Everything at one moment. Raises RegistryUnreachable, SchemaUnknown."""
+        with self._database.reading() as session:
+            check_schema(session.connection())
+            yield Snapshot(session)
+
+
+class Snapshot:
+    """A registry at one moment, a few rows at a time."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @property
+    def entries_total(self) -> int:
+        return self._count(models.AuditEntry)
+
+    @property
+    def certificates_total(self) -> int:
+        return self._count(Certificate)
+
+    def _count(self, table: type[models.Base]) -> int:
+        return self._session.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+
+    def head(self) -> Head:
+        return registry_audit.head(self._session)
+
+    def entries(self) -> Iterator[AuditEntry]:
+        """In the order of their numbers."""
+        query = sa.select(models.AuditEntry).order_by(models.AuditEntry.sequence)
+        for row in self._session.scalars(query.execution_options(yield_per=_AT_ONCE)):
+            yield registry_audit.entry(row)
+            self._session.expunge(row)
+
+    def certificates(self) -> Iterator[CertificateRow]:
+        """The issued ones."""
+        query = sa.select(Certificate).where(Certificate.state == ISSUED)
+        for part in self._session.scalars(query.execution_options(yield_per=_AT_ONCE)).partitions():
+            names = self._names(part)
+            for row in part:
+                yield _certificate(row, names.get((row.authority_id, row.serial), ()))
+                self._session.expunge(row)
+
+    def _names(self, certificates: Iterable[Certificate]) -> dict[tuple[int, str], tuple[Identity, ...]]:
+        serials = [row.serial for row in certificates]
+        query = (
+            sa.select(SubjectAltName.authority_id, SubjectAltName.serial, SubjectAltName.kind, SubjectAltName.value)
+            .where(SubjectAltName.serial.in_(serials))
+            .order_by(SubjectAltName.authority_id, SubjectAltName.serial, SubjectAltName.position)
+        )
+        rows = self._session.execute(query).all()
+        return {
+            key: tuple(Identity(kind, value) for _, _, kind, value in group)
+            for key, group in groupby(rows, lambda row: (row.authority_id, row.serial))
+        }
+
+    def authorities(self) -> tuple[AuthorityRow, ...]:
+        query = (
+            sa.select(Authority, Certificate.sha256, Certificate.der)
+            .join(
+                Certificate,
+                (Certificate.authority_id == Authority.issuer_id) & (Certificate.serial == Authority.serial),
+            )
+            .where(Certificate.state == ISSUED)
+            .order_by(Authority.id)
+        )
+        return tuple(
+            AuthorityRow(it.id, it.name, it.subject_der, it.key_sha256, it.crl_number, sha256 or "", der or b"")
+            for it, sha256, der in self._session.execute(query)
+        )
+
+    def delegations(self) -> Iterator[DelegationRecord]:
+        query = sa.select(models.Delegation).order_by(models.Delegation.id)
+        for row in self._session.scalars(query.execution_options(yield_per=_AT_ONCE)):
+            yield registry_delegations.as_record(row)
+
+    def list(self, authority_id: int, number: int) -> ListRecord | None:
+        row = self._session.get(models.RevocationList, (authority_id, number))
+        return None if row is None else registry_crls.record(row)
+
+    def lists(self) -> Iterator[ListRecord]:
+        table = models.RevocationList
+        query = sa.select(table).order_by(table.authority_id, table.number)
+        for row in self._session.scalars(query.execution_options(yield_per=1)):  # each may have megabytes
+            yield registry_crls.record(row)
+            self._session.expunge(row)
+
+
+def _certificate(row: Certificate, identities: tuple[Identity, ...]) -> CertificateRow:
+    return CertificateRow(
+        authority_id=row.authority_id,
+        serial=row.serial,
+        sha256=row.sha256 or "",
+        profile=row.profile,
+        name=row.name,
+        identities=identities,
+        subject=row.subject,
+        subject_der=row.subject_der,
+        not_before=row.not_before,
+        not_after=row.not_after,
+        key_sha256=row.key_sha256,
+        supersedes=row.supersedes,
+        der=row.der or b"",
+        revoked_at=row.revoked_at,
+        revocation_reason=row.revocation_reason,
+    )
