@@ -101,7 +101,7 @@ def test_killed_at_any_step(directory: Directory, tmp_path: Path, work: Callable
         if not outcomes[-1]:
             work(victim)
             assert state(victim) == after
-    # First nothing, then all, and in between no going back. Without a key file the commit that counts is the last step.
+    # First nothing, then all, and no going back. Without a key file the commit that counts is the last step.
     assert outcomes == sorted(outcomes)
     assert not outcomes[0]
 
