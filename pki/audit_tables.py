@@ -18,6 +18,7 @@ from pki import chain_certificates, keys
 from pki.audit import AuditEntry, Finding, Head
 from pki.chain_certificates import ChainError, ReadCertificate
 from pki.delegation_records import DelegationRecord
+from pki.errors import shown
 from pki.names import Identity
 from pki.revocation import ListRecord
 
@@ -47,14 +48,14 @@ class CertificateRow:
 
 @dataclass(frozen=True, slots=True)
 class AuthorityRow:
-    """An authority as its row has it, with the SHA-256 of its own certificate, and that certificate."""
+    """An authority as its row has it, and its own certificate."""
 
     id: int
     name: str
     subject_der: bytes = field(repr=False)
     key_sha256: str
+    retired_at: datetime.datetime | None
     crl_number: int
-    certificate: str
     der: bytes = field(repr=False)
 
     def read(self) -> ReadCertificate | None:
@@ -81,6 +82,7 @@ class Ledger:
         self._lists: dict[str, _Told] = {}
         self._hashes: dict[int, str] = {}
         self._crl_entries: dict[int, str] = {}
+        self._retired: dict[object, datetime.datetime] = {}
         self._stray: list[Finding] = []
         self._last = 0
 
@@ -100,6 +102,8 @@ class Ledger:
                 self._revoke(self._certificates.get(entry.subject), entry)
             case "revoke-delegation":
                 self._revoke(self._delegations.get(entry.subject), entry)
+            case "retire":
+                self._retired[entry.told.get("authority")] = entry.at
             case "crl":
                 self._made(self._lists, _Told(entry, entry.told))
                 self._crl_entries[entry.sequence] = entry.subject
@@ -121,7 +125,7 @@ class Ledger:
 
     def certificate(self, row: CertificateRow) -> Iterator[Finding]:
         """A certificate's row against the log, and against the certificate itself."""
-        what = f"certificate `{row.name}` (serial {row.serial})"
+        what = f"certificate `{shown(row.name)}` (serial {shown(row.serial)})"
         told = self._certificates.get(row.sha256)
         if told is None:
             yield Finding(f"{what} is not in the log: it was added, or is another than was issued")
@@ -172,6 +176,11 @@ class Ledger:
                 yield Finding(f"{what}: its row has another key than its certificate")
             if certificate.subject_der != row.subject_der:
                 yield Finding(f"{what}: its row has another subject than its certificate")
+        if row.retired_at != (by_log := self._retired.get(row.id)):
+            told = (
+                "does not retire it" if it is None else f"retired on {_shown(it)}" for it in (row.retired_at, by_log)
+            )
+            yield Finding("{}: its row {}, the log {}".format(what, *told))
         numbers = (it.details.get("number") for it in self._lists.values() if it.details.get("authority") == row.id)
         highest = max((number for number in numbers if isinstance(number, int)), default=0)
         if row.crl_number < highest:
@@ -218,7 +227,7 @@ class Ledger:
         for noun, table in (("certificate", self._certificates), ("delegation", self._delegations)):
             for subject, told in table.items():
                 if not told.seen:
-                    name = f" `{told.details['name']}`" if "name" in told.details else ""
+                    name = f" `{_shown(told.details['name'])}`" if "name" in told.details else ""
                     yield Finding(
                         f"{noun}{name} {subject} of entry {told.entry.sequence} is not there any more, or is another",
                         told.entry.sequence,
@@ -280,7 +289,7 @@ def _differs(what: str, name: str, found: object, logged: object, entry: AuditEn
 
 
 def _shown(value: object) -> str:
-    return f"{value:%Y-%m-%d %H:%M:%SZ}" if isinstance(value, datetime.datetime) else str(value)
+    return f"{value:%Y-%m-%d %H:%M:%SZ}" if isinstance(value, datetime.datetime) else shown(str(value))
 
 
 def _time(value: object) -> datetime.datetime | None:

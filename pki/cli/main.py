@@ -8,8 +8,10 @@ import click
 
 from keynote.cli.program import Program
 from pki.cli import (
+    audit,
     backup,
     certpatch,
+    crl,
     delegate,
     delegations,
     export,
@@ -19,6 +21,7 @@ from pki.cli import (
     listing,
     migrate,
     restore,
+    revoke,
     show,
 )
 from pki.cli.common import complaints
@@ -42,8 +45,10 @@ def cli() -> None:
 
 
 _COMMANDS: Final = (
+    audit.command,
     backup.command,
     certpatch.command,
+    crl.command,
     delegate.command,
     delegations.command,
     export.command,
@@ -53,6 +58,7 @@ _COMMANDS: Final = (
     listing.command,
     migrate.command,
     restore.command,
+    revoke.command,
     show.command,
 )
 for command in _COMMANDS:
