@@ -6,7 +6,7 @@ from importlib import import_module
 
 from benchmarks.table import Row
 
-PARTS = ("keynote", "ike", "esp", "traffic")
+PARTS = ("keynote", "pki", "ike", "esp", "traffic")
 
 
 def main(parts: list[str]) -> int:

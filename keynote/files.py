@@ -71,7 +71,7 @@ def _signature_problems(assertion: Assertion) -> Iterator[Problem]:
         field = assertion.signature
         assert field is not None, "no signature, no mistake in it"
         hint = "sign it anew, or take the Signature field away"
-        yield _problem(assertion.source, field.start + field.tree.at, str(error), hint)
+        yield problem(assertion.source, field.start + field.tree.at, str(error), hint)
 
 
 def load_policy(path: str | PathLike[str], *, allow_exposed: bool = False) -> tuple[Assertion, ...]:
@@ -144,16 +144,16 @@ def parse_assertion(text: str | bytes, *, name: str) -> Assertion:
     if rest.strip("\n") and assertion.signature is None:
         at = end + len(rest) - len(rest.lstrip("\n"))
         hint = "blank lines are not allowed within an assertion"
-        raise PolicyError([_problem(source, at, "text after a blank line", hint)])
+        raise PolicyError([problem(source, at, "text after a blank line", hint)])
     return assertion
 
 
 def _encoding_problems(source: Source) -> Iterator[Problem]:
     """What an editor has done to the whole file, told once."""
     if source.text.startswith(BYTE_ORDER_MARK):
-        yield _problem(source, 0, BYTE_ORDER_MARK_FOUND, BYTE_ORDER_MARK_HINT)
+        yield problem(source, 0, BYTE_ORDER_MARK_FOUND, BYTE_ORDER_MARK_HINT)
     if "\r" in source.text:
-        yield _problem(source, source.text.index("\r"), CARRIAGE_RETURN, CARRIAGE_RETURN_HINT)
+        yield problem(source, source.text.index("\r"), CARRIAGE_RETURN, CARRIAGE_RETURN_HINT)
 
 
 def _latin_1(text: str | bytes) -> str:
@@ -163,7 +163,7 @@ def _latin_1(text: str | bytes) -> str:
 # -- blocks ----------------------------------------------------------------------------------------------------------
 
 _BLANK_LINES = re.compile(r"\n\n+")
-_AUTHORIZER = re.compile(r"^authorizer:", re.IGNORECASE | re.MULTILINE)
+AUTHORIZER = re.compile(r"^authorizer:", re.IGNORECASE | re.MULTILINE)
 _ONLY_COMMENTS = re.compile(r"(?:[ \t\n]|#[^\n]*(?:\n|\Z))*")
 
 
@@ -203,8 +203,8 @@ def _read(source: Source) -> Iterator[Assertion | _Unusable]:
             found: Assertion | _Unusable = reader.assertion(start, end)
         except PolicyError as error:
             found = _Unusable(error.problems)
-            if isinstance(before, Assertion) and not _AUTHORIZER.search(source.text, start, end):
-                before = _Unusable((_problem(source, before.start, "cut in two by a blank line"),))
+            if isinstance(before, Assertion) and not AUTHORIZER.search(source.text, start, end):
+                before = _Unusable((problem(source, before.start, "cut in two by a blank line"),))
         if before is not None:
             yield before
         before = found
@@ -212,7 +212,8 @@ def _read(source: Source) -> Iterator[Assertion | _Unusable]:
         yield before
 
 
-def _problem(source: Source, at: int, message: str, hint: str = "") -> Problem:
+def problem(source: Source, at: int, message: str, hint: str = "") -> Problem:
+    """A complaint about a place in a text, with the lines around it."""
     # A passphrase is put together within one assertion, so what is around it decides what has to be hidden.
     start = source.text.rfind("\n\n", 0, at) + 1
     end = source.text.find("\n\n", at)

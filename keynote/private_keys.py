@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from keynote import keys
+from keynote import keys, limits
 from keynote.errors import KeynoteError
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | dsa.DSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
@@ -76,9 +76,9 @@ def generate(kind: str, bits: int) -> PrivateKey:
     """A new key of one of `KINDS`; `x509` is an RSA key. Raises UnusablePrivateKey for a size that there is not."""
     try:
         match kind:
-            case "rsa" | "x509":
+            case "rsa" | "x509" if bits <= limits.KEY_BITS:
                 return rsa.generate_private_key(public_exponent=65537, key_size=bits)
-            case "dsa":
+            case "dsa" if bits <= limits.KEY_BITS:
                 return dsa.generate_private_key(key_size=bits)
             case "ec":
                 return ec.generate_private_key(_CURVES[bits])
@@ -90,8 +90,8 @@ def generate(kind: str, bits: int) -> PrivateKey:
 
 
 _SIZES: Final = {
-    "rsa": "1024 at least, 2048 or more for new ones",
-    "x509": "1024 at least, 2048 or more for new ones",
+    "rsa": f"1024 to {limits.KEY_BITS}, and 2048 or more for new ones",
+    "x509": f"1024 to {limits.KEY_BITS}, and 2048 or more for new ones",
     "dsa": "1024, 2048, 3072 or 4096",
     "ec": "256, 384 or 521",
     "ed25519": "always 256",

@@ -6,9 +6,10 @@ from typing import Final
 
 from keynote import keys
 from keynote.assertions import Assertion
-from keynote.errors import SignatureError
+from keynote.errors import PolicyError, SignatureError
 from keynote.expressions import string
-from keynote.files import parse_assertion
+from keynote.files import AUTHORIZER, blocks, is_only_comments, parse_assertion, problem
+from keynote.locations import Source
 from keynote.principals import canonical
 from keynote.private_keys import PrivateKey
 from keynote.signatures import ALGORITHMS, ENCODINGS, Algorithm, signed_bytes, verify
@@ -18,7 +19,7 @@ OFFSET: Final = 12
 LENGTH: Final = 50
 
 _SIGNATURE: Final = re.compile(r"^signature:", re.IGNORECASE | re.MULTILINE)
-_AUTHORIZER: Final = re.compile(r"^authorizer:", re.IGNORECASE | re.MULTILINE)
+_FIELD: Final = re.compile(r"^[a-z-]+:", re.IGNORECASE | re.MULTILINE)
 _NEXT_FIELD: Final = re.compile(r"\n(?![ \t#])")
 _BY_KEY: Final = {"rsa": "sig-rsa-sha256", "ec": "sig-ecdsa-sha256", "ed25519": "sig-ed25519", "dsa": "sig-dsa-sha1"}
 
@@ -35,11 +36,11 @@ def sign(text: str | bytes, key: PrivateKey, algorithm: str | None = None, *, na
     line after its last. `algorithm` is a label such as `sig-rsa-sha1-hex:`, the colon included, which is signed as it
     is written.
 
-    Raises PolicyError if the text is not one assertion, and SignatureError if the key is not its authorizer's, or not
-    one for this algorithm.
+    Raises PolicyError if the text is not one assertion in one piece, and SignatureError if the key is not its
+    authorizer's, or not one for this algorithm.
     """
-    body, _ = _divided(_latin_1(text))
-    return _sign(body, key, algorithm, name)
+    before, body, _ = _divided(_latin_1(text), name)
+    return _sign(before, body, key, algorithm, name)
 
 
 def signed(
@@ -57,38 +58,51 @@ def signed(
     """
     if offset < 1:
         raise ValueError("the lines of a field that goes on are indented")
-    body, rest = _divided(_latin_1(text))
-    signature = laid_out(_sign(body, key, algorithm, name), offset, length)
-    return f"{body}Signature: {signature.lstrip(' ')}\n{rest}"
+    before, body, rest = _divided(_latin_1(text), name)
+    signature = laid_out(_sign(before, body, key, algorithm, name), offset, length)
+    return f"{before}{body}Signature: {signature.lstrip(' ')}\n{rest}"
 
 
 def _latin_1(text: str | bytes) -> str:
     return text if isinstance(text, str) else text.decode("latin-1")
 
 
-def _divided(text: str) -> tuple[str, str]:
-    """The text of the one assertion up to its Signature field, and what stands behind that field."""
-    start = len(text) - len(text.lstrip("\n"))
-    blank = text.find("\n\n", start)
-    end = len(text) if blank < 0 else blank + 1
+def _divided(text: str, name: str) -> tuple[str, str, str]:
+    """What stands before the one assertion, the assertion up to its Signature field, and what stands behind that.
+
+    Raises PolicyError where it is not one, or where a blank line cuts it in two: what a reader that ends at the blank
+    line would not see must not look as if it were signed.
+    """
+    pieces = [piece for piece in blocks(text) if not is_only_comments(text, *piece)]
+    if not pieces:
+        raise PolicyError([problem(Source(name, text), 0, "no assertion")])
+    start, end = pieces[0]
     field = _SIGNATURE.search(text, start, end)
+    for other, stop in pieces[1:]:
+        if AUTHORIZER.search(text, other, stop):
+            raise PolicyError([problem(Source(name, text), other, "a second assertion", "a signature is of one")])
+        if field is None or _FIELD.search(text, other, stop):
+            message, hint = "cut in two by a blank line before this", "take the blank line away"
+            raise PolicyError([problem(Source(name, text), other, message, hint)])
     if field is None:
-        body, rest = text[:end], text[end:]
+        body, rest = text[start:end], text[end:]
         body += "" if body.endswith("\n") else "\n"
     else:
         after = _NEXT_FIELD.search(text, field.end(), end)
-        body, rest = text[: field.start()], text[after.end() if after else end :]
-    if _AUTHORIZER.search(rest):
-        raise SignatureError("more than one assertion, and a signature is of one")
-    return body, rest
+        if after is not None and (stray := _FIELD.search(text, after.end(), end)):
+            message, hint = "a field behind the signature, which would not cover it", "the signature comes last"
+            raise PolicyError([problem(Source(name, text), stray.start(), message, hint)])
+        body, rest = text[start : field.start()], text[after.end() if after else end :]
+    return text[:start], body, rest
 
 
-def _sign(body: str, key: PrivateKey, label: str | None, name: str) -> str:
+def _sign(before: str, body: str, key: PrivateKey, label: str | None, name: str) -> str:
+    lines = "\n" * before.count("\n")  # in the place of the comments before it, so that mistakes are told by line
     label = label or default_algorithm(key)
     algorithm, encoding = algorithm_of(label)
     public = keys.text(key.public_key())
     # Read with a signature that stands for the one to come: whatever is wrong with the rest is told first.
-    assertion = parse_assertion(f'{body}Signature: "{label}00"\n', name=name)
+    assertion = parse_assertion(f'{lines}{body}Signature: "{label}00"\n', name=name)
     _check_signer(assertion, public, algorithm)
     try:
         made = algorithm.sign(key, signed_bytes(assertion.text, label))

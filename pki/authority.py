@@ -7,6 +7,7 @@ is asked for no more than a signature: a token fits as well as a key in memory.
 """
 
 import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -14,10 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from pki import chain_certificates, chain_rules, der, distinguished_names, keys, lints, profiles, signing
+from pki import chain_certificates, chain_rules, der, distinguished_names, keys, lints, names, profiles, signing
 from pki.chain_certificates import ReadCertificate
 from pki.errors import NameInvalid, PkiError, shown
 from pki.keys import Signer
+from pki.locations import NOWHERE, Locations
 from pki.names import Identity, general_name
 from pki.profiles import Profile
 
@@ -65,11 +67,18 @@ def prepare_authority(
     serial: int,
     now: datetime.datetime,
     lifetime: datetime.timedelta | None = None,
+    *,
+    profile: Profile = profiles.CA,
+    issuer: x509.Certificate | None = None,
+    constraints: x509.NameConstraints | None = None,
+    locations: Locations = NOWHERE,
 ) -> Prepared:
-    """A self-signed authority. Raises LintFailed, PkiError."""
-    begin = _whole_seconds(now) - profiles.BACKDATE
-    end = _end(now, lifetime or profiles.CA.lifetime)
-    return _rehearse(name, public_key, serial, (begin, end), profiles.CA, (), None)
+    """An authority's certificate, under `issuer`, or self-signed. Raises LintFailed, PkiError."""
+    above = None if issuer is None else _at_work(issuer, now)
+    profile.check_key(keys.kind(public_key))
+    validity = _validity(profile, above, now, lifetime)
+    extra = [*([] if constraints is None else [constraints]), *locations.extensions()]
+    return _rehearse(name, public_key, serial, validity, profile, (), above, extra)
 
 
 def prepare(
@@ -80,20 +89,39 @@ def prepare(
     serial: int,
     now: datetime.datetime,
     lifetime: datetime.timedelta | None = None,
+    *,
+    subject: x509.Name | None = None,
+    locations: Locations = NOWHERE,
 ) -> Prepared:
     """A peer's certificate under `issuer`; the first of its identities is the one it goes by. Where no lifetime is
-    given it ends with the authority at the latest. Raises LintFailed, ChainError, PkiError."""
+    given it ends with the authority at the latest; without `subject` it gets `subject_name`.
+
+    Raises LintFailed, ChainError, PkiError."""
+    above = _at_work(issuer, now)
+    profile.check_key(keys.kind(public_key))
+    validity = _validity(profile, above, now, lifetime)
+    subject = subject if subject is not None else subject_name(issuer.subject, identities)
+    return _rehearse(subject, public_key, serial, validity, profile, identities, above, locations.extensions())
+
+
+def _at_work(issuer: x509.Certificate, now: datetime.datetime) -> ReadCertificate:
     authority = chain_certificates.from_certificate(issuer)
     if not authority.not_before <= now <= authority.not_after:
         raise PkiError(
             f"authority `{authority.subject}` is not valid now, only from {authority.not_before:%Y-%m-%d} "
             f"to {authority.not_after:%Y-%m-%d}",
-            "check this machine's clock, or make a new authority",
+            "check this machine's clock, or make a new authority: keynote-pki rollover",
         )
-    begin = max(_whole_seconds(now) - profiles.BACKDATE, authority.not_before)
-    end = _end(now, lifetime) if lifetime else min(_end(now, profile.lifetime), authority.not_after)
-    subject = subject_name(issuer.subject, identities)
-    return _rehearse(subject, public_key, serial, (begin, end), profile, identities, authority)
+    return authority
+
+
+def _validity(
+    profile: Profile, issuer: ReadCertificate | None, now: datetime.datetime, lifetime: datetime.timedelta | None
+) -> tuple[datetime.datetime, datetime.datetime]:
+    begin, end = _whole_seconds(now) - profile.backdate, _end(now, lifetime or profile.lifetime)
+    if issuer is None:
+        return begin, end
+    return max(begin, issuer.not_before), end if lifetime else min(end, issuer.not_after)
 
 
 def subject_name(authority: x509.Name, identities: tuple[Identity, ...]) -> x509.Name:
@@ -118,22 +146,14 @@ def authority_name(text: str) -> x509.Name:
     if not text.isprintable() or not text.strip():
         raise NameInvalid(f"`{shown(text)}` cannot be an authority's name", "use printable text")
     if text.startswith(("/", "DN:/")):
-        rdns = distinguished_names.decode(distinguished_names.from_keynote(text))
-    else:
-        rdns = ((distinguished_names.Attribute("2.5.4.3", 0x0C, text.encode()),),)
-    try:
-        name = x509.Name(
-            x509.RelativeDistinguishedName(
-                x509.NameAttribute(x509.ObjectIdentifier(it.oid), it.value.decode()) for it in rdn
-            )
-            for rdn in rdns
-        )
-        kept = name.public_bytes() == distinguished_names.encode(rdns)
-    except (ValueError, TypeError) as error:
-        raise NameInvalid(f"`{shown(text)}` cannot be an authority's name: {error}") from error
-    if not kept:
-        raise NameInvalid(f"`{shown(text)}` cannot be an authority's name", "use the usual string types")
-    return name
+        return whole_name(text)
+    rdns = ((distinguished_names.Attribute("2.5.4.3", 0x0C, text.encode()),),)
+    return names.x509_name(distinguished_names.encode(rdns))
+
+
+def whole_name(text: str) -> x509.Name:
+    """`/C=DE/O=Example/CN=gw`. Raises NameInvalid."""
+    return names.x509_name(names.dn_from_keynote(names.distinguished_name(text).value))
 
 
 def _rehearse(
@@ -144,6 +164,7 @@ def _rehearse(
     profile: Profile,
     identities: tuple[Identity, ...],
     issuer: ReadCertificate | None,
+    extra: Sequence[x509.ExtensionType],
 ) -> Prepared:
     try:
         builder = (
@@ -155,9 +176,8 @@ def _rehearse(
             .not_valid_before(validity[0])
             .not_valid_after(validity[1])
         )
-        for extension in _extensions(profile, identities, public_key, issuer):
-            critical = isinstance(extension, x509.BasicConstraints | x509.KeyUsage)
-            builder = builder.add_extension(extension, critical)
+        for extension in (*_extensions(profile, identities, public_key, issuer), *extra):
+            builder = builder.add_extension(extension, critical=isinstance(extension, lints.CRITICAL))
         signing = keys.throw_away(keys.kind(issuer.public_key if issuer is not None else public_key))
         rehearsed = builder.sign(signing, keys.signature_hash(signing.public_key()))
     except (ValueError, TypeError) as error:
@@ -175,7 +195,7 @@ def _extensions(
 ) -> list[x509.ExtensionType]:
     extensions: list[x509.ExtensionType] = [
         x509.BasicConstraints(ca=profile.is_authority, path_length=profile.path_length),
-        x509.KeyUsage(**{usage: usage in profile.key_usage for usage in _USAGES}),
+        key_usage(profile),
         x509.SubjectKeyIdentifier.from_public_key(public_key),
     ]
     identifier = chain_rules.extension(issuer, x509.SubjectKeyIdentifier) if issuer is not None else None
@@ -186,6 +206,10 @@ def _extensions(
     if profile.extended_key_usages:
         extensions.append(x509.ExtendedKeyUsage(profile.extended_key_usages))
     return extensions
+
+
+def key_usage(profile: Profile) -> x509.KeyUsage:
+    return x509.KeyUsage(**{usage: usage in profile.key_usage for usage in _USAGES})
 
 
 def _whole_seconds(time: datetime.datetime) -> datetime.datetime:

@@ -2,6 +2,7 @@
 """The directory of a certification authority on disk.
 
 ca.toml            which directory this is, and what it writes into certificates (`settings`)
+profiles.toml      kinds of certificates of its own (`profiles`); nobody has to have it
 registry.sqlite    everything issued; readable by gateways. Not here where ca.toml has a registry's URL
 keys/              0700: one private key a file, 0600, named by the serial number of its certificate
 lock               held by whoever changes anything here
@@ -9,23 +10,27 @@ lock               held by whoever changes anything here
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pki import keystore, settings
-from pki.errors import PkiError
+from pki import keys, keystore, profiles, settings
+from pki.errors import KeystoreError, PkiError
 from pki.keys import KeySigner
 from pki.keystore import Passphrase
+from pki.profiles import Profile
 from pki.records import AuthorityRecord, Record
 from pki.registry import Registry
 from pki.registry_database import without_password
 from pki.settings import Settings
 
-_REGISTRY, _KEYS, _LOCK, _SETTINGS = "registry.sqlite", "keys", "lock", "ca.toml"
+_REGISTRY, _KEYS, _LOCK, _SETTINGS, _PROFILES = "registry.sqlite", "keys", "lock", "ca.toml", "profiles.toml"
+_HIDDEN = r"\.[0-9a-f]{40}(?:-[0-9a-f]{40})*\.registry"
 _OURS = re.compile(
-    r"keys|lock|ca\.toml|\.ca\.toml\.new|(?:registry\.sqlite|\.[0-9a-f]{40}\.registry)(?:-wal|-shm|-journal)?"
+    rf"keys|lock|(?:ca|profiles)\.toml|\.ca\.toml\.new|(?:registry\.sqlite|{_HIDDEN})(?:-wal|-shm|-journal)?"
 )
+
+REQUESTED_KEY = "request.pem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,10 @@ class Directory:
         """Raises PkiError."""
         return settings.read(self.settings_path)
 
+    def profiles(self) -> dict[str, Profile]:
+        """The kinds of certificates that are issued here, by their names. Raises PkiError."""
+        return profiles.read(self.path / _PROFILES)
+
     @property
     def lock_path(self) -> Path:
         return self.path / _LOCK
@@ -62,9 +71,19 @@ class Directory:
         """The name of a certificate's key file, and the one under which it is written."""
         return f"{serial}.pem", f".{serial}.new"
 
-    def hidden_registry_path(self, serial: str) -> Path:
-        """The registry while the authority with this serial number is made."""
-        return self.path / f".{serial}.registry"
+    def hidden_registry_path(self, serials: Sequence[str]) -> Path:
+        """The registry while the authorities with these serial numbers are made."""
+        return self.path / f".{'-'.join(serials)}.registry"
+
+    def hidden_registries(self) -> tuple[tuple[str, ...], ...]:
+        """The serial numbers of each that somebody left."""
+        names = (it.name for it in self.path.iterdir()) if self.path.is_dir() else ()
+        return tuple(tuple(name[1:].split(".")[0].split("-")) for name in names if re.fullmatch(_HIDDEN, name))
+
+    @property
+    def requested_key_path(self) -> Path:
+        """The key of an authority that awaits its certificate from somebody else's root."""
+        return self.keys / REQUESTED_KEY
 
     def make(self) -> None:
         """Make it, or finish making it. Raises KeystoreError, and PkiError where it holds anything else."""
@@ -93,11 +112,20 @@ class Directory:
         if url := self.settings().registry:
             return url
         if not self.registry_path.is_file():
+            self.check_not_awaiting()
             raise PkiError(
                 f"`{self.path}` holds no authority",
                 "name its directory with --dir, or make one: keynote-pki init DIR",
             )
         return self.registry_path
+
+    def check_not_awaiting(self) -> None:
+        """Raises PkiError where a request was made and its certificate is not here yet."""
+        if self.requested_key_path.exists():
+            raise PkiError(
+                f"the authority in `{self.path}` awaits its certificate from the root that it was requested of",
+                f"keynote-pki init {self.path} --certificate FILE",
+            )
 
     @contextlib.contextmanager
     def changing(self, *, wait: bool = True) -> Iterator[None]:
@@ -106,15 +134,44 @@ class Directory:
             yield
 
     def authority(self, registry: Registry) -> AuthorityRecord:
-        """The authority that issues here; a registry may have those of other directories too. Raises PkiError."""
-        own = self.settings().id
-        authorities = [it for it in registry.authorities() if it.certificate.directory == own]
-        if not authorities:
-            raise PkiError(f"`{self.path}` holds no authority yet", f'keynote-pki init {self.path} --name "..."')
-        return authorities[-1]
+        """The authority that issues for peers here; a registry may have those of other directories too.
 
-    def signer(self, record: Record, passphrase: Passphrase | None = None) -> KeySigner:
-        """The private key of a certificate. Raises KeystoreError, and PkiError where it is not here."""
-        if record.key_file is None or record.directory != self.settings().id:
-            raise PkiError(f"the private key of `{record.name}` is not kept here")
-        return KeySigner(keystore.load(self.key_path(record.key_file), passphrase))
+        Raises PkiError."""
+        own = self.settings().id
+        issuing = [
+            it
+            for it in registry.authorities()
+            if it.certificate.directory == own
+            and not it.foreign
+            and it.retired_at is None
+            and it.certificate.profile != profiles.ROOT.name
+        ]
+        if not issuing:
+            self.check_not_awaiting()
+            raise PkiError(f"`{self.path}` holds no authority yet", f'keynote-pki init {self.path} --name "..."')
+        return issuing[-1]
+
+    def signer(
+        self, record: Record, passphrase: Passphrase | None = None, *, key_file: Path | None = None
+    ) -> KeySigner:
+        """The private key of a certificate, or of `key_file`. Raises KeystoreError, and PkiError where it is not
+        here."""
+        return self.unlocked(record, passphrase, key_file=key_file)[0]
+
+    def unlocked(
+        self, record: Record, passphrase: Passphrase | None = None, *, key_file: Path | None = None
+    ) -> tuple[KeySigner, bytes | None]:
+        """The same, and the passphrase that the key's file is encrypted with, if it is. Raises as `signer` does."""
+        path = key_file or self._key_file(record)
+        key, protection = keystore.unlock(path, passphrase)
+        if keys.key_sha256(key.public_key()) != record.key_sha256:
+            raise KeystoreError(f"`{path}` does not hold the private key of `{record.name}`")
+        return KeySigner(key), protection
+
+    def _key_file(self, record: Record) -> Path:
+        """Raises PkiError. A root's key that was kept elsewhere may have been put here."""
+        path = self.key_path(record.key_file or self.key_files(record.serial)[0])
+        if record.directory != self.settings().id or (record.key_file is None and not path.is_file()):
+            hint = "name its file: --root-key FILE" if record.profile == profiles.ROOT.name else ""
+            raise PkiError(f"the private key of `{record.name}` is not kept here", hint)
+        return path

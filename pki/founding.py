@@ -3,23 +3,22 @@
 
 The registry is made under a hidden name, `.<serial>.registry`, and gets its own when everything else is there: until
 then the directory holds no authority. What fails takes back what it made. What is killed cannot, and leaves a hidden
-registry whose name tells which key files are its own; the next `init` removes them, and nothing else.
+registry whose name tells which key files are its own; the next `init` removes them, and nothing else. Of a key file
+outside of the directory its rows tell.
 
 A registry elsewhere has no hidden name: there the pending row tells, by the id in `ca.toml`, which stays for as long
 as such a row may be there. The next command undoes it, and the next `init` begins anew.
 """
 
 import contextlib
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pki import keystore, settings
 from pki.directory import Directory
 from pki.errors import KeystoreError, PkiError, RegistryUnreachable
 from pki.registry import Registry
-
-_BESIDE = ("-wal", "-shm", "-journal")  # what SQLite keeps with a database
+from pki.registry_database import beside
 
 
 @contextlib.contextmanager
@@ -63,13 +62,12 @@ def _counts(directory: Directory) -> bool:
 
 
 @contextlib.contextmanager
-def hidden_registry(directory: Directory, serial: str) -> Iterator[Path]:
-    """Where to make the registry of the authority with this serial number. It gets its name when this block has
-    ended, or vanishes with the authority's key. The caller holds the directory's lock. Raises PkiError."""
-    for name in _names(directory.path):
-        if found := re.fullmatch(r"\.([0-9a-f]{40})\.registry", name):
-            _discard(directory, found[1])
-    hidden = directory.hidden_registry_path(serial)
+def hidden_registry(directory: Directory, *serials: str) -> Iterator[Path]:
+    """Where to make the registry of the authorities with these serial numbers. It gets its name when this block has
+    ended, or vanishes with their keys. The caller holds the directory's lock. Raises PkiError."""
+    for left in directory.hidden_registries():
+        _discard(directory, left)
+    hidden = directory.hidden_registry_path(serials)
     try:
         yield hidden
         _check_whole(hidden)
@@ -78,7 +76,7 @@ def hidden_registry(directory: Directory, serial: str) -> Iterator[Path]:
         keystore.reveal(hidden, directory.registry_path)
     except BaseException:
         with contextlib.suppress(KeystoreError):
-            _discard(directory, serial)
+            _discard(directory, serials)
         raise
 
 
@@ -93,18 +91,30 @@ def _check_whole(registry: Path) -> None:
         raise RegistryUnreachable(f"the registry `{registry}` could not be written", "is the disk full?")
 
 
-def _discard(directory: Directory, serial: str) -> None:
-    """Remove what is left of an authority that did not come to be; the name that tells of it goes last."""
-    hidden = directory.hidden_registry_path(serial)
+def _discard(directory: Directory, serials: Sequence[str]) -> None:
+    """Remove what is left of authorities that did not come to be; the name that tells of it goes last."""
+    hidden = directory.hidden_registry_path(serials)
     if hidden.exists():
-        for file in directory.key_files(serial):
-            keystore.discard(directory.key_path(file))
+        for path in _keys_elsewhere(directory, hidden):
+            keystore.discard(path)
+        for serial in serials:
+            for file in directory.key_files(serial):
+                keystore.discard(directory.key_path(file))
     _discard_beside(hidden)
     keystore.discard(hidden)
 
 
+def _keys_elsewhere(directory: Directory, hidden: Path) -> list[Path]:
+    """Key files outside of the directory that were not to be there without this registry."""
+    try:
+        unfinished = Registry.open(hidden).unfinished(directory.settings().id)
+    except PkiError:  # so young that it has no tables, or so broken that it tells nothing
+        return []
+    paths = [directory.key_path(it.temporary_file) for it in unfinished if it.temporary_file and not it.issued]
+    return [path for path in paths if path.parent != directory.keys and path.parent.is_dir()]
+
+
 def _discard_beside(registry: Path) -> None:
-    for suffix in _BESIDE:
-        path = Path(f"{registry}{suffix}")
+    for path in beside(registry):
         if path.exists():
             keystore.discard(path)

@@ -45,6 +45,11 @@ def pem(key: PrivateKey, *, traditional: bool = False, passphrase: bytes | None 
 def load(path: Path, passphrase: Passphrase | None = None) -> PrivateKey:
     """A key from its file; `passphrase` is asked for only where the key is encrypted. Raises KeystoreError, also
     where others than the owner may read the file and for a wrong passphrase."""
+    return unlock(path, passphrase)[0]
+
+
+def unlock(path: Path, passphrase: Passphrase | None = None) -> tuple[PrivateKey, bytes | None]:
+    """The same, and the passphrase that its file is encrypted with, if it is. Raises KeystoreError."""
     return _key(path, read(path), passphrase)
 
 
@@ -59,24 +64,25 @@ def read(path: Path) -> bytes:
         raise KeystoreError(f"private key `{path}` cannot be read: {error.strerror}") from error
 
 
-def _key(path: Path, data: bytes, passphrase: Passphrase | None) -> PrivateKey:
-    encrypted = False
+def _key(path: Path, data: bytes, passphrase: Passphrase | None) -> tuple[PrivateKey, bytes | None]:
+    given: bytes | None = None
     try:
         try:
             key = load_pem_private_key(data, password=None)
         except TypeError:
-            encrypted = True
             given = passphrase(path) if passphrase else b""
             if not given:
-                raise KeystoreError(f"private key `{path}` is encrypted", "give its passphrase") from None
+                raise KeystoreError(
+                    f"private key `{path}` is encrypted", "give its passphrase: --passphrase-file FILE"
+                ) from None
             key = load_pem_private_key(data, given)
     except ValueError as error:
-        if encrypted:
+        if given:
             raise KeystoreError(f"this is not the passphrase of private key `{path}`") from None
         raise KeystoreError(f"`{path}` does not hold a private key in PEM") from error
     if not isinstance(key, keys.PRIVATE_KEYS):
         raise KeystoreError(f"`{path}` holds a kind of key that is not used here", f"one of {', '.join(keys.KINDS)}")
-    return key
+    return key, given
 
 
 def make_directory(path: Path, mode: int) -> None:

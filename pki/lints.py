@@ -13,7 +13,7 @@ from typing import Final
 from cryptography import x509
 
 from keynote.severity import Severity
-from pki import certificate_lint, chain_rules
+from pki import certificate_lint, chain_rules, names
 from pki.certificate_lint import Role
 from pki.chain_certificates import ReadCertificate
 from pki.errors import LintFailed
@@ -29,6 +29,9 @@ _NEVER_OURS: Final = frozenset(
         "PK406",  # valid when its authority is not
     }
 )
+
+
+CRITICAL: Final = (x509.KeyUsage, x509.BasicConstraints, x509.NameConstraints)  # RFC 5280 4.2.1.3, .9, .10
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,8 @@ def identities(rehearsal: Rehearsal) -> Iterator[str]:
     if not rehearsal.identities:
         yield "it has no subjectAltName, so peers could not tell who it is"
         return
-    if rehearsal.certificate.names != rehearsal.identities:
+    named = chain_rules.extension(rehearsal.certificate, x509.SubjectAlternativeName)
+    if list(named or ()) != [names.general_name(identity) for identity in rehearsal.identities]:
         yield "its subjectAltNames are not the identities that were asked for"
     if len(set(rehearsal.identities)) != len(rehearsal.identities):
         yield "it names an identity twice"
@@ -92,7 +96,7 @@ def profile(rehearsal: Rehearsal) -> Iterator[str]:
     """Key usages, basic constraints and criticality as the profile and RFC 5280 4.2.1 say."""
     wanted = rehearsal.profile
     for extension in rehearsal.certificate.certificate.extensions:
-        must_be_critical = isinstance(extension.value, x509.KeyUsage | x509.BasicConstraints)
+        must_be_critical = isinstance(extension.value, CRITICAL)
         if extension.critical is not must_be_critical:
             yield f"extension {extension.oid.dotted_string} is{'' if extension.critical else ' not'} critical"
     usages = chain_rules.extension(rehearsal.certificate, x509.ExtendedKeyUsage)

@@ -15,7 +15,7 @@ from cryptography import x509
 from pki import distinguished_names
 from pki.errors import NameInvalid, shown
 
-IdentityKind = Literal["FQDN", "USER_FQDN", "IPV4_ADDR", "IPV6_ADDR"]
+IdentityKind = Literal["FQDN", "USER_FQDN", "IPV4_ADDR", "IPV6_ADDR", "DER_ASN1_DN"]
 
 dn_keynote = distinguished_names.keynote
 dn_principal = distinguished_names.principal
@@ -25,7 +25,8 @@ dn_from_keynote = distinguished_names.from_keynote
 
 
 class Identity(NamedTuple):
-    """An IKE identity in its one text; a plain tuple of (kind, value), kinds as isakmpd.conf writes them."""
+    """An IKE identity in its one text; a plain tuple of (kind, value), kinds as isakmpd.conf writes them. That of a
+    distinguished name is `dn_keynote`'s."""
 
     kind: IdentityKind
     value: str
@@ -120,8 +121,38 @@ def identity(text: str) -> Identity:
     return _address(ip)
 
 
+def typed(text: str) -> Identity:
+    """The same of what somebody typed: names beyond ASCII become A-labels (RFC 5891), `/C=DE/CN=gw` a distinguished
+    name. Raises NameInvalid."""
+    if text.startswith(("/", "DN:/")):
+        return distinguished_name(text)
+    local, at, host = text.rpartition("@")
+    return identity(f"{local}{at}{a_labels(host)}")
+
+
+def distinguished_name(text: str) -> Identity:
+    r"""`/C=DE/O=Example/CN=gw`, with or without `DN:`, as an identity. Characters beyond ASCII may be written as they
+    are, instead of `\xHH` for each of their bytes in UTF-8. Raises NameInvalid."""
+    escaped = "".join(it if it.isascii() else "".join(f"\\x{byte:02X}" for byte in it.encode()) for it in text)
+    return Identity("DER_ASN1_DN", dn_keynote(dn_from_keynote(escaped)))
+
+
+def a_labels(host: str) -> str:
+    """A host name in ASCII, as RFC 5891 has it (IDNA 2008); what is ASCII stays as it is. Raises NameInvalid."""
+    if host.isascii():
+        return host
+    import idna  # its tables are large, and seldom needed
+
+    try:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise NameInvalid(f"`{shown(host)}` is not a host name: {error}") from error
+
+
 def general_name(name: Identity) -> x509.GeneralName:
-    """The subjectAltName that certifies an identity (RFC 4945 5.1.3.6)."""
+    """The subjectAltName that certifies an identity (RFC 4945 5.1.3.6); for a distinguished name a directoryName.
+
+    Raises NameInvalid for a distinguished name that the library would write otherwise."""
     match name.kind:
         case "FQDN":
             return x509.DNSName(name.value)
@@ -129,6 +160,27 @@ def general_name(name: Identity) -> x509.GeneralName:
             return x509.RFC822Name(name.value)
         case "IPV4_ADDR" | "IPV6_ADDR":
             return x509.IPAddress(ipaddress.ip_address(name.value))
+        case "DER_ASN1_DN":
+            return x509.DirectoryName(x509_name(dn_from_keynote(name.value)))
+
+
+def x509_name(der: bytes) -> x509.Name:
+    """A distinguished name as the certificate library has it. Raises NameInvalid for one that it would write with
+    other bytes, or not at all."""
+    text = distinguished_names.keynote(der)
+    try:
+        name = x509.Name(
+            x509.RelativeDistinguishedName(
+                x509.NameAttribute(x509.ObjectIdentifier(it.oid), it.value.decode()) for it in rdn
+            )
+            for rdn in distinguished_names.decode(der)
+        )
+        kept = name.public_bytes() == der
+    except (ValueError, TypeError) as error:
+        raise NameInvalid(f"`{shown(text)}` cannot stand in a certificate: {error}") from error
+    if not kept:
+        raise NameInvalid(f"`{shown(text)}` cannot stand in a certificate", "use the usual string types")
+    return name
 
 
 def certified(name: x509.GeneralName) -> Identity | None:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from cryptography import x509
 
+from pki.delegation_records import Draft
 from pki.names import Identity
 
 
@@ -40,6 +41,16 @@ class Reservation:
     key_file: str | None
     temporary_file: str | None
     supersedes: str | None = None  # the SHA-256 of the certificate that it follows
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A reserved certificate that has its signature, and the delegations that are issued with it."""
+
+    authority_id: int
+    serial: str
+    der: bytes = field(repr=False)
+    delegations: tuple[Draft, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +111,11 @@ class AuthorityRecord:
     issuer_id: int  # its own id where it signed itself
     foreign: bool  # not ours: here as the issuer of one that is
     retired_at: datetime.datetime | None  # issues no more; its CRLs go on
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """What peers need to believe what an authority issues: what its holders send along, and what the others trust."""
+
+    intermediates: tuple[Record, ...]  # of authorities between, and cross certificates
+    anchors: tuple[Record, ...]  # of those that signed themselves; that of the authority, or the one over it, first

@@ -7,20 +7,19 @@ signed again under the same serial number has another, and is unknown.
 """
 
 import datetime
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from pki import keys, registry_audit, registry_delegations, registry_revocations
+from pki import candidates, keys, registry_issues, registry_revocations
 from pki.chain_certificates import ChainCertificate
 from pki.delegation_records import Draft
 from pki.errors import NotRecorded, RegistryError
 from pki.models import ISSUED, PENDING, AuditEntry, Authority, Certificate, SubjectAltName
 from pki.names import Identity
-from pki.records import AuthorityRecord, Record, Reservation, Status, Unfinished
+from pki.records import Above, AuthorityRecord, Record, Reservation, Signed, Status, Unfinished
 from pki.registry_audit_log import AuditLog
 from pki.registry_crls import IssuedLists
 from pki.registry_database import Database, check_schema, make_schema
@@ -200,6 +199,40 @@ class Registry:
         # may have given the same number.
         return tuple(filter(is_meant, self._select(Certificate.serial.in_(sa.union(*ways)))))
 
+    def find_one(self, text: str) -> Record:
+        """The one certificate that is meant. Raises RegistryError for none, and for several, which it lists."""
+        return candidates.only(text, self.find(text), self.certificates)
+
+    def find_newest(self, text: str, now: datetime.datetime) -> Record:
+        """The certificate of the one holder who is meant that another is to follow: `candidates.newest`.
+
+        Raises RegistryError."""
+        found = self.find(text)
+        return candidates.newest(text, found, now) if found else self.find_one(text)
+
+    def above(self, authority_id: int) -> Above:
+        """Every way from an authority up to those that signed themselves, also by what another authority signed for
+        the same name and key. What was revoked leads nowhere."""
+        authorities = {authority.id: authority.certificate for authority in self.authorities()}
+        intermediates: list[Record] = []
+        anchors: list[Record] = []
+        wanted, seen = [authority_id], set[int]()
+        while wanted:
+            number = wanted.pop(0)
+            if number in seen or number not in authorities:
+                continue
+            seen.add(number)
+            own = authorities[number]
+            for record in self.with_key(own.key_sha256):
+                if record.subject != own.subject or record.revoked_at is not None:
+                    continue
+                if record.authority_id == number:
+                    anchors.append(record)
+                else:
+                    intermediates.append(record)
+                    wanted.append(record.authority_id)
+        return Above(tuple(intermediates), tuple(anchors))
+
     def _select(self, *conditions: sa.ColumnElement[bool]) -> tuple[Record, ...]:
         chosen = sa.and_(*conditions, Certificate.state == ISSUED)
         order = (Certificate.name, Certificate.not_before.desc(), Certificate.serial)
@@ -223,35 +256,22 @@ class Registry:
         """Take the name of a new authority and the serial number of its own certificate, which `issuer_id` signs, or
         itself; the authority's id."""
         with self._database.transaction() as session:
-            if session.scalar(sa.select(Authority.id).where(Authority.name == reservation.name)):
-                raise RegistryError(f"authority `{reservation.name}` exists already")
-            new_id = (session.scalar(sa.select(sa.func.max(Authority.id))) or 0) + 1
-            authority = Authority(
-                id=new_id,
-                name=reservation.name,
-                subject_der=reservation.subject_der,
-                issuer_id=issuer_id or new_id,
-                serial=reservation.serial,
-                key_sha256=reservation.key_sha256,
-            )
-            session.add(authority)
-            session.flush()
-            session.add(_pending(authority.issuer_id, reservation))
-            return authority.id
+            return registry_issues.add_authority(session, reservation, issuer_id)
 
     def reserve(
         self, authority_id: int, reservation: Reservation, now: datetime.datetime, *, again: bool = False
     ) -> None:
         """Take a serial number. Raises RegistryError where it is taken, or one of the identities has a certificate
         that is good: whoever holds it could be taken for the new holder, and the other way round. `again` is for
-        another certificate of the same holder, who goes by the same name."""
+        another certificate of the same holder, who goes by the same name. The same goes for the subject, by which
+        policies know a holder."""
         with self._database.transaction() as session:
             for identity in reservation.identities:
                 # By the index of identities; few have many certificates, so the rest is looked at here.
                 holders = sa.select(Certificate).join(Certificate.names)
                 for valid in session.scalars(holders.where(SubjectAltName.value == identity.value)):
                     if (
-                        valid.authority_id != authority_id
+                        (valid.authority_id != authority_id and valid.directory != reservation.directory)
                         or valid.revoked_at is not None
                         or valid.not_after < now
                         or (again and valid.name == reservation.name)
@@ -264,7 +284,9 @@ class Registry:
                         f"(serial {valid.serial})",
                         f"look at it with `keynote-pki show {valid.name}`",
                     )
-            session.add(_pending(authority_id, reservation))
+            if reservation.identities:
+                registry_issues.check_subject(session, authority_id, reservation, now)
+            session.add(registry_issues.pending(authority_id, reservation))
 
     def confirm(
         self,
@@ -277,24 +299,33 @@ class Registry:
         """Make a reserved certificate an issued one, and record the delegations that are issued with it.
 
         Raises RegistryError where nothing is reserved."""
+        self.confirm_all((Signed(authority_id, serial, der, tuple(delegations)),), now)
+
+    def confirm_all(
+        self,
+        signed: Sequence[Signed],
+        now: datetime.datetime,
+        *,
+        retire: int | None = None,
+        superseded: Sequence[Record] = (),
+    ) -> None:
+        """The same for certificates that are issued together; with them goes the authority to `retire`, and what is
+        `superseded` is revoked: all of it or, where it raises, nothing."""
         with self._database.transaction() as session:
-            certificate = session.get(Certificate, (authority_id, serial))
-            if certificate is None or certificate.state != PENDING:
-                raise RegistryError(f"serial number {serial} is not reserved")
-            certificate.state = ISSUED
-            certificate.der = der
-            certificate.sha256 = hashlib.sha256(der).hexdigest()
-            details: dict[str, str | int | None] = {
-                "authority": authority_id,
-                "serial": serial,
-                "name": certificate.name,
-                "profile": certificate.profile,
-                "key_sha256": certificate.key_sha256,
-                "supersedes": certificate.supersedes,
-            }
-            registry_audit.append(session, now, "issue", certificate.sha256, details)
-            for draft in delegations:
-                registry_delegations.insert(session, draft, now, certificate.sha256)
+            for each in signed:
+                registry_issues.confirm(session, each, now)
+            if retire is not None:
+                registry_issues.retire(session, retire, now)
+            for old in superseded:
+                registry_revocations.revoke(session, old.authority_id, old.serial, "superseded", now)
+
+    def adopt(
+        self, above: Sequence[tuple[Reservation, bytes]], own: tuple[Reservation, bytes], now: datetime.datetime
+    ) -> int:
+        """Record an authority of ours that others certified, with `above`, its issuers from the root down, which are
+        not ours: each as it is to be recorded, and its DER. The id of ours. Raises RegistryError."""
+        with self._database.transaction() as session:
+            return registry_issues.adopt(session, above, own, now)
 
     def revoke(self, authority_id: int, serial: str, reason: str, now: datetime.datetime) -> Record:
         """Take an issued certificate back, for ever, for one of `revocation.REASONS`. Raises RegistryError where it
@@ -321,15 +352,12 @@ class Registry:
 
     def cancel(self, authority_id: int, serial: str) -> None:
         """Forget a reservation, and the authority whose own certificate it was to be."""
+        self.cancel_all(((authority_id, serial),))
+
+    def cancel_all(self, certificates: Sequence[tuple[int, str]]) -> None:
+        """The same for reservations that belong together."""
         with self._database.transaction() as session:
-            certificate = session.get(Certificate, (authority_id, serial))
-            if certificate is None or certificate.state != PENDING:
-                return
-            session.delete(certificate)
-            session.flush()
-            own = sa.select(Authority).where(Authority.issuer_id == authority_id, Authority.serial == serial)
-            for authority in session.scalars(own):
-                session.delete(authority)
+            registry_issues.cancel(session, certificates)
 
     def knows(self, directory: str) -> bool:
         """Whether the CA directory of this id has taken anything here."""
@@ -387,30 +415,6 @@ def _status(known: Mapping[str | None, datetime.datetime | None], sha256: str) -
     if sha256 not in known:
         return Status.UNKNOWN
     return Status.ISSUED if known[sha256] is None else Status.REVOKED
-
-
-def _pending(authority_id: int, reservation: Reservation) -> Certificate:
-    return Certificate(
-        authority_id=authority_id,
-        serial=reservation.serial,
-        state=PENDING,
-        profile=reservation.profile,
-        name=reservation.name,
-        subject=reservation.subject,
-        subject_der=reservation.subject_der,
-        not_before=reservation.not_before,
-        not_after=reservation.not_after,
-        issued_at=reservation.issued_at,
-        key_sha256=reservation.key_sha256,
-        supersedes=reservation.supersedes,
-        directory=reservation.directory,
-        key_file=reservation.key_file,
-        temporary_file=reservation.temporary_file,
-        names=[
-            SubjectAltName(position=position, kind=identity.kind, value=identity.value)
-            for position, identity in enumerate(reservation.identities)
-        ],
-    )
 
 
 def _identities(certificate: Certificate) -> tuple[Identity, ...]:

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from pki import audit, keystore, models
 from pki.errors import RegistryError, RegistryUnreachable
-from pki.registry_database import Database, check_schema, is_registry, make_schema
+from pki.registry_database import Database, beside, check_schema, is_registry, make_schema
 
 _TABLES: Final = models.Base.metadata.sorted_tables  # those that others point to first
 _BATCH: Final = 1000
@@ -55,7 +55,14 @@ def copy_file(source: Database, target: Path) -> None:
             reader.backup(writer)
         _seal(target)
     except (sqlite3.Error, OSError) as error:
+        discard(target)
         raise RegistryUnreachable(f"`{target}` cannot be written: {error}", "is the disk full?") from error
+
+
+def discard(file: Path) -> None:
+    """Remove a database that is of no use, and what is beside it. Raises KeystoreError."""
+    for path in (*beside(file), file):
+        keystore.discard(path)
 
 
 def snapshot(url: str | Path, target: Path) -> Contents:

@@ -107,6 +107,12 @@ class Database:
                     for suffix in ("-wal", "-shm"):
                         os.close(os.open(f"{self.file}{suffix}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, mode))
 
+    def _read_only(self) -> Path | None:
+        """What keeps us from writing, where we want to: SQLite says no more than that it cannot open a file."""
+        if self.file is None or self._mode == "ro" or not self.file.exists():
+            return None
+        return next((it for it in (self.file, self.file.absolute().parent) if not os.access(it, os.W_OK)), None)
+
     @contextlib.contextmanager
     def _clear_errors(self) -> Iterator[None]:
         try:
@@ -114,7 +120,9 @@ class Database:
         except exc.IntegrityError as error:
             raise RegistryError(f"the registry refuses this: {_words(error)}") from error
         except exc.DBAPIError as error:
-            hint = _HINTS[self.dialect]
+            hint, where = _HINTS[self.dialect], self._read_only()
+            if where is not None:
+                hint = f"`{where}` may only be read by us"
             if _sqlstate(error) == _LACKS_RIGHT:
                 hint = "whoever owns the tables has to GRANT that (docs/registry.md)"
             raise RegistryUnreachable(f"the registry cannot be used: {_words(error)}", hint) from error
@@ -175,6 +183,11 @@ def file_of(url: str | Path) -> Path | None:
     if url.startswith("sqlite:///"):
         return Path(url.removeprefix("sqlite:///"))
     return None if "://" in url else Path(url)
+
+
+def beside(file: Path) -> tuple[Path, ...]:
+    """What SQLite may keep with a database."""
+    return tuple(Path(f"{file}{suffix}") for suffix in ("-wal", "-shm", "-journal"))
 
 
 def without_password(url: str | Path) -> str:

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from pki import keystore
 from pki.errors import KeystoreError, RegistryError
-from pki.registry_copy import copy_file
+from pki.registry_copy import copy_file, discard
 from pki.registry_database import EARLIER, SCHEMA, Database, check_schema, migrations, revisions
 
 
@@ -67,7 +66,7 @@ def _backup_beside(database: Database) -> Iterator[Path | None]:
         yield backup
     except BaseException:
         with contextlib.suppress(KeystoreError):
-            keystore.discard(backup)
+            discard(backup)
         raise
 
 

@@ -6,6 +6,8 @@ registry = "postgresql://ca@db/registry"            # without it: registry.sqlit
 crl_url = "http://pki.example.org/ca.crl"           # written into what is issued from now on
 ocsp_url = "http://pki.example.org/ocsp"
 issuer_url = "http://pki.example.org/ca.crt"
+
+`{authority}` in one of the three is the number in the registry of the authority that signs, where there are several.
 """
 
 import json
@@ -17,6 +19,9 @@ from urllib.parse import urlsplit
 
 from pki import keystore
 from pki.errors import PkiError
+from pki.locations import Locations
+
+_AUTHORITY = "{authority}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,13 @@ class Settings:
     crl_url: str | None = None
     ocsp_url: str | None = None
     issuer_url: str | None = None
+
+    def locations(self, authority_id: int, *, of_authority: bool = False) -> Locations:
+        """What is written into a certificate that this authority signs. One that is `of_authority` hears only of
+        places that are each authority's own: a root's list is not that of the authority below it."""
+        urls = (self.crl_url, self.ocsp_url, self.issuer_url)
+        told = (url if url and (not of_authority or _AUTHORITY in url) else None for url in urls)
+        return Locations(*(url and url.replace(_AUTHORITY, str(authority_id)) for url in told))
 
     @classmethod
     def new(cls, registry: str | None = None) -> "Settings":

@@ -13,8 +13,15 @@ from typing import Any, Final
 
 import click
 
-from keynote import literals
-from keynote.assertions import BYTE_ORDER_MARK, BYTE_ORDER_MARK_FOUND, BYTE_ORDER_MARK_HINT, Assertion
+from keynote import limits, literals
+from keynote.assertions import (
+    BYTE_ORDER_MARK,
+    BYTE_ORDER_MARK_FOUND,
+    BYTE_ORDER_MARK_HINT,
+    CARRIAGE_RETURN,
+    CARRIAGE_RETURN_HINT,
+    Assertion,
+)
 from keynote.cli.program import json_option, tell
 from keynote.complaints import BadInput, Complaint, Place
 from keynote.environment import Unknown
@@ -169,10 +176,19 @@ def policy_text(path: Path) -> str:
 
 
 def read(path: Path) -> bytes:
+    """A file's bytes. Raises InputError, also for one that is larger than any policy may be."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return within_limit(file.read(limits.FILE_SIZE + 1), path)
     except OSError as error:
         raise InputError(error.strerror or str(error), Place(str(path))) from error
+
+
+def within_limit(content: bytes, path: Path) -> bytes:
+    """Raises InputError for more than a file may have."""
+    if len(content) > limits.FILE_SIZE:
+        raise InputError(f"a file of more than {limits.FILE_SIZE:,} bytes", Place(str(path)))
+    return content
 
 
 def text_of(path: Path) -> str:
@@ -251,6 +267,8 @@ def action_file(text: str, name: str) -> dict[str, str]:
     whose string may go on over lines. Empty lines and `#` lines mean nothing."""
     action: dict[str, str] = {}
     position = 0
+    if "\r" in text:
+        raise InputError(CARRIAGE_RETURN, _place(name, text, text.index("\r")), CARRIAGE_RETURN_HINT)
     while position < len(text):
         if empty := _EMPTY.match(text, position):
             position = empty.end()
@@ -258,9 +276,15 @@ def action_file(text: str, name: str) -> dict[str, str]:
             action[match[1]] = literals.decode(match[2])
             position = match.end()
         elif match := _PLAIN.match(text, position):
+            if match[2] != match[2].strip(" \t"):
+                hint = "write `name=value`, or the value in quotes, where blanks count"
+                raise InputError("blanks around a value", _place(name, text, position), hint)
             action[match[1].strip()] = match[2]
             position = match.end()
         else:
-            line = text.count("\n", 0, position) + 1
-            raise InputError("no attribute", Place(name, line), "write `name=value`")
+            raise InputError("no attribute", _place(name, text, position), "write `name=value`")
     return action
+
+
+def _place(name: str, text: str, position: int) -> Place:
+    return Place(name, text.count("\n", 0, position) + 1)

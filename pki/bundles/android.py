@@ -11,7 +11,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pki.bundles import apple, pkcs12, texts
+from pki.bundles import pkcs12, texts
 from pki.bundles.files import SECRET, Bundle, File
 from pki.bundles.handover import Handover
 from pki.bundles.request import Request
@@ -22,7 +22,7 @@ _IKE, _ESP = "aes256-sha256-modp2048", "aes256-sha256-modp2048"
 def make(handover: Handover, request: Request) -> Bundle:
     """One file, without a blank too many: it may have to fit a QR code."""
     profile: dict[str, Any] = {
-        "uuid": str(apple.unique_id(handover.leaf.sha256, "android")),
+        "uuid": str(texts.unique_id(handover.leaf.sha256, "android")),
         "name": request.shown_title,
         "type": "ikev2-cert",
         "remote": {

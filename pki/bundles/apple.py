@@ -7,7 +7,6 @@ hold one certificate only, so those of authorities have payloads of their own.
 """
 
 import plistlib
-import uuid
 from typing import Any
 
 from cryptography import x509
@@ -84,11 +83,6 @@ def _payload(kind: str, fingerprint: str, role: str, name: str) -> dict[str, Any
         "PayloadType": kind,
         "PayloadVersion": 1,
         "PayloadIdentifier": f"keynote-pki.{fingerprint}.{role}",
-        "PayloadUUID": str(unique_id(fingerprint, role)).upper(),
+        "PayloadUUID": str(texts.unique_id(fingerprint, role)).upper(),
         "PayloadDisplayName": name,
     }
-
-
-def unique_id(fingerprint: str, role: str) -> uuid.UUID:
-    """The same UUID (RFC 9562 5.5) each time for one certificate and what it is used for."""
-    return uuid.uuid5(uuid.NAMESPACE_URL, f"ni:///sha-256;{fingerprint}#{role}")

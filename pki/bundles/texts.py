@@ -2,6 +2,7 @@
 """Names of files and of connections, and certificates as text."""
 
 import re
+import uuid
 from collections.abc import Iterable
 
 from cryptography import x509
@@ -23,6 +24,11 @@ def pem(*certificates: x509.Certificate) -> str:
 def sha256(certificate: x509.Certificate) -> str:
     """The fingerprint, in hex."""
     return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def unique_id(fingerprint: str, role: str) -> uuid.UUID:
+    """The same UUID (RFC 9562 5.5) each time for one certificate and what it is used for."""
+    return uuid.uuid5(uuid.NAMESPACE_URL, f"ni:///sha-256;{fingerprint}#{role}")
 
 
 def common_name(certificate: x509.Certificate) -> str:

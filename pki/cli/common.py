@@ -2,7 +2,6 @@
 """What several commands share: options, opening a directory, finding a certificate, a certificate as JSON."""
 
 import datetime
-import difflib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,11 @@ import click
 from keynote.cli.program import json_option, tell
 from keynote.complaints import Complaint
 from pki import issuance, names, profiles
+from pki.candidates import SERIAL_SHOWN as SERIAL_SHOWN
 from pki.directory import Directory
-from pki.errors import ConditionsInvalid, PkiError, RegistryError, shown
+from pki.errors import ConditionsInvalid, PkiError
 from pki.records import Record
 from pki.registry import Registry
-
-SERIAL_SHOWN = 12
 
 as_json = json_option("Print one JSON object.")
 in_directory = click.option(
@@ -47,18 +45,7 @@ def opened(path: Path) -> tuple[Directory, Registry]:
 
 def found(registry: Registry, text: str) -> Record:
     """The one certificate that is meant. Raises RegistryError for none and for several, which it lists."""
-    records = registry.find(text)
-    if len(records) == 1:
-        return records[0]
-    if records:
-        candidates = ", ".join(f"{it.serial[:SERIAL_SHOWN]} ({it.name}, {it.not_after:%Y-%m-%d})" for it in records)
-        raise RegistryError(
-            f"`{shown(text)}` is {len(records)} certificates: {candidates}", "give the serial number of one"
-        )
-    near = difflib.get_close_matches(text, {record.name for record in registry.certificates()}, n=1)
-    raise RegistryError(
-        f"no certificate `{shown(text)}` was issued here", f"did you mean `{near[0]}`?" if near else ""
-    )
+    return registry.find_one(text)
 
 
 def record_data(record: Record, now: datetime.datetime) -> dict[str, Any]:

@@ -28,7 +28,10 @@ from pki.registry import Registry
 _PATH = click.Path(path_type=Path)
 
 
-@click.command("export")
+_FORMS = "\b\nForms:\n" + "\n".join(f"  {it.name:12}{it.about}" for it in formats.FORMATS.values())
+
+
+@click.command("export", epilog=_FORMS)
 @click.argument("name")
 @click.argument("destination", metavar="[DIR]", required=False, type=_PATH)
 @click.option("--for", "form", type=click.Choice(list(formats.FORMATS)), help="Whose form it has.")

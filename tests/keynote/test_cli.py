@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import keynote
+from keynote import limits
 from keynote.cli.inputs import InputError, action_file, principals_file
 from tests.keynote.commands import run_for_lines as run
 from tests.keynote.key_pairs import key, principal
@@ -309,24 +310,51 @@ def test_the_installed_command(folder: Path) -> None:
 def test_action_files() -> None:
     text = (
         "# Comments are allowed\n"
-        "plain=a value, = and all \n"
+        "plain=a value, = and all\n"
         "empty=\n"
         "\n"
         'quoted = "te\\\n    st\\"in\\g\\012"  # note\n'
-        "  indented = x\n"
+        "  indented =x\n"
         'half="x" y\n'
         "last=1"
     )
     assert action_file(text, "f") == {
-        "plain": "a value, = and all ",
+        "plain": "a value, = and all",
         "empty": "",
         "quoted": 'test"ing\n',
-        "indented": " x",
+        "indented": "x",
         "half": '"x" y',
         "last": "1",
     }
     with pytest.raises(InputError, match="f:2: no attribute"):
         action_file("a=b\nnothing\n", "f")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a=b\nc= d\n", "f:2: blanks around a value"),
+        ("a=b\t\n", "f:1: blanks around a value"),
+        ("a=b\nc=d\r\n", "f:2: carriage return"),
+    ],
+)
+def test_what_nobody_sees_is_no_part_of_a_value(text: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        action_file(text, "f")
+
+
+@pytest.mark.parametrize(
+    "command", ["sigver /dev/zero", "fmt /dev/zero", "eval -p policy.kn -k x --action /dev/zero", "lint /dev/zero"]
+)
+def test_no_file_is_read_without_end(
+    command: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(limits, "FILE_SIZE", 1 << 20)
+    status, _, message = run(command, capsys)
+    assert status == 1
+    assert "/dev/zero" in message
+    assert "a file of more than 1,048,576 bytes" in message
 
 
 def test_principal_files() -> None:

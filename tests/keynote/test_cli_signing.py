@@ -121,7 +121,12 @@ def test_a_link_is_not_followed(capsys: pytest.CaptureFixture[str]) -> None:
         ("keygen rsa-octal: 1024 a b", "`rsa-octal:` is no algorithm of keys"),
         ("keygen binary-hex: 1024 a b", "`binary-hex:` is no algorithm of keys"),
         ("keygen rsa-hex: 0 a b", "invalid value for `KEY-SIZE`: 0 is not in the range x>=1"),
-        ("keygen rsa-hex: 512 a b", "no rsa key has 512 bits: 1024 at least, 2048 or more for new ones"),
+        ("keygen rsa-hex: 512 a b", "no rsa key has 512 bits: 1024 to 16384, and 2048 or more for new ones"),
+        (
+            "keygen rsa-hex: 99999999999999999999999 a b",
+            "no rsa key has 99999999999999999999999 bits: 1024 to 16384, and 2048 or more for new ones",
+        ),
+        ("keygen x509-hex: 20000 a b", "no x509 key has 20000 bits: 1024 to 16384, and 2048 or more for new ones"),
         ("keygen dsa-hex: 1000 a b", "no dsa key has 1000 bits: 1024, 2048, 3072 or 4096"),
         ("keygen ec-hex: 255 a b", "no ec key has 255 bits: 256, 384 or 521"),
         ("keygen ed25519-hex: 512 a b", "no ed25519 key has 512 bits: always 256"),

@@ -8,6 +8,7 @@ import errno
 import os
 import signal
 import sqlite3
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -83,6 +84,8 @@ def in_child(work: Callable[[], object]) -> int:
         try:
             work()
             status = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(status)
     return os.waitpid(child, 0)[1]

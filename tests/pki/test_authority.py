@@ -17,6 +17,7 @@ from tests.pki.factory import DAY, NOW
 
 SIGNER = KeySigner(factory.rsa_key("our-ca"))
 SERIAL = 0x1234
+GATEWAY_USAGES = list(profiles.GATEWAY.extended_key_usages)
 HOUR = datetime.timedelta(hours=1)
 
 
@@ -51,7 +52,7 @@ def test_an_authority() -> None:
     assert CA.subject.rfc4514_string() == "CN=Example CA,O=Example,C=DE"
     assert CA.serial_number == SERIAL
     assert (CA.not_valid_before_utc, CA.not_valid_after_utc) == (NOW - HOUR, NOW + 3650 * DAY)
-    assert value(CA, x509.BasicConstraints) == (x509.BasicConstraints(ca=True, path_length=0), True)
+    assert value(CA, x509.BasicConstraints) == (x509.BasicConstraints(ca=True, path_length=1), True)
     assert value(CA, x509.KeyUsage) == (factory.key_usage("key_cert_sign", "crl_sign"), True)
     CA.verify_directly_issued_by(CA)
 
@@ -61,7 +62,7 @@ def test_a_gateway() -> None:
     assert certificate.subject.rfc4514_string() == "CN=gw.example.org,O=Example,C=DE"
     assert certificate.issuer.public_bytes() == CA.subject.public_bytes()
     assert (certificate.not_valid_before_utc, certificate.not_valid_after_utc) == (NOW - HOUR, NOW + 730 * DAY)
-    assert value(certificate, x509.ExtendedKeyUsage) == (x509.ExtendedKeyUsage([factory.IPSEC_IKE]), False)
+    assert value(certificate, x509.ExtendedKeyUsage) == (x509.ExtendedKeyUsage(GATEWAY_USAGES), False)
     assert value(certificate, x509.KeyUsage) == (factory.key_usage("digital_signature"), True)
     assert value(certificate, x509.BasicConstraints) == (x509.BasicConstraints(ca=False, path_length=None), True)
     names, critical = value(certificate, x509.SubjectAlternativeName)

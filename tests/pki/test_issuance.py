@@ -89,7 +89,7 @@ def test_with_a_wrong_authoritys_key_nothing_is_issued(directory: Directory) -> 
     path = directory.key_path(str(authority.key_file))
     path.unlink()
     keystore.write(path, keystore.pem(factory.rsa_key("wrong")))
-    with pytest.raises(PkiError, match="is not the key of authority"):
+    with pytest.raises(PkiError, match="does not hold the private key of `Example CA`"):
         issue(directory)
     assert [record.profile for record in contents(directory)[0]] == ["ca"]
     assert contents(directory)[1] == [path.name]

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: ISC
+"""The CA: looking for a certificate among 100,000, and what issuing costs beside the cryptography in it.
+
+A lookup opens the registry's file, checks its schema and asks, as each command does; what else runs can only add to
+it, so it is given by its least round. What is issued is measured in turns with what it cannot do without: a key of
+the same kind, and two signatures of cryptography's CertificateBuilder, one for the rehearsal.
+"""
+
+import datetime
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509.oid import NameOID
+
+from benchmarks.table import Row
+from pki import issuance, keys
+from pki.directory import Directory
+from pki.names import identity
+from pki.profiles import GATEWAY
+from pki.registry import Registry
+from tests.pki import databases
+
+MANY: Final = 100_000
+LOOKUPS: Final = 20
+LIMIT_MS: Final = 50.0
+FEW_DAYS: Final = 1
+ISSUED: Final = 40  # each waits for an RSA key, whose times vary: this many in turns with as many
+DAY: Final = datetime.timedelta(days=1)
+
+
+def run() -> list[Row]:
+    with TemporaryDirectory() as folder:
+        directory = Directory(Path(folder, "ca"))
+        now = datetime.datetime.now(datetime.UTC)
+        issuance.initialize(directory.path, "Example CA", now)
+        return [_issuing(directory, now), *_among_many(directory, now)]
+
+
+def _among_many(directory: Directory, now: datetime.datetime) -> list[Row]:
+    databases.execute(
+        directory.registry_path, "DELETE FROM subject_alt_name", "DELETE FROM certificate WHERE profile != 'ca'"
+    )
+    databases.multiply(directory.registry_path, MANY)
+    number = 1000 + MANY // 2
+    ways = {
+        "name or identity": f"gw{number}",
+        "subject": f"/CN=gw{number}",
+        "serial number": f"{number:040x}",
+        "SHA-256": f"{number:064x}",
+    }
+    rows = [
+        _lookup(f"one of {MANY:,} by its {way}", partial(_find, directory.registry_path, text))
+        for way, text in ways.items()
+    ]
+    return [
+        *rows,
+        _lookup(f"its status, of {MANY:,}", partial(_status, directory.registry_path, number)),
+        _lookup("nothing unfinished among them", lambda: Registry.open(directory.registry_path).unfinished("x")),
+        *(_ending(directory.registry_path, now + 4000 * DAY, days) for days in (FEW_DAYS, 30)),
+    ]
+
+
+def _find(path: Path, text: str) -> None:
+    (record,) = Registry.open(path).find(text)
+    assert record.der
+
+
+def _status(path: Path, number: int) -> None:
+    assert Registry.open_read_only(path).status(number.to_bytes(32)) == "issued"
+
+
+def _lookup(what: str, ask: Callable[[], object]) -> Row:
+    least = _least(ask)
+    return Row("pki", what, f"{least:.1f} ms", f"at most {LIMIT_MS:g} ms", least <= LIMIT_MS)
+
+
+def _ending(path: Path, since: datetime.datetime, days: int) -> Row:
+    found = len(Registry.open(path).ending(since, since + days * DAY))
+    least = _least(lambda: Registry.open(path).ending(since, since + days * DAY))
+    what = f"the {found:,} of {MANY:,} that end within {days} day{'s' if days > 1 else ''}"
+    if days > FEW_DAYS:  # it takes its time for the records, not to find them
+        return Row("pki", what, f"{least:.0f} ms, {least * 1000 / found:.0f} µs each")
+    return Row("pki", what, f"{least:.1f} ms", f"at most {LIMIT_MS:g} ms", least <= LIMIT_MS)
+
+
+def _least(ask: Callable[[], object]) -> float:
+    """Milliseconds."""
+    return min(_seconds(ask) for _ in range(LOOKUPS)) * 1000
+
+
+def _issuing(directory: Directory, now: datetime.datetime) -> Row:
+    builder = _builder()
+    signer = keys.generate("rsa-2048")
+    assert isinstance(signer, RSAPrivateKey)
+
+    def primitives() -> None:
+        key = keys.generate(GATEWAY.key)
+        assert isinstance(key, RSAPrivateKey)
+        for _ in range(2):
+            builder.public_key(key.public_key()).sign(signer, SHA256())
+
+    def issue(number: int) -> None:
+        issuance.issue(directory, GATEWAY, (identity(f"gw{number}.example.org"),), now)
+
+    bare, whole = [], []
+    for number in range(ISSUED):
+        bare.append(_seconds(primitives))
+        whole.append(_seconds(partial(issue, number)))
+    rate = sum(bare) / sum(whole)
+    what = "one issue after the other: their rate / that of a key and two signatures"
+    return Row("pki", what, f"{rate:.2f} ({median(whole) * 1000:.0f} ms)")
+
+
+def _builder() -> x509.CertificateBuilder:
+    """Of a certificate with the extensions of a gateway's, without its key."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gw.example.org")])
+    begin = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .serial_number(1)
+        .not_valid_before(begin)
+        .not_valid_after(begin + 365 * DAY)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("gw.example.org")]), critical=False)
+    )
+
+
+def _seconds(step: Callable[[], object]) -> float:
+    start = perf_counter()
+    step()
+    return perf_counter() - start

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: ISC
+"""Issue and record as one: whatever happens in between, certificates that are issued together are there whole, with
+their records and key files, or not at all.
+
+    1  rehearse and lint               nothing has happened
+    2  rows `pending`                  take the serial numbers, name the temporary files
+    3  key files written, synced       under their temporary names
+    4  rows `issued`                   with the signed certificates, in one transaction: from here on they count
+    5  key files get their names
+    6  rows forget the temporary names
+
+After a crash before 4 the next command undoes, after 4 it completes (`recover`). All of it happens under the
+directory's lock, so what is unfinished when somebody holds that lock is nobody's work in progress.
+
+A certificate for a key that is not new has no temporary file: of it there are steps 2 and 4. A key that is kept
+outside of the directory has its file's own name for a temporary one, which goes if the issue is undone.
+"""
+
+import contextlib
+import datetime
+import hashlib
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from pki import authority, keys, keystore
+from pki.authority import Prepared
+from pki.delegation_records import Draft
+from pki.directory import Directory
+from pki.errors import KeystoreError, PkiError
+from pki.keys import PrivateKey, Signer
+from pki.records import Record, Reservation, Signed
+from pki.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """An interrupted issue that was brought to an end."""
+
+    name: str
+    serial: str
+    completed: bool  # else undone
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One certificate of an issue, its serial number taken. `authority_id` is who signs, with `signer`."""
+
+    authority_id: int
+    reservation: Reservation
+    prepared: Prepared
+    signer: Signer
+    key: PrivateKey | None = field(default=None, repr=False)  # a new one, to be written
+    passphrase: bytes | None = field(default=None, repr=False)  # what its file is encrypted with
+    delegations: tuple[Draft, ...] = ()
+
+
+def new_serial() -> int:
+    return secrets.randbits(authority.SERIAL_BITS) or 1
+
+
+def reservation(
+    prepared: Prepared,
+    name: str,
+    directory: str,
+    now: datetime.datetime,
+    *,
+    key_file: str | None = None,
+    temporary_file: str | None = None,
+    supersedes: str | None = None,
+) -> Reservation:
+    """What the registry takes of a prepared certificate. `directory` is the id of the CA's directory."""
+    certificate = prepared.certificate
+    return Reservation(
+        serial=prepared.serial,
+        profile=prepared.profile.name,
+        name=name,
+        identities=prepared.identities,
+        subject=certificate.subject,
+        subject_der=certificate.subject_der,
+        not_before=certificate.not_before,
+        not_after=certificate.not_after,
+        issued_at=now,
+        key_sha256=keys.key_sha256(certificate.public_key),
+        directory=directory,
+        key_file=key_file,
+        temporary_file=temporary_file,
+        supersedes=supersedes,
+    )
+
+
+@contextlib.contextmanager
+def undone_if_it_fails(directory: Directory, registry: Registry) -> Iterator[None]:
+    """Around steps 2 to 4. The caller holds the directory's lock."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(PkiError):  # if this fails as well, the next command does it
+            recover(directory, registry)
+        raise
+
+
+def finish(
+    directory: Directory,
+    registry: Registry,
+    pieces: Sequence[Piece],
+    now: datetime.datetime,
+    *,
+    retire: int | None = None,
+    superseded: Sequence[Record] = (),
+) -> tuple[Record, ...]:
+    """Steps 3 to 6; with 4 goes the authority to `retire`, and what is `superseded` is revoked.
+
+    Raises PkiError; before 4 everything is then as it was."""
+    with undone_if_it_fails(directory, registry):
+        ders = [piece.prepared.sign(piece.signer).public_bytes(Encoding.DER) for piece in pieces]
+        for piece in pieces:
+            if piece.key is not None and piece.reservation.temporary_file is not None:
+                temporary = directory.key_path(piece.reservation.temporary_file)
+                keystore.write(temporary, keystore.pem(piece.key, passphrase=piece.passphrase))
+        signed = [
+            Signed(piece.authority_id, piece.reservation.serial, der, piece.delegations)
+            for piece, der in zip(pieces, ders, strict=True)
+        ]
+        registry.confirm_all(signed, now, retire=retire, superseded=superseded)
+    for piece in pieces:
+        if piece.reservation.temporary_file is not None:
+            if piece.reservation.key_file is not None:
+                temporary = directory.key_path(piece.reservation.temporary_file)
+                keystore.give_name(temporary, directory.key_path(piece.reservation.key_file))
+            registry.settle(piece.authority_id, piece.reservation.serial)
+    return tuple(registry.find_one(hashlib.sha256(der).hexdigest()) for der in ders)
+
+
+def recover(directory: Directory, registry: Registry) -> tuple[Recovered, ...]:
+    """Complete or undo what was interrupted. The caller holds the directory's lock.
+
+    Raises KeystoreError, RegistryError."""
+    recovered = []
+    undone = []
+    for unfinished in registry.unfinished(directory.settings().id):
+        temporary = unfinished.temporary_file and directory.key_path(unfinished.temporary_file)
+        if not unfinished.issued:
+            if temporary:
+                _discard(temporary)
+            undone.append((unfinished.authority_id, unfinished.serial))
+        else:
+            if temporary and unfinished.key_file:
+                keystore.give_name(temporary, directory.key_path(unfinished.key_file))
+            registry.settle(unfinished.authority_id, unfinished.serial)
+        recovered.append(Recovered(unfinished.name, unfinished.serial, unfinished.issued))
+    if undone:
+        registry.cancel_all(undone)
+    return tuple(recovered)
+
+
+def recover_if_idle(directory: Directory, registry: Registry) -> tuple[Recovered, ...]:
+    """`recover`, unless somebody is at work here, or we may not write. Raises KeystoreError, RegistryError."""
+    if not registry.unfinished(directory.settings().id):
+        return ()
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(directory.changing(wait=False))
+        except KeystoreError:
+            return ()
+        return recover(directory, registry)
+
+
+def _discard(path: Path) -> None:
+    if path.parent.is_dir():  # a stick that was taken out has what it has
+        keystore.discard(path)

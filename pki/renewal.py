@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: ISC
+"""Another certificate for the same holder: with the same key, or with a new one. Both are valid at the same time; the
+registry knows which follows which."""
+
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+from pki import keys, profiles
+from pki.errors import PkiError
+from pki.issuance import Issuer, Wanted
+from pki.profiles import Profile
+from pki.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The new certificate, and the one that it follows."""
+
+    record: Record
+    follows: Record
+
+
+def renew(issuer: Issuer, text: str, now: datetime.datetime, lifetime: datetime.timedelta | None = None) -> Followed:
+    """A new certificate for the key of the one that `text` finds, with the same names. Raises PkiError."""
+    old = _holder(issuer, text, now)
+    return _follow(issuer, old, now, lifetime, old.certificate.public_key(), None)
+
+
+def rekey(
+    issuer: Issuer,
+    text: str,
+    now: datetime.datetime,
+    lifetime: datetime.timedelta | None = None,
+    *,
+    kind: str | None = None,
+    public_key: CertificatePublicKeyTypes | None = None,
+    supersedes: bool = False,
+) -> Followed:
+    """The same for a new key of `kind`, by default that of the old one; or for one that its holder made. If it
+    `supersedes` the old certificate, that is revoked with the issue. Raises PkiError."""
+    old = _holder(issuer, text, now)
+    if public_key is not None and keys.key_sha256(public_key) == old.key_sha256:
+        raise PkiError(f"this is the key that `{old.name}` has", "make a new one, or renew: keynote-pki renew")
+    if kind is None and public_key is None:
+        profile = _profile(issuer.directory.profiles(), old)
+        found = keys.kind(old.certificate.public_key())
+        kind = found if found in profile.keys else profile.key
+    return _follow(issuer, old, now, lifetime, public_key, kind, supersedes)
+
+
+def _holder(issuer: Issuer, text: str, now: datetime.datetime) -> Record:
+    old = issuer.registry.find_newest(text, now)
+    if not old.identities:
+        raise PkiError(
+            f"`{old.name}` is an authority, not a peer", 'make another authority: keynote-pki rollover --name "…"'
+        )
+    return old
+
+
+def _follow(
+    issuer: Issuer,
+    old: Record,
+    now: datetime.datetime,
+    lifetime: datetime.timedelta | None,
+    public_key: CertificatePublicKeyTypes | None,
+    kind: str | None,
+    supersedes: bool = False,
+) -> Followed:
+    profile = _profile(issuer.directory.profiles(), old)
+    subject = old.certificate.subject
+    wanted = Wanted(profile, old.identities, lifetime, subject=subject, kind=kind, public_key=public_key, follows=old)
+    return Followed(issuer.issue(wanted, now), old)
+
+
+def _profile(known: Mapping[str, Profile], old: Record) -> Profile:
+    if old.profile not in known:
+        raise PkiError(
+            f"`{old.name}` was issued by profile `{old.profile}`, which is not there any more",
+            "put it into profiles.toml again",
+        )
+    return profiles.named(known, old.profile)

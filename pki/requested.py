@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: ISC
+"""An authority below somebody else's root: our key and a request (PKCS#10), and later the certificate that came back.
+
+Until then the directory has no registry: `ca.toml`, and the key as keys/request.pem.
+"""
+
+import contextlib
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from keynote.severity import Severity
+from pki import (
+    authority,
+    certificate_lint,
+    chain_certificates,
+    chain_rules,
+    founding,
+    keys,
+    keystore,
+    recording,
+    settings,
+)
+from pki.authorities import common_name
+from pki.certificate_lint import Role
+from pki.chain_certificates import ReadCertificate
+from pki.directory import Directory
+from pki.errors import LintFailed, PkiError
+from pki.keystore import Passphrase
+from pki.profiles import Profile
+from pki.records import Record, Reservation
+from pki.registry import Registry
+from pki.settings import Settings
+
+
+def request(
+    path: Path,
+    name: str,
+    registry_url: str | None = None,
+    *,
+    kind: str | None = None,
+    passphrase: bytes | None = None,
+) -> bytes:
+    """Make a CA directory whose authority awaits its certificate; the request for it, in PEM.
+
+    Raises PkiError; then everything is as it was before."""
+    directory = Directory(path)
+    subject = authority.authority_name(name)
+    profile = directory.profiles()["intermediate"]
+    profile.check_key(kind or profile.key)
+    key = keys.generate(kind or profile.key)
+    builder = (
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(subject)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=profile.path_length), critical=True)
+        .add_extension(authority.key_usage(profile), critical=True)
+    )
+    signed = builder.sign(key, keys.signature_hash(key.public_key()))
+    file, temporary = directory.requested_key_path, directory.requested_key_path.with_name(".request.new")
+    with founding.whole_or_nothing(directory):
+        directory.check_not_awaiting()
+        if directory.registry_path.exists():
+            raise PkiError(f"`{path}` holds a registry already", "choose a new directory")
+        keystore.discard(temporary)  # of somebody who was killed
+        try:
+            if not directory.settings_path.exists():
+                settings.write(directory.settings_path, Settings.new(registry_url))
+            keystore.write(temporary, keystore.pem(key, passphrase=passphrase))
+            keystore.give_name(temporary, file)
+        except BaseException:
+            for written in (temporary, file):
+                with contextlib.suppress(PkiError):
+                    keystore.discard(written)
+            raise
+    return signed.public_bytes(Encoding.PEM)
+
+
+def complete(
+    path: Path, certificates: Sequence[bytes], now: datetime.datetime, *, passphrase: Passphrase | None = None
+) -> Record:
+    """Take the certificate (DER) that a request was answered with, and those above it up to a root, in any order.
+
+    Raises PkiError; then the directory awaits it as before."""
+    directory = Directory(path)
+    if not directory.requested_key_path.exists():
+        raise PkiError(f"`{path}` awaits no certificate", 'keynote-pki init DIR --name "…" --request FILE')
+    key = keystore.load(directory.requested_key_path, passphrase)
+    chain = _chain([chain_certificates.load(der) for der in certificates], keys.key_sha256(key.public_key()))
+    _check(chain, now)
+    known = directory.profiles()
+    own_id = directory.settings().id
+    above = [
+        (_reservation(it, known["root" if it is chain[-1] else "intermediate"], own_id, now), it.der)
+        for it in chain[:0:-1]
+    ]
+    file = directory.key_files(_serial(chain[0]))[0]
+    own = _reservation(chain[0], known["intermediate"], own_id, now, file, directory.requested_key_path.name)
+    with founding.whole_or_nothing(directory):
+        if directory.registry_path.exists():
+            raise PkiError(f"`{path}` holds a registry already", "choose a new directory")
+        if directory.settings().registry:
+            Registry.create(directory.registry_url).adopt(above, (own, chain[0].der), now)
+        else:
+            with founding.hidden_registry(directory, own.serial) as hidden:
+                Registry.create(hidden).adopt(above, (own, chain[0].der), now)
+        registry = directory.registry()
+        recording.recover(directory, registry)  # the key gets its name
+        return registry.find_one(chain[0].sha256.hex())
+
+
+def _chain(found: Sequence[ReadCertificate], key_sha256: str) -> list[ReadCertificate]:
+    """From the one with our key up to one that signed itself."""
+    chain = [it for it in found if keys.key_sha256(it.public_key) == key_sha256][:1]
+    if not chain:
+        raise PkiError(
+            "none of these certificates is for the key that was requested", "is it that of another request?"
+        )
+    while not chain[-1].self_issued:
+        issuer = next((it for it in found if it not in chain and _signed(chain[-1], it)), None)
+        if issuer is None:
+            raise PkiError(
+                f"the certificate of `{chain[-1].issuer}`, which signed `{chain[-1].subject}`, is missing",
+                "give it, and all above it up to the root: --chain FILE",
+            )
+        chain.append(issuer)
+    if len(chain) == 1:
+        raise PkiError("this certificate signed itself", "have it issued by a root")
+    return chain
+
+
+def _signed(certificate: ReadCertificate, issuer: ReadCertificate) -> bool:
+    try:
+        certificate.certificate.verify_directly_issued_by(issuer.certificate)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def _check(chain: Sequence[ReadCertificate], now: datetime.datetime) -> None:
+    """Whether peers will believe what the first of them issues. Raises PkiError."""
+    for below, link in enumerate(chain):
+        chain_rules.check_authority(link)
+        chain_rules.check_validity(link, now)
+        constraints = chain_rules.extension(link, x509.BasicConstraints)
+        if constraints is not None and constraints.path_length is not None and constraints.path_length < below:
+            raise PkiError(
+                f"`{link.subject}` may have {constraints.path_length} authorities below, not {below}",
+                "have the certificate issued by an authority with a longer path length",
+            )
+    wrong = [
+        str(finding)
+        for finding in certificate_lint.lint(
+            chain[0], chain[1], role=Role.AUTHORITY, platforms=certificate_lint.EVERYWHERE, now=now
+        )
+        if finding.severity is Severity.ERROR
+    ]
+    if wrong:
+        raise LintFailed(f"certificate `{chain[0].subject}` is not taken: {'; '.join(wrong)}")
+
+
+def _serial(certificate: ReadCertificate) -> str:
+    return f"{certificate.certificate.serial_number:040x}"
+
+
+def _reservation(
+    certificate: ReadCertificate,
+    profile: Profile,
+    directory: str,
+    now: datetime.datetime,
+    key_file: str | None = None,
+    temporary_file: str | None = None,
+) -> Reservation:
+    return Reservation(
+        serial=_serial(certificate),
+        profile=profile.name,
+        name=common_name(certificate.certificate.subject),
+        identities=(),
+        subject=certificate.subject,
+        subject_der=certificate.subject_der,
+        not_before=certificate.not_before,
+        not_after=certificate.not_after,
+        issued_at=now,
+        key_sha256=keys.key_sha256(certificate.public_key),
+        directory=directory,
+        key_file=key_file,
+        temporary_file=temporary_file,
+    )
