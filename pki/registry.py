@@ -165,6 +165,15 @@ class Registry:
         """What is issued for this key (`keys.key_sha256`)."""
         return self._select(Certificate.key_sha256 == key_sha256)
 
+    def with_profile(self, profile: str) -> tuple[Record, ...]:
+        """What is issued by this profile."""
+        return self._select(Certificate.profile == profile)
+
+    def get(self, authority_id: int, serial: str) -> Record | None:
+        """What an authority issued under a serial number of 40 hex digits."""
+        found = self._select(Certificate.authority_id == authority_id, Certificate.serial == serial)
+        return found[0] if found else None
+
     def following(self, sha256s: Sequence[str]) -> tuple[Record, ...]:
         """What was issued in the place of these certificates, by their SHA-256."""
         found: list[Record] = []

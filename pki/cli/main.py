@@ -20,8 +20,10 @@ from pki.cli import (
     lint,
     listing,
     migrate,
+    ocsp,
     restore,
     revoke,
+    serve,
     show,
 )
 from pki.cli.common import complaints
@@ -57,8 +59,10 @@ _COMMANDS: Final = (
     lint.command,
     listing.command,
     migrate.command,
+    ocsp.command,
     restore.command,
     revoke.command,
+    serve.command,
     show.command,
 )
 for command in _COMMANDS:
