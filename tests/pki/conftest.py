@@ -40,9 +40,15 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Url:
 
 @pytest.fixture
 def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """New keys are taken from a few that the whole session shares; two in a row differ."""
+    """New RSA keys are taken from a few that the whole session shares; two in a row differ."""
     labels = itertools.cycle(["issued-0", "issued-1", "issued-2"])
-    monkeypatch.setattr(keys, "generate", lambda kind: factory.rsa_key(next(labels), int(kind.removeprefix("rsa-"))))
+    generate = keys.generate
+
+    def quick(kind: str) -> keys.PrivateKey:
+        bits = kind.removeprefix("rsa-")
+        return factory.rsa_key(next(labels), int(bits)) if bits != kind else generate(kind)
+
+    monkeypatch.setattr(keys, "generate", quick)
 
 
 @pytest.fixture(scope="session")

@@ -363,3 +363,27 @@ def test_show_tells_of_a_revocation_and_of_delegations(ca: Run, gateway: str) ->
         "Example VPN CA",
     )
     assert [it["number"] for it in data["delegations"]] == [1]
+
+
+# --- OCSP
+
+
+def test_a_certificate_that_answers_is_made(ca: Run) -> None:
+    done = ca("keynote-pki ocsp certify --days 30")
+    assert done.status == 0
+    assert done.out.startswith("OCSP of Example VPN CA: certificate made, answers until 2")
+    key = Path(done.out.splitlines()[1].removeprefix("its private key is "))
+    assert key.stat().st_mode & 0o777 == 0o600
+    made = ca('keynote-pki ocsp certify --authority "Example VPN CA" --key rsa-2048 --json').json["certificates"]
+    assert [(it["name"], it["profile"], it["identities"]) for it in made] == [("OCSP of Example VPN CA", "ocsp", [])]
+    assert [it["name"] for it in ca("keynote-pki list --profile ocsp --json").json["certificates"]] == [
+        "OCSP of Example VPN CA",
+        "OCSP of Example VPN CA",
+    ]
+    assert ca("keynote-pki audit --last 0").status == 0
+    assert ca("keynote-pki ocsp certify --key ed25519").status == 2
+
+
+def test_serve_where_it_cannot(ca: Run) -> None:
+    assert "is no address and port" in ca("keynote-pki serve --listen localhost").err
+    assert "`nowhere` holds no authority" in ca("keynote-pki serve --dir nowhere").err
