@@ -14,9 +14,11 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from pki import authority, keys, recording
 from pki.authorities import initialize as initialize
 from pki.authority import Prepared
+from pki.candidates import SERIAL_SHOWN
 from pki.chain_certificates import ReadCertificate
 from pki.delegation_records import Draft
 from pki.directory import Directory
+from pki.errors import PkiError
 from pki.keys import Signer
 from pki.keystore import Passphrase
 from pki.names import Identity
@@ -79,6 +81,8 @@ class Issuer:
         else:
             public_key = key.public_key()
         prepared = self.prepare(wanted, public_key, now)
+        if wanted.public_key is not None and wanted.follows is None:
+            self._check_key_is_nobodys(public_key, now)
         follows = wanted.follows
         own_file: str | None
         temporary: str | None
@@ -117,6 +121,15 @@ class Issuer:
             subject=wanted.subject,
             locations=self.settings.locations(self.authority.id),
         )
+
+    def _check_key_is_nobodys(self, public_key: CertificatePublicKeyTypes, now: datetime.datetime) -> None:
+        """Policies may know a holder by the key alone. Raises PkiError."""
+        for record in self.registry.with_key(keys.key_sha256(public_key)):
+            if record.validity(now) == "valid":
+                raise PkiError(
+                    f"the key has a certificate already, that of `{record.name}` (serial {record.serial})",
+                    f"keynote-pki renew {record.serial[:SERIAL_SHOWN]}; another holder needs another key",
+                )
 
     def _file_of(self, follows: Record | None, public_key: CertificatePublicKeyTypes) -> str | None:
         """The file of a key that is not new, if there is one here."""

@@ -71,7 +71,16 @@ def _follow(
 ) -> Followed:
     profile = _profile(issuer.directory.profiles(), old)
     subject = old.certificate.subject
-    wanted = Wanted(profile, old.identities, lifetime, subject=subject, kind=kind, public_key=public_key, follows=old)
+    wanted = Wanted(
+        profile,
+        old.identities,
+        lifetime,
+        subject=subject,
+        kind=kind,
+        public_key=public_key,
+        follows=old,
+        supersedes=supersedes,
+    )
     return Followed(issuer.issue(wanted, now), old)
 
 

@@ -36,16 +36,19 @@ from pki.records import Record, Reservation
 from pki.registry import Registry
 from pki.settings import Settings
 
+_PUBLIC = 0o644
+
 
 def request(
     path: Path,
     name: str,
+    file: Path,
     registry_url: str | None = None,
     *,
     kind: str | None = None,
     passphrase: bytes | None = None,
 ) -> bytes:
-    """Make a CA directory whose authority awaits its certificate; the request for it, in PEM.
+    """Make a CA directory whose authority awaits its certificate, and write the request for it, in PEM, to `file`.
 
     Raises PkiError; then everything is as it was before."""
     directory = Directory(path)
@@ -60,7 +63,9 @@ def request(
         .add_extension(authority.key_usage(profile), critical=True)
     )
     signed = builder.sign(key, keys.signature_hash(key.public_key()))
-    file, temporary = directory.requested_key_path, directory.requested_key_path.with_name(".request.new")
+    pem = signed.public_bytes(Encoding.PEM)
+    own_file = directory.requested_key_path
+    temporary = own_file.with_name(".request.new")
     with founding.whole_or_nothing(directory):
         directory.check_not_awaiting()
         if directory.registry_path.exists():
@@ -70,13 +75,17 @@ def request(
             if not directory.settings_path.exists():
                 settings.write(directory.settings_path, Settings.new(registry_url))
             keystore.write(temporary, keystore.pem(key, passphrase=passphrase))
-            keystore.give_name(temporary, file)
+            keystore.write(file, pem, _PUBLIC)
+            keystore.give_name(temporary, own_file)
         except BaseException:
-            for written in (temporary, file):
+            for written in (temporary, own_file):
                 with contextlib.suppress(PkiError):
                     keystore.discard(written)
+            with contextlib.suppress(OSError):
+                if file.read_bytes() == pem:
+                    file.unlink()
             raise
-    return signed.public_bytes(Encoding.PEM)
+    return pem
 
 
 def complete(

@@ -46,24 +46,8 @@ def of(registry: Registry, leaf: Record, key: PrivateKey | None) -> Handover:
     Raises PkiError for an authority, and where no way leads up."""
     if not leaf.identities:
         raise PkiError(f"`{leaf.name}` is an authority, not a peer", "export the certificate of a peer")
-    authorities = {authority.id: authority.certificate for authority in registry.authorities()}
-    intermediates: list[Record] = []
-    anchors: list[Record] = []
-    above, seen = [leaf.authority_id], set[int]()
-    while above:
-        number = above.pop(0)
-        if number in seen or number not in authorities:
-            continue
-        seen.add(number)
-        own = authorities[number]
-        for record in registry.find(f"DN:{own.subject}"):
-            if record.key_sha256 != own.key_sha256 or record.revoked_at is not None:
-                continue
-            if record.certificate.issuer == record.certificate.subject and record.authority_id == number:
-                anchors.append(record)
-            else:
-                intermediates.append(record)
-                above.append(record.authority_id)
-    if not anchors:
+    above = registry.above(leaf.authority_id)
+    if not above.anchors:
         raise PkiError(f"no authority above `{leaf.name}` can be trusted any more", "issue it anew")
-    return Handover(leaf, key, tuple(it.certificate for it in intermediates), tuple(it.certificate for it in anchors))
+    intermediates = tuple(it.certificate for it in above.intermediates)
+    return Handover(leaf, key, intermediates, tuple(it.certificate for it in above.anchors))

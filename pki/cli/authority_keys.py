@@ -2,7 +2,6 @@
 """The keys of authorities, for commands that sign with several."""
 
 import datetime
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import click
 
 from keynote.cli.program import tell
 from keynote.complaints import Complaint
+from pki import profiles
 from pki.directory import Directory
 from pki.errors import KeystoreError, PkiError, shown
 from pki.keys import Signer
@@ -20,20 +20,6 @@ from pki.registry import Registry
 which = click.option(
     "--authority", "name", metavar="NAME", help="Only this authority. Default: all whose keys are here."
 )
-
-
-def passphrase() -> Passphrase | None:
-    """Asks on a terminal, once for each file."""
-    if not sys.stdin.isatty():
-        return None
-    answers: dict[Path, bytes] = {}
-
-    def asked(path: Path) -> bytes:
-        if path not in answers:
-            answers[path] = click.prompt(f"passphrase of {path}", hide_input=True, err=True).encode()
-        return answers[path]
-
-    return asked
 
 
 def authority(registry: Registry, name: str) -> AuthorityRecord:
@@ -58,30 +44,37 @@ def chosen(registry: Registry, name: str | None) -> tuple[AuthorityRecord, ...]:
     return tuple(it for it in registry.authorities() if not it.foreign)
 
 
-def signing(
-    where: Directory, registry: Registry, name: str | None, now: datetime.datetime
-) -> Iterator[tuple[AuthorityRecord, Signer]]:
-    """Those that are named, or all whose keys are here and that are not expired; of the others it is said that they
-    are left out. Raises PkiError where none is left."""
-    unlock = passphrase()
-    left = 0
+def signers(
+    where: Directory,
+    registry: Registry,
+    name: str | None,
+    now: datetime.datetime,
+    passphrase: Passphrase,
+    root_key: Path | None,
+) -> Iterator[tuple[AuthorityRecord, Signer | None]]:
+    """Those that are named, or all of ours. Without a signer are those that are expired or whose keys are not here:
+    that is said. Raises PkiError where a named one has none."""
     for each in chosen(registry, name):
-        why = ""
+        why, signer = "", None
         if each.certificate.not_after < now and name is None:
             why = f"it expired on {each.certificate.not_after:%Y-%m-%d}"
         else:
+            key_file = root_key if each.certificate.profile == profiles.ROOT.name else None
             try:
-                signer = where.signer(each.certificate, unlock)
-            except KeystoreError:
-                raise
+                signer = where.signer(each.certificate, passphrase, key_file=key_file)
             except PkiError as error:
-                if name is not None:
+                if name is not None or not _is_away(error):
                     raise
                 why = str(error)
         if why:
-            tell("keynote-pki", "note", [Complaint(f"authority `{each.name}` is left out: {why}")])
-            continue
-        left += 1
+            tell("keynote-pki", "note", [Complaint(f"authority `{each.name}` signs nothing: {why}")])
         yield each, signer
-    if not left:
-        raise PkiError("there is no authority here whose key could sign", "name the directory that has it with --dir")
+
+
+def _is_away(error: PkiError) -> bool:
+    """Whether it is that the key is elsewhere, and not that it cannot be read."""
+    return not isinstance(error, KeystoreError) or isinstance(error.__cause__, FileNotFoundError)
+
+
+def nobody_signs() -> PkiError:
+    return PkiError("there is no authority here whose key could sign", "name the directory that has it with --dir")

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from keynote.cli.program import json_option, tell
 from keynote.complaints import Complaint
 from pki import issuance, names, profiles
 from pki.candidates import SERIAL_SHOWN as SERIAL_SHOWN
+from pki.cli import times
 from pki.directory import Directory
 from pki.errors import ConditionsInvalid, PkiError
 from pki.records import Record
@@ -27,10 +29,32 @@ in_directory = click.option(
     default=Path("."),
     help="The CA's directory. Default: $KEYNOTE_PKI_DIR, else the current directory.",
 )
-_USUAL = ", ".join(f"{profile.name} {profile.lifetime.days}" for profile in profiles.PROFILES.values())
+_USUAL = ", ".join(f"{it.name} {it.lifetime.days}" for it in profiles.PROFILES.values() if it != profiles.CROSS)
 days = click.option(
     "--days", type=click.IntRange(1, 36500), metavar="N", help=f"How long it is valid. Usual: {_USUAL}."
 )
+
+
+root_key = click.option(
+    "--root-key",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The root's private key, where it is not in the CA's directory.",
+)
+
+
+def _names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Names and identities of certificates that begin so. Nothing where there is no registry that can be read."""
+    try:
+        where = Directory(context.params.get("directory") or Path("."))
+        records = Registry.open_read_only(where.existing_registry()).certificates()
+    except PkiError:
+        return []
+    found = {record.name: record.profile for record in records if record.name.startswith(begun)}
+    return [CompletionItem(name, help=profile) for name, profile in found.items()]
+
+
+certificate_argument = click.argument("name", shell_complete=_names)
 
 
 def opened(path: Path) -> tuple[Directory, Registry]:
@@ -78,6 +102,18 @@ def current_time() -> datetime.datetime:
 
 def lifetime(days: int | None) -> datetime.timedelta | None:
     return None if days is None else datetime.timedelta(days=days)
+
+
+def validity(days: int | None, not_after: str | None, now: datetime.datetime) -> datetime.timedelta | None:
+    """What --days and --not-after say, from `now` on. Raises click.UsageError."""
+    if not_after is None:
+        return lifetime(days)
+    if days is not None:
+        raise click.UsageError("--days and --not-after are one thing: give one of them")
+    end = times.end(not_after, now)
+    if end is None or end <= now:
+        raise click.UsageError(f"--not-after {not_after}: a certificate ends some day, and not yet")
+    return end - now.replace(microsecond=0)
 
 
 def complaints(error: Exception) -> Iterable[Complaint]:

@@ -12,8 +12,8 @@ from keynote.cli.program import FAILED, print_json, tell
 from keynote.complaints import Complaint
 from pki import publishing, revocation, revocation_lists
 from pki.audit import Head
-from pki.cli import authority_keys
-from pki.cli.common import as_json, current_time, in_directory, opened
+from pki.cli import authority_keys, passphrases
+from pki.cli.common import as_json, current_time, in_directory, opened, root_key
 from pki.errors import PkiError
 from pki.publishing import Published
 from pki.records import AuthorityRecord
@@ -47,6 +47,8 @@ def _making(makes: F) -> F:
             metavar="N",
             help="How long the list holds. Who requires a fresh one refuses everybody from then on.",
         ),
+        root_key,
+        passphrases.in_file,
         in_directory,
         as_json,
     )
@@ -59,7 +61,7 @@ def _making(makes: F) -> F:
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE|DIR", help="Write it there too.")
 @click.option("--number", type=click.IntRange(1, (1 << 63) - 1), metavar="N", default=1, help="At least this number.")
 @_making
-def make(out: Path | None, number: int, name: str | None, days: int, directory: Path, as_json: bool) -> None:
+def make(out: Path | None, number: int, **how: Any) -> None:
     """Sign a new list, now. It is kept in the registry, from where `serve` hands it out.
 
     FILE is PEM if its name ends in .pem, else DER. An existing DIR gets both, as with `publish`.
@@ -69,7 +71,7 @@ def make(out: Path | None, number: int, name: str | None, days: int, directory: 
       keynote-pki crl make --out /var/www/pki/ca.crl
       keynote-pki crl make --authority "Example Root CA" --days 90
     """
-    _publish(directory, name, days, out, number, as_json, always=True)
+    _publish(out, number, always=True, **how)
 
 
 @command.command()
@@ -81,7 +83,7 @@ def make(out: Path | None, number: int, name: str | None, days: int, directory: 
     help="Where the files are.",
 )
 @_making
-def publish(out: Path, name: str | None, days: int, directory: Path, as_json: bool) -> None:
+def publish(out: Path, **how: Any) -> None:
     """Write the newest list of each authority to DIR, as NAME.crl (DER) and NAME.crl.pem, and sign new ones first
     where something was revoked since, or half of the time is over. For a timer.
 
@@ -89,24 +91,39 @@ def publish(out: Path, name: str | None, days: int, directory: Path, as_json: bo
     Example:
       keynote-pki crl publish --out /var/www/pki --dir ca
     """
-    _publish(directory, name, days, out, 1, as_json, always=False)
+    _publish(out, 1, always=False, **how)
 
 
 def _publish(
-    directory: Path, name: str | None, days: int, out: Path | None, number: int, as_json: bool, *, always: bool
+    out: Path | None,
+    number: int,
+    *,
+    always: bool,
+    name: str | None,
+    days: int,
+    root_key: Path | None,
+    passphrase_file: Path | None,
+    directory: Path,
+    as_json: bool,
 ) -> None:
     where, registry = opened(directory)
     now = current_time()
     names = publishing.file_names(registry.authorities())
     below = out is not None and (out.is_dir() or not always)
-    if out is not None and not below and name is None and len(authority_keys.chosen(registry, None)) > 1:
+    if out is not None and not below and len(authority_keys.chosen(registry, name)) > 1:
         raise click.UsageError(f"`{out}` is one file for several authorities: name a directory, or one --authority")
     done: list[Published] = []
     with where.changing():  # so that files are written in the order of the lists
-        for authority, signer in authority_keys.signing(where, registry, name, now):
+        passphrase = passphrases.source(passphrase_file)
+        for authority, signer in authority_keys.signers(where, registry, name, now, passphrase, root_key):
             newest = registry.crls.newest(authority.id)
-            if newest is None or always or publishing.is_due(registry, newest, now):
-                newest = registry.crls.make(authority, signer, now, datetime.timedelta(days=days), number)
+            if always or publishing.is_due(registry, newest, now):
+                if signer is not None:
+                    newest = registry.crls.make(authority, signer, now, datetime.timedelta(days=days), number)
+                elif always:
+                    continue
+            if newest is None:
+                continue
             files: tuple[Path, ...] = ()
             if out is not None:
                 files = (
@@ -115,6 +132,8 @@ def _publish(
                     else publishing.write(newest, out)
                 )
             done.append(Published(authority, newest, files))
+    if not done:
+        raise authority_keys.nobody_signs()
     if as_json:
         print_json({"lists": [_data(it.authority, it.made, now, it.files) for it in done]})
         return

@@ -12,7 +12,7 @@ from keynote.cli.program import print_json, tell
 from keynote.complaints import Complaint
 from keynote.principals import is_key, shown_principal
 from pki import condition_templates, delegating
-from pki.cli import delegation_output, times
+from pki.cli import delegation_output, passphrases, times
 from pki.cli.common import as_json, current_time, in_directory, opened
 from pki.delegating import Request
 from pki.errors import DelegationInvalid
@@ -79,8 +79,10 @@ def command(
     text = latin_1(conditions) if conditions is not None else _text(conditions_file)
     request = Request(authorizer, licensee, text, tuple(templates), times.end(until, now), comment)
     where, registry = opened(directory)
-    key = None if key_file is None else delegating.private_key(key_file)
-    prepared = delegating.prepare(where, registry, request, now, key=key, strict=strict)
+    key = None if key_file is None else delegating.private_key(key_file, passphrases.source(None))
+    prepared = delegating.prepare(
+        where, registry, request, now, key=key, passphrase=passphrases.source(None), strict=strict
+    )
     tell("keynote-pki", "warning", prepared.warnings)
     if dry_run:
         if not prepared.believed:

@@ -16,8 +16,8 @@ from pki.bundles.files import Bundle, File
 from pki.bundles.formats import Format
 from pki.bundles.handover import Handover
 from pki.bundles.request import Compat, IkeVersion, Network, Request
-from pki.cli import qr
-from pki.cli.common import as_json, current_time, found, in_directory, opened
+from pki.cli import passphrases, qr
+from pki.cli.common import as_json, certificate_argument, current_time, found, in_directory, opened
 from pki.directory import Directory
 from pki.errors import KeystoreError, PkiError, shown
 from pki.keys import PrivateKey
@@ -32,7 +32,7 @@ _FORMS = "\b\nForms:\n" + "\n".join(f"  {it.name:12}{it.about}" for it in format
 
 
 @click.command("export", epilog=_FORMS)
-@click.argument("name")
+@certificate_argument
 @click.argument("destination", metavar="[DIR]", required=False, type=_PATH)
 @click.option("--for", "form", type=click.Choice(list(formats.FORMATS)), help="Whose form it has.")
 @click.option("-o", "file", metavar="FILE", type=_PATH, help="Where to write a bundle that is one file.")
@@ -142,7 +142,7 @@ def _check(
 
 def _key(where: Directory, record: Record) -> PrivateKey:
     try:
-        return where.signer(record).key
+        return where.signer(record, passphrases.source(None)).key
     except KeystoreError:
         raise
     except PkiError as error:

@@ -20,6 +20,7 @@ from pki.registry import Registry
 # As monitoring plugins end.
 _OK, _WARNING, _CRITICAL, _UNKNOWN = range(4)
 _WORDS: Final = ("OK", "WARNING", "CRITICAL")
+_AUTHORITIES: Final = frozenset(it.name for it in profiles.PROFILES.values() if it.is_authority)
 _NAMED: Final = 3  # certificates in the line for monitoring
 
 
@@ -101,7 +102,7 @@ def _standing(
         ending = registry.ending(now, now + expiring)
         replaced = {it.supersedes for it in registry.following([it.sha256 for it in ending]) if it.revoked_at is None}
         return tuple(sorted((it for it in ending if it.sha256 not in replaced), key=lambda it: it.not_after))
-    records = sorted(registry.certificates(), key=lambda it: it.profile != profiles.CA.name)
+    records = sorted(registry.certificates(), key=lambda it: it.profile not in _AUTHORITIES)
     if everything:
         return tuple(records)
     if revoked:

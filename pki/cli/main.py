@@ -15,6 +15,7 @@ from pki.cli import (
     delegate,
     delegations,
     export,
+    follow,
     init,
     issue,
     lint,
@@ -23,6 +24,7 @@ from pki.cli import (
     ocsp,
     restore,
     revoke,
+    rollover,
     serve,
     show,
 )
@@ -60,10 +62,14 @@ _COMMANDS: Final = (
     listing.command,
     migrate.command,
     ocsp.command,
+    follow.rekey,
+    follow.renew,
     restore.command,
     revoke.command,
+    rollover.command,
     serve.command,
     show.command,
+    follow.supersede,
 )
 for command in _COMMANDS:
     cli.add_command(command)

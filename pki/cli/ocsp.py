@@ -7,8 +7,8 @@ import click
 
 from keynote.cli.program import print_json
 from pki import keys, responders
-from pki.cli import authority_keys
-from pki.cli.common import as_json, current_time, in_directory, lifetime, opened, record_data
+from pki.cli import authority_keys, passphrases
+from pki.cli.common import as_json, current_time, in_directory, lifetime, opened, record_data, root_key
 
 
 @click.group("ocsp")
@@ -39,9 +39,19 @@ def command() -> None:
     show_default=True,
     help="What kind of key.",
 )
+@root_key
+@passphrases.in_file
 @in_directory
 @as_json
-def certify(name: str | None, days: int, kind: str, directory: Path, as_json: bool) -> None:
+def certify(
+    name: str | None,
+    days: int,
+    kind: str,
+    root_key: Path | None,
+    passphrase_file: Path | None,
+    directory: Path,
+    as_json: bool,
+) -> None:
     """Make a key and a certificate that answer for an authority, so that its own key need not be where `serve` runs.
 
     The key is not encrypted, since nobody is there when a server starts. Clients take its answers until it ends: they
@@ -55,10 +65,14 @@ def certify(name: str | None, days: int, kind: str, directory: Path, as_json: bo
     now = current_time()
     span = lifetime(days)
     assert span is not None
+    passphrase = passphrases.source(passphrase_file)
     made = [
         responders.certify(where, registry, authority, signer, now, span, kind)
-        for authority, signer in authority_keys.signing(where, registry, name, now)
+        for authority, signer in authority_keys.signers(where, registry, name, now, passphrase, root_key)
+        if signer is not None
     ]
+    if not made:
+        raise authority_keys.nobody_signs()
     if as_json:
         print_json({"certificates": [record_data(record, now) for record in made]})
         return

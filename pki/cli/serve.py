@@ -13,7 +13,7 @@ import click
 
 from keynote.cli.program import print_json, tell
 from keynote.complaints import Complaint
-from pki.cli import authority_keys
+from pki.cli import passphrases
 from pki.cli.common import as_json, current_time, in_directory
 from pki.cli.times import Length
 from pki.directory import Directory
@@ -35,9 +35,12 @@ from pki.responders import Responders
     metavar="LENGTH",
     help="How long OCSP answers hold, and caches may keep them. Default: 1h.",
 )
+@passphrases.in_file
 @in_directory
 @as_json
-def command(listen: str, lifetime: datetime.timedelta, directory: Path, as_json: bool) -> None:
+def command(
+    listen: str, lifetime: datetime.timedelta, passphrase_file: Path | None, directory: Path, as_json: bool
+) -> None:
     """Hand out revocation lists and certificates of authorities over HTTP, and answer OCSP requests. Each request is
     a line of JSON on standard error.
 
@@ -56,7 +59,7 @@ def command(listen: str, lifetime: datetime.timedelta, directory: Path, as_json:
     host, port = server.address(listen)
     where = Directory(directory)
     registry = Registry.open_read_only(where.existing_registry())
-    responders = Responders(where, registry, authority_keys.passphrase(), _warn)
+    responders = Responders(where, registry, passphrases.source(passphrase_file), _warn)
     answering = [it.issuer.subject for it in responders(current_time())]
     responders.started()
     service = OcspService(registry, responders, lifetime)

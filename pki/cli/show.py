@@ -13,7 +13,7 @@ from keynote.principals import UndecodableKey, key_principal, shown_principal
 from pki import names
 from pki.bundles import texts
 from pki.cli import delegation_output
-from pki.cli.common import as_json, current_time, found, in_directory, opened, record_data
+from pki.cli.common import as_json, certificate_argument, current_time, found, in_directory, opened, record_data
 from pki.delegation_records import DelegationRecord
 from pki.records import Record
 from pki.registry import Registry
@@ -22,7 +22,7 @@ _TIME = "%Y-%m-%d %H:%M:%SZ"
 
 
 @click.command("show")
-@click.argument("name")
+@certificate_argument
 @click.option("--pem", is_flag=True, help="Print the certificate itself, in PEM.")
 @in_directory
 @as_json

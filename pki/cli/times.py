@@ -15,6 +15,9 @@ _UNITS = {
 }
 
 
+not_after = click.option("--not-after", metavar="TIME", help="Until when: 2027-01-31, 2027-01-31T18:00 (UTC), 90d.")
+
+
 def length(text: str) -> datetime.timedelta | None:
     """`12h`, `30d`, `2w`, `1y`; None for anything else."""
     match = _LENGTH.fullmatch(text)

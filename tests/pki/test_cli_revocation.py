@@ -210,11 +210,44 @@ def test_a_key_that_is_not_here_is_said(ca: Run) -> None:
     databases.execute(Path("ca/registry.sqlite"), "UPDATE certificate SET key_file = NULL")
     done = ca("keynote-pki crl make")
     assert done.status == 1
-    assert "authority `Example VPN CA` is left out: the private key of `Example VPN CA` is not kept here" in done.err
+    assert (
+        "authority `Example VPN CA` signs nothing: the private key of `Example VPN CA` is not kept here" in done.err
+    )
     assert "there is no authority here whose key could sign" in done.err
     named = ca('keynote-pki crl make --authority "Example VPN CA"')
     assert named.err.startswith("keynote-pki: error: the private key of `Example VPN CA` is not kept here")
     assert "no authority `Nobody` is in this registry" in ca("keynote-pki crl make --authority Nobody").err
+
+
+def test_a_root_that_is_offline_and_its_authority(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run('keynote-pki init ca --name "Example VPN CA" --root "Example Root" --root-key root.pem')
+    monkeypatch.setenv("KEYNOTE_PKI_DIR", "ca")
+    first = run("keynote-pki crl publish --out www")
+    assert first.status == 0
+    assert "authority `Example Root` signs nothing" in first.err
+    assert [path.name for path in sorted(Path("www").iterdir())] == ["example-vpn-ca.crl", "example-vpn-ca.crl.pem"]
+    run('keynote-pki revoke "Example VPN CA" --reason cACompromise --yes')
+    made = run('keynote-pki crl make --authority "Example Root" --root-key root.pem --json').json["lists"]
+    assert [(it["authority"], len(it["revoked"])) for it in made] == [("Example Root", 1)]
+    run("keynote-pki crl publish --out www")  # that of the root too, though its key is away
+    assert len(revocation_lists.read(Path("www/example-root.crl").read_bytes()).revoked) == 1
+    assert run("keynote-pki audit --last 0").status == 0
+
+
+def test_a_retired_authority_goes_on_making_lists(ca: Run, gateway: str) -> None:
+    assert ca('keynote-pki rollover --name "Example VPN CA 2"').status == 0
+    ca(f"keynote-pki revoke {gateway} --reason superseded --yes")
+    lists = ca("keynote-pki crl make --json").json["lists"]
+    assert [(it["authority"], len(it["revoked"])) for it in lists] == [("Example VPN CA", 1), ("Example VPN CA 2", 0)]
+    assert ca("keynote-pki audit --last 0").status == 0
+
+
+def test_an_encrypted_key_signs_lists(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("secret").write_text("open sesame\n")
+    Path("secret").chmod(0o600)
+    run('keynote-pki init ca --name "Example VPN CA" --passphrase-file secret')
+    assert run("keynote-pki crl make -d ca").status == 1
+    assert run("keynote-pki crl make -d ca --passphrase-file secret").status == 0
 
 
 # --- the log

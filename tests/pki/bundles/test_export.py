@@ -68,6 +68,9 @@ def export(
 
 def forget_key(directory: Directory, name: str) -> None:
     """As for a certificate whose key was made elsewhere."""
+    (record,) = directory.registry().find(name)
+    assert record.key_file is not None
+    directory.key_path(record.key_file).unlink()
     with contextlib.closing(sqlite3.connect(directory.registry_path, isolation_level=None)) as registry:
         registry.execute("UPDATE certificate SET key_file = NULL WHERE name = ?", (name,))
 

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: ISC
+"""Certificates for the peers of a table (CSV, RFC 4180, in UTF-8). Each row is issued whole or not at all, whatever
+happens to the others.
+
+profile    kind of certificate                          has to be there
+name       the names of its holder, the first of which it goes by; of the kind that they look like
+ip, dns, mail, dn    further names of that kind
+subject    a whole distinguished name
+days       how long it is valid
+key        kind of its new key
+csr        a request with its holder's own key, in a file beside the table
+
+Several names in one field stand apart by `;` (or blanks, but for `dn`). Columns may be missing, and in any order.
+"""
+
+import csv
+import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from pki import authority, profiles, signing_requests
+from pki.errors import PkiError, shown
+from pki.issuance import Issuer, Wanted
+from pki.names import Identity
+from pki.profiles import Profile
+from pki.records import Record
+from pki.typed_names import TypedNames, in_words
+
+COLUMNS: Final = ("profile", "name", "ip", "dns", "mail", "dn", "subject", "days", "key", "csr")
+_DAYS_MAX: Final = 36500
+
+Result = Literal["issued", "there", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table; `values` of the columns that have any."""
+
+    file: str
+    line: int
+    values: Mapping[str, str]
+    error: str = ""  # what is wrong with its form
+
+    @property
+    def where(self) -> str:
+        return f"{self.file}:{self.line}"
+
+    @property
+    def name(self) -> str:
+        return self.values.get("name") or self.values.get("csr", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a row. `record` is what was issued, or was there before."""
+
+    row: Row
+    result: Result
+    record: Record | None = None
+    error: str = ""
+    hint: str = ""
+
+
+def read(path: Path) -> tuple[Row, ...]:
+    """Raises PkiError for what is no table of this kind; what is wrong with a row is said when it is its turn."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = [name.strip().lower() for name in next(reader, [])]
+            _check_header(path, header)
+            return tuple(_row(path, reader.line_num, header, values) for values in reader if any(values))
+    except OSError as error:
+        raise PkiError(f"`{path}` cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise PkiError(f"`{path}` is not CSV in UTF-8: {error}") from error
+
+
+def _check_header(path: Path, header: list[str]) -> None:
+    known = f"known are {', '.join(COLUMNS)}"
+    for name in header:
+        if name not in COLUMNS:
+            raise PkiError(f"{path}:1: there is no column `{shown(name)}`", known)
+        if header.count(name) > 1:
+            raise PkiError(f"{path}:1: column `{name}` is there twice")
+    if "profile" not in header:
+        raise PkiError(f"{path}:1: column `profile` is missing", f"the first row names the columns: {known}")
+
+
+def _row(path: Path, line: int, header: list[str], values: list[str]) -> Row:
+    found = {name: value.strip() for name, value in zip(header, values, strict=False) if value.strip()}
+    error = f"{len(values)} fields, and there are {len(header)} columns" if len(values) != len(header) else ""
+    return Row(str(path), line, found, error)
+
+
+def issue(
+    issuer: Issuer,
+    rows: Iterable[Row],
+    now: Callable[[], datetime.datetime],
+    *,
+    skip_existing: bool = False,
+    accept: bool = False,
+) -> Iterator[Outcome]:
+    """Row by row. With `skip_existing` a row whose certificate is there already, valid, with the same profile and
+    names, is passed over; with `accept` a request without names in its row gets those that it asks for."""
+    known = issuer.directory.profiles()
+    for row in rows:
+        try:
+            if row.error:
+                raise PkiError(row.error)
+            wanted = _wanted(row, known, accept=accept)
+            there = _there(issuer, wanted, now()) if skip_existing else None
+            if there is not None:
+                yield Outcome(row, "there", there)
+            else:
+                yield Outcome(row, "issued", issuer.issue(wanted, now()))
+        except PkiError as error:
+            yield Outcome(row, "failed", error=str(error), hint=error.hint)
+
+
+def _wanted(row: Row, known: Mapping[str, Profile], *, accept: bool) -> Wanted:
+    values = row.values
+    profile = profiles.named(known, values.get("profile", ""))
+    given = TypedNames(
+        _apart(values.get("name", "")),
+        _apart(values.get("dns", "")),
+        _apart(values.get("ip", "")),
+        _apart(values.get("mail", "")),
+        tuple(it.strip() for it in values.get("dn", "").split(";") if it.strip()),
+    ).identities()
+    public_key = None
+    if "csr" in values:
+        if "key" in values:
+            raise PkiError("a row with a request has a key already", "leave `key` empty")
+        request = signing_requests.read(_beside(row, values["csr"]))
+        given = given or _accepted(request.identities, accept)
+        public_key = request.public_key
+    if not given:
+        raise PkiError("nobody is named", "fill in `name`")
+    subject = authority.whole_name(values["subject"]) if "subject" in values else None
+    return Wanted(profile, given, _lifetime(values.get("days")), subject, values.get("key"), public_key)
+
+
+def _apart(text: str) -> tuple[str, ...]:
+    if text.startswith(("/", "DN:/")):  # a distinguished name has blanks of its own
+        return tuple(it.strip() for it in text.split(";"))
+    return tuple(text.replace(";", " ").split())
+
+
+def _accepted(asked: tuple[Identity, ...], accept: bool) -> tuple[Identity, ...]:
+    if asked and not accept:
+        raise PkiError(
+            f"nobody has confirmed that the key's holder is {in_words(asked)}",
+            "fill in `name`, or take the names of requests with --accept",
+        )
+    return asked
+
+
+def _beside(row: Row, file: str) -> bytes:
+    path = Path(row.file).parent / file
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise PkiError(f"`{path}` cannot be read: {error.strerror}") from error
+
+
+def _lifetime(days: str | None) -> datetime.timedelta | None:
+    if days is None:
+        return None
+    if not days.isascii() or not days.isdigit() or not 0 < int(days) <= _DAYS_MAX:
+        raise PkiError(f"`{shown(days)}` is no number of days", f"1 to {_DAYS_MAX}")
+    return datetime.timedelta(days=int(days))
+
+
+def _there(issuer: Issuer, wanted: Wanted, now: datetime.datetime) -> Record | None:
+    name = wanted.identities[0].value
+    for record in issuer.registry.find(name):
+        if (
+            record.name == name
+            and record.validity(now) == "valid"
+            and record.profile == wanted.profile.name
+            and set(record.identities) == set(wanted.identities)
+        ):
+            return record
+    return None

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: ISC
+"""`keynote-pki renew`, `rekey` and `supersede`: another certificate for the same holder."""
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from pki import renewal
+from pki.cli import issued, passphrases, requests, times
+from pki.cli.common import as_json, certificate_argument, current_time, days, in_directory, opened, validity
+from pki.issuance import Issuer
+from pki.renewal import Followed
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_kind = click.option("--key", "kind", metavar="KIND", help="The kind of its new key. Default: that of the old one.")
+
+
+def _following(command: F) -> F:
+    options = (certificate_argument, days, times.not_after, passphrases.in_file, in_directory, as_json)
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.command("renew")
+@_following
+def renew(name: str, days: int | None, not_after: str | None, **where: Any) -> None:
+    """A new certificate for the key and the names of one that is there. Both are valid until the old one ends.
+
+    \b
+    Example:
+      keynote-pki renew gw.example.org
+    """
+
+    def follow(issuer: Issuer, now: datetime.datetime) -> Followed:
+        return renewal.renew(issuer, name, now, validity(days, not_after, now))
+
+    _follow(follow, "renewed", **where)
+
+
+@click.command("rekey")
+@_kind
+@requests.csr
+@_following
+def rekey(
+    name: str, kind: str | None, request_file: Path | None, days: int | None, not_after: str | None, **where: Any
+) -> None:
+    """A new certificate with a new key, for the names of one that is there. Both are valid until the old one ends.
+
+    \b
+    Example:
+      keynote-pki rekey gw.example.org --key rsa-3072
+      keynote-pki rekey alice@example.org --csr alice.csr
+    """
+    _rekey(name, kind, request_file, days, not_after, "rekeyed", supersedes=False, **where)
+
+
+@click.command("supersede")
+@_kind
+@requests.csr
+@_following
+def supersede(
+    name: str, kind: str | None, request_file: Path | None, days: int | None, not_after: str | None, **where: Any
+) -> None:
+    """A new certificate with a new key, and the old one is revoked (superseded): both or neither. Publish a
+    revocation list then, and hand the new certificate over at once.
+
+    \b
+    Example:
+      keynote-pki supersede gw.example.org
+    """
+    _rekey(name, kind, request_file, days, not_after, "issued", supersedes=True, **where)
+
+
+def _rekey(
+    name: str,
+    kind: str | None,
+    request_file: Path | None,
+    days: int | None,
+    not_after: str | None,
+    done: str,
+    *,
+    supersedes: bool,
+    **where: Any,
+) -> None:
+    if kind is not None and request_file is not None:
+        raise click.UsageError("--csr has a key already: leave --key out")
+    request = None if request_file is None else requests.read(request_file)
+
+    def follow(issuer: Issuer, now: datetime.datetime) -> Followed:
+        public_key = None
+        if request is not None:
+            requests.decided(request, issuer.registry.find_newest(name, now).identities, accepted=False)
+            public_key = request.public_key
+        lifetime = validity(days, not_after, now)
+        return renewal.rekey(issuer, name, now, lifetime, kind=kind, public_key=public_key, supersedes=supersedes)
+
+    _follow(follow, done, **where)
+
+
+def _follow(
+    follow: Callable[[Issuer, datetime.datetime], Followed],
+    done: str,
+    *,
+    passphrase_file: Path | None,
+    directory: Path,
+    as_json: bool,
+) -> None:
+    now = current_time()
+    where, registry = opened(directory)
+    followed = follow(Issuer.of(where, passphrase=passphrases.source(passphrase_file)), now)
+    profile = where.profiles()[followed.record.profile]
+    old = registry.find_one(followed.follows.sha256)
+    issued.say(followed.record, profile, done, now, directory, as_json=as_json)
+    if not as_json:
+        ends = "revoked" if old.revoked_at is not None else f"valid until {old.not_after:%Y-%m-%d}"
+        click.echo(f"the one before, serial {old.serial}, is {ends}")

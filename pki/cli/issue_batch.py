@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: ISC
+"""`keynote-pki issue batch`."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keynote.cli.program import print_json, tell
+from keynote.cli.progress import tracked
+from keynote.complaints import Complaint
+from pki import batch, keystore
+from pki.batch import Outcome
+from pki.candidates import SERIAL_SHOWN
+from pki.cli import passphrases
+from pki.cli.common import as_json, current_time, in_directory, opened
+from pki.issuance import Issuer
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("batch")
+@click.argument("table", metavar="FILE.csv", type=_PATH)
+@click.option("--skip-existing", is_flag=True, help="Pass over what is there already: issue what is missing.")
+@click.option("--accept", is_flag=True, help="Take the names that requests ask for, where a row has none.")
+@click.option("--report", metavar="FILE", type=_PATH, help="Write what --json prints to a new file, too.")
+@passphrases.in_file
+@in_directory
+@as_json
+def command(
+    table: Path,
+    skip_existing: bool,
+    accept: bool,
+    report: Path | None,
+    passphrase_file: Path | None,
+    directory: Path,
+    as_json: bool,
+) -> int:
+    """A certificate for each row of a table, whose first row names its columns.
+
+    Columns: profile, name, ip, dns, mail, dn, subject, days, key, csr; all but profile may be missing. Several names
+    in one field stand apart by `;`. Each row is issued whole or not at all; the exit status is 1 if one was not.
+
+    \b
+    Example:
+      printf 'profile,name,ip\\ngateway,gw.example.org,192.0.2.1\\n' > peers.csv
+      keynote-pki issue batch peers.csv --report issued.json
+    """
+    rows = batch.read(table)
+    if report is not None and report.exists():
+        raise click.UsageError(f"--report {report}: the file exists and is not overwritten")
+    where, _ = opened(directory)
+    issuer = Issuer.of(where, passphrase=passphrases.source(passphrase_file))
+    outcomes = []
+    work = batch.issue(issuer, rows, current_time, skip_existing=skip_existing, accept=accept)
+    try:
+        for outcome in tracked(work, len(rows), "certificates"):
+            outcomes.append(outcome)
+    finally:
+        _report(outcomes, report, as_json)
+    return 1 if any(it.result == "failed" for it in outcomes) else 0
+
+
+def _report(outcomes: list[Outcome], report: Path | None, as_json: bool) -> None:
+    counts = Counter(it.result for it in outcomes)
+    found = {
+        "rows": [_data(it) for it in outcomes],
+        **{result: counts[result] for result in ("issued", "there", "failed")},
+    }
+    failed = [it for it in outcomes if it.result == "failed"]
+    tell("keynote-pki", "error", [Complaint(f"{it.row.where}: {it.error}", hint=it.hint) for it in failed])
+    if report is not None:
+        keystore.write(report, (json.dumps(found, indent=2) + "\n").encode(), 0o644)
+    if as_json:
+        print_json(found)
+        return
+    lines = [("LINE", "NAME", "RESULT", "UNTIL", "SERIAL")]
+    for it in outcomes:
+        record = it.record
+        until = f"{record.not_after:%Y-%m-%d}" if record is not None else "-"
+        serial = record.serial[:SERIAL_SHOWN] if record is not None else "-"
+        lines.append((str(it.row.line), record.name if record is not None else it.row.name, it.result, until, serial))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    click.echo(", ".join(f"{counts[result]} {result}" for result in ("issued", "there", "failed")))
+
+
+def _data(outcome: Outcome) -> dict[str, Any]:
+    record = outcome.record
+    return {
+        "line": outcome.row.line,
+        "name": record.name if record is not None else outcome.row.name,
+        "result": outcome.result,
+        "serial": record.serial if record is not None else None,
+        "sha256": record.sha256 if record is not None else None,
+        "not_after": f"{record.not_after:%Y-%m-%dT%H:%M:%SZ}" if record is not None else None,
+        "error": outcome.error or None,
+        "hint": outcome.hint or None,
+    }

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: ISC
+"""What is said of a certificate that was issued for a peer."""
+
+import datetime
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from keynote.cli.program import print_json, tell
+from keynote.complaints import Complaint
+from pki import keys
+from pki.cli.common import record_data
+from pki.profiles import Profile
+from pki.records import Record
+
+
+def data(record: Record, now: datetime.datetime) -> dict[str, Any]:
+    """As JSON: with all that its holder may call itself in IKE."""
+    own = [{"kind": it.kind, "value": it.value} for it in record.identities if it.kind != "DER_ASN1_DN"]
+    subject = {"kind": "DER_ASN1_DN", "value": record.subject}
+    return {**record_data(record, now), "ike_identities": [*own, subject], "supersedes": record.supersedes}
+
+
+def say(
+    record: Record,
+    profile: Profile,
+    done: str,
+    now: datetime.datetime,
+    directory: Path,
+    *,
+    as_json: bool,
+    more: Mapping[str, Any] | None = None,
+) -> None:
+    """`done` is what was done: `issued`, `renewed`."""
+    kind = keys.kind(record.certificate.public_key())
+    if kind in keys.EXPERIMENTAL:
+        text = f"keys of kind {kind} are experimental: hardly any peer knows them, and messages with them are large"
+        tell("keynote-pki", "warning", [Complaint(text)])
+    if profile.note:
+        tell("keynote-pki", "note", [Complaint(profile.note)])
+    if as_json:
+        print_json({**data(record, now), **(more or {})})
+        return
+    click.echo(f"{record.name}: {record.profile} certificate {done}, valid until {record.not_after:%Y-%m-%d}")
+    click.echo(f"peers will see {record.identities[0]}")
+    for other in record.identities[1:]:
+        if other.kind == "DER_ASN1_DN":
+            click.echo(f"some peers know it as {other} too")
+        else:
+            click.echo(f"it may also call itself {other}")
+    click.echo(f"it may also call itself ID_DER_ASN1_DN {record.subject}")
+    click.echo(f"policies name it DN:{record.subject}")
+    click.echo(f"serial {record.serial}")
+    if record.key_file is None:
+        click.echo("its private key is with its holder")
+    click.echo(f"next: keynote-pki export {record.name} --for FORMAT --dir {directory}")
