@@ -14,7 +14,9 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pki import chain_certificates, keys
+from cryptography import x509
+
+from pki import chain_certificates, keys, names
 from pki.audit import AuditEntry, Finding, Head
 from pki.chain_certificates import ChainError, ReadCertificate
 from pki.delegation_records import DelegationRecord
@@ -256,11 +258,27 @@ def _against_itself(what: str, row: CertificateRow, certificate: ReadCertificate
         ("not_before", row.not_before, certificate.not_before),
         ("not_after", row.not_after, certificate.not_after),
         ("key_sha256", row.key_sha256, keys.key_sha256(certificate.public_key)),
-        ("identities", _texts(row.identities), _texts(certificate.names)),
+        ("identities", _texts(row.identities), _texts(_identities(certificate))),
     )
     for name, found, certified in pairs:
         if found != certified:
             yield Finding(f"{what}: its {name} is `{_shown(found)}`, the certificate says `{_shown(certified)}`")
+
+
+def _identities(certificate: ReadCertificate) -> tuple[Identity, ...]:
+    """All that a holder of ours may be called. Those of others' authorities, which call themselves nothing in IKE,
+    are not in the registry."""
+    constraints = chain_certificates.extension(certificate, x509.BasicConstraints)
+    alternatives = chain_certificates.extension(certificate, x509.SubjectAlternativeName)
+    if alternatives is None or (constraints is not None and constraints.ca):
+        return ()
+    return tuple(it for name in alternatives if (it := _identity(name)) is not None)
+
+
+def _identity(name: x509.GeneralName) -> Identity | None:
+    if isinstance(name, x509.DirectoryName):
+        return Identity("DER_ASN1_DN", names.dn_keynote(name.value.public_bytes()))
+    return names.certified(name)
 
 
 def _texts(identities: tuple[Identity, ...]) -> str:

@@ -207,15 +207,14 @@ def test_lists_are_shown_and_checked(ca: Run, gateway: str, monkeypatch: pytest.
 
 
 def test_a_key_that_is_not_here_is_said(ca: Run) -> None:
-    databases.execute(Path("ca/registry.sqlite"), "UPDATE certificate SET key_file = NULL")
+    for path in Path("ca/keys").iterdir():
+        path.unlink()
     done = ca("keynote-pki crl make")
     assert done.status == 1
-    assert (
-        "authority `Example VPN CA` signs nothing: the private key of `Example VPN CA` is not kept here" in done.err
-    )
+    assert "`Example VPN CA` signs nothing: private key `ca/keys/" in done.err
     assert "there is no authority here whose key could sign" in done.err
     named = ca('keynote-pki crl make --authority "Example VPN CA"')
-    assert named.err.startswith("keynote-pki: error: the private key of `Example VPN CA` is not kept here")
+    assert named.err.startswith("keynote-pki: error: private key `ca/keys/")
     assert "no authority `Nobody` is in this registry" in ca("keynote-pki crl make --authority Nobody").err
 
 
@@ -297,6 +296,22 @@ def test_control_characters_of_a_log_stay_off_the_terminal(ca: Run) -> None:
     done = ca("keynote-pki audit")
     assert "\\x1b[31m" in done.out
     assert "\x1b" not in done.out + done.err
+
+
+def test_every_way_of_issuing_is_what_the_log_says(ca: Run) -> None:
+    for line in (
+        "issue gateway gw.example.org --ip 192.0.2.1 --mail gw@example.org --dn /C=DE/CN=gw",
+        "issue road-warrior alice@example.org",
+        "renew gw.example.org",
+        "rekey alice@example.org",
+        "supersede gw.example.org",
+        'rollover --name "Example VPN CA 2"',
+        "ocsp certify",
+        "crl make",
+    ):
+        assert ca(f"keynote-pki {line}").status == 0, line
+    done = ca("keynote-pki audit --last 0")
+    assert (done.status, done.err) == (0, "")
 
 
 # --- what is listed and shown
