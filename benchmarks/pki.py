@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 from benchmarks.table import Row
 from pki import issuance, keys
 from pki.directory import Directory
+from pki.issuance import Issuer, Wanted
 from pki.names import identity
 from pki.profiles import GATEWAY
 from pki.registry import Registry
@@ -32,6 +33,9 @@ MANY: Final = 100_000
 LOOKUPS: Final = 20
 LIMIT_MS: Final = 50.0
 FEW_DAYS: Final = 1
+REVOKED: Final = 10_000
+LISTS: Final = 3
+LIST_S: Final = 2.0
 ISSUED: Final = 40  # each waits for an RSA key, whose times vary: this many in turns with as many
 DAY: Final = datetime.timedelta(days=1)
 
@@ -41,7 +45,7 @@ def run() -> list[Row]:
         directory = Directory(Path(folder, "ca"))
         now = datetime.datetime.now(datetime.UTC)
         issuance.initialize(directory.path, "Example CA", now)
-        return [_issuing(directory, now), *_among_many(directory, now)]
+        return [_issuing(directory, now), *_among_many(directory, now), _revocation_list(directory, now)]
 
 
 def _among_many(directory: Directory, now: datetime.datetime) -> list[Row]:
@@ -107,16 +111,33 @@ def _issuing(directory: Directory, now: datetime.datetime) -> Row:
         for _ in range(2):
             builder.public_key(key.public_key()).sign(signer, SHA256())
 
+    issuer = Issuer.of(directory)
+
     def issue(number: int) -> None:
-        issuance.issue(directory, GATEWAY, (identity(f"gw{number}.example.org"),), now)
+        issuer.issue(Wanted(GATEWAY, (identity(f"gw{number}.example.org"),)), now)
 
     bare, whole = [], []
     for number in range(ISSUED):
         bare.append(_seconds(primitives))
         whole.append(_seconds(partial(issue, number)))
     rate = sum(bare) / sum(whole)
-    what = "one issue after the other: their rate / that of a key and two signatures"
+    what = "issued one by one: their rate / that of a key and two signatures"
     return Row("pki", what, f"{rate:.2f} ({median(whole) * 1000:.0f} ms)")
+
+
+def _revocation_list(directory: Directory, now: datetime.datetime) -> Row:
+    """Of what `_among_many` has left."""
+    chosen = f"serial IN (SELECT serial FROM certificate WHERE name LIKE 'gw%' LIMIT {REVOKED})"
+    revoked = "revoked_at = issued_at, revocation_reason = 'superseded'"
+    databases.execute(directory.registry_path, f"UPDATE certificate SET {revoked} WHERE {chosen}")
+    issuer = Issuer.of(directory)
+    made = []
+    least = min(
+        _seconds(lambda: made.append(issuer.registry.crls.make(issuer.authority, issuer.signer, now)))
+        for _ in range(LISTS)
+    )
+    assert {len(it.crl) for it in made} == {REVOKED}
+    return Row("pki", f"a list of {REVOKED:,} revoked", f"{least:.2f} s", f"at most {LIST_S:g} s", least <= LIST_S)
 
 
 def _builder() -> x509.CertificateBuilder:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from pki import keystore, registry_copy, settings
+from pki.audit import Head
 from pki.directory import Directory
 from pki.errors import KeystoreError, PkiError, shown
 from pki.registry_copy import Contents, Table
@@ -35,6 +36,10 @@ _PIECE: Final = 1 << 20
 
 class BackupError(PkiError):
     """A backup that cannot be written, or is not what it should be."""
+
+
+class _OtherVersion(BackupError):
+    """Of this software."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +192,7 @@ def _text(manifest: Manifest) -> bytes:
         "made_at": f"{manifest.made_at:%Y-%m-%dT%H:%M:%SZ}",
         "schema": manifest.schema,
         "tables": {name: dataclasses.asdict(table) for name, table in contents.tables.items()},
-        "audit": {"sequence": contents.audit_sequence, "hash": contents.audit_hash},
+        "head": str(contents.head),
         "files": dict(manifest.files),
         "missing": list(manifest.missing),
     }
@@ -198,7 +203,7 @@ def _manifest(archive: Path, text: bytes) -> Manifest:
     try:
         data: Any = json.loads(text)
         if data["format"] != _FORMAT or data["schema"] != SCHEMA:
-            raise BackupError(
+            raise _OtherVersion(
                 f"`{archive}` was made by another version, of a registry with schema {shown(str(data['schema']))}",
                 "restore it with that version, then migrate",
             )
@@ -206,9 +211,11 @@ def _manifest(archive: Path, text: bytes) -> Manifest:
         return Manifest(
             datetime.datetime.strptime(data["made_at"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=datetime.UTC),
             SCHEMA,
-            Contents(tables, int(data["audit"]["sequence"]), str(data["audit"]["hash"])),
+            Contents(tables, Head.parse(data["head"])),
             {str(name): str(sha256) for name, sha256 in data["files"].items()},
             tuple(map(str, data["missing"])),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except _OtherVersion:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, PkiError) as error:
         raise BackupError(f"`{archive}` is damaged: its `{MANIFEST}` cannot be read") from error

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
-from pki import audit, keystore, models
+from pki import audit, keystore, models, registry_audit
+from pki.audit import AuditEntry, Head
 from pki.errors import RegistryError, RegistryUnreachable
 from pki.registry_database import Database, beside, check_schema, is_registry, make_schema
 
@@ -38,8 +40,7 @@ class Contents:
     """What is in a registry."""
 
     tables: Mapping[str, Table]
-    audit_sequence: int  # the last entry's; 0 where there is none
-    audit_hash: str
+    head: Head  # of the audit log
 
 
 def copy_file(source: Database, target: Path) -> None:
@@ -103,7 +104,7 @@ def contents(url: str | Path) -> Contents:
         if connection.dialect.name == "sqlite":
             _check_file(connection)
         tables = {table.name: _digest(connection, table) for table in _TABLES}
-        return Contents(tables, *_audit_head(connection))
+        return Contents(tables, _audit_head(connection))
 
 
 def _seal(file: Path) -> None:
@@ -182,21 +183,16 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _audit_head(connection: sa.Connection) -> tuple[int, str]:
+def _audit_head(connection: sa.Connection) -> Head:
     """Of the log, each of whose entries has to hang on the one before it."""
-    sequence, previous = 0, audit.FIRST_HASH
-    for row in _rows(connection, models.Base.metadata.tables[models.AuditEntry.__tablename__]):
-        sequence += 1
-        expected = audit.entry_hash(
-            previous, sequence, row["at"], row["actor"], row["action"], row["subject"], row["details"]
+    rows = _rows(connection, models.Base.metadata.tables[models.AuditEntry.__tablename__])
+    for finding in audit.check_chain(AuditEntry(**row) for row in rows):
+        raise RegistryError(
+            f"the audit log is not whole: {finding.message}",
+            "somebody has changed it: keep this registry, and compare it with older backups",
         )
-        if (row["sequence"], row["hash"]) != (sequence, expected):
-            raise RegistryError(
-                f"the audit log is not whole: entry {row['sequence']} does not follow from those before it",
-                "somebody has changed it: keep this registry, and compare it with older backups",
-            )
-        previous = expected
-    return sequence, previous
+    with Session(connection) as session:
+        return registry_audit.head(session)
 
 
 def _check_file(connection: sa.Connection) -> None:

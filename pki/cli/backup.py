@@ -43,8 +43,7 @@ def told(manifest: Manifest) -> str:
     lines = [f"made at {manifest.made_at:%Y-%m-%d %H:%M:%SZ}, registry with schema {manifest.schema}"]
     lines += [f"{name}: {table.rows:,} rows" for name, table in contents.tables.items()]
     lines.append(f"private keys: {len(manifest.keys) or 'none'}")
-    head = f"{contents.audit_sequence:,} entries, the last has hash {contents.audit_hash}"
-    lines.append(f"audit log: {head if contents.audit_sequence else 'empty'}")
+    lines.append(f"audit log: head {contents.head}")
     return "\n".join(lines)
 
 
@@ -56,5 +55,5 @@ def manifest_data(manifest: Manifest) -> dict[str, Any]:
         "rows": {name: table.rows for name, table in contents.tables.items()},
         "keys": list(manifest.keys),
         "missing": list(manifest.missing),
-        "audit": {"sequence": contents.audit_sequence, "hash": contents.audit_hash},
+        "head": str(contents.head),
     }

@@ -132,6 +132,29 @@ def test_a_serial_number_is_taken_by_one_of_many(registry: Registry, url: Url, t
     assert len(registry.unfinished()) == 10
 
 
+def test_the_number_of_a_list_is_taken_once(directories: list[Directory]) -> None:
+    """By several processes of one directory."""
+    made = directories[0].path
+
+    def publish(number: int) -> None:
+        directory = Directory(made)
+        registry = directory.registry()
+        authority = directory.authority(registry)
+        signer = directory.signer(authority.certificate)
+        for _ in range(EACH):
+            (made.parent / f"list-{registry.crls.make(authority, signer, NOW).number}").touch(exist_ok=False)
+
+    at_once(publish)
+    registry = directories[0].registry()
+    authority = directories[0].authority(registry)
+    lists = [registry.crls.get(authority.id, number) for number in range(1, PROCESSES * EACH + 1)]
+    assert [None if it is None else it.audit_sequence for it in lists] == list(
+        range(len(directories) + 1, len(directories) + PROCESSES * EACH + 1)
+    )
+    assert len(list(made.parent.glob("list-*"))) == PROCESSES * EACH
+    assert_log_whole(directories[0].registry_url, len(directories) + PROCESSES * EACH)
+
+
 def test_many_make_the_tables_at_once(url: Url) -> None:
     def create(number: int) -> None:
         assert Registry.create(url).authorities() == ()
