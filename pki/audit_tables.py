@@ -14,10 +14,13 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pki import chain_certificates, keys
+from cryptography import x509
+
+from pki import chain_certificates, keys, names
 from pki.audit import AuditEntry, Finding, Head
 from pki.chain_certificates import ChainError, ReadCertificate
 from pki.delegation_records import DelegationRecord
+from pki.errors import shown
 from pki.names import Identity
 from pki.revocation import ListRecord
 
@@ -47,14 +50,14 @@ class CertificateRow:
 
 @dataclass(frozen=True, slots=True)
 class AuthorityRow:
-    """An authority as its row has it, with the SHA-256 of its own certificate, and that certificate."""
+    """An authority as its row has it, and its own certificate."""
 
     id: int
     name: str
     subject_der: bytes = field(repr=False)
     key_sha256: str
+    retired_at: datetime.datetime | None
     crl_number: int
-    certificate: str
     der: bytes = field(repr=False)
 
     def read(self) -> ReadCertificate | None:
@@ -81,6 +84,7 @@ class Ledger:
         self._lists: dict[str, _Told] = {}
         self._hashes: dict[int, str] = {}
         self._crl_entries: dict[int, str] = {}
+        self._retired: dict[object, datetime.datetime] = {}
         self._stray: list[Finding] = []
         self._last = 0
 
@@ -100,6 +104,8 @@ class Ledger:
                 self._revoke(self._certificates.get(entry.subject), entry)
             case "revoke-delegation":
                 self._revoke(self._delegations.get(entry.subject), entry)
+            case "retire":
+                self._retired[entry.told.get("authority")] = entry.at
             case "crl":
                 self._made(self._lists, _Told(entry, entry.told))
                 self._crl_entries[entry.sequence] = entry.subject
@@ -121,7 +127,7 @@ class Ledger:
 
     def certificate(self, row: CertificateRow) -> Iterator[Finding]:
         """A certificate's row against the log, and against the certificate itself."""
-        what = f"certificate `{row.name}` (serial {row.serial})"
+        what = f"certificate `{shown(row.name)}` (serial {shown(row.serial)})"
         told = self._certificates.get(row.sha256)
         if told is None:
             yield Finding(f"{what} is not in the log: it was added, or is another than was issued")
@@ -172,6 +178,11 @@ class Ledger:
                 yield Finding(f"{what}: its row has another key than its certificate")
             if certificate.subject_der != row.subject_der:
                 yield Finding(f"{what}: its row has another subject than its certificate")
+        if row.retired_at != (by_log := self._retired.get(row.id)):
+            told = (
+                "does not retire it" if it is None else f"retired on {_shown(it)}" for it in (row.retired_at, by_log)
+            )
+            yield Finding("{}: its row {}, the log {}".format(what, *told))
         numbers = (it.details.get("number") for it in self._lists.values() if it.details.get("authority") == row.id)
         highest = max((number for number in numbers if isinstance(number, int)), default=0)
         if row.crl_number < highest:
@@ -218,7 +229,7 @@ class Ledger:
         for noun, table in (("certificate", self._certificates), ("delegation", self._delegations)):
             for subject, told in table.items():
                 if not told.seen:
-                    name = f" `{told.details['name']}`" if "name" in told.details else ""
+                    name = f" `{_shown(told.details['name'])}`" if "name" in told.details else ""
                     yield Finding(
                         f"{noun}{name} {subject} of entry {told.entry.sequence} is not there any more, or is another",
                         told.entry.sequence,
@@ -247,11 +258,27 @@ def _against_itself(what: str, row: CertificateRow, certificate: ReadCertificate
         ("not_before", row.not_before, certificate.not_before),
         ("not_after", row.not_after, certificate.not_after),
         ("key_sha256", row.key_sha256, keys.key_sha256(certificate.public_key)),
-        ("identities", _texts(row.identities), _texts(certificate.names)),
+        ("identities", _texts(row.identities), _texts(_identities(certificate))),
     )
     for name, found, certified in pairs:
         if found != certified:
             yield Finding(f"{what}: its {name} is `{_shown(found)}`, the certificate says `{_shown(certified)}`")
+
+
+def _identities(certificate: ReadCertificate) -> tuple[Identity, ...]:
+    """All that a holder of ours may be called. Those of others' authorities, which call themselves nothing in IKE,
+    are not in the registry."""
+    constraints = chain_certificates.extension(certificate, x509.BasicConstraints)
+    alternatives = chain_certificates.extension(certificate, x509.SubjectAlternativeName)
+    if alternatives is None or (constraints is not None and constraints.ca):
+        return ()
+    return tuple(it for name in alternatives if (it := _identity(name)) is not None)
+
+
+def _identity(name: x509.GeneralName) -> Identity | None:
+    if isinstance(name, x509.DirectoryName):
+        return Identity("DER_ASN1_DN", names.dn_keynote(name.value.public_bytes()))
+    return names.certified(name)
 
 
 def _texts(identities: tuple[Identity, ...]) -> str:
@@ -280,7 +307,7 @@ def _differs(what: str, name: str, found: object, logged: object, entry: AuditEn
 
 
 def _shown(value: object) -> str:
-    return f"{value:%Y-%m-%d %H:%M:%SZ}" if isinstance(value, datetime.datetime) else str(value)
+    return f"{value:%Y-%m-%d %H:%M:%SZ}" if isinstance(value, datetime.datetime) else shown(str(value))
 
 
 def _time(value: object) -> datetime.datetime | None:

@@ -125,11 +125,14 @@ def _validity(
 
 
 def subject_name(authority: x509.Name, identities: tuple[Identity, ...]) -> x509.Name:
-    """The authority's own name with the first identity in place of its common name. What is too long for a common
-    name becomes a user id."""
+    """The name of who is known by these, below an authority's. Raises NameInvalid."""
     if not identities:
         raise NameInvalid("a certificate needs at least one identity")
-    value = identities[0].value
+    return name_below(authority, identities[0].value)
+
+
+def name_below(authority: x509.Name, value: str) -> x509.Name:
+    """The authority's own name with another in place of its common name; a user id where that is too long."""
     kind = NameOID.COMMON_NAME if len(value) <= _COMMON_NAME_MAX else NameOID.USER_ID
     own = x509.RelativeDistinguishedName([x509.NameAttribute(kind, value)])
     return x509.Name([*(rdn for rdn in authority.rdns if not _is_personal(rdn)), own])

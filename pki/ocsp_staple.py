@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, SignatureAlgorithmOID
 
-from pki import chain_certificates, chain_rules, der
+from pki import chain_certificates, chain_rules
 from pki.chain_certificates import ChainCertificate, ChainError, ReadCertificate
+from pki.ocsp import key_bits
 from pki.revocation_lists import Revoked
 
 MAX_BYTES = 65536
@@ -90,7 +91,7 @@ def _about(
         if digest not in hashlib.algorithms_guaranteed:
             continue
         if single.issuer_name_hash == _hash(digest, issuer.subject_der) and single.issuer_key_hash == _hash(
-            digest, _key_bits(issuer)
+            digest, key_bits(issuer)
         ):
             return single
     raise _NoAnswer("it is about another certificate")
@@ -98,15 +99,6 @@ def _about(
 
 def _hash(digest: str, data: bytes) -> bytes:
     return hashlib.new(digest, data, usedforsecurity=False).digest()
-
-
-def _key_bits(certificate: ReadCertificate) -> bytes:
-    """The contents of subjectPublicKey, without the number of unused bits."""
-    info = der.slices(certificate.der).key
-    begin, end = der.expect(info, 0, len(info), der.SEQUENCE)
-    _, algorithm_end = der.expect(info, begin, end, der.SEQUENCE)
-    begin, end = der.expect(info, algorithm_end, end, der.BIT_STRING)
-    return info[begin + 1 : end]
 
 
 def _check_fresh(single: ocsp.OCSPSingleResponse, now: datetime.datetime) -> None:
@@ -140,7 +132,7 @@ def _responder(response: ocsp.OCSPResponse, issuer: ReadCertificate, now: dateti
 def _identifies(response: ocsp.OCSPResponse, certificate: ReadCertificate) -> bool:
     """Whether the response's responderID is this certificate's holder: SHA-1 of the key, or the name."""
     if response.responder_key_hash is not None:
-        return response.responder_key_hash == _hash("sha1", _key_bits(certificate))
+        return response.responder_key_hash == _hash("sha1", key_bits(certificate))
     return response.responder_name == certificate.certificate.subject
 
 

@@ -8,6 +8,8 @@ from typing import Literal
 
 from cryptography import x509
 
+from pki import chain_certificates
+from pki.chain_certificates import ReadCertificate
 from pki.delegation_records import Draft
 from pki.names import Identity
 
@@ -91,6 +93,10 @@ class Record:
     @property
     def certificate(self) -> x509.Certificate:
         return x509.load_der_x509_certificate(self.der)
+
+    def read(self) -> ReadCertificate:
+        """Raises ChainError."""
+        return chain_certificates.load(self.der)
 
     def validity(self, now: datetime.datetime) -> Validity:
         """Whether it holds at a time, revocation before all else."""

@@ -26,6 +26,7 @@ from pki.registry_database import Database, check_schema, make_schema
 from pki.registry_delegations import Delegations
 
 _FINGERPRINT_BYTES = 32
+_AT_ONCE = 1000  # values in one question
 
 
 class Registry:
@@ -163,6 +164,22 @@ class Registry:
     def with_key(self, key_sha256: str) -> tuple[Record, ...]:
         """What is issued for this key (`keys.key_sha256`)."""
         return self._select(Certificate.key_sha256 == key_sha256)
+
+    def with_profile(self, profile: str) -> tuple[Record, ...]:
+        """What is issued by this profile."""
+        return self._select(Certificate.profile == profile)
+
+    def get(self, authority_id: int, serial: str) -> Record | None:
+        """What an authority issued under a serial number of 40 hex digits."""
+        found = self._select(Certificate.authority_id == authority_id, Certificate.serial == serial)
+        return found[0] if found else None
+
+    def following(self, sha256s: Sequence[str]) -> tuple[Record, ...]:
+        """What was issued in the place of these certificates, by their SHA-256."""
+        found: list[Record] = []
+        for start in range(0, len(sha256s), _AT_ONCE):
+            found += self._select(Certificate.supersedes.in_(sha256s[start : start + _AT_ONCE]))
+        return tuple(found)
 
     def find(self, text: str) -> tuple[Record, ...]:
         """What is issued under this name, identity, serial number, fingerprint or beginning (8 digits at least) of

@@ -17,12 +17,15 @@ CONFINED = {
     "alembic": ("pki/registry", "pki/migrations/"),
     "click": ("keynote/cli", "pki/cli", "ike_auth/cli"),
     "rich": ("keynote/cli", "pki/cli", "ike_auth/cli", "ike_auth/demo/"),
-    "socket": ("ike_auth/daemon/", "ike_auth/demo/host.py", "ike_auth/demo/wiretap.py"),
+    "socket": ("ike_auth/daemon/", "pki/web/server.py", "ike_auth/demo/host.py", "ike_auth/demo/wiretap.py"),
     "asyncio": ("ike_auth/daemon/",),
     "segno": ("pki/cli/qr.py",),
-    "signal": ("ike_auth/daemon/", "ike_auth/demo/apart.py", "ike_auth/demo/host.py"),
+    "signal": ("ike_auth/daemon/", "pki/web/server.py", "ike_auth/demo/apart.py", "ike_auth/demo/host.py"),
     "time": ("ike_auth/daemon/",),
     "pyroute2": ("ike_auth/daemon/network/",),
+    "anyio": ("pki/web/",),
+    "starlette": ("pki/web/",),
+    "uvicorn": ("pki/web/",),
     "structlog": ("ike_auth/daemon/", "ike_auth/cli"),
 }
 FILES = sorted(path for package in OURS for path in (ROOT / package).rglob("*.py"))

@@ -90,7 +90,10 @@ def record_data(record: Record, now: datetime.datetime) -> dict[str, Any]:
         },
         "serial": record.serial,
         "sha256": record.sha256,
+        "issued_at": f"{record.issued_at:%Y-%m-%dT%H:%M:%SZ}",
         "supersedes": record.supersedes,
+        "revoked_at": None if record.revoked_at is None else f"{record.revoked_at:%Y-%m-%dT%H:%M:%SZ}",
+        "revocation_reason": record.revocation_reason,
     }
 
 

@@ -1,34 +1,149 @@
 # SPDX-License-Identifier: ISC
 """`keynote-pki list`."""
 
+import datetime
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
-from keynote.cli.program import print_json
-from pki import profiles
-from pki.cli.common import SERIAL_SHOWN, as_json, current_time, in_directory, opened, record_data
+from keynote.cli.program import Failed, print_json
+from pki import names, profiles
+from pki.cli import authority_keys
+from pki.cli.common import SERIAL_SHOWN, as_json, complaints, current_time, in_directory, opened, record_data
+from pki.cli.times import Length
+from pki.errors import NameInvalid, PkiError
+from pki.records import Record
+from pki.registry import Registry
+
+# As monitoring plugins end.
+_OK, _WARNING, _CRITICAL, _UNKNOWN = range(4)
+_WORDS: Final = ("OK", "WARNING", "CRITICAL")
+_AUTHORITIES: Final = frozenset(it.name for it in profiles.PROFILES.values() if it.is_authority)
+_NAMED: Final = 3  # certificates in the line for monitoring
 
 
 @click.command("list")
+@click.option(
+    "--expiring", type=Length(), metavar="LENGTH", help="Only what ends within 12h, 30d, 2w, and has no successor."
+)
+@click.option("--revoked", is_flag=True, help="Only what is revoked, the last first.")
+@click.option("--expired", is_flag=True, help="Only what is expired and not revoked.")
+@click.option("--all", "everything", is_flag=True, help="Also what is expired or revoked.")
+@click.option("--profile", metavar="NAME", help="Only of this profile.")
+@click.option("--identity", metavar="IDENTITY", help="Only what certifies this identity.")
+@click.option("--authority", metavar="NAME", help="Only what this authority issued.")
+@click.option("--check", is_flag=True, help="For monitoring, with --expiring: one line, ends with 0, 1, 2 or 3.")
+@click.option("--critical", type=Length(), metavar="LENGTH", help="With --check: what ends so soon is critical.")
 @in_directory
 @as_json
-def command(directory: Path, as_json: bool) -> None:
-    """List everything issued.
+def command(
+    expiring: datetime.timedelta | None,
+    revoked: bool,
+    expired: bool,
+    everything: bool,
+    profile: str | None,
+    identity: str | None,
+    authority: str | None,
+    check: bool,
+    critical: datetime.timedelta | None,
+    directory: Path,
+    as_json: bool,
+) -> int:
+    """List what is issued and holds; authorities first, then by name.
+
+    With --check the line begins with OK, WARNING (something is listed), CRITICAL (something of it ends within
+    --critical) or UNKNOWN (the registry cannot be asked), and the exit status is 0, 1, 2 or 3.
 
     \b
     Example:
       keynote-pki list --dir ca
-      keynote-pki list --json | jq '.certificates[] | select(.status != "valid")'
+      keynote-pki list --expiring 30d --check --critical 7d
+      keynote-pki list --all --json | jq '.certificates[] | select(.status == "revoked")'
     """
-    _, registry = opened(directory)
+    if sum((expiring is not None, revoked, expired, everything)) > 1:
+        raise click.UsageError("--expiring, --revoked, --expired and --all exclude each other")
+    if (check and expiring is None) or (critical is not None and not check):
+        raise click.UsageError("--critical goes with --check, and --check with --expiring")
     now = current_time()
-    records = registry.certificates()
+    try:
+        _, registry = opened(directory)
+        records = _standing(registry, now, expiring, revoked, expired, everything)
+        records = tuple(it for it in records if _is_wanted(registry, profile, identity, authority)(it))
+    except PkiError as error:
+        if not check:
+            raise
+        click.echo(f"UNKNOWN: {error}")
+        raise Failed(complaints(error), _UNKNOWN) from error
+    status = _OK
+    if check:
+        status = _WARNING if records else _OK
+        if critical is not None and any(it.not_after <= now + critical for it in records):
+            status = _CRITICAL
     if as_json:
         print_json({"certificates": [record_data(record, now) for record in records]})
-        return
+    elif check:
+        click.echo(_line(status, records))
+    else:
+        _print(records, now)
+    return status
+
+
+def _standing(
+    registry: Registry,
+    now: datetime.datetime,
+    expiring: datetime.timedelta | None,
+    revoked: bool,
+    expired: bool,
+    everything: bool,
+) -> tuple[Record, ...]:
+    if expiring is not None:
+        ending = registry.ending(now, now + expiring)
+        replaced = {it.supersedes for it in registry.following([it.sha256 for it in ending]) if it.revoked_at is None}
+        return tuple(sorted((it for it in ending if it.sha256 not in replaced), key=lambda it: it.not_after))
+    records = sorted(registry.certificates(), key=lambda it: it.profile not in _AUTHORITIES)
+    if everything:
+        return tuple(records)
+    if revoked:
+        found = [it for it in records if it.revoked_at is not None]
+        return tuple(sorted(found, key=lambda it: it.revoked_at or now, reverse=True))
+    wanted = ("expired",) if expired else ("valid", "not yet valid")
+    return tuple(it for it in records if it.validity(now) in wanted)
+
+
+def _is_wanted(
+    registry: Registry, profile: str | None, identity: str | None, authority: str | None
+) -> Callable[[Record], bool]:
+    issuer = None if authority is None else authority_keys.authority(registry, authority).id
+    value = None if identity is None else _identity(identity)
+    return lambda record: (
+        (profile is None or record.profile == profile)
+        and (value is None or value in (it.value for it in record.identities))
+        and (issuer is None or record.authority_id == issuer)
+    )
+
+
+def _identity(text: str) -> str:
+    """As the registry has it, whatever its case."""
+    try:
+        return names.identity(text).value
+    except NameInvalid:
+        return text
+
+
+def _line(status: int, records: Sequence[Record]) -> str:
+    if not records:
+        return "OK: no certificate ends so soon"
+    named = ", ".join(f"{it.name} ({it.not_after:%Y-%m-%d})" for it in records[:_NAMED])
+    more = f" and {len(records) - _NAMED:,} more" if len(records) > _NAMED else ""
+    count = f"{len(records):,} certificate{' ends' if len(records) == 1 else 's end'} soon"
+    return f"{_WORDS[status]}: {count}: {named}{more}"
+
+
+def _print(records: Sequence[Record], now: datetime.datetime) -> None:
     rows = [("NAME", "PROFILE", "STATUS", "UNTIL", "SERIAL")]
-    for record in sorted(records, key=lambda record: record.profile != profiles.CA.name):
+    for record in records:
         until = f"{record.not_after:%Y-%m-%d}"
         rows.append((record.name, record.profile, record.validity(now), until, record.serial[:SERIAL_SHOWN]))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

@@ -9,8 +9,10 @@ import click
 from keynote.cli import completion
 from keynote.cli.program import Program
 from pki.cli import (
+    audit,
     backup,
     certpatch,
+    crl,
     delegate,
     delegations,
     export,
@@ -20,8 +22,11 @@ from pki.cli import (
     lint,
     listing,
     migrate,
+    ocsp,
     restore,
+    revoke,
     rollover,
+    serve,
     show,
 )
 from pki.cli.common import complaints
@@ -45,9 +50,11 @@ def cli() -> None:
 
 
 _COMMANDS: Final = (
+    audit.command,
     backup.command,
     certpatch.command,
     completion.command("keynote-pki"),
+    crl.command,
     delegate.command,
     delegations.command,
     export.command,
@@ -56,10 +63,13 @@ _COMMANDS: Final = (
     lint.command,
     listing.command,
     migrate.command,
+    ocsp.command,
     follow.rekey,
     follow.renew,
     restore.command,
+    revoke.command,
     rollover.command,
+    serve.command,
     show.command,
     follow.supersede,
 )

@@ -228,6 +228,15 @@ def test_an_authority_with_another_key_or_number_is_named(ca: Ca, gone: Record) 
     ]
 
 
+def test_a_retirement_without_the_log_is_named(ca: Ca, gone: Record) -> None:
+    execute(db(ca), "UPDATE authority SET retired_at = '2026-11-01 12:00:00.000000'")
+    assert found(ca) == [
+        "authority `Example CA`: its row retired on 2026-11-01 12:00:00Z, the log does not retire it"
+    ]
+    forge(ca, 9, "retire", "x", {"authority": 1})
+    assert found(ca) == []
+
+
 @pytest.mark.parametrize(
     ("change", "word"),
     [
@@ -390,7 +399,7 @@ def rewrite(ca: Ca, first: int, last: int, **columns: str) -> None:
     connection.close()
 
 
-def forge(ca: Ca, sequence: int, action: str, subject: str, details: dict[str, str]) -> None:
+def forge(ca: Ca, sequence: int, action: str, subject: str, details: dict[str, object]) -> None:
     """An entry with a hash that is right."""
     previous = {it.sequence: it.hash for it in entries(ca)}[sequence - 1]
     text = json.dumps(details)

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: ISC
+"""`keynote-pki crl`: the lists of what is revoked."""
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from keynote.cli.program import FAILED, print_json, tell
+from keynote.complaints import Complaint
+from pki import publishing, revocation, revocation_lists
+from pki.audit import Head
+from pki.cli import authority_keys, passphrases
+from pki.cli.common import as_json, current_time, in_directory, opened, root_key
+from pki.errors import PkiError
+from pki.publishing import Published
+from pki.records import AuthorityRecord
+from pki.revocation import ListRecord
+from pki.revocation_lists import Revoked
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_TIME = "%Y-%m-%d %H:%M:%SZ"
+
+
+@click.group("crl")
+def command() -> None:
+    """Make, publish and show certificate revocation lists.
+
+    \b
+    Example:
+      keynote-pki crl publish --out /var/www/pki
+      keynote-pki crl show
+    """
+
+
+def _making(makes: F) -> F:
+    options = (
+        authority_keys.which,
+        click.option(
+            "--days",
+            type=click.IntRange(1, 3650),
+            default=revocation.LIFETIME.days,
+            show_default=True,
+            metavar="N",
+            help="How long the list holds. Who requires a fresh one refuses everybody from then on.",
+        ),
+        root_key,
+        passphrases.in_file,
+        in_directory,
+        as_json,
+    )
+    for option in reversed(options):
+        makes = option(makes)
+    return makes
+
+
+@command.command()
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE|DIR", help="Write it there too.")
+@click.option("--number", type=click.IntRange(1, (1 << 63) - 1), metavar="N", default=1, help="At least this number.")
+@_making
+def make(out: Path | None, number: int, **how: Any) -> None:
+    """Sign a new list, now. It is kept in the registry, from where `serve` hands it out.
+
+    FILE is PEM if its name ends in .pem, else DER. An existing DIR gets both, as with `publish`.
+
+    \b
+    Example:
+      keynote-pki crl make --out /var/www/pki/ca.crl
+      keynote-pki crl make --authority "Example Root CA" --days 90
+    """
+    _publish(out, number, always=True, **how)
+
+
+@command.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    metavar="DIR",
+    help="Where the files are.",
+)
+@_making
+def publish(out: Path, **how: Any) -> None:
+    """Write the newest list of each authority to DIR, as NAME.crl (DER) and NAME.crl.pem, and sign new ones first
+    where something was revoked since, or half of the time is over. For a timer.
+
+    \b
+    Example:
+      keynote-pki crl publish --out /var/www/pki --dir ca
+    """
+    _publish(out, 1, always=False, **how)
+
+
+def _publish(
+    out: Path | None,
+    number: int,
+    *,
+    always: bool,
+    name: str | None,
+    days: int,
+    root_key: Path | None,
+    passphrase_file: Path | None,
+    directory: Path,
+    as_json: bool,
+) -> None:
+    where, registry = opened(directory)
+    now = current_time()
+    names = publishing.file_names(registry.authorities())
+    below = out is not None and (out.is_dir() or not always)
+    if out is not None and not below and len(authority_keys.chosen(registry, name)) > 1:
+        raise click.UsageError(f"`{out}` is one file for several authorities: name a directory, or one --authority")
+    done: list[Published] = []
+    with where.changing():  # so that files are written in the order of the lists
+        passphrase = passphrases.source(passphrase_file)
+        for authority, signer in authority_keys.signers(where, registry, name, now, passphrase, root_key):
+            newest = registry.crls.newest(authority.id)
+            if always or publishing.is_due(registry, newest, now):
+                if signer is not None:
+                    newest = registry.crls.make(authority, signer, now, datetime.timedelta(days=days), number)
+                elif always:
+                    continue
+            if newest is None:
+                continue
+            files: tuple[Path, ...] = ()
+            if out is not None:
+                files = (
+                    publishing.write_below(newest, out, names[authority.id])
+                    if below
+                    else publishing.write(newest, out)
+                )
+            done.append(Published(authority, newest, files))
+    if not done:
+        raise authority_keys.nobody_signs()
+    if as_json:
+        print_json({"lists": [_data(it.authority, it.made, now, it.files) for it in done]})
+        return
+    for each in done:
+        made = each.made
+        click.echo(f"{each.authority.name}: list {made.number}, {_entries(made)}, until {made.next_update:{_TIME}}")
+        for path in each.files:
+            click.echo(str(path))
+        click.echo(f"audit head {Head(made.audit_sequence, made.audit_hash)}")
+
+
+@command.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@authority_keys.which
+@click.option(
+    "--check", is_flag=True, help="End with 1 unless there is a list that holds and has all that is revoked."
+)
+@in_directory
+@as_json
+def show(file: Path | None, name: str | None, check: bool, directory: Path, as_json: bool) -> None:
+    """Show what the newest lists say, or the list in FILE (PEM or DER).
+
+    \b
+    Example:
+      keynote-pki crl show --check
+      keynote-pki crl show ca.crl
+    """
+    now = current_time()
+    if file is not None:
+        if check or name is not None:
+            raise click.UsageError("--check and --authority are about the lists of the registry, not about FILE")
+        _show_file(file, as_json)
+        return
+    _, registry = opened(directory)
+    found = [(it, registry.crls.newest(it.id)) for it in authority_keys.chosen(registry, name)]
+    if as_json:
+        print_json({"lists": [_data(authority, made, now) for authority, made in found if made is not None]})
+    wrong: list[Complaint] = []
+    for authority, made in found:
+        if made is None:
+            wrong.append(Complaint(f"`{authority.name}` has no list yet", hint="keynote-pki crl make"))
+            continue
+        if not as_json:
+            _print(f"{authority.name}: list {made.number}", made.this_update, made.next_update, _revoked(made))
+            click.echo(f"audit head {Head(made.audit_sequence, made.audit_hash)}")
+        if now > made.next_update:
+            wrong.append(
+                Complaint(f"list {made.number} of `{authority.name}` is stale since {made.next_update:{_TIME}}")
+            )
+        elif registry.crls.lacks(made, now):
+            what = f"list {made.number} of `{authority.name}` lacks what was revoked since"
+            wrong.append(Complaint(what, hint="keynote-pki crl make, or publish"))
+    tell("keynote-pki", "error" if check else "warning", wrong)
+    if wrong and check:
+        click.get_current_context().exit(FAILED)
+
+
+def _show_file(file: Path, as_json: bool) -> None:
+    try:
+        read = revocation_lists.read(file.read_bytes())
+    except OSError as error:
+        raise PkiError(f"`{file}` cannot be read: {error.strerror}") from error
+    revoked = {f"{serial:040x}": it for serial, it in read.revoked.items()}
+    if as_json:
+        print_json(
+            {
+                "issuer": read.issuer,
+                "number": read.number,
+                "this_update": _time(read.this_update),
+                "next_update": None if read.next_update is None else _time(read.next_update),
+                "revoked": _revoked_data(revoked),
+            }
+        )
+        return
+    _print(f"{read.issuer}: list {read.number}", read.this_update, read.next_update, revoked)
+
+
+def _print(
+    title: str,
+    this_update: datetime.datetime,
+    next_update: datetime.datetime | None,
+    revoked: dict[str, Revoked],
+) -> None:
+    until = f"{next_update:{_TIME}}" if next_update is not None else "it does not say when"
+    click.echo(f"{title}, from {this_update:{_TIME}} until {until}")
+    for serial, entry in revoked.items():
+        click.echo(f"  {serial}  {entry.at:{_TIME}}  {entry.reason}".rstrip())
+
+
+def _revoked(made: ListRecord) -> dict[str, Revoked]:
+    return {f"{serial:040x}": it for serial, it in revocation_lists.read(made.der).revoked.items()}
+
+
+def _entries(made: ListRecord) -> str:
+    count = len(made.crl)
+    return f"{count:,} certificate{'' if count == 1 else 's'}"
+
+
+def _data(
+    authority: AuthorityRecord, made: ListRecord, now: datetime.datetime, files: tuple[Path, ...] = ()
+) -> dict[str, Any]:
+    return {
+        "authority": authority.name,
+        "number": made.number,
+        "this_update": _time(made.this_update),
+        "next_update": _time(made.next_update),
+        "stale": now > made.next_update,
+        "revoked": _revoked_data(_revoked(made)),
+        "audit_head": str(Head(made.audit_sequence, made.audit_hash)),
+        **({"files": [str(path) for path in files]} if files else {}),
+    }
+
+
+def _revoked_data(revoked: dict[str, Revoked]) -> list[dict[str, str]]:
+    return [{"serial": serial, "at": _time(it.at), "reason": it.reason} for serial, it in revoked.items()]
+
+
+def _time(time: datetime.datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
