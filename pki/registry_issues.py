@@ -152,6 +152,8 @@ def cancel(session: Session, certificates: Sequence[tuple[int, str]]) -> None:
         if certificate is not None and certificate.state == PENDING:
             session.delete(certificate)
             gone.append((authority_id, serial))
+    if not gone:
+        return
     session.flush()
     query = sa.select(Authority).where(sa.tuple_(Authority.issuer_id, Authority.serial).in_(gone))
     for authority in session.scalars(query.order_by(Authority.id.desc())):  # those below first

@@ -34,6 +34,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 )
 @click.option("--strict", is_flag=True, help="Refuse what the linter only warns of.")
 @click.option("--dry-run", is_flag=True, help="Print the assertion, and record nothing.")
+@passphrases.in_file
 @in_directory
 @as_json
 def command(
@@ -48,6 +49,7 @@ def command(
     key_file: Path | None,
     strict: bool,
     dry_run: bool,
+    passphrase_file: Path | None,
     directory: Path,
     as_json: bool,
 ) -> None:
@@ -79,10 +81,9 @@ def command(
     text = latin_1(conditions) if conditions is not None else _text(conditions_file)
     request = Request(authorizer, licensee, text, tuple(templates), times.end(until, now), comment)
     where, registry = opened(directory)
-    key = None if key_file is None else delegating.private_key(key_file, passphrases.source(None))
-    prepared = delegating.prepare(
-        where, registry, request, now, key=key, passphrase=passphrases.source(None), strict=strict
-    )
+    asked = passphrases.source(passphrase_file)
+    key = None if key_file is None else delegating.private_key(key_file, asked)
+    prepared = delegating.prepare(where, registry, request, now, key=key, passphrase=asked, strict=strict)
     tell("keynote-pki", "warning", prepared.warnings)
     if dry_run:
         if not prepared.believed:

@@ -56,6 +56,7 @@ _FORMS = "\b\nForms:\n" + "\n".join(f"  {it.name:12}{it.about}" for it in format
 @click.option("--password-file", metavar="FILE", type=_PATH, help="Where the password goes, rather than to stderr.")
 @click.option("--no-key", is_flag=True, help="Leave the private key out.")
 @click.option("--qr", "as_qr", is_flag=True, help="Show the bundle as a QR code too; with small keys, for android.")
+@passphrases.in_file
 @in_directory
 @as_json
 def command(
@@ -68,6 +69,7 @@ def command(
     as_qr: bool,
     compat: Compat | None,
     password_file: Path | None,
+    passphrase_file: Path | None,
     no_key: bool,
     **asked: Any,
 ) -> None:
@@ -89,7 +91,7 @@ def command(
     where, registry = opened(directory)
     record = found(registry, name)
     now = current_time()
-    given = handover.of(registry, record, None if no_key else _key(where, record))
+    given = handover.of(registry, record, None if no_key else _key(where, record, passphrase_file))
     password = passwords.generate() if chosen.compat else ""
     request = Request(
         **_connection(chosen, registry, record, now, **asked),
@@ -140,9 +142,9 @@ def _check(
         raise click.UsageError(f"{option} means nothing to {chosen.name}, which has no PKCS#12")
 
 
-def _key(where: Directory, record: Record) -> PrivateKey:
+def _key(where: Directory, record: Record, passphrase_file: Path | None) -> PrivateKey:
     try:
-        return where.signer(record, passphrases.source(None)).key
+        return where.signer(record, passphrases.source(passphrase_file)).key
     except KeystoreError:
         raise
     except PkiError as error:

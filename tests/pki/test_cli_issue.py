@@ -120,7 +120,9 @@ def test_passphrases(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert run("keynote-pki rollover --name Next -d ca").status == 0
     assert run("keynote-pki issue gateway new.example.org -d ca").status == 0
     assert run("keynote-pki export gw.example.org --for pem out -d ca").status == 1  # two certificates
-    assert run("keynote-pki export new.example.org --for isakmpd out -d ca").status == 0
+    monkeypatch.delenv(VARIABLE)
+    assert "is encrypted" in run("keynote-pki export new.example.org --for isakmpd out -d ca").err
+    assert run("keynote-pki export new.example.org --for isakmpd out -d ca --passphrase-file secret").status == 0
 
 
 @pytest.mark.usefixtures("terminal")
