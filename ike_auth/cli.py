@@ -12,6 +12,7 @@ import click
 from ike_auth import assembly, cli_control, cli_manual
 from ike_auth.assembly import Assembly
 from ike_auth.config.general import KERNELS
+from keynote.cli import completion
 from keynote.cli.program import Failed, Program, json_option, print_json, tell
 from keynote.complaints import Complaint
 
@@ -172,5 +173,6 @@ def _assembled(config: str, policy: str | None, port: int) -> Assembly:
     return assembly.load(Path(config), None if policy is None else Path(policy), datetime.now(UTC), port)
 
 
+cli.add_command(completion.command("ike-auth"))
 cli_control.register(cli)
 cli_manual.register(cli)

@@ -136,11 +136,14 @@ def initialize(
             own = directory.settings().id
             if existing := [it.name for it in registry.authorities() if it.certificate.directory == own]:
                 raise PkiError(f"`{path}` holds the authority `{existing[0]}` already", "choose a new directory")
-            return fill(registry)
+            record = fill(registry)
+            with contextlib.suppress(PkiError):  # the next command does it as well
+                recording.recover(directory, registry)
+            return record
         with founding.hidden_registry(directory, *serials) as hidden:
             record = fill(Registry.create(hidden))
         with contextlib.suppress(PkiError):  # opened once, others can read it; the next command does it as well
-            directory.registry()
+            recording.recover(directory, directory.registry())
         return record
 
 

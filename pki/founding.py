@@ -105,12 +105,12 @@ def _discard(directory: Directory, serials: Sequence[str]) -> None:
 
 
 def _keys_elsewhere(directory: Directory, hidden: Path) -> list[Path]:
-    """Key files outside of the directory that were not to be there without this registry."""
+    """Key files outside of the directory that are not to be there without this registry."""
     try:
         unfinished = Registry.open(hidden).unfinished(directory.settings().id)
     except PkiError:  # so young that it has no tables, or so broken that it tells nothing
         return []
-    paths = [directory.key_path(it.temporary_file) for it in unfinished if it.temporary_file and not it.issued]
+    paths = [directory.key_path(it.temporary_file) for it in unfinished if it.temporary_file]
     return [path for path in paths if path.parent != directory.keys and path.parent.is_dir()]
 
 

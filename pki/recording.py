@@ -13,7 +13,8 @@ After a crash before 4 the next command undoes, after 4 it completes (`recover`)
 directory's lock, so what is unfinished when somebody holds that lock is nobody's work in progress.
 
 A certificate for a key that is not new has no temporary file: of it there are steps 2 and 4. A key that is kept
-outside of the directory has its file's own name for a temporary one, which goes if the issue is undone.
+outside of the directory has its file's own name for a temporary one: it goes if the issue is undone, or the registry
+does not come to be (`founding`), so `recover` forgets it, when nothing can be undone any more.
 """
 
 import contextlib
@@ -127,10 +128,9 @@ def finish(
         ]
         registry.confirm_all(signed, now, retire=retire, superseded=superseded)
     for piece in pieces:
-        if piece.reservation.temporary_file is not None:
-            if piece.reservation.key_file is not None:
-                temporary = directory.key_path(piece.reservation.temporary_file)
-                keystore.give_name(temporary, directory.key_path(piece.reservation.key_file))
+        named, temporary_file = piece.reservation.key_file, piece.reservation.temporary_file
+        if named is not None and temporary_file is not None:
+            keystore.give_name(directory.key_path(temporary_file), directory.key_path(named))
             registry.settle(piece.authority_id, piece.reservation.serial)
     return tuple(registry.find_one(hashlib.sha256(der).hexdigest()) for der in ders)
 

@@ -65,7 +65,7 @@ def request(
     signed = builder.sign(key, keys.signature_hash(key.public_key()))
     pem = signed.public_bytes(Encoding.PEM)
     own_file = directory.requested_key_path
-    temporary = own_file.with_name(".request.new")
+    temporary = _temporary(directory)
     with founding.whole_or_nothing(directory):
         directory.check_not_awaiting()
         if directory.registry_path.exists():
@@ -111,6 +111,7 @@ def complete(
     with founding.whole_or_nothing(directory):
         if directory.registry_path.exists():
             raise PkiError(f"`{path}` holds a registry already", "choose a new directory")
+        keystore.discard(_temporary(directory))  # of a request that was killed
         if directory.settings().registry:
             Registry.create(directory.registry_url).adopt(above, (own, chain[0].der), now)
         else:
@@ -119,6 +120,10 @@ def complete(
         registry = directory.registry()
         recording.recover(directory, registry)  # the key gets its name
         return registry.find_one(chain[0].sha256.hex())
+
+
+def _temporary(directory: Directory) -> Path:
+    return directory.requested_key_path.with_name(".request.new")
 
 
 def _chain(found: Sequence[ReadCertificate], key_sha256: str) -> list[ReadCertificate]:

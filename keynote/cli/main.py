@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from keynote import report
-from keynote.cli import attributes, diff, fmt, graph, lint, test, who
+from keynote.cli import attributes, completion, diff, fmt, graph, lint, test, who
 from keynote.cli.inputs import decide, query_options
 from keynote.cli.program import Program, print_json
 from keynote.cli.signing import keygen, sign, sigver
@@ -93,6 +93,7 @@ _OTHERS: Final = (
 )
 for command in _OTHERS:
     commands.add_command(command)
+commands.add_command(completion.command("keynote"))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

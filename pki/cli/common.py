@@ -81,6 +81,7 @@ def record_data(record: Record, now: datetime.datetime) -> dict[str, Any]:
         "not_before": f"{record.not_before:%Y-%m-%dT%H:%M:%SZ}",
         "not_after": f"{record.not_after:%Y-%m-%dT%H:%M:%SZ}",
         "identities": [{"kind": identity.kind, "value": identity.value} for identity in record.identities],
+        "ike_identities": [{"kind": it.kind, "value": it.value} for it in ike_identities(record)],
         "principal": names.dn_principal(subject),
         "subject": {
             "keynote": record.subject,
@@ -94,6 +95,15 @@ def record_data(record: Record, now: datetime.datetime) -> dict[str, Any]:
         "revoked_at": None if record.revoked_at is None else f"{record.revoked_at:%Y-%m-%dT%H:%M:%SZ}",
         "revocation_reason": record.revocation_reason,
     }
+
+
+def ike_identities(record: Record) -> tuple[names.Identity, ...]:
+    """All that its holder may call itself in IKE, the subject last; an authority nothing. A distinguished name among
+    the subjectAltNames is not what peers compare ID_DER_ASN1_DN with (RFC 4945 3.1.5)."""
+    if not record.identities:
+        return ()
+    own = (it for it in record.identities if it.kind != "DER_ASN1_DN")
+    return (*own, names.Identity("DER_ASN1_DN", record.subject))
 
 
 def current_time() -> datetime.datetime:

@@ -69,10 +69,10 @@ _ALONE = ("name", "root", "root_key", "root_days", "request", "permit", "exclude
 
 def _check(asked: dict[str, Any]) -> None:
     if asked["certificate"] is not None:
-        if wrong := [it for it in _ALONE if asked[it]]:
+        if wrong := [it for it in _ALONE if asked[it] not in (None, ())]:
             raise click.UsageError(f"--certificate completes what was requested: leave out {_option(wrong[0])}")
         return
-    if not asked["name"]:
+    if asked["name"] is None:
         raise click.UsageError("Missing option '--name'.")
     if asked["chain"] is not None:
         raise click.UsageError("--chain goes with --certificate")

@@ -45,8 +45,9 @@ def command(
 
     \b
     Example:
-      printf 'profile,name,ip\\ngateway,gw.example.org,192.0.2.1\\n' > peers.csv
       keynote-pki issue batch peers.csv --report issued.json
+      with peers.csv:  profile,name,ip
+                       gateway,gw.example.org,192.0.2.1;2001:db8::1
     """
     rows = batch.read(table)
     if report is not None and report.exists():

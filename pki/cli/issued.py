@@ -2,9 +2,7 @@
 """What is said of a certificate that was issued for a peer."""
 
 import datetime
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -16,13 +14,6 @@ from pki.profiles import Profile
 from pki.records import Record
 
 
-def data(record: Record, now: datetime.datetime) -> dict[str, Any]:
-    """As JSON: with all that its holder may call itself in IKE."""
-    own = [{"kind": it.kind, "value": it.value} for it in record.identities if it.kind != "DER_ASN1_DN"]
-    subject = {"kind": "DER_ASN1_DN", "value": record.subject}
-    return {**record_data(record, now), "ike_identities": [*own, subject], "supersedes": record.supersedes}
-
-
 def say(
     record: Record,
     profile: Profile,
@@ -31,7 +22,6 @@ def say(
     directory: Path,
     *,
     as_json: bool,
-    more: Mapping[str, Any] | None = None,
 ) -> None:
     """`done` is what was done: `issued`, `renewed`."""
     kind = keys.kind(record.certificate.public_key())
@@ -41,7 +31,7 @@ def say(
     if profile.note:
         tell("keynote-pki", "note", [Complaint(profile.note)])
     if as_json:
-        print_json({**data(record, now), **(more or {})})
+        print_json(record_data(record, now))
         return
     click.echo(f"{record.name}: {record.profile} certificate {done}, valid until {record.not_after:%Y-%m-%d}")
     click.echo(f"peers will see {record.identities[0]}")

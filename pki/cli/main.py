@@ -6,6 +6,7 @@ from typing import Final, NoReturn
 
 import click
 
+from keynote.cli import completion
 from keynote.cli.program import Program
 from pki.cli import (
     audit,
@@ -52,6 +53,7 @@ _COMMANDS: Final = (
     audit.command,
     backup.command,
     certpatch.command,
+    completion.command("keynote-pki"),
     crl.command,
     delegate.command,
     delegations.command,

@@ -45,8 +45,7 @@ def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     generate = keys.generate
 
     def quick(kind: str) -> keys.PrivateKey:
-        bits = kind.removeprefix("rsa-")
-        return factory.rsa_key(next(labels), int(bits)) if bits != kind else generate(kind)
+        return factory.rsa_key(next(labels), int(kind[4:])) if kind.startswith("rsa-") else generate(kind)
 
     monkeypatch.setattr(keys, "generate", quick)
 

@@ -2,6 +2,7 @@
 """Every kind of issue is there whole or not at all, wherever it is killed: for keys that are there, below a root, in
 the place of another authority, for requests."""
 
+import contextlib
 import shutil
 import signal
 from collections.abc import Callable
@@ -100,7 +101,7 @@ def test_killed_at_any_step(directory: Directory, tmp_path: Path, work: Callable
         if not outcomes[-1]:
             work(victim)
             assert state(victim) == after
-    # First nothing, then all, and in between no going back. Without a key file the commit that counts is the last step.
+    # First nothing, then all, and no going back. Without a key file the commit that counts is the last step.
     assert outcomes == sorted(outcomes)
     assert not outcomes[0]
 
@@ -165,8 +166,13 @@ def test_an_init_below_a_root_that_fails_leaves_nothing(tmp_path: Path) -> None:
     root_key.unlink()
     for step in range(len(steps)):
         victim = tmp_path / f"full{step}"
-        with pytest.raises(PkiError), faults.at_step(step, faults.fill_disk):
+        with contextlib.suppress(PkiError), faults.at_step(step, faults.fill_disk):
             below_a_root(victim, root_key)
+            # What fails when everything is there is done by the next command.
+            issuance.recover_if_idle(Directory(victim), Directory(victim).registry())
+            assert state(Directory(victim)).count == 2
+            root_key.unlink()
+            continue
         assert not victim.exists()
         assert not root_key.exists()
 
@@ -192,7 +198,8 @@ def test_killed_at_any_step_of_a_request_and_its_answer(tmp_path: Path) -> None:
         assert faults.in_child(partial(request, victim, step)) == signal.SIGKILL
         if not Directory(victim).requested_key_path.exists():
             requested.request(victim, "Example CA", victim.with_suffix(".again.csr"))
-        assert [path.name for path in Directory(victim).keys.iterdir()] == ["request.pem"]
+        assert requested.complete(victim, answer(Directory(victim)), NOW).name == "Example CA"
+        assert len(list(Directory(victim).keys.iterdir())) == 1
 
     awaiting = Directory(tmp_path / "count")
     certificates = answer(awaiting)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: ISC
+"""Peers that know the old authority, the new one or both accept what either issues."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519, mldsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+
+from pki import authority, chain, issuance, keystore, name_constraints, profiles, renewal, rollover
+from pki.authorities import Root
+from pki.directory import Directory
+from pki.errors import KeystoreError, NameInvalid, PkiError
+from pki.keys import KeySigner
+from pki.names import identity
+from pki.records import Record
+from tests.pki import factory
+from tests.pki.factory import DAY, NOW
+
+pytestmark = pytest.mark.usefixtures("quick_keys")
+LATER = NOW + 10 * DAY
+NEXT = "/C=XX/O=Test/CN=Next CA"
+
+
+def issue(directory: Directory, name: str = "gw.example.org") -> Record:
+    return issuance.issue(directory, profiles.GATEWAY, (identity(name),), LATER)
+
+
+def accepted(directory: Directory, leaf: Record, *anchors: Record) -> bool:
+    sent = [it.der for it in directory.registry().above(leaf.authority_id).intermediates]
+    trusted = chain.TrustAnchors([it.certificate for it in anchors])
+    try:
+        found = chain.validate(leaf.der, sent, trusted, LATER)
+    except chain.ChainError:
+        return False
+    directory.registry().check_chain(found.certificates)
+    return True
+
+
+def test_old_and_new_overlap(directory: Directory) -> None:
+    of_old = issue(directory)
+    made = rollover.roll_over(directory, NEXT, LATER)
+    of_new = issue(directory, "new.example.org")
+    assert of_new.certificate.issuer.rfc4514_string() == "CN=Next CA,O=Test,C=XX"
+    assert (len(made.cross), made.note) == (2, "")
+    old, new = made.retired, made.authority
+    for anchors in ((old,), (new,), (old, new)):
+        assert accepted(directory, of_old, *anchors)
+        assert accepted(directory, of_new, *anchors)
+    registry = directory.registry()
+    assert [(it.name, it.retired_at) for it in registry.authorities()] == [("Example CA", LATER), ("Next CA", None)]
+    assert registry.find_one("Next CA") == new
+    assert {it.name for it in made.cross} == {
+        "Next CA, vouched for by Example CA",
+        "Example CA, vouched for by Next CA",
+    }
+    assert all(it.not_after <= min(old.not_after, new.not_after) for it in made.cross)
+
+
+def test_without_its_cross_certificate_the_new_one_is_unknown_to_whom_knows_the_old(directory: Directory) -> None:
+    made = rollover.roll_over(directory, NEXT, LATER)
+    leaf = issue(directory)
+    with pytest.raises(chain.ChainError):
+        chain.validate(leaf.der, [], chain.TrustAnchors([made.retired.certificate]), LATER)
+
+
+def test_renewed_after_it_a_holder_has_a_certificate_of_each(directory: Directory) -> None:
+    old = issue(directory)
+    rollover.roll_over(directory, NEXT, LATER)
+    followed = renewal.renew(issuance.Issuer.of(directory), "gw.example.org", LATER)
+    assert followed.record.authority_id != old.authority_id
+    assert (followed.record.supersedes, followed.record.subject) == (old.sha256, old.subject)
+    with pytest.raises(PkiError, match="has a certificate already"):
+        issue(directory)
+
+
+def test_an_authority_without_room_below_it(directory: Directory, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "profiles.toml").write_text('[ca]\nlike = "ca"\npath_length = 0\n')
+    issuance.initialize(own, "Example CA", NOW)
+    made = rollover.roll_over(Directory(own), NEXT, LATER)
+    assert made.cross == ()
+    assert made.note.count("leaves no room for an authority below it") == 2
+
+
+def test_an_authority_that_has_expired(directory: Directory) -> None:
+    end = directory.authority(directory.registry()).certificate.not_after
+    made = rollover.roll_over(directory, NEXT, end + DAY)
+    assert (made.cross, made.note) == ((), "`Example CA` has expired: no cross certificates")
+
+
+@pytest.mark.parametrize("name", ["/C=XX/O=Test/CN=Example CA", "/C=XX/O=Test/CN=example  ca", "Example CA"])
+def test_the_same_name_again(directory: Directory, name: str) -> None:
+    with pytest.raises(PkiError, match="already") as caught:
+        rollover.roll_over(directory, name, LATER)
+    assert caught.value.hint
+    assert len(directory.registry().authorities()) == 1
+    assert issue(directory).authority_id == 1
+
+
+def test_below_a_root_nothing_is_needed(tmp_path: Path) -> None:
+    directory = Directory(tmp_path / "ca")
+    root_key = tmp_path / "root.pem"
+    permitted = name_constraints.constraints(["dns:example.org"], [])
+    issuance.initialize(directory.path, "Example CA", NOW, root=Root("Root", root_key), constraints=permitted)
+    of_old = issue(directory)
+    with pytest.raises(PkiError, match="the private key of `Root` is not kept here") as caught:
+        rollover.roll_over(directory, NEXT, LATER)
+    assert caught.value.hint == "name its file: --root-key FILE"
+    with pytest.raises(KeystoreError, match="cannot be read: No such file"):
+        rollover.roll_over(directory, NEXT, LATER, root_key=tmp_path / "nowhere.pem")
+    made = rollover.roll_over(directory, NEXT, LATER, root_key=root_key)
+    assert (made.cross, "no cross certificates are needed" in made.note) == ((), True)
+    of_new = issue(directory, "new.example.org")
+    registry = directory.registry()
+    (root,) = registry.above(of_new.authority_id).anchors
+    assert root.profile == "root"
+    assert accepted(directory, of_old, root)
+    assert accepted(directory, of_new, root)
+    with pytest.raises(PkiError, match="constrained to others"):
+        issue(directory, "gw.example.com")
+
+
+def test_a_root_key_that_was_put_back(tmp_path: Path) -> None:
+    directory = Directory(tmp_path / "ca")
+    issuance.initialize(directory.path, "Example CA", NOW, root=Root("Root", tmp_path / "root.pem"))
+    root = directory.registry().find_one("Root")
+    keystore.write(directory.keys / f"{root.serial}.pem", (tmp_path / "root.pem").read_bytes())
+    assert rollover.roll_over(directory, NEXT, LATER).authority.name == "Next CA"
+
+
+def test_root_and_authority_of_one_name(tmp_path: Path) -> None:
+    with pytest.raises(NameInvalid, match="would both be"):
+        issuance.initialize(tmp_path / "ca", "Example", NOW, root=Root("EXAMPLE"))
+    assert not (tmp_path / "ca").exists()
+
+
+class Token:
+    """Signs, and has no key to give away."""
+
+    def __init__(self, label: str) -> None:
+        signer = KeySigner(factory.rsa_key(label))
+        self.public_key: CertificatePublicKeyTypes = signer.public_key
+        self.sign = signer.sign
+        assert not hasattr(self, "key")
+
+
+def test_authorities_whose_keys_are_in_tokens(tmp_path: Path) -> None:
+    directory = Directory(tmp_path / "ca")
+    first, second = Token("first token"), Token("second token")
+    issuance.initialize(directory.path, "Example CA", NOW, signer=first)
+    assert list(directory.keys.iterdir()) == []
+    issuer = issuance.Issuer.of(directory, signer=first)
+    record = issuer.issue(issuance.Wanted(profiles.GATEWAY, (identity("gw.example.org"),)), LATER)
+    with pytest.raises(PkiError, match="is not kept here"):
+        rollover.roll_over(directory, NEXT, LATER)
+    made = rollover.roll_over(directory, NEXT, LATER, signer=first, new_signer=second)
+    assert len(made.cross) == 2
+    assert accepted(directory, record, made.authority)
+    assert [path.name for path in directory.keys.iterdir()] == [record.key_file]
+    with pytest.raises(PkiError, match="the key at hand is not the key of authority"):
+        issuance.Issuer.of(directory, signer=first).issue(
+            issuance.Wanted(profiles.GATEWAY, (identity("other.example.org"),)), LATER
+        )
+
+
+def test_an_authority_with_an_experimental_key_and_none_with_ed25519() -> None:
+    name = authority.authority_name("Example CA")
+    key = mldsa.MLDSA44PrivateKey.generate()
+    certificate = authority.prepare_authority(name, key.public_key(), 1, NOW).sign(KeySigner(key))
+    assert chain.TrustAnchors([certificate]).certificates[0].public_key == key.public_key()
+    with pytest.raises(PkiError, match="Ed25519"):
+        authority.prepare_authority(name, ed25519.Ed25519PrivateKey.generate().public_key(), 1, NOW)
