@@ -12,7 +12,7 @@ from pki.errors import PkiError, shown
 
 FIRST_HASH = "0" * 64  # what the first entry hangs on
 
-Details = Mapping[str, str | int | None]
+Details = Mapping[str, str | int | None]  # bool is an int
 
 _HEAD = re.compile(r"([0-9]{1,18}):([0-9a-f]{64})")
 

@@ -56,8 +56,10 @@ class AuthorityRow:
     name: str
     subject_der: bytes = field(repr=False)
     key_sha256: str
+    foreign: bool
     retired_at: datetime.datetime | None
     crl_number: int
+    certificate: str  # its SHA-256
     der: bytes = field(repr=False)
 
     def read(self) -> ReadCertificate | None:
@@ -178,11 +180,15 @@ class Ledger:
                 yield Finding(f"{what}: its row has another key than its certificate")
             if certificate.subject_der != row.subject_der:
                 yield Finding(f"{what}: its row has another subject than its certificate")
+        told = self._certificates.get(row.certificate)
+        if told is not None and row.foreign is not bool(told.details.get("foreign")):
+            whose = ("ours", "somebody else's") if row.foreign else ("somebody else's", "ours")
+            yield Finding(f"{what} is {whose[1]} by its row, {whose[0]} by entry {told.entry.sequence} of the log")
         if row.retired_at != (by_log := self._retired.get(row.id)):
-            told = (
+            words = (
                 "does not retire it" if it is None else f"retired on {_shown(it)}" for it in (row.retired_at, by_log)
             )
-            yield Finding("{}: its row {}, the log {}".format(what, *told))
+            yield Finding("{}: its row {}, the log {}".format(what, *words))
         numbers = (it.details.get("number") for it in self._lists.values() if it.details.get("authority") == row.id)
         highest = max((number for number in numbers if isinstance(number, int)), default=0)
         if row.crl_number < highest:

@@ -91,7 +91,7 @@ class Snapshot:
 
     def authorities(self) -> tuple[AuthorityRow, ...]:
         query = (
-            sa.select(Authority, Certificate.der)
+            sa.select(Authority, Certificate.sha256, Certificate.der)
             .join(
                 Certificate,
                 (Certificate.authority_id == Authority.issuer_id) & (Certificate.serial == Authority.serial),
@@ -100,8 +100,18 @@ class Snapshot:
             .order_by(Authority.id)
         )
         return tuple(
-            AuthorityRow(it.id, it.name, it.subject_der, it.key_sha256, it.retired_at, it.crl_number, der or b"")
-            for it, der in self._session.execute(query)
+            AuthorityRow(
+                it.id,
+                it.name,
+                it.subject_der,
+                it.key_sha256,
+                it.foreign,
+                it.retired_at,
+                it.crl_number,
+                sha256 or "",
+                der or b"",
+            )
+            for it, sha256, der in self._session.execute(query)
         )
 
     def delegations(self) -> Iterator[DelegationRecord]:

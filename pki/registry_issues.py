@@ -5,11 +5,13 @@ transaction, so that what belongs together is there together."""
 import datetime
 import hashlib
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from pki import registry_audit, registry_delegations
+from pki.audit import Details
 from pki.errors import RegistryError
 from pki.models import ISSUED, PENDING, Authority, Certificate, SubjectAltName
 from pki.records import Reservation, Signed
@@ -80,8 +82,15 @@ def check_subject(session: Session, authority_id: int, reservation: Reservation,
         )
 
 
-def confirm(session: Session, signed: Signed, now: datetime.datetime, action: str = "issue") -> None:
-    """Make a reserved certificate an issued one. Raises RegistryError where nothing is reserved."""
+def confirm(
+    session: Session,
+    signed: Signed,
+    now: datetime.datetime,
+    action: str = "issue",
+    more: Details = MappingProxyType({}),
+) -> None:
+    """Make a reserved certificate an issued one; the log has `more` of it. Raises RegistryError where nothing is
+    reserved."""
     certificate = session.get(Certificate, (signed.authority_id, signed.serial))
     if certificate is None or certificate.state != PENDING:
         raise RegistryError(f"serial number {signed.serial} is not reserved")
@@ -95,6 +104,7 @@ def confirm(session: Session, signed: Signed, now: datetime.datetime, action: st
         "profile": certificate.profile,
         "key_sha256": certificate.key_sha256,
         "supersedes": certificate.supersedes,
+        **more,
     }
     registry_audit.append(session, now, action, certificate.sha256, details)
     for draft in signed.delegations:
@@ -140,7 +150,7 @@ def _add_issued(
     foreign: bool,
 ) -> int:
     number = add_authority(session, reservation, issuer_id, foreign=foreign)
-    confirm(session, Signed(issuer_id or number, reservation.serial, der), now, "adopt")
+    confirm(session, Signed(issuer_id or number, reservation.serial, der), now, "adopt", {"foreign": foreign})
     return number
 
 

@@ -228,6 +228,12 @@ def test_an_authority_with_another_key_or_number_is_named(ca: Ca, gone: Record) 
     ]
 
 
+def test_an_authority_that_was_given_away_is_named(ca: Ca, gone: Record) -> None:
+    """Whose certificates the registry would vouch for no more."""
+    execute(db(ca), 'UPDATE authority SET "foreign" = 1')
+    assert found(ca) == ["authority `Example CA` is somebody else's by its row, ours by entry 1 of the log"]
+
+
 def test_a_retirement_without_the_log_is_named(ca: Ca, gone: Record) -> None:
     execute(db(ca), "UPDATE authority SET retired_at = '2026-11-01 12:00:00.000000'")
     assert found(ca) == [
