@@ -12,7 +12,7 @@ from keynote.cli.program import print_json
 from keynote.principals import UndecodableKey, key_principal, shown_principal
 from pki import names
 from pki.bundles import texts
-from pki.cli import delegation_output, issued
+from pki.cli import delegation_output
 from pki.cli.common import as_json, certificate_argument, current_time, found, in_directory, opened, record_data
 from pki.delegation_records import DelegationRecord
 from pki.records import Record
@@ -47,7 +47,7 @@ def command(name: str, pem: bool, directory: Path, as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                **(issued.data(record, now) if record.identities else record_data(record, now)),
+                **record_data(record, now),
                 "issuer": issuer,
                 "superseded_by": [it.sha256 for it in followers],
                 "delegations": [delegation_output.data(it, now) for it in delegations],
