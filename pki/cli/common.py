@@ -43,7 +43,7 @@ root_key = click.option(
 )
 
 
-def _names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+def complete_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
     """Names and identities of certificates that begin so. Nothing where there is no registry that can be read."""
     try:
         where = Directory(context.params.get("directory") or Path("."))
@@ -54,7 +54,7 @@ def _names(context: click.Context, parameter: click.Parameter, begun: str) -> li
     return [CompletionItem(name, help=profile) for name, profile in found.items()]
 
 
-certificate_argument = click.argument("name", shell_complete=_names)
+certificate_argument = click.argument("name", shell_complete=complete_names)
 
 
 def opened(path: Path) -> tuple[Directory, Registry]:

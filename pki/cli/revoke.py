@@ -10,14 +10,23 @@ import click
 
 from keynote.cli.program import print_json
 from pki import revocation
-from pki.cli.common import SERIAL_SHOWN, as_json, current_time, found, in_directory, opened, record_data
+from pki.cli.common import (
+    SERIAL_SHOWN,
+    as_json,
+    complete_names,
+    current_time,
+    found,
+    in_directory,
+    opened,
+    record_data,
+)
 from pki.errors import PkiError, RegistryError, shown
 from pki.records import AuthorityRecord, Record
 from pki.registry import Registry
 
 
 @click.command("revoke")
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete_names)
 @click.option("--reason", required=True, type=click.Choice(revocation.REASONS), help="Why (RFC 5280 5.3.1).")
 @click.option("--every", is_flag=True, help="Every certificate that NAME finds and that is not revoked.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
