@@ -8,14 +8,16 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pki import authority, keys, revocation_lists
+from pki import auditing, authority, issuance, keys, revocation_lists
 from pki.audit import Head
+from pki.delegation_records import Draft
+from pki.directory import Directory
 from pki.errors import PkiError, RegistryError
 from pki.keys import KeySigner
 from pki.registry import Registry
 from pki.revocation import Entry, ListRecord, prepare_list
 from tests.pki import factory
-from tests.pki.databases import execute
+from tests.pki.databases import Url, execute, shared
 from tests.pki.factory import DAY, NOW
 from tests.pki.living import Ca
 from tests.pki.openssl_tool import openssl
@@ -181,3 +183,24 @@ def test_a_retired_authority_goes_on(ca: Ca) -> None:
 def test_the_right_to_read_is_enough_to_get_them(ca: Ca) -> None:
     made = ca.make(NOW)
     assert Registry.open_read_only(ca.directory.registry_path).crls.newest(ca.authority.id) == made
+
+
+def test_lists_and_audit_on_each_database(tmp_path: Path, url: Url, quick_keys: None) -> None:
+    directory = Directory(tmp_path / "ca")
+    issuance.initialize(directory.path, "Example CA", NOW, None, shared(url))
+    ca = Ca(directory)
+    gone, _ = ca.issue("gone"), ca.issue("there")
+    ca.revoke(gone, NOW)
+    made = [ca.make(NOW), ca.make(NOW + DAY)]
+    assert [serials(it) for it in made] == [{gone.serial}, {gone.serial}]
+    assert ca.registry.crls.newest(ca.authority.id) == made[-1]
+    assert not ca.registry.crls.lacks(made[-1], NOW)
+    ca.registry.delegations.add(Draft("POLICY", "DN:/CN=there", "true", "", 'Authorizer: "POLICY"\n', None), NOW)
+
+    def found() -> list[str]:
+        with ca.registry.audit.reading() as snapshot:
+            return [it.message for it in auditing.check(snapshot, lambda items, total, what: items)]
+
+    assert found() == []
+    execute(url, "UPDATE certificate SET revoked_at = NULL, revocation_reason = NULL WHERE name = 'gone'")
+    assert len(found()) == 1
