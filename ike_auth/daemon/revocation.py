@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
+from http.client import HTTPException
 from threading import Thread
 from time import monotonic
 from typing import TypeVar
@@ -59,10 +60,8 @@ def fetch(url: str, seconds: float = _SECONDS) -> bytes:
                     raise CannotFetch(f"not there within {seconds:.0f} s")
     except URLError as error:
         raise CannotFetch(str(error.reason)) from None
-    except (OSError, ValueError) as error:  # http.client's errors are ValueErrors or OSErrors, or HTTPException
+    except (OSError, ValueError, HTTPException) as error:
         raise CannotFetch(str(error) or type(error).__name__) from None
-    except Exception as error:
-        raise CannotFetch(f"{type(error).__name__}: {error}") from None
     return bytes(data)
 
 
