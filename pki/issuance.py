@@ -45,6 +45,7 @@ class Wanted:
     follows: Record | None = None  # the certificate of the same holder that it takes the place of
     supersedes: bool = False  # that one is revoked with the issue
     delegations: Callable[[ReadCertificate], tuple[Draft, ...]] | None = None  # made for it, recorded with it
+    review: Callable[[Prepared], None] = lambda prepared: None  # looks at the rehearsal; raises PkiError to refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ class Issuer:
         else:
             public_key = key.public_key()
         prepared = self.prepare(wanted, public_key, now)
+        wanted.review(prepared)
         if wanted.public_key is not None and wanted.follows is None:
             self._check_key_is_nobodys(public_key, now)
         follows = wanted.follows

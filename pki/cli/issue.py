@@ -12,8 +12,9 @@ import click
 
 from keynote.cli.program import tell
 from pki import authority, delegating
+from pki.certificate_lint import Platform
 from pki.chain_certificates import ReadCertificate
-from pki.cli import issue_batch, issued, passphrases, requests, times
+from pki.cli import issue_batch, issued, passphrases, platforms, requests, times
 from pki.cli.common import as_json, current_time, days, in_directory, opened, validity
 from pki.delegating import Request
 from pki.delegation_records import Draft
@@ -124,6 +125,7 @@ def _issuing(issues: F) -> F:
         click.option("--delegate-from", metavar="WHO", help="Delegate to it too: POLICY, or whoever delegates."),
         click.option("--conditions", default="", metavar="TEXT", help="What has to hold for that."),
         click.option("--template", "templates", multiple=True, metavar="NAME=ARGUMENT", help="The same by template."),
+        platforms.option("Whose software has to take it"),
         passphrases.in_file,
         in_directory,
         as_json,
@@ -150,6 +152,7 @@ def _issue(
     delegate_from: str | None,
     conditions: str,
     templates: tuple[str, ...],
+    wanted: frozenset[Platform],
     passphrase_file: Path | None,
     directory: Path,
     as_json: bool,
@@ -171,7 +174,7 @@ def _issue(
     profile = where.profiles()[profile_name]
     asked = passphrases.source(passphrase_file)
     issuer = Issuer.of(where, passphrase=asked)
-    wanted = Wanted(
+    asked_for = Wanted(
         profile,
         identities,
         validity(days, not_after, now),
@@ -183,8 +186,9 @@ def _issue(
         else functools.partial(
             _delegations, issuer, Request(delegate_from, "", conditions, templates), asked=asked, now=now
         ),
+        review=functools.partial(platforms.review, wanted=wanted),
     )
-    record = issuer.issue(wanted, now)
+    record = issuer.issue(asked_for, now)
     issued.say(record, profile, "issued", now, directory, as_json=as_json)
 
 

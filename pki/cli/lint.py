@@ -27,13 +27,13 @@ from pki.certificate_lint import (
 )
 from pki.certificate_signatures import is_signed_by
 from pki.chain_certificates import ChainError, ReadCertificate
+from pki.cli import platforms
 from pki.cli.common import as_json, current_time
 from pki.errors import DerInvalid, PkiError, shown
 
 CLEAN: Final = 0
 FOUND: Final = 1
 
-_ALL: Final = "all"
 _FILE: Final = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 _INPUT: Final = Path("-")
 _ROLES: Final = [str(Role.GATEWAY), str(Role.CLIENT)]
@@ -61,27 +61,9 @@ class _Looked:
         }
 
 
-def _platforms(context: click.Context, parameter: click.Parameter, value: str) -> frozenset[Platform]:
-    """`ios,windows`, or `all`."""
-    words = [word.strip().lower() for word in value.split(",") if word.strip()]
-    if _ALL in words:
-        return frozenset(Platform)
-    for word in words:
-        if word not in list(Platform):
-            raise click.BadParameter(f"no platform `{shown(word)}`: there are {', '.join(Platform)} and {_ALL}")
-    return EVERYWHERE | {Platform(word) for word in words}
-
-
 @click.command("lint")
 @click.argument("certificates", nargs=-1, type=_FILE, metavar="[CERT]...")
-@click.option(
-    "--for",
-    "platforms",
-    default="",
-    metavar="LIST",
-    callback=_platforms,
-    help=f"For whom: {','.join(Platform)}, all.",
-)
+@platforms.option("For whom")
 @click.option(
     "--role", type=click.Choice(_ROLES), help="What its holder is. Guessed from the certificate if not given."
 )
@@ -91,7 +73,7 @@ def _platforms(context: click.Context, parameter: click.Parameter, value: str) -
 @as_json
 def command(
     certificates: Sequence[Path],
-    platforms: frozenset[Platform],
+    wanted: frozenset[Platform],
     role: str | None,
     issuer: Path | None,
     strict: bool,
@@ -120,7 +102,7 @@ def command(
     looked = [
         found
         for file in certificates
-        for found in _looked(file, authorities, platforms, None if role is None else Role(role), now)
+        for found in _looked(file, authorities, EVERYWHERE | wanted, None if role is None else Role(role), now)
     ]
     if as_json:
         print_json({"certificates": [each.data() for each in looked]})
@@ -131,7 +113,7 @@ def command(
 
 
 def _explained(code: str) -> str:
-    if code == _ALL:
+    if code == platforms.ALL:
         return reference()
     check = CHECKS.get(code.upper())
     if check is None:
@@ -157,7 +139,7 @@ def _authority(file: Path) -> ReadCertificate:
 def _looked(
     file: Path,
     authorities: Sequence[ReadCertificate],
-    platforms: frozenset[Platform],
+    wanted: frozenset[Platform],
     role: Role | None,
     now: datetime.datetime,
 ) -> Iterator[_Looked]:
@@ -174,7 +156,7 @@ def _looked(
             continue
         its_role = role if number == 0 else None
         issuer = _issuer(each, [*authorities, *chain]) or (authorities[0] if authorities and number == 0 else None)
-        findings = lint(each, issuer, role=its_role, platforms=platforms, now=now)
+        findings = lint(each, issuer, role=its_role, platforms=wanted, now=now)
         the_role = its_role or guessed_role(each)
         yield _Looked(name, each, the_role, its_role is None and the_role is not Role.AUTHORITY, findings)
 

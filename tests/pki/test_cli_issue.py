@@ -209,6 +209,25 @@ def test_kinds_of_keys(ca: Run) -> None:
     )
 
 
+def test_what_a_platform_refuses_is_not_issued_for_it(ca: Run, tmp_path: Path) -> None:
+    before = snapshot(tmp_path)
+    refused = ca("keynote-pki issue gateway gw.example.org --key ed25519 --for strongswan,windows")
+    assert refused.status == 1
+    assert "is not issued: windows: its key is ed25519 [PK707]: " in refused.err
+    assert "or leave windows out of --for" in refused.err
+    assert snapshot(tmp_path) == before
+    assert ca("keynote-pki issue gateway gw.example.org --key ed25519 --for strongswan").status == 0
+
+
+def test_what_a_platform_may_not_like_is_told(ca: Run) -> None:
+    silent = ca("keynote-pki issue gateway one.example.org --key p-521")
+    assert (silent.status, silent.err) == (0, "")
+    told = ca("keynote-pki issue gateway two.example.org --key p-521 --for android,strongswan")
+    assert told.status == 0
+    assert told.err.startswith("keynote-pki: warning: android: its key is p-521 [PK802]: ")
+    assert told.err.count("warning") == 1
+
+
 def test_profiles(ca: Run, tmp_path: Path) -> None:
     assert "SHA-1" in ca("keynote-pki issue legacy-isakmpd 10.0.0.1").err
     assert "no such command `week`" in ca("keynote-pki issue week gw.example.org").err
