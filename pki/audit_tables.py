@@ -22,6 +22,7 @@ from pki.chain_certificates import ChainError, ReadCertificate
 from pki.delegation_records import DelegationRecord
 from pki.errors import shown
 from pki.names import Identity
+from pki.records import serial_text
 from pki.revocation import ListRecord
 
 _ADOPT = "adopt"  # a certificate from before there was a log, with its revocation
@@ -258,7 +259,7 @@ def _read(der: bytes) -> ReadCertificate | None:
 
 def _against_itself(what: str, row: CertificateRow, certificate: ReadCertificate) -> Iterator[Finding]:
     pairs = (
-        ("serial", row.serial, f"{certificate.certificate.serial_number:040x}"),
+        ("serial", row.serial, serial_text(certificate.serial_number)),
         ("subject", row.subject, certificate.subject),
         ("subject_der", row.subject_der.hex(), certificate.subject_der.hex()),
         ("not_before", row.not_before, certificate.not_before),

@@ -22,6 +22,7 @@ from pki.keys import Signer
 from pki.locations import NOWHERE, Locations
 from pki.names import Identity, general_name
 from pki.profiles import Profile
+from pki.records import serial_text
 
 SERIAL_BITS = 159  # RFC 5280 4.1.2.2: 20 octets at most, and positive
 _COMMON_NAME_MAX = 64  # RFC 5280 appendix A, ub-common-name
@@ -49,8 +50,7 @@ class Prepared:
 
     @property
     def serial(self) -> str:
-        """As the registry has it: 40 hex digits."""
-        return f"{self.certificate.certificate.serial_number:040x}"
+        return serial_text(self.certificate.serial_number)
 
     def sign(self, signer: Signer) -> x509.Certificate:
         """The certificate. Raises PkiError where the signer's key is not the issuer's, or it signs something else."""

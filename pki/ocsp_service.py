@@ -18,6 +18,7 @@ from pki import ocsp
 from pki.audit import Head
 from pki.errors import PkiError, RegistryUnreachable
 from pki.ocsp import Question, RequestInvalid, Responder, Standing
+from pki.records import serial_text
 from pki.registry import Registry
 
 LIFETIME: Final = datetime.timedelta(hours=1)  # of an answer
@@ -145,7 +146,7 @@ class OcspService:
     def _standing(self, authority_id: int, serial: int) -> Standing:
         if not 0 < serial < 1 << _SERIAL_BITS:
             return ocsp.UNKNOWN
-        record = self._registry.get(authority_id, f"{serial:040x}")
+        record = self._registry.get(authority_id, serial_text(serial))
         if record is None:
             return ocsp.UNKNOWN
         if record.revoked_at is not None:

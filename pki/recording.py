@@ -29,11 +29,14 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki import authority, keys, keystore
 from pki.authority import Prepared
+from pki.chain_certificates import ReadCertificate
 from pki.delegation_records import Draft
 from pki.directory import Directory
 from pki.errors import KeystoreError, PkiError
 from pki.keys import PrivateKey, Signer
-from pki.records import Record, Reservation, Signed
+from pki.names import Identity
+from pki.profiles import Profile
+from pki.records import Record, Reservation, Signed, serial_text
 from pki.registry import Registry
 
 
@@ -74,12 +77,37 @@ def reservation(
     supersedes: str | None = None,
 ) -> Reservation:
     """What the registry takes of a prepared certificate. `directory` is the id of the CA's directory."""
-    certificate = prepared.certificate
-    return Reservation(
-        serial=prepared.serial,
-        profile=prepared.profile.name,
-        name=name,
+    return reservation_of(
+        prepared.certificate,
+        prepared.profile,
+        name,
+        directory,
+        now,
         identities=prepared.identities,
+        key_file=key_file,
+        temporary_file=temporary_file,
+        supersedes=supersedes,
+    )
+
+
+def reservation_of(
+    certificate: ReadCertificate,
+    profile: Profile,
+    name: str,
+    directory: str,
+    now: datetime.datetime,
+    *,
+    identities: tuple[Identity, ...] = (),
+    key_file: str | None = None,
+    temporary_file: str | None = None,
+    supersedes: str | None = None,
+) -> Reservation:
+    """The same of any certificate."""
+    return Reservation(
+        serial=serial_text(certificate.serial_number),
+        profile=profile.name,
+        name=name,
+        identities=identities,
         subject=certificate.subject,
         subject_der=certificate.subject_der,
         not_before=certificate.not_before,

@@ -25,6 +25,11 @@ class Status(StrEnum):
 Validity = Literal["valid", "expired", "not yet valid", "revoked"]
 
 
+def serial_text(number: int) -> str:
+    """A serial number as the registry has it: 40 hex digits."""
+    return f"{number:040x}"
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """A certificate about to be signed: its serial number is taken and its key file announced."""

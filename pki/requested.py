@@ -32,7 +32,7 @@ from pki.directory import Directory
 from pki.errors import LintFailed, PkiError
 from pki.keystore import Passphrase
 from pki.profiles import Profile
-from pki.records import Record, Reservation
+from pki.records import Record, Reservation, serial_text
 from pki.registry import Registry
 from pki.settings import Settings
 
@@ -106,7 +106,7 @@ def complete(
         (_reservation(it, known["root" if it is chain[-1] else "intermediate"], own_id, now), it.der)
         for it in chain[:0:-1]
     ]
-    file = directory.key_files(_serial(chain[0]))[0]
+    file = directory.key_files(serial_text(chain[0].serial_number))[0]
     own = _reservation(chain[0], known["intermediate"], own_id, now, file, directory.requested_key_path.name)
     with founding.whole_or_nothing(directory):
         if directory.registry_path.exists():
@@ -176,10 +176,6 @@ def _check(chain: Sequence[ReadCertificate], now: datetime.datetime) -> None:
         raise LintFailed(f"certificate `{chain[0].subject}` is not taken: {'; '.join(wrong)}")
 
 
-def _serial(certificate: ReadCertificate) -> str:
-    return f"{certificate.certificate.serial_number:040x}"
-
-
 def _reservation(
     certificate: ReadCertificate,
     profile: Profile,
@@ -188,18 +184,12 @@ def _reservation(
     key_file: str | None = None,
     temporary_file: str | None = None,
 ) -> Reservation:
-    return Reservation(
-        serial=_serial(certificate),
-        profile=profile.name,
-        name=common_name(certificate.certificate.subject),
-        identities=(),
-        subject=certificate.subject,
-        subject_der=certificate.subject_der,
-        not_before=certificate.not_before,
-        not_after=certificate.not_after,
-        issued_at=now,
-        key_sha256=keys.key_sha256(certificate.public_key),
-        directory=directory,
+    return recording.reservation_of(
+        certificate,
+        profile,
+        common_name(certificate.certificate.subject),
+        directory,
+        now,
         key_file=key_file,
         temporary_file=temporary_file,
     )

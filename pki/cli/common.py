@@ -67,11 +67,6 @@ def opened(path: Path) -> tuple[Directory, Registry]:
     return directory, registry
 
 
-def found(registry: Registry, text: str) -> Record:
-    """The one certificate that is meant. Raises RegistryError for none and for several, which it lists."""
-    return registry.find_one(text)
-
-
 def record_data(record: Record, now: datetime.datetime) -> dict[str, Any]:
     subject = names.dn_from_keynote(record.subject)
     return {

@@ -16,7 +16,7 @@ from pki.cli import authority_keys, passphrases
 from pki.cli.common import as_json, current_time, in_directory, opened, root_key
 from pki.errors import PkiError
 from pki.publishing import Published
-from pki.records import AuthorityRecord
+from pki.records import AuthorityRecord, serial_text
 from pki.revocation import ListRecord
 from pki.revocation_lists import Revoked
 
@@ -196,7 +196,7 @@ def _show_file(file: Path, as_json: bool) -> None:
         read = revocation_lists.read(file.read_bytes())
     except OSError as error:
         raise PkiError(f"`{file}` cannot be read: {error.strerror}") from error
-    revoked = {f"{serial:040x}": it for serial, it in read.revoked.items()}
+    revoked = {serial_text(serial): it for serial, it in read.revoked.items()}
     if as_json:
         print_json(
             {
@@ -224,7 +224,7 @@ def _print(
 
 
 def _revoked(made: ListRecord) -> dict[str, Revoked]:
-    return {f"{serial:040x}": it for serial, it in revocation_lists.read(made.der).revoked.items()}
+    return {serial_text(serial): it for serial, it in revocation_lists.read(made.der).revoked.items()}
 
 
 def _entries(made: ListRecord) -> str:

@@ -15,7 +15,6 @@ from pki.cli.common import (
     as_json,
     complete_names,
     current_time,
-    found,
     in_directory,
     opened,
     record_data,
@@ -78,7 +77,7 @@ def _meant(registry: Registry, names: Sequence[str], every: bool, now: datetime.
 
 def _every(registry: Registry, name: str) -> tuple[Record, ...]:
     left = tuple(record for record in registry.find(name) if record.revoked_at is None)
-    return left or (found(registry, name),)
+    return left or (registry.find_one(name),)
 
 
 def _one(registry: Registry, name: str, now: datetime.datetime) -> Record:
@@ -93,7 +92,7 @@ def _one(registry: Registry, name: str, now: datetime.datetime) -> Record:
             f"`{shown(name)}` is {len(valid)} certificates that hold: {candidates}",
             "give the serial number of one, or take --every",
         )
-    return found(registry, name)
+    return registry.find_one(name)
 
 
 def _confirm(records: Sequence[Record], reason: str) -> None:
