@@ -2,14 +2,10 @@
 """The event loop with a scripted engine: what it performs, in which order, and what it survives."""
 
 import os
-import pwd
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, cast
@@ -18,39 +14,27 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ike_auth.assembly import Assembly
-from ike_auth.authorization.gate import Gate
 from ike_auth.authorization.requests import (
-    Answer,
     AuthorizeTunnel,
-    Decision,
     IdentifyPeer,
-    PeerIdentified,
     Sign,
     Signed,
     TunnelAuthorized,
 )
-from ike_auth.authorization.revocations import Revocations
 from ike_auth.config import isakmpd
-from ike_auth.config.certificates import KeyStore
-from ike_auth.config.model import Configuration
 from ike_auth.crypto import authenticators
-from ike_auth.daemon import service, start
+from ike_auth.daemon import service
 from ike_auth.daemon.control import ControlClient, ControlSocket
 from ike_auth.daemon.kernel import (
     Acquire,
     HardLimit,
     KernelError,
     KernelEvent,
-    Reader,
     SaHeard,
     SaUsed,
     SoftLimit,
     UnknownSpi,
 )
-from ike_auth.daemon.logs import Journal
-from ike_auth.daemon.privileges import drop_privileges
-from ike_auth.daemon.service import Service
-from ike_auth.daemon.start import CannotStart
 from ike_auth.daemon.udp import Sockets
 from ike_auth.effects import (
     AddFlow,
@@ -66,224 +50,34 @@ from ike_auth.effects import (
     SendKeepalive,
     Unguard,
 )
-from ike_auth.engine import Engine, Identities, Ports, fragments
+from ike_auth.engine import Engine, Identities, fragments
 from ike_auth.engine.core import Doubt, FragmentsStale
 from ike_auth.events import MessageDropped
 from ike_auth.exchange_table import Exchange
 from ike_auth.exchanges.steps import Closed
-from ike_auth.network import Datagram, Endpoint, Now
-from ike_auth.sa import Cookies, Flow, IpsecSa
+from ike_auth.network import Datagram
+from ike_auth.sa import Cookies, Flow
 from ike_auth.wire.identities import Identity, Selector
 from tests.ike_auth.configurations import A, gateway
+from tests.ike_auth.daemon.scripted import (
+    LOOPBACK,
+    SECRET,
+    SOMEWHERE,
+    Credential,
+    Keys,
+    Script,
+    end,
+    ike,
+    nat,
+    peer,
+    perform,
+    run,
+    sa,
+    sockets,
+    terminate,
+)
 
-LOOPBACK = ip_address("127.0.0.1")
-SOMEWHERE = Endpoint(LOOPBACK, 9)
-SECRET = "a secret in an exception's text"
-
-
-@dataclass(frozen=True, slots=True)
-class FalseSa:
-    """As much of an SA as the service looks at."""
-
-    spi: bytes
-    inbound: bool = True
-
-
-def sa(name: str, inbound: bool = True) -> IpsecSa:
-    return cast(IpsecSa, FalseSa(name.encode(), inbound))
-
-
-@dataclass
-class Script:
-    """An engine that says what the test wants, and remembers what it was told; a kernel and a gate of the same
-    kind. Everything that happens goes into `happened`, in order."""
-
-    at_start: Callable[[], list[Effect]] = list
-    at_datagram: Callable[[Datagram], list[Effect]] = lambda _: []
-    at_stop: list[Effect] = field(default_factory=list)
-    at_gone: list[Effect] = field(default_factory=list)
-    at_wake: Callable[[], list[Effect]] = list
-    wakes: list[float] = field(default_factory=list)
-    broken: frozenset[bytes] = frozenset()  # SPIs that the kernel neither installs nor removes
-    kernel_readers: list[Reader] = field(default_factory=list)
-    at_tend: Callable[[float], float | None] = lambda _: None
-    at_open: Callable[[], None] = lambda: None
-    at_close: Callable[[], None] = lambda: None
-    flows_broken: bool = False
-    closed: bool = False
-    configuration: Configuration = field(default_factory=lambda: isakmpd.parse(""))
-    changes: None = None
-    revocations: Revocations = field(default_factory=Revocations)
-    happened: list[Any] = field(default_factory=list)
-
-    def start(self, now: Now) -> list[Effect]:
-        return self.at_start()
-
-    def receive(self, datagram: Datagram, now: Now) -> list[Effect]:
-        return self.at_datagram(datagram)
-
-    def answer(self, question: QuestionId, answer: Answer, now: Now) -> list[Effect]:
-        self.happened.append((question, answer))
-        return []
-
-    def wake(self, now: Now) -> list[Effect]:
-        return self.at_wake()
-
-    def next_wake(self) -> float | None:
-        return self.wakes.pop(0) if self.wakes else None
-
-    def sa_gone(self, spi: bytes, why: str, now: Now, *, inbound: bool = True) -> list[Effect]:
-        self.happened.append(("gone", spi, why, inbound))
-        return self.at_gone
-
-    def stop(self, now: Now) -> list[Effect]:
-        self.happened.append("stop")
-        return self.at_stop
-
-    def install(self, sa: IpsecSa) -> None:
-        if sa.spi in self.broken:
-            raise KernelError("the kernel says no")
-        self.happened.append(("install", sa.spi))
-
-    def move(self, sa: IpsecSa) -> None:
-        self.happened.append(("move", sa.spi))
-
-    def remove(self, sa: IpsecSa) -> None:
-        if sa.spi in self.broken:
-            raise KernelError("the kernel says no")
-        self.happened.append(("remove", sa.spi))
-
-    def open(self, report: Callable[[KernelEvent], None]) -> None:
-        self.report = report
-        self.at_open()
-
-    def close(self) -> None:
-        self.closed = True
-        self.at_close()
-
-    def readers(self) -> list[Reader]:
-        return self.kernel_readers
-
-    def tend(self, now: float) -> float | None:
-        return self.at_tend(now)
-
-    def add_flow(self, flow: Flow) -> None:
-        if self.flows_broken:
-            raise KernelError("the kernel takes no flow")
-        self.happened.append(("flow", flow))
-
-    def remove_flow(self, flow: Flow) -> None:
-        self.happened.append(("no flow", flow))
-
-    def guard(self, flow: Flow) -> None:
-        if self.flows_broken:
-            raise KernelError("the kernel takes no guard")
-        self.happened.append(("guard", flow))
-
-    def unguard(self, flow: Flow) -> None:
-        self.happened.append(("unguard", flow))
-
-    def flow_gone(self, flow: Flow, why: str, now: Now) -> list[Effect]:
-        self.happened.append(("flow gone", flow, why))
-        return []
-
-    def acquire(self, local: Selector, remote: Selector, now: Now) -> list[Effect]:
-        self.happened.append(("acquire", local, remote))
-        return []
-
-    def sa_used(self, spi: bytes, now: Now) -> list[Effect]:
-        self.happened.append(("used", spi))
-        return []
-
-    def sa_heard(self, spi: bytes, now: Now) -> list[Effect]:
-        self.happened.append(("heard", spi))
-        return []
-
-    def sa_soft_limit(self, spi: bytes, now: Now, *, inbound: bool) -> list[Effect]:
-        self.happened.append(("soft", spi, inbound))
-        return []
-
-    def unknown_spi(self, local: Endpoint, remote: Endpoint, spi: bytes, now: Now) -> list[Effect]:
-        self.happened.append(("unknown", local, remote, spi))
-        return []
-
-    def identify(self, question: IdentifyPeer, now: Any) -> PeerIdentified:
-        return PeerIdentified(Decision(False, "", "the gate was asked"))
-
-    def authorize(self, question: AuthorizeTunnel, now: Any) -> TunnelAuthorized:
-        return TunnelAuthorized(None, ())
-
-
-@dataclass
-class Keys:
-    """A keystore with the keys of some identities."""
-
-    keys: dict[Identity, Any] = field(default_factory=dict)
-    issuers: tuple[()] = ()
-
-    def for_identity(self, identity: Identity) -> Any:
-        return self.keys.get(identity)
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    private_key: rsa.RSAPrivateKey
-
-
-@pytest.fixture
-def sockets() -> Iterator[Sockets]:
-    with closing(Sockets((LOOPBACK,), Ports(0, 0))) as opened:
-        yield opened
-
-
-@pytest.fixture
-def peer() -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as opened:
-        opened.bind(("127.0.0.1", 0))
-        opened.settimeout(5)
-        yield opened
-
-
-def end(peer: socket.socket) -> Endpoint:
-    return Endpoint(LOOPBACK, peer.getsockname()[1])
-
-
-def ike(sockets: Sockets) -> Endpoint:
-    return Endpoint(LOOPBACK, next(bound.port for bound in sockets if not bound.nat))
-
-
-def nat(sockets: Sockets) -> Endpoint:
-    return Endpoint(LOOPBACK, next(bound.port for bound in sockets if bound.nat))
-
-
-def run(
-    script: Script,
-    sockets: Sockets,
-    keys: Keys | None = None,
-    engine: Engine | None = None,
-    control: ControlSocket | None = None,
-    load: Callable[[], Assembly] | None = None,
-) -> None:
-    """Until somebody sends SIGTERM; a service that does not end is ended by the alarm clock."""
-    signal.setitimer(signal.ITIMER_REAL, 20)
-    engine = engine or cast(Engine, script)
-    try:
-        gate, keystore = cast(Gate, script), cast(KeyStore, keys or Keys())
-        Service(engine, gate, keystore, script, sockets, Journal(), load, control=control).run()
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def terminate(number: int = signal.SIGTERM) -> list[Effect]:
-    os.kill(os.getpid(), number)
-    return []
-
-
-def perform(effects: list[Effect], sockets: Sockets, keys: Keys | None = None, **script: Any) -> list[Any]:
-    """What happens when the engine says this at its start."""
-    made = Script(at_start=lambda: [*effects, *terminate()], **script)
-    run(made, sockets, keys)
-    return made.happened
+__all__ = ["peer", "sockets"]  # fixtures
 
 
 # --- life and death
@@ -696,39 +490,3 @@ def test_a_key_that_fails_is_no_signature(sockets: Sockets, capsys: pytest.Captu
     (_, answer), _ = perform(ask(Sign(us, b"digest")), sockets, Keys({us: object()}))
     assert answer == Signed(None)
     assert "internal error, please report it: AttributeError at service.py:" in capsys.readouterr().err
-
-
-# --- privileges
-
-
-def test_privileges_go_in_the_order_that_leaves_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[tuple[str, Any]] = []
-    for name in ("setgroups", "setgid", "setuid"):
-        monkeypatch.setattr(os, name, lambda value, name=name: calls.append((name, value)))
-    nobody = pwd.getpwnam("nobody")
-    drop_privileges("nobody")
-    assert calls == [
-        ("setgroups", os.getgrouplist("nobody", nobody.pw_gid)),
-        ("setgid", nobody.pw_gid),
-        ("setuid", nobody.pw_uid),
-    ]
-
-
-def test_a_user_that_there_is_not() -> None:
-    with pytest.raises(CannotStart, match=r"there is no user `no-such-user` \(--user\)"):
-        start.become("no-such-user")
-
-
-def test_only_root_becomes_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Any) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(os, "setgroups", refuse)
-    with pytest.raises(CannotStart, match=r"cannot become `nobody`: only root can \(--user\)"):
-        start.become("nobody")
-
-
-def test_the_registry_must_be_readable_without_privileges(tmp_path: Path) -> None:
-    start.check_registry(None, "nobody")
-    with pytest.raises(CannotStart, match=r"`nobody` \(--user\) cannot read the registry .* unable to open"):
-        start.check_registry(f"sqlite:///{tmp_path}/none.sqlite", "nobody")
