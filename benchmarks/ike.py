@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 import keynote
 from benchmarks.table import Row
 from ike_auth.authorization.keynote import KeyNoteAuthorizer
+from ike_auth.authorization.revocations import Revocations
 from ike_auth.config import isakmpd
 from ike_auth.crypto import authenticators, groups, key_material, prf
 from ike_auth.crypto.ciphers import Cbc, phase1_cipher
@@ -165,17 +166,27 @@ def _rsa_hosts(*, fresh: bool) -> Callable[[], tuple[Host, Host]]:
     }
     session = keynote.Session(keynote.parse_policy(POLICY, name="bench.policy"))
 
-    def memories() -> dict[str, tuple[TrustAnchors, KeyNoteAuthorizer]]:
+    def memories() -> dict[str, tuple[TrustAnchors, Revocations, KeyNoteAuthorizer]]:
         authority = x509.load_der_x509_certificate(ca.der)
-        return {at: (TrustAnchors([authority]), KeyNoteAuthorizer(session)) for at in (A, B)}
+        return {at: (TrustAnchors([authority]), Revocations(), KeyNoteAuthorizer(session)) for at in (A, B)}
 
     kept = memories()  # a daemon has one of each for all its handshakes
 
     def make() -> tuple[Host, Host]:
         hosts: list[Host] = []
-        for at, (anchors, authorizer) in (memories() if fresh else kept).items():
+        for at, (anchors, revocations, authorizer) in (memories() if fresh else kept).items():
             credential = Credential(Identity.fqdn(NAME[at]), (issued[at].der,), _rsa(issued[at]))
-            hosts.append(Host(ip_address(at), configurations[at], authorizer, anchors, [credential], seed=len(hosts)))
+            hosts.append(
+                Host(
+                    ip_address(at),
+                    configurations[at],
+                    authorizer,
+                    anchors,
+                    [credential],
+                    revocations=revocations,
+                    seed=len(hosts),
+                )
+            )
         return hosts[0], hosts[1]
 
     return make

@@ -47,10 +47,6 @@ class Exchange(NamedTuple):
     refused: bool = False  # the peer proved itself and was refused, and that was reported
     doubts: tuple[bytes, ...] = ()  # what the peer is told if nothing better comes of it for a while
 
-    @property
-    def half_open(self) -> bool:
-        return self.ike is None and not self.initiator and self.state.open
-
 
 class ExchangeTable:
     """Indexes only: it decides nothing and knows no time."""
@@ -87,15 +83,17 @@ class ExchangeTable:
             if before is not None:
                 self._unlist(before)
             self._list(exchange)
-        if exchange.half_open:
-            self.half_open.add(id, exchange.remote.host, exchange.confirmed)
-        elif before is not None:
-            self.half_open.discard(id)
-        tunnel = exchange.state.pending_tunnel
+        state = exchange.state
+        if exchange.ike is None and not exchange.initiator:
+            if state.open:
+                self.half_open.add(id, exchange.remote.host, exchange.confirmed)
+            else:
+                self.half_open.discard(id)
+        tunnel = state.pending_tunnel
         if tunnel is not None:
             self._pending[id] = tunnel
-        else:
-            self._pending.pop(id, None)
+        elif id in self._pending:
+            del self._pending[id]
 
     def forget(self, id: ExchangeId) -> None:
         """Drop an exchange and everything that leads to it."""

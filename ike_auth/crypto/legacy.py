@@ -5,6 +5,7 @@ HMAC-SHA-1 in ESP and AH is no legacy, as SHA-1 of a Phase 1 hash is: docs/decis
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from ike_auth.wire.numbers import (
     AhTransform,
@@ -37,6 +38,7 @@ CERTIFICATES = "LEGACY_CERTIFICATES"
 LEGACY_NAMES = frozenset([*_NAMES.values(), CERTIFICATES])
 
 
+@lru_cache(256, typed=True)  # numbers of two registries may be equal
 def legacy_names(*algorithms: Algorithm | None) -> frozenset[str]:
     """The names that `Allow-Legacy` has to list before all of these may be used; None is passed over."""
     found = [_NAMES.get((type(algorithm), algorithm)) for algorithm in algorithms if algorithm is not None]

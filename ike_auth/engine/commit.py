@@ -39,7 +39,7 @@ def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now, received:
     if outcome.to_nat_port:
         exchange = _to_nat_port(core, exchange)
     sent = outcome.notify if outcome.send is None else (*outcome.notify, outcome.send)
-    cookies = exchange.version.cookies_of(state) if exchange.ike is None else None
+    cookies = state.ike_cookies if exchange.ike is None else None
     exchange = exchange._replace(
         state=state,
         cookies=cookies or exchange.cookies,
@@ -102,7 +102,7 @@ def new_exchange(
     """An exchange that one step has been taken of. It is in no table yet."""
     id = core.exchanges.new_id()
     core.timers.set(Deadline(id), now.monotonic + core.configuration.general.exchange_max_time)
-    cookies = ike.cookies if ike is not None else core.version.cookies_of(outcome.state)
+    cookies = ike.cookies if ike is not None else outcome.state.ike_cookies
     assert cookies is not None
     return Exchange(id, core.version, outcome.state, peer, local, remote, False, now.monotonic, cookies, ike)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from math import inf
+from typing import NamedTuple
 
 from ike_auth.authorization.requests import IdentityRequest
 from ike_auth.config.model import Configuration, Peer
@@ -60,77 +61,65 @@ ReserveSpi = Callable[[ProtocolId, IPAddress, IPAddress], bytes]
 # --- what timers ring for
 
 
-@value
-class Deadline:
+class Deadline(NamedTuple):
     """An exchange has had its time."""
 
     exchange: ExchangeId
 
 
-@value
-class Resend:
+class Resend(NamedTuple):
     """The peer has not answered."""
 
     exchange: ExchangeId
 
 
-@value
-class Doubt:
+class Doubt(NamedTuple):
     """Nothing better has come than what was refused on doubtful grounds."""
 
     exchange: ExchangeId
 
 
-@value
-class IkeExpires:
+class IkeExpires(NamedTuple):
     cookies: Cookies
 
 
-@value
-class TunnelExpires:
+class TunnelExpires(NamedTuple):
     spi: bytes  # of the first inbound SA
 
 
-@value
-class Keepalive:
+class Keepalive(NamedTuple):
     """RFC 3948 4: a NAT forgets who is silent."""
 
     cookies: Cookies
 
 
-@value
-class FragmentsStale:
+class FragmentsStale(NamedTuple):
     cookies: Cookies
 
 
-@value
-class Renew:
+class Renew(NamedTuple):
     """Most of a tunnel's life is over."""
 
     spi: bytes  # of the first inbound SA
 
 
-@value
-class Retire:
+class Retire(NamedTuple):
     """What is older than this tunnel, for the same traffic, is needed no longer."""
 
     spi: bytes  # of an inbound SA
 
 
-@value
-class Probe:
+class Probe(NamedTuple):
     """Whether the peer of an IKE SA has been heard of."""
 
     cookies: Cookies
 
 
-@value
-class ReviewOverdue:
+class ReviewOverdue(NamedTuple):
     question: QuestionId
 
 
-@value
-class Check:
+class Check(NamedTuple):
     """Whether what is configured to be up is up."""
 
 

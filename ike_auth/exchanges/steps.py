@@ -37,6 +37,11 @@ class State:
         return False
 
     @property
+    def ike_cookies(self) -> Cookies | None:
+        """What an exchange that makes an IKE SA goes by; the responder's cookie is zeros until it has answered."""
+        return None
+
+    @property
     def port_may_change(self) -> bool:
         """Whether the peer's next message may come from another port of its host than the last one."""
         return True

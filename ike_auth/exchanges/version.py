@@ -9,7 +9,7 @@ from ike_auth.authorization.requests import Answer, TunnelRequest
 from ike_auth.config.model import Connection, Peer
 from ike_auth.errors import IkeError
 from ike_auth.exchanges.steps import Local, Outcome, Random, State
-from ike_auth.sa import Cookies, IkeSa, Tunnel
+from ike_auth.sa import IkeSa, Tunnel
 from ike_auth.wire.header import Header
 
 
@@ -41,9 +41,6 @@ class Version(Protocol):
 
     def answer(self, state: State, answer: Answer, local: Local) -> Outcome:
         """Take the answer to the question that this state asked. Raises as `advance`."""
-
-    def cookies_of(self, state: State) -> Cookies | None:
-        """What an exchange for an IKE SA goes by; the responder's cookie is zeros until it has answered."""
 
     def message_id(self, state: State) -> int:
         """Of an exchange under an IKE SA that we began."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Transform attributes as mappings, for comparing what two ends say (RFC 2408 3.3, RFC 2407 4.5)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 
 from ike_auth.errors import BadProposalSyntax
 from ike_auth.wire.attributes import Attribute
@@ -10,22 +11,25 @@ from ike_auth.wire.proposals import Transform
 KEPT_OFFERS = 256  # in their form on the wire; peers that are configured alike share one
 
 
-def attribute_map(attributes: Iterable[Attribute], life: tuple[int, int]) -> Mapping[int, int]:
+@lru_cache(2 * KEPT_OFFERS)
+def attribute_map(attributes: tuple[Attribute, ...], life: tuple[int, int]) -> Mapping[int, int]:
     """Class to value, without the lifetimes, whose classes `life` names: they come in pairs and may repeat.
 
     Raises BadProposalSyntax for a class that stands twice, MalformedMessage for a value that is no number.
     """
     found: dict[int, int] = {}
     for attribute in attributes:
+        number = attribute.as_int  # of lifetimes too: what is remembered here has no long values
         if attribute.type in life:
             continue
         if attribute.type in found:
             raise BadProposalSyntax(f"attribute {attribute.type} stands twice in one transform")
-        found[attribute.type] = attribute.as_int
+        found[attribute.type] = number
     return found
 
 
-def lifetimes(attributes: Iterable[Attribute], life: tuple[int, int]) -> Mapping[int, int]:
+@lru_cache(2 * KEPT_OFFERS)
+def lifetimes(attributes: tuple[Attribute, ...], life: tuple[int, int]) -> Mapping[int, int]:
     """Life type to duration: each duration belongs to the type before it. Raises BadProposalSyntax."""
     type_class, duration_class = life
     found: dict[int, int] = {}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
@@ -68,5 +69,6 @@ def decode_all(reader: Reader) -> tuple[Attribute, ...]:
     return tuple(found)
 
 
+@lru_cache(512)  # what we are configured to offer, and what we choose of what peers do
 def encode_all(attributes: tuple[Attribute, ...]) -> bytes:
     return b"".join([attribute.encode() for attribute in attributes])

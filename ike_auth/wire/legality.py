@@ -7,9 +7,11 @@ authenticated. Payloads with a number for private use are ignored: they belong t
 Any other number that means nothing here is an error, as RFC 2408 5.3 wants it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from ike_auth.errors import InvalidPayloadType, MalformedMessage, UnexpectedMessage
 from ike_auth.wire.identities import Identity
@@ -66,11 +68,11 @@ class Step(StrEnum):
     INFORMATIONAL_CLEAR = "informational in the clear"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """How many payloads of each kind a message may hold; kinds that are not named may not stand in it.
 
-    `leading` come first, in this order.
+    `leading` come first, in this order. A rule is equal to itself alone.
     """
 
     name: str
@@ -78,8 +80,32 @@ class Rule:
     leading: tuple[type[Payload], ...] = ()
 
 
-def check(rule: Rule, payloads: Iterable[Payload]) -> None:
+def check(rule: Rule, payloads: Sequence[Payload]) -> None:
     """Raises UnexpectedMessage, InvalidPayloadType or (nonce sizes) MalformedMessage, naming the payload."""
+    kinds = tuple(map(type, payloads))
+    if not _is_legal(rule, kinds):
+        _check_each(rule, payloads)
+    if Nonce in kinds:
+        nonce = payloads[kinds.index(Nonce)]
+        assert isinstance(nonce, Nonce)
+        if len(nonce.data) not in NONCE_SIZES:
+            raise MalformedMessage(f"{rule.name}: nonce of {len(nonce.data)} bytes")
+
+
+@lru_cache(maxsize=256)
+def _is_legal(rule: Rule, kinds: tuple[type[Payload], ...]) -> bool:
+    """Whether a message is legal whatever its payloads hold. Peers' messages have a few forms only, so that mostly
+    this is known."""
+    found = Counter(kinds)
+    return (
+        kinds[: len(rule.leading)] == rule.leading
+        and found.keys() <= rule.counts.keys()
+        and all(found[kind] in count for kind, count in rule.counts.items())
+    )
+
+
+def _check_each(rule: Rule, payloads: Sequence[Payload]) -> None:
+    """What is wrong with a message, if anything is: numbers for private use are not."""
     counts, leading = rule.counts, rule.leading
     found = dict.fromkeys(counts, 0)
     for place, payload in enumerate(payloads):
@@ -92,8 +118,6 @@ def check(rule: Rule, payloads: Iterable[Payload]) -> None:
             raise UnexpectedMessage(f"{rule.name}: {payload.kind} may not stand here")
         elif not payload.private:
             raise InvalidPayloadType(f"{rule.name}: payload number {int(payload.kind)}")
-        if isinstance(payload, Nonce) and len(payload.data) not in NONCE_SIZES:
-            raise MalformedMessage(f"{rule.name}: nonce of {len(payload.data)} bytes")
     for kind, count in found.items():
         if count not in counts[kind]:
             raise UnexpectedMessage(f"{rule.name}: {count} payloads {kind.__name__}")

@@ -25,6 +25,7 @@ from ike_auth.wire.payloads import DECODERS, OPAQUE, Payload, UnknownPayload
 MAX_PAYLOADS = 128
 MAX_BODY = 0xFFFF - 4  # of one payload
 _GENERIC = Struct("!BBH")
+_GENERIC_SIZE = _GENERIC.size
 _MODES = {
     ExchangeType.MAIN: "main mode",
     ExchangeType.AGGRESSIVE: "aggressive mode",
@@ -80,14 +81,10 @@ class Message:
 
     def one(self, kind: type[P]) -> P:
         """The only payload of its kind. Raises UnexpectedMessage if there is none, or a second one."""
-        found: P | None = None
-        count = 0
-        for payload in self.payloads:
-            if type(payload) is kind:
-                found = payload
-                count += 1
-        if found is None or count > 1:
-            raise UnexpectedMessage(f"{count} payloads {kind.__name__} where one belongs")
+        kinds = [*map(type, self.payloads)]
+        if kinds.count(kind) != 1:
+            raise UnexpectedMessage(f"{kinds.count(kind)} payloads {kind.__name__} where one belongs")
+        found: P = self.payloads[kinds.index(kind)]  # type: ignore[assignment]
         return found
 
     @property
@@ -115,11 +112,11 @@ def encode_payloads(payloads: Sequence[Payload], then: Encoded = (PayloadType.NO
     Raises LocalError for a value that does not fit into its field.
     """
     following, rest = then
-    parts = [rest]
+    parts, pack = [rest], _GENERIC.pack
     try:
         for payload in reversed(payloads):
             body = payload.encode()
-            parts.append(_GENERIC.pack(following, 0, len(body) + 4) + body)
+            parts += body, pack(following, 0, len(body) + _GENERIC_SIZE)
             following = payload.kind
     except (StructError, ValueError) as error:
         raise LocalError(f"a {type(payload).__name__} does not fit into its payload: {error}") from None
@@ -151,26 +148,28 @@ def _describe_one(payload: Payload) -> str:
 
 def _decode_chain(first: int, data: bytes, padded: bool) -> tuple[tuple[Payload, ...], bytes]:
     found: list[Payload] = []
-    kind, start, second, size = first, 0, 0, len(data)
-    while kind:
-        if len(found) == MAX_PAYLOADS:
-            raise MalformedMessage(f"more than {MAX_PAYLOADS} payloads")
-        try:
-            if start + _GENERIC.size > size:
-                raise MalformedMessage(f"needs {_GENERIC.size} bytes where {size - start} are left")
-            following, reserved, length = _GENERIC.unpack_from(data, start)
+    unpack, kind, start, size = _GENERIC.unpack_from, first, 0, len(data)
+    second = 0
+    try:
+        while kind:
+            body = start + _GENERIC_SIZE
+            if body > size:
+                raise MalformedMessage(f"needs {_GENERIC_SIZE} bytes where {size - start} are left")
+            following, reserved, length = unpack(data, start)
             if reserved:
                 raise MalformedMessage(f"reserved byte {reserved:#04x}")
-            body, end = start + _GENERIC.size, start + length
-            if end < body or end > size:
+            end = start + length
+            if not body <= end <= size:
                 raise MalformedMessage(f"a body of {end - body} bytes where {size - body} are left")
             opaque = OPAQUE.get(kind)
             found.append(_decode_one(kind, data[body:end]) if opaque is None else opaque(data[body:end]))
-        except MalformedMessage as error:
-            raise type(error)(f"payload {len(found) + 1}, {PayloadType(kind)}: {error}") from None
-        start = end
-        second = second or end
-        kind = following
+            if not start:
+                second = end
+            kind, start = following, end
+            if len(found) == MAX_PAYLOADS and kind:
+                raise MalformedMessage(f"more than {MAX_PAYLOADS} payloads")
+    except MalformedMessage as error:
+        raise type(error)(f"payload {len(found) + 1}, {PayloadType(kind)}: {error}") from None
     if start < size and not padded:
         raise MalformedMessage(f"{size - start} bytes after the last payload")
     return tuple(found), data[second:start]

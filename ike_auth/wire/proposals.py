@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import InitVar, field
+from functools import lru_cache
 from itertools import groupby
 from struct import Struct
 from typing import ClassVar
@@ -22,6 +23,7 @@ _DOI_AND_SITUATION = Struct("!II")
 _GENERIC = Struct("!BBH")
 _PROPOSAL = Struct("!BBHBBBB")
 _TRANSFORM = Struct("!BBHBBH")
+_USUAL = 64  # bytes of a transform: ten attributes and more
 
 
 @value
@@ -48,6 +50,10 @@ class Transform:
         return next((attribute for attribute in self.attributes if attribute.type == type), None)
 
 
+# Peers offer what everybody offers, again and again. One that does not may fill this, with less than a megabyte.
+_usual_transform = lru_cache(maxsize=512)(Transform.decode)
+
+
 @value
 class Proposal:
     """RFC 2408 3.5. Proposals of one number belong together: the peer takes all of them or none."""
@@ -65,7 +71,8 @@ class Proposal:
         if not count:
             raise BadProposalSyntax(f"proposal {number} has no transform")
         transforms = [
-            Transform.decode(each) for each in _bodies(reader.rest(), PayloadType.TRANSFORM, MAX_TRANSFORMS)
+            _usual_transform(each) if len(each) <= _USUAL else Transform.decode(each)
+            for each in _bodies(reader.rest(), PayloadType.TRANSFORM, MAX_TRANSFORMS)
         ]
         if len(transforms) != count:
             raise BadProposalSyntax(f"proposal {number} says {count} transforms and has {len(transforms)}")

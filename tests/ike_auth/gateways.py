@@ -100,7 +100,7 @@ def leftovers(end: Host) -> dict[str, int]:
     """How much is in each table of the engine that is not empty, but for the timer that looks after connections."""
     core = end.engine._core
     tables = {
-        "timers": set(core.timers._deadlines) - {Check()},
+        "timers": {alarm for alarm in core.timers if not isinstance(alarm, Check)},
         "questions": core.questions,
         "fragments": core.fragments,
         "probes": core.probes,

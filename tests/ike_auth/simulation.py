@@ -30,6 +30,7 @@ from ike_auth.authorization.requests import (
     Signed,
     TunnelRequest,
 )
+from ike_auth.authorization.revocations import Revocations
 from ike_auth.config import isakmpd
 from ike_auth.config.model import Configuration
 from ike_auth.crypto import authenticators
@@ -96,6 +97,7 @@ class Host:
     authorities: Sequence[x509.Certificate] | TrustAnchors = ()
     credentials: Sequence[Credential] = ()
     recorded: CheckRecorded = lambda _: None
+    revocations: Revocations = field(default_factory=Revocations)
     seed: int = 0
     answer: Callable[[Question, Now], Answer | None] | None = None  # instead of the gate's; None: not now
     watch: Callable[[Effect], None] | None = None  # is shown every effect that is performed
@@ -104,7 +106,9 @@ class Host:
     def __post_init__(self) -> None:
         known = self.authorities
         anchors = known if isinstance(known, TrustAnchors) else TrustAnchors(known)
-        self.gate = Gate(self.authorizer, anchors, lambda peer: peer.is_default, self.recorded)
+        self.gate = Gate(
+            self.authorizer, anchors, lambda peer: peer.is_default, self.recorded, revocations=self.revocations
+        )
         self.events: list[Event] = []
         self.installed: dict[tuple[bool, bytes], IpsecSa] = {}
         self.flows: dict[tuple[Selector, Selector], Flow] = {}

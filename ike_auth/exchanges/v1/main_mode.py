@@ -65,6 +65,10 @@ class Offered(State):
     def awaits_message(self) -> bool:
         return True
 
+    @property
+    def ike_cookies(self) -> Cookies:
+        return Cookies(self.initiator_cookie, NO_COOKIE)
+
 
 @value
 class Chosen(State):
@@ -76,6 +80,10 @@ class Chosen(State):
     sa_body: bytes
     nat_traversal: bool
     dpd: bool
+
+    @property
+    def ike_cookies(self) -> Cookies:
+        return self.cookies
 
 
 @value
@@ -95,12 +103,20 @@ class KeysOffered(State):
     def awaits_message(self) -> bool:
         return True
 
+    @property
+    def ike_cookies(self) -> Cookies:
+        return self.cookies
+
 
 @value
 class SigningFirst(State):
     """Initiator, before message 5: our signature is asked for."""
 
     agreed: Agreed
+
+    @property
+    def ike_cookies(self) -> Cookies:
+        return self.agreed.cookies
 
 
 @value
@@ -113,6 +129,10 @@ class ProofAwaited(State):
     @property
     def awaits_message(self) -> bool:
         return self.agreed.initiator
+
+    @property
+    def ike_cookies(self) -> Cookies:
+        return self.agreed.cookies
 
     @property
     def port_may_change(self) -> bool:
@@ -130,6 +150,10 @@ class Identifying(State):
     question: IdentifyPeer
     anew: bool  # the peer says that it has no other SA with us
 
+    @property
+    def ike_cookies(self) -> Cookies:
+        return self.before.agreed.cookies
+
 
 @value
 class SigningLast(State):
@@ -141,6 +165,10 @@ class SigningLast(State):
     allowed: PeerIdentified
     anew: bool
 
+    @property
+    def ike_cookies(self) -> Cookies:
+        return self.agreed.cookies
+
 
 @value
 class Established(State):
@@ -151,6 +179,10 @@ class Established(State):
     sa: IkeSa
     taken: Taken
     answer: tuple[Payload, ...]  # message 6, if it is ours
+
+    @property
+    def ike_cookies(self) -> Cookies:
+        return self.sa.cookies
 
     @property
     def protection(self) -> Protection:
@@ -394,20 +426,3 @@ ANSWERS: Answers = {
 
 
 STATES = (Listening, Offered, Chosen, KeysOffered, SigningFirst, ProofAwaited, Identifying, SigningLast, Established)
-
-
-def cookies_of(state: State) -> Cookies | None:
-    """What the exchange goes by. As long as the responder has not answered, its cookie is zeros."""
-    match state:
-        case Offered():
-            return Cookies(state.initiator_cookie, NO_COOKIE)
-        case Chosen() | KeysOffered():
-            return state.cookies
-        case SigningFirst() | ProofAwaited() | SigningLast():
-            return state.agreed.cookies
-        case Identifying():
-            return state.before.agreed.cookies
-        case Established():
-            return state.sa.cookies
-        case _:
-            return None

@@ -60,9 +60,6 @@ class IkeV1:
     def answer(self, state: State, answer: Answer, local: Local) -> Outcome:
         return steps.answer(state, answer, local, _ANSWERS)
 
-    def cookies_of(self, state: State) -> Cookies | None:
-        return main_mode.cookies_of(state)
-
     def message_id(self, state: State) -> int:
         assert isinstance(state, quick_mode.Offered)
         return state.message_id

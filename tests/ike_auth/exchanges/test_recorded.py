@@ -47,7 +47,7 @@ from ike_auth.exchanges.steps import (
     Settings,
     State,
 )
-from ike_auth.exchanges.v1 import informational, main_mode, phase1, quick_mode
+from ike_auth.exchanges.v1 import informational, phase1, quick_mode
 from ike_auth.exchanges.v1.main_mode import Chosen, Identifying, KeysOffered, Offered, ProofAwaited
 from ike_auth.network import Endpoint
 from ike_auth.sa import Cookies, IkeSa, Tunnel
@@ -556,4 +556,4 @@ def test_a_refused_proposal_of_phase_1_is_a_hint() -> None:
     peer = End(recorded("psk"), "psk", True).configuration.peers["peer"]
     state = Offered(peer, offered.header.initiator_cookie, offered.one(SecurityAssociation))
     assert VERSION.hints(state, Header.decode(data), data) == ("NO_PROPOSAL_CHOSEN",)
-    assert main_mode.cookies_of(state) == Cookies(offered.header.initiator_cookie, bytes(8))
+    assert state.ike_cookies == Cookies(offered.header.initiator_cookie, bytes(8))

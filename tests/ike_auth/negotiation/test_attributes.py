@@ -9,8 +9,8 @@ from ike_auth.wire.attributes import Attribute
 LIFE = (1, 2)
 
 
-def attributes(*pairs: tuple[int, int | bytes]) -> list[Attribute]:
-    return [Attribute(type, value) for type, value in pairs]
+def attributes(*pairs: tuple[int, int | bytes]) -> tuple[Attribute, ...]:
+    return tuple(Attribute(type, value) for type, value in pairs)
 
 
 def test_class_to_value_in_either_form_and_without_lifetimes() -> None:
@@ -26,6 +26,8 @@ def test_a_class_stands_once() -> None:
 def test_a_value_that_is_no_number() -> None:
     with pytest.raises(MalformedMessage):
         attribute_map(attributes((3, bytes(9))), LIFE)
+    with pytest.raises(MalformedMessage):
+        attribute_map(attributes((1, 1), (2, bytes(9))), LIFE)
 
 
 def test_each_duration_belongs_to_the_type_before_it() -> None:
