@@ -10,7 +10,7 @@ demo: $(VENV)/.run
 	$(BIN)/ike-auth demo
 
 test: $(VENV)/.dev
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=auto --dist=loadgroup
 	$(BIN)/keynote test policies
 
 check: $(VENV)/.dev

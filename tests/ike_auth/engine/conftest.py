@@ -3,18 +3,11 @@
 
 import pytest
 
+from tests.conftest import COUNTED
 from tests.ike_auth.engine.hostile import Runs
-
-_RUNS = Runs()
 
 
 @pytest.fixture
-def runs() -> Runs:
+def runs(pytestconfig: pytest.Config) -> Runs:
     """To which a test adds each handshake with something wrong in it."""
-    return _RUNS
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _RUNS.total:
-        counts = ", ".join(f"{count} {what}" for what, count in sorted(_RUNS.counts.items()))
-        terminalreporter.write_line(f"hostile network: {_RUNS.total} runs ({counts})")
+    return Runs(pytestconfig.stash[COUNTED])

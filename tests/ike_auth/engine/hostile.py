@@ -252,10 +252,6 @@ class Runs:
     def add(self, what: str) -> None:
         self.counts[what] += 1
 
-    @property
-    def total(self) -> int:
-        return sum(self.counts.values())
-
 
 def attack(scenery: Scene, forged: Iterable[bytes], runs: Runs, what: str, *, at: str = "taker") -> None:
     """Each of these takes the place of the genuine datagram, and comes ahead of it: two runs each. What is for the
