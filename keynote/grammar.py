@@ -10,6 +10,7 @@ PLY's parser is a table and an explicit stack, so nesting costs memory, never Py
 
 import copy
 import functools
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,7 @@ from ply import lex, yacc
 
 from keynote import literals, sorts
 from keynote.lexer import FieldLexer, Mistakes, TooManyMistakes, check_interpreter, tokens
-from keynote.redaction import is_secret
+from keynote.redaction import secrets_of_value
 from keynote.syntax import (
     Assignment,
     Broken,
@@ -321,6 +322,9 @@ _HINTS = {
 }
 
 
+_WORDS_BEFORE = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,40}$")
+
+
 def _syntax_error(parser: Any, lexer: FieldLexer, text: str, token: lex.LexToken | None) -> None:
     if lexer.mistakes and token is None:
         return  # what was said already is the reason for the early end
@@ -333,7 +337,8 @@ def _syntax_error(parser: Any, lexer: FieldLexer, text: str, token: lex.LexToken
         lexer.mistakes.add(token.lexpos, "unknown operator `=`", _HINTS["ASSIGN"])
         return
     # The text of a literal may be a secret; and so may a word be, if a quote is missing.
-    is_text = token.type == "STRING" or is_secret(text)
+    before = _WORDS_BEFORE.search(text, max(token.lexpos - 60, 0), token.lexpos)
+    is_text = token.type == "STRING" or any(map(secrets_of_value, (text, text[before.start() :] if before else "")))
     what = "text" if is_text else f"`{token.value}`"
     lexer.mistakes.add(token.lexpos, f"unexpected {what}", _hint(parser, lexer, token))
 

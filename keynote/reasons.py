@@ -19,7 +19,7 @@ from keynote.files import SetAside
 from keynote.locations import Location
 from keynote.principals import POLICY, shown_principal
 from keynote.printing import printed
-from keynote.redaction import quoted
+from keynote.redaction import meant, quoted
 from keynote.retrial import refuted
 from keynote.routes import Link, Never, Routes, routes
 from keynote.syntax import AllOf, AnyOf, Licensees, StringExpression, Threshold, leftmost, walk
@@ -154,6 +154,8 @@ def licensee_reason(found: Routes, delegation: Delegation, distance: int | None 
         return Reason(where, _shortfall(field.tree, names, have, missing), distance, "principal")
     licensed = _licensed(field.tree, delegation.licensees.principals, requesters)
     text = f"licenses {licensed}, not {_list(map(shown_principal, requesters))}"
+    if prefix := next(filter(None, map(meant, (*delegation.licensees.principals, *requesters))), ""):
+        text += f" (did you mean `{prefix}`?)"
     return Reason(where, text, distance, "delegation")
 
 

@@ -10,7 +10,7 @@ import click
 
 from keynote import recorded, report
 from keynote.assertions import Assertion
-from keynote.cli.inputs import FILE, legacy_option, policy, read
+from keynote.cli.inputs import FILE, legacy_option, policy, read, read_assertions
 from keynote.cli.program import json_option, print_json
 from keynote.cli.progress import tracked
 from keynote.complaints import Place, one_line
@@ -58,7 +58,7 @@ def command(
     believed: list[Assertion] = []
     set_aside: list[SetAside] = []
     for path in credentials:
-        good, refused = parse_credentials(read(path), name=str(path))
+        good, refused = parse_credentials(read_assertions(path), name=str(path))
         believed += good
         set_aside += refused
     before, after = ((*policy(path), *common) for path in (old, new))

@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from keynote import limits
-from keynote.cli.inputs import FILE, InputError, read, within_limit
+from keynote.cli.inputs import FILE, InputError, read_assertions, within_limit
 from keynote.cli.outputs import replace
 from keynote.cli.program import Failed
 from keynote.cli.signing import private_key
@@ -80,7 +80,9 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _text(path: Path) -> str:
-    content = within_limit(sys.stdin.buffer.read(limits.FILE_SIZE + 1), path) if str(path) == "-" else read(path)
+    content = (
+        within_limit(sys.stdin.buffer.read(limits.FILE_SIZE + 1), path) if str(path) == "-" else read_assertions(path)
+    )
     return content.decode("latin-1")
 
 
