@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: ISC
 """A relation that did not turn out as it should, in words: "esp_enc_alg is `null`, needs `aes` or `3des`"."""
 
+import difflib
 from collections.abc import Sequence
 from typing import Final
 
 from keynote import expressions
 from keynote.assertions import Assertion
-from keynote.environment import Environment, PartialEnvironment, UnknownAttribute, is_group_name
+from keynote.environment import Environment, PartialEnvironment, Scale, UnknownAttribute, is_group_name
 from keynote.errors import EvaluationError
 from keynote.facts import OPPOSITE, attribute, fact, is_piece
-from keynote.misses import Change
+from keynote.misses import Change, Miss
 from keynote.printing import number_text, printed
-from keynote.redaction import HIDDEN_TEXT, shown, shown_piece
+from keynote.redaction import HIDDEN_TEXT, quoted, shown, shown_piece
 from keynote.secrecy import groups_are_secret
 from keynote.syntax import Match, Name, walk
 
@@ -100,6 +101,30 @@ def _plainly(change: Change, assertion: Assertion, environment: Environment) -> 
     values = ", ".join(shown_values) + (" and so on" if len(names) > _MOST_NAMES else "")
     verdict = "does not hold" if change.wanted else "holds"
     return f"`{printed(change.relation, 200)}` {verdict}" + (f" ({values})" if values else "")
+
+
+def too_little(scale: Scale, goal: int, miss: Miss) -> str:
+    """What Conditions give of which no clause gives the value `goal`, whatever the action is."""
+    wanted, given = quoted(scale.values[goal]), miss.given
+    if given is None:
+        verdict = "its value is a run-time error"
+    elif given not in scale.index:
+        close = difflib.get_close_matches(given, scale.values, n=1)
+        named = _cut(shown(given)) if given else '`""`'
+        verdict = f"{named} is none of the compliance values"
+        verdict += f" (did you mean {quoted(close[0])}?)" if close else f" {_values(scale)}"
+    elif scale.index[given] == 0:
+        verdict = f"{quoted(given)} is the lowest value"
+    else:
+        verdict = f"{'it gives' if miss.holds else 'the most is'} {quoted(given)}"
+    if miss.holds:
+        return f"its clause holds, but does not give {wanted}: {verdict}"
+    return f"no clause gives {wanted}, even if it holds: {verdict}"
+
+
+def _values(scale: Scale) -> str:
+    told = [quoted(value) for value in scale.values[:_MOST_NAMES]]
+    return ", ".join(told) + (" and so on" if len(scale.values) > _MOST_NAMES else "")
 
 
 def one_of(texts: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from keynote.assertions import (
 )
 from keynote.cli.program import json_option, tell
 from keynote.complaints import BadInput, Complaint, Place
-from keynote.environment import Unknown
+from keynote.environment import Unknown, is_attribute_name
 from keynote.explanation import Decision
 from keynote.files import (
     EXPOSED,
@@ -233,8 +233,10 @@ def unknown_of(names: Sequence[str], given: Container[str]) -> Container[str]:
     if "*" in names:
         return Unknown.except_(())
     for name in names:
-        if not name:
-            raise InputError("an empty name is no attribute (--unknown)")
+        if not is_attribute_name(latin_1(name)):
+            several = "," in name or " " in name
+            hint = "give --unknown once for each" if several else "names are letters, digits and `_`, a letter first"
+            raise InputError(f"--unknown {quoted(latin_1(name))} is no attribute name", hint=hint)
         if name in given:
             raise InputError(f"attribute `{name}` is given and unknown at the same time")
     return frozenset(map(latin_1, names))
