@@ -16,7 +16,7 @@ from keynote.graph.model import Question, data, graph
 from keynote.lint import lint
 from keynote.recorded import Recorded
 from keynote.redaction import Keys, hiding, meant, redacted, shown, shown_piece
-from keynote.secrecy import keys_of
+from keynote.secrecy import keys_in, keys_of
 from keynote.who import who
 from tests.keynote.commands import run
 
@@ -137,6 +137,7 @@ def test_every_prefix_one_letter_away_hides_the_key_and_is_told(sign: str) -> No
         principal = f"{prefix}{sign}{KEY}"
         assert KEY not in shown(principal), prefix
         assert meant(principal) == ("passphrase-md5-hex:" if "md5" in sign else "passphrase:")
+        assert set(keys_in([principal])) == {KEY}, prefix
 
 
 def test_who_means_no_passphrase_is_not_told_of_one() -> None:

@@ -194,7 +194,7 @@ def test_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"[[query]\n", "queries.toml:1:9: not TOML from here on"),
+        (b"[[query]\n", "queries.toml:1:8: not TOML from here on"),
         (b'a = "\xff"\n', "queries.toml: not TOML: no UTF-8"),
         (b"a = " + b"[" * 100_000, "queries.toml: not TOML: nested too deeply"),
         (b"a = [", "queries.toml: not TOML: it ends too early"),
