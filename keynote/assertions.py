@@ -19,6 +19,7 @@ from keynote.errors import PolicyError, Problem
 from keynote.excerpts import excerpt
 from keynote.licensees import principal_nodes
 from keynote.locations import Location, Source
+from keynote.redaction import secrets
 from keynote.syntax import Assignment, Licensees, Literal, Name, Node, Program, StringExpression
 
 Tree = TypeVar("Tree", bound=Node)
@@ -196,9 +197,12 @@ class _Block:
             self._problem(at, "neither a field nor the continuation of one", "indent a line that goes on")
             return
         close = difflib.get_close_matches(label[:-1].lower(), _FIELD_NAMES, n=1)
-        self._problem(
-            at, f"unknown field `{label[:-1]}`", f"did you mean `{_FIELD_NAMES[close[0]]}`?" if close else ""
-        )
+        if close:
+            self._problem(at, f"unknown field `{label[:-1]}`", f"did you mean `{_FIELD_NAMES[close[0]]}`?")
+        else:
+            # It may be what follows a passphrase on the next line.
+            named = not secrets(self._text(self.start, self.end))
+            self._problem(at, f"unknown field `{label[:-1]}`" if named else "unknown field")
 
     def _field(self, span: tuple[int, int] | None, read: Callable[[int, int], Tree]) -> Field[Tree] | None:
         if span is None:

@@ -6,6 +6,7 @@ keynote: hint: string comparison is `==`
 """
 
 from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import Any
 
 from keynote.errors import KeynoteError, Problem
@@ -66,6 +67,17 @@ class BadInput(KeynoteError):
     def __init__(self, message: str, where: Place | None = None, hint: str = "") -> None:
         self.complaint = Complaint(message, where, hint)
         super().__init__(str(self.complaint))
+
+
+def not_json(error: ValueError | RecursionError) -> str:
+    """Why a line is no JSON, in our own words."""
+    if isinstance(error, RecursionError):
+        return "not JSON: nested too deeply"
+    return (
+        f"not JSON: wrong from column {error.colno} on"
+        if isinstance(error, JSONDecodeError)
+        else "not JSON: no UTF-8"
+    )
 
 
 def one_line(text: str) -> str:

@@ -10,8 +10,8 @@ from typing import Final
 
 from keynote.syntax import AllOf, AnyOf, Licensees, Nobody, StringExpression, Threshold
 
-#: More than any number of changes: what nothing can satisfy.
-NEVER: Final = 1_000_000.0
+#: More than any changes cost together: what nothing can satisfy.
+NEVER: Final = 1e12
 
 Costs = dict[Licensees, float]
 

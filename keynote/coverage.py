@@ -22,6 +22,7 @@ from keynote.locations import Location
 from keynote.partial import clause_states
 from keynote.printing import printed
 from keynote.reach import reach
+from keynote.redaction import hiding
 from keynote.session import Session
 from keynote.syntax import Clause, Node, Program, leftmost
 
@@ -48,6 +49,10 @@ class Coverage:
         if id(session) in self._seen:
             return
         self._seen[id(session)] = session
+        with hiding(session.keys):
+            self._add_clauses(session, folder)
+
+    def _add_clauses(self, session: Session, folder: Path) -> None:
         for assertion in session.assertions():
             if assertion.conditions is None:
                 self._add(folder, assertion.authorizer.where(assertion.authorizer.tree), "(no conditions)")

@@ -91,6 +91,11 @@ def environment(action: Mapping[str, str], authorizers: Sequence[str], scale: Sc
     return completed(checked(action), check_authorizers(authorizers), scale)
 
 
+def is_attribute_name(name: str) -> bool:
+    """Whether an action can have an attribute of this name."""
+    return _ATTRIBUTE_NAME.fullmatch(name) is not None
+
+
 def _check_names(action: Mapping[str, str]) -> None:
     for name in action:
         if not isinstance(name, str) or not _ATTRIBUTE_NAME.fullmatch(name):

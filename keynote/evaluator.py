@@ -16,6 +16,8 @@ from keynote.compiler import CompiledProgram
 from keynote.licensees import CompiledLicensees
 from keynote.licensees import Values as Values
 from keynote.principals import POLICY
+from keynote.redaction import Keys
+from keynote.secrecy import is_worth_a_walk, keys_in, keys_of_conditions
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -73,6 +75,11 @@ class Delegations:
     def with_layer(self, layer: "Layer") -> "Delegations":
         return Delegations((*self._layers, layer))
 
+    @property
+    def keys(self) -> tuple[Keys, ...]:
+        """The pre-shared keys in the assertions, to be hidden in what is told of them."""
+        return tuple(layer.keys for layer in self._layers)
+
     def __iter__(self) -> Iterator[Delegation]:
         """Every delegation, in the order in which they were added."""
         for layer in self._layers:
@@ -80,9 +87,10 @@ class Delegations:
 
 
 class Layer:
-    __slots__ = ("by_licensee", "delegations", "open")
+    __slots__ = ("_keys", "by_licensee", "delegations", "open")
 
     def __init__(self, delegations: Sequence[Delegation]) -> None:
+        self._keys: Keys | None = None
         self.delegations = delegations
         self.open: list[Delegation] = []
         self.by_licensee: dict[str, list[Delegation]] = {}
@@ -92,6 +100,25 @@ class Layer:
                 continue
             for principal in delegation.licensees.principals:
                 self.by_licensee.setdefault(principal, []).append(delegation)
+
+    @property
+    def keys(self) -> Keys:
+        """Of its assertions; found when an explanation first asks, and kept."""
+        if self._keys is None:
+            self._keys = Keys(self._found_keys())
+        return self._keys
+
+    def _found_keys(self) -> Iterator[str]:
+        yield from keys_in(self.by_licensee)
+        yield from keys_in({delegation.authorizer: None for delegation in self.delegations})
+        worth: dict[int, bool] = {}  # by source: files of a hundred thousand assertions seldom have any
+        for assertion in (delegation.assertion for delegation in self.delegations):
+            yield from keys_in(assertion.constants.values())
+            source = assertion.source
+            if id(source) not in worth:
+                worth[id(source)] = is_worth_a_walk(source.text)
+            if worth[id(source)]:
+                yield from keys_of_conditions(assertion)
 
 
 def _lookup(layers: tuple[Layer, ...]) -> Callable[[str], Sequence[Delegation] | None]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What a query leaves behind, so that its reasons can be found when somebody asks for them."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,8 @@ from keynote.bounds import Bounds, exact
 from keynote.environment import Environment, PartialEnvironment, Scale, completed
 from keynote.evaluator import Delegations, Raise, fixed_point
 from keynote.files import SetAside
+from keynote.redaction import Keys
+from keynote.secrecy import keys_in, keys_of
 from keynote.ways import Requesters
 
 
@@ -60,6 +62,12 @@ class Evidence:
                 possible = raises
             self.proofs = raises, possible
         return self.proofs
+
+    def keys(self) -> Iterator[Keys]:
+        """The pre-shared keys of all who have to do with this query, to be hidden in what is told of it."""
+        yield from self.delegations.keys
+        yield Keys(keys_in((*self.requesters, self.asked_by.text)))
+        yield keys_of(item.assertion for item in self.set_aside if item.assertion is not None)
 
     @property
     def environment(self) -> Environment:

@@ -1,13 +1,30 @@
 # SPDX-License-Identifier: ISC
 """Decisions: the answer to a query, and why."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
+from typing import TypeVar
 
 from keynote.evidence import Evidence
 from keynote.files import SetAside
 from keynote.proof import Step, one_line, steps
 from keynote.reasons import Reason, reasons
+from keynote.redaction import hiding
 from keynote.survey import Line, denied, proved
+
+T = TypeVar("T")
+
+
+def _told(property_: Callable[["Decision"], T]) -> Callable[["Decision"], T]:
+    """What tells people of a query: no key of anybody who has to do with it comes this way."""
+
+    @wraps(property_)
+    def told(decision: "Decision") -> T:
+        with hiding(decision.evidence.keys()):
+            return property_(decision)
+
+    return told
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +82,7 @@ class Decision:
         return self._evidence.set_aside
 
     @property
+    @_told
     def path(self) -> tuple[Step, ...]:
         """The delegations that decided, POLICY's own first; of an interval's lower end if that is above the minimum,
         of the upper end otherwise. Empty for a denial."""
@@ -83,12 +101,14 @@ class Decision:
         """How many assertions more could have given a higher value, and lacked something."""
         return self._reasons()[1]
 
+    @_told
     def _reasons(self) -> tuple[tuple[Reason, ...], int]:
         if self._highest >= self._evidence.scale.top:
             return (), 0
         return reasons(self._evidence, self._highest + 1)
 
     @property
+    @_told
     def survey(self) -> tuple[Line, ...]:
         """A tree, line by line: of what is allowed, or may be, the deciding path; of a denial, who delegates to whom
         on the ways that there could have been, and what each assertion said."""
@@ -99,6 +119,7 @@ class Decision:
         return denied(self._evidence) if self._evidence.scale.top else ()
 
     @property
+    @_told
     def because(self) -> str:
         """The reason in one line: the deciding path, or for a denial what was nearest to allowing it."""
         if self._lowest > 0:

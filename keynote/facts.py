@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from keynote import expressions
-from keynote.syntax import Conversion, Match, Name, Node, Relation
+from keynote.environment import is_group_name
+from keynote.syntax import Conversion, Dereference, Match, Name, Node, Relation, walk
+
+#: The attribute that has the names of all who request the action, passphrases too.
+REQUESTERS: Final = "_ACTION_AUTHORIZERS"
 
 OPERATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "==": operator.eq,
@@ -52,3 +56,17 @@ def attribute(node: Node, constants: Mapping[str, str]) -> str | None:
     if isinstance(node, Conversion):
         node = node.operand
     return node.name if isinstance(node, Name) and node.name not in constants else None
+
+
+def reads_requesters(node: Node, constants: Mapping[str, str]) -> bool:
+    """Whether an expression may have the requesters' names in it, or a piece of them."""
+    return any(
+        isinstance(part, Dereference)
+        or (isinstance(part, Name) and part.name not in constants and is_piece(part.name))
+        for part in walk(node)
+    )
+
+
+def is_piece(name: str) -> bool:
+    """Whether an attribute has the requesters' names, or may have a piece of them: a group of a match."""
+    return name == REQUESTERS or is_group_name(name)

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from os import PathLike, fstat
-from stat import S_IRWXG, S_IRWXO
+from stat import S_IRWXG, S_IRWXO, S_ISREG
+from typing import IO, Final
 
-from keynote import limits, signatures
+from keynote import limits, literals, signatures
 from keynote.assertions import (
     BYTE_ORDER_MARK,
     BYTE_ORDER_MARK_FOUND,
@@ -25,6 +26,7 @@ from keynote.errors import PolicyError, Problem, SignatureError
 from keynote.excerpts import excerpt
 from keynote.locations import Location, Source
 from keynote.redaction import is_secret
+from keynote.secrecy import keys_in, texts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,21 @@ def load_policy(path: str | PathLike[str], *, allow_exposed: bool = False) -> tu
     return parse_policy(text, name=str(path))
 
 
+def holds_secret(text: str) -> bool:
+    """Whether a text of assertions has a passphrase: written out anywhere, or as a principal or a constant that is
+    put together, escaped or misspelt. Of what cannot be read, only what is written out is found."""
+    if is_secret(text):
+        return True
+    if not any(word in text.lower() for word in _PARTS) and not _PUT_TOGETHER.search(_LITERAL.sub('""', text)):
+        return False  # and need not be parsed to know
+    assertions, _ = parse_all(text, name="")
+    return any(True for assertion in assertions for _ in keys_in(texts_of(assertion)))
+
+
+_PARTS: Final = ("pass", "phrase", "frase", "psk", "pwd", "preshared", "shared", "private", "\\")
+_PUT_TOGETHER: Final = re.compile(r"[^0-9]\.|\.[^0-9]")
+_LITERAL: Final = re.compile(literals.PATTERN)
+
 EXPOSED = "holds a passphrase, and others than its owner may read it"
 
 
@@ -95,12 +112,18 @@ def read_policy(path: str | PathLike[str]) -> tuple[str, bool]:
     OSError, and PolicyError for a file that is too large."""
     with open(path, "rb") as file:
         content = file.read(limits.FILE_SIZE + 1)
-        mode = fstat(file.fileno()).st_mode
+        others_may_read = is_open_to_others(file)
     if len(content) > limits.FILE_SIZE:
         where = Source(str(path), "").location(0)
         raise PolicyError([Problem(where, f"a file of more than {limits.FILE_SIZE:,} bytes")])
     text = content.decode("latin-1")
-    return text, is_secret(text) and bool(mode & (S_IRWXG | S_IRWXO))
+    return text, others_may_read and holds_secret(text)
+
+
+def is_open_to_others(file: IO[bytes]) -> bool:
+    """Whether others than its owner may read or write a file. A pipe or a device is nobody's."""
+    mode = fstat(file.fileno()).st_mode
+    return S_ISREG(mode) and bool(mode & (S_IRWXG | S_IRWXO))
 
 
 def parse_credentials(text: str | bytes, *, name: str) -> tuple[tuple[Assertion, ...], tuple[SetAside, ...]]:

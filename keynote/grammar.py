@@ -10,6 +10,7 @@ PLY's parser is a table and an explicit stack, so nesting costs memory, never Py
 
 import copy
 import functools
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,7 @@ from ply import lex, yacc
 
 from keynote import literals, sorts
 from keynote.lexer import FieldLexer, Mistakes, TooManyMistakes, check_interpreter, tokens
-from keynote.redaction import is_secret
+from keynote.redaction import secrets_of_value
 from keynote.syntax import (
     Assignment,
     Broken,
@@ -131,12 +132,12 @@ def p_clause_program(p: Any) -> None:
 
 def p_expression_or(p: Any) -> None:
     "expression : expression OR expression"
-    p[0] = _make(p, 2, sorts.any_of if p.lexer.field == "LICENSEES" else sorts.either, p[1], p[3])
+    p[0] = _make(p, 2, _operator(p, sorts.any_of, sorts.either, "||"), p[1], p[3])
 
 
 def p_expression_and(p: Any) -> None:
     "expression : expression AND expression"
-    p[0] = _make(p, 2, sorts.all_of if p.lexer.field == "LICENSEES" else sorts.both, p[1], p[3])
+    p[0] = _make(p, 2, _operator(p, sorts.all_of, sorts.both, "&&"), p[1], p[3])
 
 
 def p_expression_not(p: Any) -> None:
@@ -231,6 +232,18 @@ def p_error(token: Any) -> None:
     """PLY wants the function here; each parse has its own, which knows the field's text."""
 
 
+def _operator(
+    p: Any, of_principals: Callable[..., Node], of_tests: Callable[..., Node], sign: str
+) -> Callable[..., Node]:
+    """What an `&&` or `||` makes in this field."""
+    match p.lexer.field:
+        case "LICENSEES":
+            return of_principals
+        case "AUTHORIZER":
+            return functools.partial(sorts.several_authorizers, sign)
+    return of_tests
+
+
 def _make(p: Any, position: int, function: Callable[..., Node], *parts: Any) -> Node:
     """The node that `function` makes of the parts, or Broken if it cannot, or if a part already is."""
     at: int = p.lexpos(position)
@@ -321,6 +334,11 @@ _HINTS = {
 }
 
 
+_NO_THRESHOLD = re.compile(r"[A-Za-z0-9_]{1,40}[ \t\n]*-[ \t\n]*of[ \t\n]*$", re.IGNORECASE)
+_THRESHOLD = "a threshold is written `2-of(…)`: in one word, from 1 upwards, without zeros before it"
+_WORDS_BEFORE = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,40}$")
+
+
 def _syntax_error(parser: Any, lexer: FieldLexer, text: str, token: lex.LexToken | None) -> None:
     if lexer.mistakes and token is None:
         return  # what was said already is the reason for the early end
@@ -332,8 +350,13 @@ def _syntax_error(parser: Any, lexer: FieldLexer, text: str, token: lex.LexToken
     if token.type == "ASSIGN" and lexer.field != "CONSTANTS":
         lexer.mistakes.add(token.lexpos, "unknown operator `=`", _HINTS["ASSIGN"])
         return
+    threshold = _NO_THRESHOLD.search(text, max(token.lexpos - 60, 0), token.lexpos)
+    if token.type == "LPAREN" and lexer.field == "LICENSEES" and threshold and not secrets_of_value(text):
+        lexer.mistakes.add(threshold.start(), f"`{threshold[0].strip()}` is no threshold", _THRESHOLD)
+        return
     # The text of a literal may be a secret; and so may a word be, if a quote is missing.
-    is_text = token.type == "STRING" or is_secret(text)
+    before = _WORDS_BEFORE.search(text, max(token.lexpos - 60, 0), token.lexpos)
+    is_text = token.type == "STRING" or any(map(secrets_of_value, (text, text[before.start() :] if before else "")))
     what = "text" if is_text else f"`{token.value}`"
     lexer.mistakes.add(token.lexpos, f"unexpected {what}", _hint(parser, lexer, token))
 
@@ -349,5 +372,7 @@ def _hint(parser: Any, lexer: FieldLexer, token: lex.LexToken) -> str:
     if lexer.field == "CONDITIONS" and token.type == "SEMICOLON" and before.type in _BEFORE_A_CLAUSE:
         return "an empty clause is not allowed"
     if token.type == "INTEGER" and lexer.field == "LICENSEES":
-        return "a threshold is written `2-of(…)`, in one word and from 1 upwards"
+        return _THRESHOLD
+    if token.type == "RPAREN" and before.type == "LPAREN" and lexer.field == "LICENSEES":
+        return "a threshold lists its principals, `2-of(a, b, c)`; who is licensed alone needs no parentheses"
     return _HINTS.get(token.type, "")

@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: ISC
 """Where a piece of policy text stands: the text with its name, and file, line and column in it."""
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from typing import Final
+
+from keynote.literals import decode
+from keynote.redaction import Keys
+
+# As a literal has it; of one that is not closed, what its line has.
+_PASSPHRASE: Final = re.compile(r'passphrase[a-z0-9-]*+:((?:[^"\\\n]|\\[^\n])*+)', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +36,7 @@ class Source:
     name: str
     text: str
     _line_starts: list[int] = field(default_factory=list)
+    _keys: list[Keys] = field(default_factory=list)
 
     def location(self, offset: int) -> Location:
         starts = self._starts()
@@ -39,6 +48,12 @@ class Source:
         start = self._starts()[number - 1]
         end = self.text.find("\n", start)
         return start, self.text[start : len(self.text) if end < 0 else end]
+
+    def keys(self) -> Keys:
+        """The passphrases that are written out in the text, to be hidden wherever else they stand in it."""
+        if not self._keys:
+            self._keys[:] = [Keys(decode(f'"{found[1]}"') for found in _PASSPHRASE.finditer(self.text))]
+        return self._keys[0]
 
     def _starts(self) -> list[int]:
         if not self._line_starts:

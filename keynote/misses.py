@@ -7,7 +7,7 @@ relation would have to change; so the nearest miss is a shortest path.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from keynote import expressions
@@ -44,11 +44,18 @@ def union(some: Needs, others: Needs) -> Needs:
 @dataclass(frozen=True, slots=True, eq=False)
 class Miss:
     """A clause that nearly gave the value. One of the changes in `first` would be needed first, and `needs` are all
-    of them; without any, the clause holds, and what it gives is too little."""
+    of them. Unless it gives `enough`, it gives too little, whether it holds already or not: the value `given`, or
+    None if that is a run-time error."""
 
     clause: CompiledClause
     needs: Needs
     first: tuple[Change, ...]
+    enough: bool = True
+    given: str | None = None
+
+    @property
+    def holds(self) -> bool:
+        return not self.first
 
     @property
     def distance(self) -> int:
@@ -62,9 +69,10 @@ def nearest_miss(
     goal: int,
     constants: Mapping[str, str] = NO_CONSTANTS,
 ) -> Miss | None:
-    """The clause with the fewest changes to make, or None if no clause can ever hold and give the value `goal`."""
+    """The clause with the fewest changes to make. If none can ever hold and give the value `goal`, of those that can
+    hold the one that gives most, one that holds now first; None if none can ever hold."""
     best: Miss | None = None
-    too_little: Miss | None = None
+    too_little: tuple[tuple[bool, int], Miss] | None = None
     tests: dict[int, _Test] = {-1: _Test(frozenset(), (), None)}
     for number, clause in enumerate(program.clauses):
         parent = tests.get(clause.parent)
@@ -77,12 +85,24 @@ def nearest_miss(
             continue
         set_group_state(environment, test.groups)
         miss = Miss(clause, test.needs, test.first)
-        if value_interval(clause, environment, scale)[1] < goal:
-            too_little = too_little or (miss if not miss.first else None)
+        if (value := value_interval(clause, environment, scale)[1]) < goal:
+            merit = not miss.first, value
+            if too_little is None or merit > too_little[0]:
+                too_little = merit, replace(miss, enough=False, given=_given(clause, environment))
         elif best is None or miss.distance < best.distance:
             best = miss
     set_group_state(environment, None)
-    return best or too_little
+    return best or (too_little and too_little[1])
+
+
+def _given(clause: CompiledClause, environment: PartialEnvironment) -> str | None:
+    """The value of a clause that is known, and not the highest."""
+    if isinstance(clause.value, str):
+        return clause.value
+    try:
+        return None if clause.value is None else clause.value(environment)
+    except EvaluationError:
+        return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

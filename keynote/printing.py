@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: ISC
 """A tree as KeyNote text on one line, for messages. Passphrases are hidden; nothing here recurses."""
 
+from decimal import Decimal
+
 from keynote import literals
-from keynote.redaction import shown
+from keynote.facts import reads_requesters
+from keynote.redaction import shown, shown_piece
 from keynote.syntax import (
     AllOf,
     And,
@@ -57,7 +60,7 @@ def _parts(node: Node) -> list[Node | str]:
         case Name(name=name):
             return [name]
         case Number(value=value):
-            return [f"{value:f}" if isinstance(value, float) else str(value)]
+            return [number_text(value)]
         case Truth(value=truth):
             return ["true" if truth else "false"]
         case Dereference(operand=operand):
@@ -71,11 +74,10 @@ def _parts(node: Node) -> list[Node | str]:
         case Concatenation(left=left, right=right):
             return _binary(left, ".", right)
         case Match(subject=subject, pattern=pattern):
-            return _binary(subject, "~=", pattern)
-        case (
-            Arithmetic(operator=operator, left=left, right=right)
-            | Comparison(operator=operator, left=left, right=right)
-        ):
+            return _relation(subject, "~=", pattern)
+        case Comparison(operator=operator, left=left, right=right):
+            return _relation(left, operator, right)
+        case Arithmetic(operator=operator, left=left, right=right):
             return _binary(left, operator, right)
         case And(left=left, right=right) | AllOf(left=left, right=right):
             return _binary(left, "&&", right)
@@ -98,6 +100,14 @@ def _parts(node: Node) -> list[Node | str]:
     return [f"<{type(node).__name__}>"]
 
 
+def number_text(number: int | float) -> str:
+    """A number as the language writes it, without an exponent, and no longer than it has to be."""
+    if isinstance(number, int):
+        return str(number)
+    text = format(Decimal(repr(number)), "f")
+    return text if "." in text else f"{text}.0"
+
+
 def _quoted(text: str) -> str:
     return f'"{shown(text)}"' if not text.isascii() or shown(text) != text else literals.encode(text)
 
@@ -105,6 +115,21 @@ def _quoted(text: str) -> str:
 def _binary(left: Node, operator: str, right: Node) -> list[Node | str]:
     # Operators are left-associative, so an equal on the right needs its parentheses.
     return [*_within(left, operator), f" {operator} ", *_within(right, operator, strictly=True)]
+
+
+def _relation(left: Node, operator: str, right: Node) -> list[Node | str]:
+    """Of what is compared with the requesters' names, or with a piece of them, a part of a key tells as well."""
+    parts = _binary(left, operator, right)
+    if parts[0] is left and isinstance(left, Literal) and reads_requesters(right, {}):
+        parts[0] = _quoted_piece(left.text)
+    if parts[-1] is right and isinstance(right, Literal) and reads_requesters(left, {}):
+        parts[-1] = _quoted_piece(right.text)
+    return parts
+
+
+def _quoted_piece(text: str) -> str:
+    found = shown_piece(text)
+    return _quoted(text) if found == shown(text) else f'"{found}"'
 
 
 def _within(node: Node, operator: str, *, strictly: bool = False) -> list[Node | str]:

@@ -19,7 +19,9 @@ from keynote.loading import licensee_names
 from keynote.locations import Location
 from keynote.principals import POLICY, shown_principal
 from keynote.printing import printed
-from keynote.syntax import Node, StringExpression, leftmost
+from keynote.residuals import residual
+from keynote.secrecy import groups_are_secret
+from keynote.syntax import Clause, StringExpression, leftmost
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,23 +31,21 @@ class Step:
     Principals are written for people, passphrases hidden; `next` has for each licensee the index of its own step in
     the path, or None for a requester. Without licensees the assertion licenses everybody.
 
-    `held` is the clause of its Conditions that held, None if there is no such field, and `where` the place of that
-    clause, or of the authorizer. `certain` is False if the clause depends on unknown attributes.
+    `held` is the clause of its Conditions that held, None if there is no such field, `clause` its text or "", and
+    `where` the place of that clause, or of the authorizer. `certain` is False if the clause depends on unknown
+    attributes, and then `remaining` is the test of them that decides.
     """
 
     authorizer: str
     value: str
     assertion: Assertion
     where: Location
-    held: Node | None
+    held: Clause | None
     certain: bool
     licensees: tuple[str, ...]
     next: tuple[int | None, ...]
-
-    @property
-    def clause(self) -> str:
-        """The text of `held`, or ""."""
-        return "" if self.held is None else printed(self.held, 300)
+    clause: str = ""
+    remaining: str = ""
 
 
 def steps(evidence: Evidence, raises: Sequence[Raise], goal: int) -> tuple[Step, ...]:
@@ -105,31 +105,51 @@ def _supporters(evidence: Evidence, delegation: Delegation, reached: _Reached, n
 def _step(
     evidence: Evidence, delegation: Delegation, supporters: tuple[str, ...], places: Mapping[str, int], goal: int
 ) -> Step:
-    assertion, scale = delegation.assertion, evidence.scale
-    where, certain = assertion.authorizer.where(assertion.authorizer.tree), True
-    clause = None
-    program = delegation.conditions
-    if program is not None and assertion.conditions is not None:
-        held = [o for o in outcomes(program, evidence.partial_environment(), scale) if o.highest >= goal]
-        outcome = next((o for o in held if o.certain and o.lowest >= goal), held[0])
-        clause = program.clauses[outcome.number].node
-        where = assertion.conditions.where(leftmost(clause.test))
-        certain = outcome.certain and outcome.lowest >= goal
+    clause, where, certain = _held(evidence, delegation, goal)
     return Step(
         authorizer=shown_principal(delegation.authorizer),
-        value=scale.values[goal],
-        assertion=assertion,
+        value=evidence.scale.values[goal],
+        assertion=delegation.assertion,
         where=where,
         held=clause,
         certain=certain,
         licensees=tuple(map(shown_principal, supporters)),
         next=tuple(places.get(supporter) for supporter in supporters),
+        clause="" if clause is None else printed(clause, _TEXT),
+        remaining="" if certain else remaining(evidence, delegation, goal),
     )
+
+
+#: The longest text of a clause.
+_TEXT: Final = 300
+
+
+def _held(evidence: Evidence, delegation: Delegation, goal: int) -> tuple[Clause | None, Location, bool]:
+    """The clause by which a delegation gives the value, its place or that of the authorizer, and whether it is
+    certain."""
+    assertion, program = delegation.assertion, delegation.conditions
+    if program is None or assertion.conditions is None:
+        return None, assertion.authorizer.where(assertion.authorizer.tree), True
+    clauses = outcomes(program, evidence.partial_environment(), evidence.scale)
+    held = [outcome for outcome in clauses if outcome.highest >= goal]
+    outcome = next((outcome for outcome in held if outcome.certain and outcome.lowest >= goal), held[0])
+    clause = program.clauses[outcome.number].node
+    where = assertion.conditions.where(leftmost(clause.test))
+    return clause, where, outcome.certain and outcome.lowest >= goal
+
+
+def remaining(evidence: Evidence, delegation: Delegation, goal: int) -> str:
+    """What unknown attributes must meet so that a delegation gives the value, "" if there is nothing of the kind."""
+    environment = evidence.partial_environment()
+    found = residual(
+        delegation, environment, evidence.scale, goal, secret=groups_are_secret(delegation.assertion, environment)
+    )
+    return "" if isinstance(found, bool) else printed(found, _TEXT)
 
 
 def _place(evidence: Evidence, delegation: Delegation, goal: int) -> Location:
     """`where` of the delegation's step."""
-    return _only_place(delegation) or _step(evidence, delegation, (), {}, goal).where
+    return _only_place(delegation) or _held(evidence, delegation, goal)[1]
 
 
 @lru_cache(maxsize=1024)

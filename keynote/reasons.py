@@ -6,11 +6,13 @@ that failed, licensees who are short, a signature that is none. If there is no w
 reasons are the Licensees fields at which the ways down from POLICY end, and the delegations that nothing leads to.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from itertools import islice
+from operator import itemgetter
 from typing import Final
 
+from keynote.combinations import minimal_sets
 from keynote.conditions import set_group_state
 from keynote.costs import NEVER
 from keynote.evaluator import UNKNOWN_AUTHORIZER, Delegation
@@ -19,11 +21,11 @@ from keynote.files import SetAside
 from keynote.locations import Location
 from keynote.principals import POLICY, shown_principal
 from keynote.printing import printed
-from keynote.redaction import quoted
+from keynote.redaction import meant
 from keynote.retrial import refuted
 from keynote.routes import Link, Never, Routes, routes
 from keynote.syntax import AllOf, AnyOf, Licensees, StringExpression, Threshold, leftmost, walk
-from keynote.wording import described, one_of
+from keynote.wording import described, one_of, too_little
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,10 @@ class Reason:
     @property
     def away(self) -> str:
         """How far that is from what was wanted, in words, or ""."""
-        if not 0 < self.distance < MAXIMUM:
-            return ""
         if self.kind == "delegation":  # and what would be lacking besides, nobody knows
             return "a delegation is missing"
+        if not 0 < self.distance < MAXIMUM:
+            return ""
         return f"one {self.kind or 'change'} away" if self.distance == 1 else f"{self.distance} changes away"
 
     def __str__(self) -> str:
@@ -72,8 +74,8 @@ def _reasons(found: Routes) -> tuple[tuple[Reason, ...], int]:
     evidence = found.evidence
     unreadable = [_set_aside(item, 0) for item in evidence.set_aside if item.assertion is None]
     if not found.connected:
-        told = [*unreadable[:_UNREADABLE], *_set_aside_on_the_way(found), *_dead_ends(found), *_dangling(found)]
-        told.sort(key=lambda reason: reason.distance)
+        ends = sorted([*_dead_ends(found), *_dangling(found)], key=lambda reason: reason.distance)
+        told = [*unreadable[:_UNREADABLE], *_set_aside_on_the_way(found), *map(_unsaid, ends)]
         return tuple(told[:MAXIMUM]), max(0, len(told) - MAXIMUM)
     lacking = [link for link in found.links if found.totals[link][1]]
     known: list[tuple[Link, Reason]] = []
@@ -89,11 +91,31 @@ def _reasons(found: Routes) -> tuple[tuple[Reason, ...], int]:
         for link, reason in known
     ]
     known.sort(key=lambda item: (item[1].distance, item[0].price))
-    told = [*(reason for _, reason in known), *_dangling(found), *unreadable[:_UNREADABLE]]
-    if not told or told[0].distance == MAXIMUM:
-        told += _dead_ends(found)
-    told.sort(key=lambda reason: reason.distance or 1.5)  # what cannot be read comes after what is sure to be near
+    ranked = [(_rank(reason, found.needs_others(link)), _unsaid(reason)) for link, reason in known]
+    ranked += (((_OTHERS, 1.5), reason) for reason in unreadable[:_UNREADABLE])
+    ranked += (((_MISSING, 0.0), _unsaid(reason)) for reason in _dangling(found))
+    if not ranked or min(rank for rank, _ in ranked) >= (_NEVER, 0.0):
+        ranked += ((_rank(reason, False), _unsaid(reason)) for reason in _dead_ends(found))
+    told = [reason for _, reason in sorted(ranked, key=itemgetter(0))]
     return tuple(told[:MAXIMUM]), rest + max(0, len(told) - MAXIMUM)
+
+
+# In which order reasons are told: what the requester can change itself, by number; what others have to do, who sign
+# or request too; delegations that are missing, beside which nobody knows what else would be; and what nothing helps.
+_OWN, _OTHERS, _MISSING, _NEVER = range(4)
+
+
+def _rank(reason: Reason, needs_others: bool) -> tuple[int, float]:
+    if reason.distance >= MAXIMUM:
+        return _NEVER, 0.0
+    if reason.kind == "delegation":
+        return _MISSING, 0.0
+    return _OTHERS if needs_others else _OWN, reason.distance
+
+
+def _unsaid(reason: Reason) -> Reason:
+    """A reason whose distance cannot be said."""
+    return replace(reason, distance=0) if reason.kind == "delegation" and reason.distance < MAXIMUM else reason
 
 
 # -- there are ways --------------------------------------------------------------------------------------------------
@@ -126,8 +148,8 @@ def condition_reason(found: Routes, link: Link, distance: int) -> Reason | None:
         if field.tree.clauses:
             what = "Conditions do not hold" if found.exhausted else "Conditions never hold"
         return Reason(field.where(field.tree), what, MAXIMUM)
-    if not miss.first:
-        text = f"its clause holds, but does not give {quoted(found.evidence.scale.values[found.goal])}"
+    if not miss.enough:
+        text = too_little(found.evidence.scale, found.goal, miss)
         return Reason(field.where(leftmost(miss.clause.node)), text, MAXIMUM)
     where = field.where(leftmost(miss.first[0].relation))
     set_group_state(environment, miss.first[0].groups)
@@ -151,9 +173,11 @@ def licensee_reason(found: Routes, delegation: Delegation, distance: int | None 
     distance = len(missing) if distance is None else distance
     requesters, names = found.evidence.requesters, found.names(delegation)
     if have or not set(requesters).isdisjoint(names.values()):
-        return Reason(where, _shortfall(field.tree, names, have, missing), distance, "principal")
+        return Reason(where, _shortfall(found, delegation, have, missing), distance, "principal")
     licensed = _licensed(field.tree, delegation.licensees.principals, requesters)
     text = f"licenses {licensed}, not {_list(map(shown_principal, requesters))}"
+    if prefix := next(filter(None, map(meant, (*delegation.licensees.principals, *requesters))), ""):
+        text += f" (did you mean `{prefix}`?)"
     return Reason(where, text, distance, "delegation")
 
 
@@ -180,8 +204,11 @@ _TEXT: Final = 200
 _LISTED: Final = 4
 
 
-def _shortfall(tree: Licensees, names: Mapping[StringExpression, str], have: list[str], missing: list[str]) -> str:
-    """Who is needed besides those who are there."""
+def _shortfall(found: Routes, delegation: Delegation, have: list[str], missing: list[str]) -> str:
+    """Who is needed besides those who are there. Of alternatives, those that need as few as what was chosen."""
+    field, names = delegation.assertion.licensees, found.names(delegation)
+    assert field is not None, "somebody is lacking in it"
+    tree = field.tree
     if isinstance(tree, Threshold):
         count = sum(names[member] in have for member in tree.principals)
         others = dict.fromkeys(names[member] for member in tree.principals if names[member] not in have)
@@ -190,7 +217,27 @@ def _shortfall(tree: Licensees, names: Mapping[StringExpression, str], have: lis
             which = f"{lacking} of {', '.join(_some(others))}" if lacking > 1 else _list(map(shown_principal, others))
             return f"has {count} of {tree.k}, also needs {which}"
         return f"has {count} of {tree.k}, also needs {', '.join(_some(others))}"
-    return f"also needs {', '.join(_some(missing))}"
+    # Whoever has a requester below lacks something himself, and is told of elsewhere.
+    waiting = found.below.keys() - {*have, *missing}
+    alternatives = _alternatives(tree, names, frozenset(have), waiting, len(missing))
+    return f"also needs {' or '.join(alternatives) or ', '.join(_some(missing))}"
+
+
+def _alternatives(
+    tree: Licensees, names: Mapping[StringExpression, str], have: Set[str], waiting: Set[str], fewest: int
+) -> list[str]:
+    """The sets of principals that would do besides those who are there, each in words; few, or none at all."""
+    ways, cut = minimal_sets(tree, names, _COMBINATIONS)
+    sets = dict.fromkeys(way - have for way in ways if not way & waiting)
+    order = {name: place for place, name in enumerate(names.values())}
+    least = [sorted(way, key=order.__getitem__) for way in sets if len(way) == fewest]
+    if cut or not 1 < len(least) <= _LISTED:
+        return []
+    return [" and ".join(_some(way)) for way in least]
+
+
+#: Sets of principals that are looked at for the words of one reason.
+_COMBINATIONS: Final = 100
 
 
 def _some(names: Collection[str]) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from keynote.assertions import Assertion
-from keynote.complaints import BadInput, Place
+from keynote.complaints import BadInput, Place, not_json
 from keynote.environment import Unknown
 from keynote.errors import PolicyError
 from keynote.files import parse_assertion
@@ -178,7 +178,7 @@ def parsed(text: bytes, where: Place) -> Recorded:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise RecordError(f"not JSON: {error}", where) from error
+        raise RecordError(not_json(error), where) from error
     if not isinstance(data, dict):
         raise RecordError("a decision is an object with named members", where)
     return _Members(data, where).recorded()

@@ -7,9 +7,9 @@ part of RE2's syntax that has only one reading: escaped characters, explicit ran
 What POSIX leaves undefined is as in OpenBSD's regcomp(3), the C library's; what cannot be said to RE2 (back
 references, word boundaries, collating elements of several characters) is an error.
 
-A match is leftmost and longest, as POSIX wants. Inside it RE2 takes the longest alternative from the left, where
-POSIX also compares the sub-matches' lengths: `(a*)(ab)*(b*)` on `abb` gives `a`, nothing and `bb` in both, but
-patterns exist for which the two divide one match differently. Only `_1` and so on can show it.
+A match is leftmost and longest, as POSIX wants. Inside it RE2 takes the first alternative of the pattern with which
+the match is that long, where POSIX takes the longest: `(a|ab)(c|bcd)(d*)` on `abcd` gives `a`, `bcd` and nothing, not
+`ab`, `c` and `d`. Only `_1` and so on can show it (docs/decisions/0105).
 """
 
 import functools

@@ -107,6 +107,7 @@ def _step(step: Step) -> dict[str, Any]:
         "where": _place(step.where),
         "clause": step.clause,
         "certain": step.certain,
+        "remaining": step.remaining,
         "licensees": list(step.licensees),
     }
 

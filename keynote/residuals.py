@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from keynote.conditions import GroupState, set_group_state, value_interval
-from keynote.environment import PartialEnvironment, Scale
+from keynote.environment import PartialEnvironment, Scale, is_group_name
 from keynote.errors import EvaluationError
 from keynote.evaluator import Delegation
-from keynote.facts import OPPOSITE
+from keynote.facts import OPPOSITE, REQUESTERS
 from keynote.partial import ClauseState, clause_states
 from keynote.syntax import (
     And,
@@ -43,12 +43,15 @@ Expression = TypeVar("Expression", bound=Node)
 Residual = Test | bool
 
 
-def residual(delegation: Delegation, environment: PartialEnvironment, scale: Scale, goal: int) -> Residual:
-    """What the unknown attributes must meet so that the Conditions give the value `goal` or more."""
+def residual(
+    delegation: Delegation, environment: PartialEnvironment, scale: Scale, goal: int, *, secret: bool = False
+) -> Residual:
+    """What the unknown attributes must meet so that the Conditions give the value `goal` or more. `secret`: groups of
+    a match are pieces of a passphrase, and stay `_1` and so on."""
     program = delegation.conditions
     if program is None:
         return True
-    known = _Known(environment, delegation.assertion.constants)
+    known = _Known(environment, delegation.assertion.constants, secret)
     given: list[Residual] = []  # by each clause, if its tests hold
     for state in clause_states(program, environment):
         enough = True if state.clause.holds_others else _enough(state, known, scale, goal)
@@ -187,6 +190,7 @@ class _Known:
 
     environment: PartialEnvironment
     constants: Mapping[str, str]
+    secret: bool
 
     def put_into(self, root: Expression, groups: GroupState) -> Expression:
         """The expression with literals in the place of known names. Without recursion, as everything on trees."""
@@ -221,4 +225,6 @@ class _Known:
     def _text(self, name: str) -> str | None:
         if name in self.constants:
             return self.constants[name]
+        if name == REQUESTERS or (self.secret and is_group_name(name)):
+            return None
         return None if self.environment.is_unknown(name) else self.environment.get(name, "")

@@ -3,9 +3,9 @@
 
 A delegation could have carried it if POLICY leads to its authorizer, and a requester, or somebody on the way to one,
 is among its licensees. What it lacks has a price: one for each attribute that its Conditions would need otherwise,
-for each licensee who would have to request the action too, and for a signature that is none. The cheapest way through
-each delegation is found as shortest paths are (Dijkstra; Knuth for the fields where several have to come together),
-first upwards from the requesters and then downwards from POLICY.
+and more than all attributes for each licensee who would have to request the action too, and for a signature that is
+none. The cheapest way through each delegation is found as shortest paths are (Dijkstra; Knuth for the fields where
+several have to come together), first upwards from the requesters and then downwards from POLICY.
 """
 
 import heapq
@@ -32,7 +32,9 @@ _WORK: Final = 1_000_000
 #: Assertions set aside that are looked into.
 _REFUSED: Final = 1_000
 _ROOTS: Final = (POLICY, UNKNOWN_AUTHORIZER)
-_MISSING: Final = 1.0
+#: What others than the requester have to do, who sign or request as well, costs more than all that it could change
+#: itself: nobody is told to find somebody where it is enough to propose something else.
+_OTHERS: Final = 1_000.0
 #: Licensees in a field for each of which it is found out what the others need.
 _EXACT: Final = 50
 
@@ -61,6 +63,12 @@ class Link:
     refused: SetAside | None
     needs: Needs
     price: float
+
+
+def _price(needs: Needs) -> float:
+    if Never in needs:
+        return NEVER
+    return sum(_OTHERS if isinstance(need, (Missing, SetAside)) else 1.0 for need in needs)
 
 
 class Routes:
@@ -108,8 +116,8 @@ class Routes:
         refused = self._refused.get(delegation)
         needs: Needs = frozenset() if refused is None else frozenset([refused])
         if not holds:
-            needs |= miss.needs if miss is not None and miss.first else frozenset([Never])
-        return Link(delegation, holds, miss, refused, needs, NEVER if Never in needs else float(len(needs)))
+            needs |= miss.needs if miss is not None and miss.enough else frozenset([Never])
+        return Link(delegation, holds, miss, refused, needs, _price(needs))
 
     def _conditions(self, delegation: Delegation) -> tuple[bool, Miss | None]:
         program, constants = delegation.conditions, delegation.assertion.constants
@@ -126,6 +134,10 @@ class Routes:
                 miss = nearest_miss(program, self.environment, scale, self.goal, constants)
             found = self._programs[id(program)] = holds, miss
         return found
+
+    def needs_others(self, link: Link) -> bool:
+        """Whether the cheapest way through a delegation needs signatures, or principals who request too."""
+        return any(isinstance(need, (Missing, SetAside)) for need in self.totals[link][1])
 
     def names(self, delegation: Delegation) -> dict[StringExpression, str]:
         """The principals of its Licensees field, by node."""
@@ -147,8 +159,8 @@ class Routes:
         def cost(node: StringExpression) -> float:
             name = names[node]
             if before is not None and self._order.get(name, -1) >= before:
-                return math.inf if name in self.below else _MISSING
-            return self._prices.get(name, float(name not in self.below))
+                return math.inf if name in self.below else _OTHERS
+            return self._prices.get(name, 0.0 if name in self.below else _OTHERS)
 
         found = costs(field.tree, cost)
         chosen = dict.fromkeys(names[node] for node in cheapest(field.tree, found))
@@ -199,7 +211,7 @@ class Routes:
                 waiting = next((name for name in stranded if name not in self._prices), None)
                 if waiting is None:
                     return
-                heap.append((_MISSING, next(numbers), waiting, None))
+                heap.append((_OTHERS, next(numbers), waiting, None))
             above: dict[Link, None] = {}
             price = heap[0][0]
             while heap and heap[0][0] == price:  # all of one price together, lest a long field is looked at for each
@@ -225,7 +237,7 @@ class Routes:
         self._prices[principal] = price
 
     def _cost(self, name: str) -> float:
-        return self._prices.get(name, math.inf if name in self.below else _MISSING)
+        return self._prices.get(name, math.inf if name in self.below else _OTHERS)
 
     def _licensees_costs(self, link: Link, names: dict[StringExpression, str], free: str | None = None) -> Costs:
         field = link.delegation.assertion.licensees

@@ -18,6 +18,8 @@ from keynote.files import SetAside
 from keynote.limits import Limits
 from keynote.loading import delegations
 from keynote.principals import POLICY
+from keynote.redaction import Keys
+from keynote.secrecy import keys_of
 from keynote.ways import Requesters, requesters
 
 BOOLEAN: Final = ("false", "true")
@@ -68,6 +70,11 @@ class Session:
         Those that depend on the action are not."""
         fields = (delegation.licensees for delegation in self._delegations)
         return frozenset(principal for field in fields if field is not None for principal in field.principals)
+
+    @property
+    def keys(self) -> tuple[Keys, ...]:
+        """The pre-shared keys in its assertions, to be hidden in what is told of them."""
+        return (*self._delegations.keys, keys_of(variable.assertion for variable in self._variable))
 
     def assertions(self) -> tuple[Assertion, ...]:
         """The assertions that count: policies, and credentials that are believed."""

@@ -123,6 +123,8 @@ def number(at: int, text: str) -> Number:
 
 
 def negation(at: int, operand: Node) -> Negation:
+    if isinstance(operand, Threshold):
+        raise Mismatch(at, f"`-{operand.k}-of` is no threshold", "a threshold is written `2-of(…)`, from 1 upwards")
     return Negation(at, _number(operand), _number_sort(operand))
 
 
@@ -175,6 +177,12 @@ def all_of(at: int, left: Node, right: Node) -> AllOf:
 
 def any_of(at: int, left: Node, right: Node) -> AnyOf:
     return AnyOf(at, licensees(left), licensees(right))
+
+
+def several_authorizers(sign: str, at: int, left: Node, right: Node) -> Node:
+    """An assertion has one authorizer (RFC 2704 4.6.3)."""
+    hint = "write one assertion for each"
+    raise Mismatch(at, f"`{sign}` in Authorizer, which is one principal", hint)
 
 
 def threshold(at: int, token: str, principals: list[Node]) -> Threshold:

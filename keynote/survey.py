@@ -63,6 +63,8 @@ def _path(path: Sequence[Step]) -> Iterator[Line]:
         verb = "holds" if step.certain else "may hold"
         text = f"{_place(step.where)}: {verb}: {step.clause}" if step.held is not None else "no conditions"
         yield Line(depth + 2, text, True if step.certain else None)
+        if step.remaining:
+            yield Line(depth + 3, f"if {step.remaining}")
         below = [name if at is None else at for name, at in zip(step.licensees, step.next, strict=True)]
         todo += [(depth + 2, item) for item in reversed(below)]
 

@@ -7,6 +7,7 @@ one that is unusable is left out, as a query would.
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from keynote.assertions import Assertion
-from keynote.complaints import BadInput, Place
+from keynote.complaints import BadInput, Place, not_json
 from keynote.coverage import Coverage
 from keynote.environment import Unknown
 from keynote.errors import KeynoteError, PolicyError
@@ -130,7 +131,7 @@ def _collection(path: Path, limits: Limits) -> Iterator[Query]:
         try:
             case = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise TableError(f"not JSON: {error}", Place(str(path), number)) from error
+            raise TableError(not_json(error), Place(str(path), number)) from error
         yield _Row(case, Place(str(path), number)).case(path, limits)
 
 
@@ -221,7 +222,7 @@ def _table(path: Path, limits: Limits) -> Iterator[Query]:
     try:
         content = tomllib.loads(path.read_bytes().decode())
     except (tomllib.TOMLDecodeError, UnicodeError, RecursionError) as error:
-        raise TableError(str(error), where) from error
+        raise TableError(*_not_toml(error, path)) from error
     file = _Row(content, where)
     file.only(_FILE)
     defaults = _Row(content.get("defaults", {}), where, "defaults")
@@ -238,6 +239,20 @@ def _table(path: Path, limits: Limits) -> Iterator[Query]:
                 yield _query(path, _Row(one, where, what), defaults, session)
         except ParameterError as error:
             raise TableError(f"{what}: {error}", where) from error
+
+
+_TOML_PLACE: Final = re.compile(r"\(at line ([0-9]+), column ([0-9]+)\)")
+
+
+def _not_toml(error: Exception, path: Path) -> tuple[str, Place]:
+    """Why a table cannot be read, in our own words, and where."""
+    if isinstance(error, UnicodeError):
+        return "not TOML: no UTF-8", Place(str(path))
+    if isinstance(error, RecursionError):
+        return "not TOML: nested too deeply", Place(str(path))
+    if found := _TOML_PLACE.search(str(error)):
+        return "not TOML from here on", Place(str(path), int(found[1]), int(found[2]))
+    return "not TOML: it ends too early", Place(str(path))
 
 
 def _query(path: Path, row: _Row, defaults: _Row, session: Callable[[], Session]) -> Query:

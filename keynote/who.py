@@ -19,11 +19,13 @@ from keynote.combinations import minimal_sets
 from keynote.environment import PartialEnvironment, Scale, Unknown, environment, scale
 from keynote.errors import QueryError
 from keynote.evaluator import UNKNOWN_AUTHORIZER, Delegation, Delegations
+from keynote.evidence import Evidence
 from keynote.facts import fact
 from keynote.loading import licensee_names
 from keynote.locations import Location
 from keynote.principals import POLICY, shown_principal
 from keynote.printing import printed
+from keynote.redaction import hiding
 from keynote.residuals import conjuncts, residual
 from keynote.session import BOOLEAN, Session
 from keynote.sets import Set, compared
@@ -96,6 +98,14 @@ def who(
     while stranger in session.licensees():
         stranger += "?"
     asked = session.query(action, [stranger], values, _EVERYTHING).evidence
+    with hiding(asked.keys()):
+        return _candidates(session, asked, action, ranks, goal, stranger)
+
+
+def _candidates(
+    session: Session, asked: Evidence, action: Mapping[str, str], ranks: Scale, goal: int, stranger: str
+) -> Candidates:
+    values = ranks.values
     search = _Search(asked.delegations, _AnyRequester(environment(action, [stranger], ranks)), ranks, goal)
     found = []
     for principals, ways in search.found():

@@ -10,8 +10,8 @@ import click
 
 from keynote import recorded, report
 from keynote.assertions import Assertion
-from keynote.cli.inputs import FILE, legacy_option, policy, read
-from keynote.cli.program import json_option, print_json
+from keynote.cli.inputs import FILE, legacy_option, policy, read, read_assertions
+from keynote.cli.program import json_option, print_json, settled
 from keynote.cli.progress import tracked
 from keynote.complaints import Place, one_line
 from keynote.diff import Answer, Comparer, Comparison, Differences
@@ -58,7 +58,7 @@ def command(
     believed: list[Assertion] = []
     set_aside: list[SetAside] = []
     for path in credentials:
-        good, refused = parse_credentials(read(path), name=str(path))
+        good, refused = parse_credentials(read_assertions(path), name=str(path))
         believed += good
         set_aside += refused
     before, after = ((*policy(path), *common) for path in (old, new))
@@ -72,11 +72,12 @@ def command(
             found.add(comparer.compare(decision, seal))
         if found.decisions == so_far:
             raise RecordError("no decisions", Place(str(log)))
+    status = settled(CHANGED if found.changed else UNCHANGED)
     if as_json:
         print_json(report.differences_data(found, comparer.set_aside))
     else:
         _print(found, comparer.set_aside)
-    return CHANGED if found.changed else UNCHANGED
+    return status
 
 
 def _seal(log: Path, key: Path | None) -> Seal | None:

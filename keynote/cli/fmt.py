@@ -10,9 +10,9 @@ from typing import Final
 import click
 
 from keynote import limits
-from keynote.cli.inputs import FILE, InputError, read, within_limit
+from keynote.cli.inputs import FILE, InputError, read_assertions, within_limit
 from keynote.cli.outputs import replace
-from keynote.cli.program import Failed
+from keynote.cli.program import Failed, settled
 from keynote.cli.signing import private_key
 from keynote.complaints import BadInput, Complaint, Place
 from keynote.errors import PolicyError
@@ -57,6 +57,8 @@ def fmt(paths: Sequence[Path], check: bool, diff: bool, in_place: bool, resign: 
     if errors:
         raise Failed(errors)
     different = [(path, before, after) for path, before, after in texts if before != after]
+    if not in_place:
+        settled(DIFFERENT if different and (check or diff) else DONE)
     for path, before, after in different if diff else ():
         _write(_differences(path, before, after))
     for path, _, _ in different if check and not diff else ():
@@ -80,7 +82,9 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def _text(path: Path) -> str:
-    content = within_limit(sys.stdin.buffer.read(limits.FILE_SIZE + 1), path) if str(path) == "-" else read(path)
+    content = (
+        within_limit(sys.stdin.buffer.read(limits.FILE_SIZE + 1), path) if str(path) == "-" else read_assertions(path)
+    )
     return content.decode("latin-1")
 
 

@@ -24,11 +24,19 @@ from keynote.assertions import (
 )
 from keynote.cli.program import json_option, tell
 from keynote.complaints import BadInput, Complaint, Place
-from keynote.environment import Unknown
+from keynote.environment import Unknown, is_attribute_name
 from keynote.explanation import Decision
-from keynote.files import EXPOSED, SetAside, parse_credentials, parse_policy, read_policy
+from keynote.files import (
+    EXPOSED,
+    SetAside,
+    holds_secret,
+    is_open_to_others,
+    parse_credentials,
+    parse_policy,
+    read_policy,
+)
 from keynote.limits import Limits
-from keynote.redaction import quoted
+from keynote.redaction import quoted, secrets_of_value
 from keynote.session import Session
 
 
@@ -124,7 +132,7 @@ def session_of(policies: Sequence[Path], credentials: Sequence[Path], limits: Li
     untrusted: list[Assertion] = []
     set_aside: list[SetAside] = []
     for path in credentials:
-        usable, refused = parse_credentials(read(path), name=str(path))
+        usable, refused = parse_credentials(read_assertions(path), name=str(path))
         untrusted += usable
         set_aside += refused
     return Session(trusted, untrusted, set_aside=set_aside, limits=limits)
@@ -171,17 +179,33 @@ def policy_text(path: Path) -> str:
     except OSError as error:
         raise InputError(error.strerror or str(error), Place(str(path))) from error
     if exposed:
-        tell("keynote", "warning", [Complaint(EXPOSED, Place(str(path)), f"chmod 600 {path}")])
+        _warn_of_exposed(path)
     return text
 
 
 def read(path: Path) -> bytes:
     """A file's bytes. Raises InputError, also for one that is larger than any policy may be."""
+    return _read(path)[0]
+
+
+def read_assertions(path: Path) -> bytes:
+    """The same of a file of assertions, and a warning where it tells others a secret."""
+    content, others_may_read = _read(path)
+    if others_may_read and holds_secret(content.decode("latin-1")):
+        _warn_of_exposed(path)
+    return content
+
+
+def _read(path: Path) -> tuple[bytes, bool]:
     try:
         with path.open("rb") as file:
-            return within_limit(file.read(limits.FILE_SIZE + 1), path)
+            return within_limit(file.read(limits.FILE_SIZE + 1), path), is_open_to_others(file)
     except OSError as error:
         raise InputError(error.strerror or str(error), Place(str(path))) from error
+
+
+def _warn_of_exposed(path: Path) -> None:
+    tell("keynote", "warning", [Complaint(EXPOSED, Place(str(path)), f"chmod 600 {path}")])
 
 
 def within_limit(content: bytes, path: Path) -> bytes:
@@ -191,7 +215,7 @@ def within_limit(content: bytes, path: Path) -> bytes:
     return content
 
 
-def text_of(path: Path) -> str:
+def text_of(path: Path, read: Callable[[Path], bytes] = read) -> str:
     text = read(path).decode("latin-1")
     if text.startswith(BYTE_ORDER_MARK):  # it would be part of the first name
         raise InputError(BYTE_ORDER_MARK_FOUND, Place(str(path), 1, 1), BYTE_ORDER_MARK_HINT)
@@ -209,8 +233,10 @@ def unknown_of(names: Sequence[str], given: Container[str]) -> Container[str]:
     if "*" in names:
         return Unknown.except_(())
     for name in names:
-        if not name:
-            raise InputError("an empty name is no attribute (--unknown)")
+        if not is_attribute_name(latin_1(name)):
+            several = "," in name or " " in name
+            hint = "give --unknown once for each" if several else "names are letters, digits and `_`, a letter first"
+            raise InputError(f"--unknown {quoted(latin_1(name))} is no attribute name", hint=hint)
         if name in given:
             raise InputError(f"attribute `{name}` is given and unknown at the same time")
     return frozenset(map(latin_1, names))
@@ -228,7 +254,10 @@ def _principals(argument: str) -> list[str]:
     if not argument.startswith("@"):
         return [latin_1(argument)]
     path = Path(argument[1:])
-    return principals_file(text_of(path), str(path))
+    found = principals_file(text_of(path), str(path))
+    if any(map(secrets_of_value, found)) and _read(path)[1]:
+        _warn_of_exposed(path)
+    return found
 
 
 def principals_file(text: str, name: str) -> list[str]:

@@ -14,7 +14,7 @@ import click
 
 from keynote.assertions import Assertion
 from keynote.cli.inputs import FILE, InputError, legacy_option, policy_text
-from keynote.cli.program import json_option, print_json
+from keynote.cli.program import json_option, print_json, settled
 from keynote.cli.severities import counted, fail_on_options, matters
 from keynote.complaints import BadInput, Place
 from keynote.errors import Problem
@@ -89,9 +89,10 @@ def command(
             limits = Limits(legacy_signatures)
             findings += lint(policies, given, now=time, codes=codes, limits=limits, progress=progress)
     ordered = in_order(findings)
-    _tell(ordered, count, sarif_file, as_json)
     found = (finding.severity for finding in ordered)
-    return FOUND if matters(found, strict=strict, fail_on=fail_on) else CLEAN
+    status = settled(FOUND if matters(found, strict=strict, fail_on=fail_on) else CLEAN)
+    _tell(ordered, count, sarif_file, as_json)
+    return status
 
 
 # -- options ---------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import click
 from keynote import report
 from keynote.cli import attributes, completion, diff, fmt, graph, lint, test, who
 from keynote.cli.inputs import decide, query_options
-from keynote.cli.program import Program, print_json
+from keynote.cli.program import Program, print_json, settled
 from keynote.cli.signing import keygen, sign, sigver
 from keynote.cli.tree import print_tree
 from keynote.cli.verify import verify
@@ -44,13 +44,14 @@ def evaluate(as_json: bool, **question: Any) -> int:
           -a app_domain='IPsec policy' -a esp_present=yes -a esp_enc_alg=aes
     """
     decision = decide(**question)
+    status = settled(_status(decision))
     if as_json:
         print_json(report.decision_data(decision))
     else:
         _print_verdict(decision)
         click.echo(decision.because)
         _print_set_aside(decision)
-    return _status(decision)
+    return status
 
 
 @commands.command()
@@ -66,16 +67,17 @@ def why(as_json: bool, **question: Any) -> int:
       keynote why -p policy.kn -k 'DN:/O=Example/CN=gw' --unknown '*'
     """
     decision = decide(**question)
+    status = settled(_status(decision))
     if as_json:
         lines = [{"depth": line.depth, "text": line.text, "good": line.good} for line in decision.survey]
         print_json({**report.decision_data(decision), "tree": lines})
-        return _status(decision)
+        return status
     _print_verdict(decision)
     click.echo(decision.because)
     print_tree(decision.survey)
     _print_reasons(decision)
     _print_set_aside(decision)
-    return _status(decision)
+    return status
 
 
 _OTHERS: Final = (

@@ -39,11 +39,22 @@ class _Asked:
     """What is known of a command line while its command runs."""
 
     for_json: bool = False
+    settled: int | None = None
 
 
 def json_option(help: str = "Print JSON.") -> Callable[[F], F]:
     """The option `--json`, the command's parameter `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help=help, callback=_remember)
+
+
+def settled(status: int) -> int:
+    """Say, before it prints its answer, with which status a command will end: whoever reads no more than the first
+    line has the same answer. Returns the status."""
+    context = click.get_current_context(silent=True)
+    asked = context.find_object(_Asked) if context is not None else None
+    if asked is not None:
+        asked.settled = status
+    return status
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
@@ -73,7 +84,7 @@ class Program:
         """Run the command, and exit: with the status that it returns, 0 for None, and 1 for every error."""
         _prepare_streams()
         arguments = sys.argv[1:] if arguments is None else arguments
-        asked = _Asked()
+        asked, streams = _Asked(), (sys.stdout, sys.stderr)
         try:
             status = self.commands.main(arguments, self.name, standalone_mode=False, obj=asked)
             sys.stdout.flush()
@@ -87,9 +98,14 @@ class Program:
             status = self.wrong_usage
         except (click.Abort, KeyboardInterrupt):
             status = self.interrupted
-        except BrokenPipeError:
+        except (BrokenPipeError, SystemExit) as error:
+            # click makes an exit of a broken pipe, with 1 for every command, and puts something else in the place of
+            # the streams.
+            if isinstance(error, SystemExit) and sys.stdout is streams[0]:
+                raise
+            sys.stdout, sys.stderr = streams
             _discard(sys.stdout)  # whoever read our output has enough
-            status = FAILED
+            status = FAILED if asked.settled is None else asked.settled
         except Exception as error:
             complaints = self._complaints(error)
             if not complaints:

@@ -10,7 +10,7 @@ import click
 
 from keynote import keys, private_keys, signatures, signing
 from keynote.assertions import Assertion
-from keynote.cli.inputs import FILE, InputError, latin_1, principals_file, read, text_of
+from keynote.cli.inputs import FILE, InputError, latin_1, principals_file, read_assertions, text_of
 from keynote.cli.outputs import PUBLIC, SECRET, refuse_existing, replace, write
 from keynote.cli.program import json_option, print_json, tell
 from keynote.complaints import Complaint, Place
@@ -140,7 +140,7 @@ def sign(
     label = algorithm if algorithm.endswith(":") else f"{algorithm}:"
     chosen, _ = signing.algorithm_of(latin_1(label))
     key = private_key(private_file)
-    text, name = text_of(assertion_file), str(assertion_file)
+    text, name = text_of(assertion_file, read_assertions), str(assertion_file)
     if in_place and not print_offset:
         raise InputError("PRINT-OFFSET 0", hint="in an assertion, a line that goes on is indented")
     if in_place:
@@ -190,7 +190,7 @@ def sigver(assertion_file: Path, strict: bool, as_json: bool) -> int:
     Example:
       keynote sigver --strict credentials.kn
     """
-    results = list(_verified(*parse_credentials(read(assertion_file), name=str(assertion_file))))
+    results = list(_verified(*parse_credentials(read_assertions(assertion_file), name=str(assertion_file))))
     if not results:
         raise InputError("no assertions", Place(str(assertion_file)))
     if as_json:

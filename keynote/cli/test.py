@@ -9,7 +9,7 @@ import click
 
 from keynote import junit, report
 from keynote.cli.inputs import InputError, legacy_option
-from keynote.cli.program import json_option, print_json
+from keynote.cli.program import json_option, print_json, settled
 from keynote.cli.progress import tracked
 from keynote.complaints import one_line
 from keynote.coverage import ClauseCount, Coverage
@@ -70,6 +70,7 @@ def command(
     if junit_file is not None:
         junit_file.write_bytes(junit.document(results))
     lacking = coverage is not None and least is not None and coverage.true_percentage < least
+    status = settled(FAILED if failed or lacking else PASSED)
     if as_json:
         _print_json([result for _, result in results], coverage, least)
     else:
@@ -80,7 +81,7 @@ def command(
         if coverage is not None and lacking:
             click.echo(f"FAILED coverage: {_percent(coverage.true_percentage)} true, less than {least:g} %")
         click.echo(f"{len(results) - len(failed)} passed, {len(failed)} failed")
-    return FAILED if failed or lacking else PASSED
+    return status
 
 
 def _selected(found: list[Query], filters: Sequence[str]) -> list[Query]:

@@ -17,7 +17,7 @@ from keynote.cli.inputs import (
     compliance_values,
     policy_text,
     principals_file,
-    read,
+    read_assertions,
     text_of,
 )
 from keynote.cli.program import json_option, print_json, tell
@@ -58,7 +58,7 @@ def verify(
     trusted, set_aside = _trusted(policies)
     untrusted: list[Assertion] = []
     for path in credentials:
-        usable, refused = parse_credentials(read(path), name=str(path))
+        usable, refused = parse_credentials(read_assertions(path), name=str(path))
         untrusted += usable
         set_aside += refused
     action: dict[str, str] = {}

@@ -19,7 +19,7 @@ from keynote.cli.inputs import (
     legacy_option,
     session_of,
 )
-from keynote.cli.program import json_option, print_json
+from keynote.cli.program import json_option, print_json, settled
 from keynote.files import SetAside
 from keynote.limits import Limits
 from keynote.redaction import quoted, shown
@@ -64,11 +64,12 @@ def command(
         raise InputError(f"--at-least {quoted(goal)} is not one of --values above the lowest")
     session = session_of(policies, credentials, Limits(legacy_signatures))
     found = who(session, action_of(attributes, action_files), scale, goal)
+    status = settled(SOMEBODY if len(found) else NOBODY)
     if as_json:
         print_json(report.candidates_data(found, session.set_aside))
     else:
         _print(found, session.set_aside)
-    return SOMEBODY if len(found) else NOBODY
+    return status
 
 
 def _print(found: Candidates, set_aside: Sequence[SetAside]) -> None:

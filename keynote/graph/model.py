@@ -19,6 +19,7 @@ from keynote.principals import POLICY, shown_principal
 from keynote.printing import printed
 from keynote.reach import below_policy, reach
 from keynote.reasons import condition_reason
+from keynote.redaction import hiding
 from keynote.routes import routes
 from keynote.session import BOOLEAN, Session
 from keynote.syntax import AllOf, AnyOf, Licensees, Nobody, Threshold
@@ -89,8 +90,13 @@ def graph(session: Session, question: Question | None = None) -> Graph:
     # A query needs somebody who requests; nobody has this name.
     authorizers = asked.authorizers or ["(nobody)"]
     decision = session.query(asked.action, authorizers, asked.values, asked.unknown)
+    with hiding(decision.evidence.keys()):
+        return _graph(session, asked, decision, applied=question is not None)
+
+
+def _graph(session: Session, asked: Question, decision: Decision, *, applied: bool) -> Graph:
     evidence = decision.evidence
-    if question is None:
+    if not applied:
         return _Builder(evidence, list(evidence.delegations), {}, {}, (), {}).graph(None)
     conditions = _Conditions(evidence)
     states = _principals(session, asked, evidence, conditions)

@@ -11,24 +11,29 @@ from keynote.lint.graph import by_authorizer, can_request, cycles
 from keynote.lint.spelling import Speller
 from keynote.lint.subjects import Policy
 from keynote.principals import POLICY, shown_principal
+from keynote.redaction import meant
 from keynote.syntax import Name, Nobody, Threshold, walk
 
 
 def issues_nothing(policy: Policy) -> Iterator[Draft]:
     issuers, speller = by_authorizer(policy), Speller()
     for subject in policy.subjects:
-        for node, name in subject.names.items() if subject.ipsec else ():
-            if name is not None and name != POLICY and not can_request(name) and name not in issuers:
+        for node, name in subject.names.items():
+            if name is None or not (subject.ipsec or meant(name)):
+                continue
+            if name != POLICY and not can_request(name) and name not in issuers:
                 message = (
                     f"`{shown_principal(name)}` is no key, no `DN:` and no passphrase, so it never requests anything,"
                     " and no assertion delegates for it"
                 )
-                close = speller.meant(name, issuers)
+                close = "" if meant(name) else speller.meant(name, issuers)
                 hint = f"did you mean `{shown_principal(close)}`?" if close else _principal_hint(name)
                 yield subject.in_licensees(node, message, hint)
 
 
 def _principal_hint(name: str) -> str:
+    if prefix := meant(name):
+        return f"did you mean `{prefix}`?"
     if name.startswith("/"):
         return "a distinguished name is written `DN:/…`"
     return "the daemon's principals are `DN:/…`, `rsa-hex:…` and `passphrase:…`"

@@ -15,6 +15,8 @@ from keynote.lint.findings import Check, Draft, Finding
 from keynote.lint.subjects import Policy, Subject, subjects
 from keynote.lint.table import CHECKS, NOT_KEYNOTE, USELESS_COMMENT
 from keynote.locations import Source
+from keynote.redaction import hiding
+from keynote.secrecy import keys_of
 
 _DEFAULT_LIMITS: Final = Limits()
 
@@ -43,7 +45,14 @@ def lint(
         read.append(subject)
         if len(read) % 100 == 0:
             progress(len(read), total)
-    policy = Policy(read, now)
+    with hiding([keys_of(subject.assertion for subject in read)]):
+        return _findings(read, wanted, now, progress)
+
+
+def _findings(
+    read: Sequence[Subject], wanted: Sequence[Check], now: datetime, progress: Progress
+) -> tuple[Finding, ...]:
+    policy, total = Policy(read, now), len(read) + len(wanted)
     sources = {id(subject.assertion.source): subject.assertion.source for subject in read}
     ignored = Ignored(sources.values())
     found: dict[tuple[str, int, int], Finding] = {}

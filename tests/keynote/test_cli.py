@@ -122,6 +122,9 @@ class TestEval:
             ("eval -p policy.kn -k gw -a novalue", "`novalue` is no attribute"),
             ("eval -p policy.kn -k gw -a _x=1", "underscore"),
             ("eval -p policy.kn -k gw -a a=1 --unknown a", "given and unknown"),
+            ("eval -p policy.kn -k gw --unknown a,b", "once for each"),
+            ("eval -p policy.kn -k gw --unknown a=b", "is no attribute name"),
+            ("eval -p policy.kn -k gw --unknown ''", "is no attribute name"),
             ("eval -p policy.kn -k gw --bogus", "no such option `--bogus`"),
             ("eval -p", "option `-p` requires an argument"),
             ("bogus", "no such command `bogus`"),
@@ -412,6 +415,22 @@ def test_a_closed_stream_does_not_change_the_exit_status(closed: str, tmp_path: 
     command = f"{Path(sys.executable).parent / 'keynote'} eval -p policy.kn -k mallory {closed}"
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [("eval -p policy.kn -k mallory", 2), ("why -p policy.kn -k alice", 0), ("who policy.kn --json", 0)],
+)
+def test_nor_does_a_reader_who_has_enough(command: str, status: int, tmp_path: Path) -> None:
+    (tmp_path / "policy.kn").write_text('Authorizer: "POLICY"\nLicensees: "alice"\n')
+    reader, writer = os.pipe()
+    os.close(reader)
+    arguments = [str(Path(sys.executable).parent / "keynote"), *command.split()]
+    try:
+        done = subprocess.run(arguments, cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, check=False)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (status, b"")
 
 
 @pytest.mark.usefixtures("folder")

@@ -90,9 +90,10 @@ def test_a_signed_credential_keeps_its_signature() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "not JSON"),
-        ("{", "not JSON"),
-        ("[" * 100_000, "not JSON"),
+        ("", "not JSON: wrong from column 1 on$"),
+        ('{"a" 5}', "not JSON: wrong from column 6 on$"),
+        ("[" * 100_000, "not JSON: nested too deeply$"),
+        ("\udcff", "not JSON: no UTF-8$"),
         ("5", "an object"),
         ("{}", "`action` must be"),
         ('{"action": {"a": 5}}', "`action` must be"),
@@ -107,7 +108,7 @@ def test_a_signed_credential_keeps_its_signature() -> None:
 )
 def test_lines_that_are_none(text: str, message: str) -> None:
     with pytest.raises(RecordError, match=message) as error:
-        parsed(text.encode(), WHERE)
+        parsed(text.encode(errors="surrogateescape"), WHERE)
     assert str(error.value).startswith("log:7: ")
 
 

@@ -137,7 +137,28 @@ def test_delegations_that_are_missing() -> None:
         ("false;", {}, "Conditions never hold"),
         ('a == "x" && false;', {}, "Conditions never hold"),
         ("", {}, "Conditions is empty, which nothing satisfies"),
-        ('true -> "low";', {}, "its clause holds, but does not give `mid`"),
+        ('true -> "low";', {}, "its clause holds, but does not give `mid`: `low` is the lowest value"),
+        (
+            'true -> "hihg";',
+            {},
+            "its clause holds, but does not give `mid`: `hihg` is none of the compliance values"
+            " (did you mean `high`?)",
+        ),
+        (
+            "true -> b;",
+            {},
+            'its clause holds, but does not give `mid`: `""` is none of the compliance values `low`, `mid`, `high`',
+        ),
+        (
+            'a == "x" -> "1";',
+            {},
+            "no clause gives `mid`, even if it holds: `1` is none of the compliance values `low`, `mid`, `high`",
+        ),
+        (
+            'a == "x" -> "low"; false -> "high";',
+            {},
+            "no clause gives `mid`, even if it holds: `low` is the lowest value",
+        ),
         ('a == "x" -> { b == "y" -> "mid"; };', {}, "a is empty, needs `x`"),
         ('a == "x" -> { b == "y" -> "mid"; };', {"a": "x"}, "b is empty, needs `y`"),
         ('a == "x" -> "none"; b == "y" && c == "z" -> "mid";', {}, "b is empty, needs `y`"),

@@ -49,7 +49,7 @@ def mistakes(text: str) -> list[tuple[int, str, str]]:
         ("1 + 2 * 3 - 4 % 5 == -@a;", "1 + 2 * 3 - 4 % 5 == -@a;"),
         ("(1 + 2) * 3 == 9;", "(1 + 2) * 3 == 9;"),
         ("- - 5 == 5;", "--5 == 5;"),
-        ("&a > 1.50;", "&a > 1.500000;"),
+        ("&a > 1.50;", "&a > 1.5;"),
         ('a ~= "^" . b;', 'a ~= "^" . b;'),
         ("2-1 == @a-1;", "2 - 1 == @a - 1;"),
     ],
@@ -225,3 +225,39 @@ def test_nodes_know_their_place() -> None:
     text = '  first == "x" &&\n  second == third;'
     names = {node.name: node.at for node in walk(grammar.conditions(text)) if isinstance(node, Name)}
     assert names == {"first": 2, "second": text.index("second"), "third": text.index("third")}
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "message"),
+    [
+        ('0-of("a")', 0, "`0-of` is no threshold"),
+        ('02-of("a", "b")', 0, "`02-of` is no threshold"),
+        ('"c" || 2 -of("a", "b")', 7, "`2 -of` is no threshold"),
+        ('k-of("a")', 0, "`k-of` is no threshold"),
+        ('-1-of("a")', 0, "`-1-of` is no threshold"),
+        ("1-of()", 5, "unexpected `)`"),
+    ],
+)
+def test_what_is_nearly_a_threshold(text: str, at: int, message: str) -> None:
+    with pytest.raises(grammar.Unreadable) as caught:
+        grammar.licensees(text)
+    (mistake,) = caught.value.mistakes
+    assert (mistake.at, mistake.message) == (at, message)
+    assert mistake.hint.startswith("a threshold ")
+
+
+@pytest.mark.parametrize("sign", ["||", "&&"])
+def test_an_assertion_has_one_authorizer(sign: str) -> None:
+    with pytest.raises(grammar.Unreadable) as caught:
+        grammar.string("AUTHORIZER", f' "POLICY" {sign} "x"')
+    (mistake,) = caught.value.mistakes
+    assert (mistake.at, mistake.message) == (10, f"`{sign}` in Authorizer, which is one principal")
+    assert mistake.hint == "write one assertion for each"
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("1.50", "1.5"), ("100000000000000000000000.0", "100000000000000000000000.0"), ("0.00000001", "0.00000001")],
+)
+def test_numbers_are_printed_as_the_language_writes_them(text: str, written: str) -> None:
+    assert printed(grammar.conditions(f"&a > {text};")) == f"&a > {written};"

@@ -3,6 +3,7 @@
 
 import dataclasses
 import time
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -82,9 +83,10 @@ def policy(*assertions: str) -> str:
             ['POLICY > 2-of("a","b","gw") > true;', 'POLICY > "gw" > a == "x" && b == "y";'],
             "gw",
             {},
+            # what the requester can change itself comes before what others would have to do
             [
-                "one principal away: p:2: has 1 of 2, also needs `a` or `b`",
                 "2 changes away: p:7: a is empty, needs `x`",
+                "one principal away: p:2: has 1 of 2, also needs `a` or `b`",
             ],
         ),
         (
@@ -145,8 +147,26 @@ def policy(*assertions: str) -> str:
             "gw",
             {},
             [
-                "a delegation is missing: p:5: no assertion licenses `other`, who delegates here",
                 "2 changes away: p:3: a is empty, needs `x`",
+                "a delegation is missing: p:5: no assertion licenses `other`, who delegates here",
+            ],
+        ),
+        # of two ways through one assertion, that without the help of others
+        (
+            ['POLICY > "gw" && "typo" || "CA" > true;', 'CA > "gw" > a == "x" && b == "y" && c == "z";'],
+            "gw",
+            {"a": "x"},
+            ["2 changes away: p:7: b is empty, needs `y`"],
+        ),
+        # but what nothing helps comes after all
+        (
+            ['POLICY > "gw" > a == "x" -> "none"; a == "y" -> "low";', 'other > "gw" > true;'],
+            "gw",
+            {},
+            [
+                "a delegation is missing: p:5: no assertion licenses `other`, who delegates here",
+                "p:3: no clause gives `mid`, even if it holds: `none` is none of the compliance values"
+                " `low`, `mid`, `high`",
             ],
         ),
         # nested clauses: the test that fails first, and all that would have to change
@@ -210,8 +230,8 @@ def test_what_cannot_be_read_may_have_been_what_is_missing() -> None:
     decision = keynote.Session(trusted, set_aside=[broken]).query({}, ["gw"])
     assert told(decision) == [
         "one attribute away: p:3: a is empty, needs `x`",
-        "p:1: set aside: unreadable",
         "2 changes away: p:7: a is empty, needs `y`",
+        "p:1: set aside: unreadable",
     ]
     decision = keynote.Session(trusted, set_aside=[broken]).query({}, ["stranger"])
     assert decision.because == "p:1: set aside: unreadable"
@@ -271,8 +291,13 @@ def test_the_nearest_comes_first(
 ) -> None:
     decision = ask("\n".join(map(reference.assertion_text, assertions)), " ".join(requesters), **attributes)
     distances = [reason.distance for reason in decision.reasons]
-    assert distances == sorted(distances)
-    assert all(0 < distance <= MAXIMUM for distance in distances)
+    # Nothing is set aside here, so 0 is a delegation that is missing.
+    order = [0 if 0 < distance < MAXIMUM else 1 if not distance else 2 for distance in distances]
+    assert order == sorted(order)
+    near = distances[: order.count(0)]
+    # First what the requester can change itself, and then what others have to do: each in the order of its number.
+    assert sum(after < before for before, after in pairwise(near)) <= 1
+    assert all(reason.kind == "delegation" for reason in decision.reasons if not reason.distance)
 
 
 @pytest.mark.parametrize(
@@ -289,6 +314,37 @@ def test_the_nearest_comes_first(
 )
 def test_whom_a_field_licenses(licensees: str, requester: str, because: str) -> None:
     assert ask(f'Authorizer: "POLICY"\nLicensees: {licensees}\n', requester).because == f"p:2: {because}"
+
+
+@pytest.mark.parametrize(
+    ("licensees", "because"),
+    [
+        ('"a" && ("b" || "c")', "also needs `b` or `c`"),
+        ('"a" && ("b" || "c" && "d")', "also needs `b`"),
+        ('("a" || "z") && ("b" && "e" || "c" && "d")', "also needs `b` and `e` or `c` and `d`"),
+        ('"a" && ("b" || "a")', ""),
+        ('"a" && "b"', "also needs `b`"),
+        ('"a" && ("b" || "c" || "d" || "e" || "f")', "also needs `b`"),
+    ],
+)
+def test_who_would_do_besides(licensees: str, because: str) -> None:
+    decision = ask(f'Authorizer: "POLICY"\nLicensees: {licensees}\n', "a")
+    assert decision.because == (f"p:2: {because}" if because else "POLICY → a, p:1")
+
+
+def test_what_unknown_attributes_must_meet_is_told() -> None:
+    session = keynote.Session(parse_policy(policy('POLICY > "gw" > a == b && c == "x" || @d < 5;'), name="p"))
+    decision = session.query({"b": "y", "c": "x", "d": "7"}, ["gw"], unknown={"a"})
+    assert [line.text for line in decision.survey] == [
+        "POLICY",
+        "p:1",
+        'p:3: may hold: a == b && c == "x" || @d < 5;',
+        'if a == "y"',
+        "gw requests it",
+    ]
+    assert [step.remaining for step in decision.path] == ['a == "y"']
+    certain = session.query({"d": "1"}, ["gw"], unknown={"a"})
+    assert [step.remaining for step in certain.path] == [""]
 
 
 # -- bounds ----------------------------------------------------------------------------------------------------------

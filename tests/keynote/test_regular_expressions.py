@@ -23,7 +23,11 @@ def match(pattern: str, subject: str) -> tuple[str, ...] | None:
         ("^x{2,3}$", "xxx", ()),
         ("^x{2}$", "xxx", None),
         ("^x{2,}$", "xxxx", ()),
-        ("(a|ab)(c|bcd)(d*)", "abcd", ("a", "bcd", "")),  # leftmost longest
+        # The first alternative with which the whole is longest, where POSIX would take the longest (0105): ab, c, d.
+        ("(a|ab)(c|bcd)(d*)", "abcd", ("a", "bcd", "")),
+        ("(ab|a)(c|bcd)(d*)", "abcd", ("ab", "c", "d")),
+        ("(w|we|wee)(eek|ek|k)", "weeek", ("we", "eek")),
+        ("(a*)(ab)*(b*)", "abb", ("a", "", "bb")),
         ("(abc|abcde)(f?)", "abcdef", ("abcde", "f")),
         ("^(x)(y)?(z)$", "xz", ("x", "", "z")),
         ("a.c", "a\nc", ()),

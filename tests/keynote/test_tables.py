@@ -189,3 +189,19 @@ def test_folders(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     table(tmp_path / "sub", '[[query]]\nname="two"\nauthorizers="L"\nexpect="false"\n')
     assert results(tmp_path) == [("one", True), ("sub: two", True)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"[[query]\n", "queries.toml:1:8: not TOML from here on"),
+        (b'a = "\xff"\n', "queries.toml: not TOML: no UTF-8"),
+        (b"a = " + b"[" * 100_000, "queries.toml: not TOML: nested too deeply"),
+        (b"a = [", "queries.toml: not TOML: it ends too early"),
+    ],
+)
+def test_a_table_that_is_no_toml_is_told_in_our_words(text: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "queries.toml").write_bytes(text)
+    with pytest.raises(tables.TableError) as caught:
+        list(tables.queries(tmp_path / "queries.toml"))
+    assert str(caught.value).removeprefix(f"{tmp_path}/") == message
