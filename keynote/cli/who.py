@@ -80,8 +80,7 @@ def _print(found: Candidates, set_aside: Sequence[SetAside]) -> None:
         for candidate in found:
             click.echo(f"{_names(candidate)}: {shown(candidate.value)}")
             for number, way in enumerate(candidate.ways):
-                conditions = f"if {_conditions(way)}" if way.conditions else "without further conditions"
-                click.echo(f"  {'or ' if number else ''}{conditions}  ({_places(way)})")
+                click.echo(f"  {'or ' if number else ''}{_conditions(way)}  ({_places(way)})")
             if candidate.more_ways:
                 click.echo("  or in other ways")
     if found.cut:
@@ -97,7 +96,7 @@ def _print_table(found: Candidates) -> None:
 
     table = Table("who", "value", "if", "by", show_lines=True)
     for candidate in found:
-        ways = [_conditions(way) or "(nothing)" for way in candidate.ways] + ["in other ways"] * candidate.more_ways
+        ways = [_conditions(way, "") for way in candidate.ways] + ["in other ways"] * candidate.more_ways
         table.add_row(
             Text(_names(candidate)),
             Text(shown(candidate.value), "green" if candidate.lowest == candidate.highest else "yellow"),
@@ -111,9 +110,23 @@ def _names(candidate: Candidate) -> str:
     return " and ".join(candidate.principals)
 
 
-def _conditions(way: Way) -> str:
-    return " && ".join(way.conditions)
+def _conditions(way: Way, word: str = "if ") -> str:
+    shown = way.shown_conditions
+    left_out = [f"… {shown.left_out:,} more conditions …"] if shown.left_out else []
+    text = " && ".join([*shown.first, *left_out, *shown.last])
+    named = [*way.depends.first, *(["others"] if way.depends.left_out else [])]
+    depending = f"depending on whom {_listed(named)} {'name' if len(named) > 1 else 'names'}" if named else ""
+    if not text:
+        return depending or "without further conditions"
+    return f"{word}{text}, {depending}" if depending else f"{word}{text}"
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _places(way: Way) -> str:
-    return " → ".join(f"{where.file}:{where.line}" for where in way.assertions)
+    shown = way.shown_assertions
+    left_out = [f"… {shown.left_out:,} more …"] if shown.left_out else []
+    places = [[f"{where.file}:{where.line}" for where in part] for part in (shown.first, shown.last)]
+    return " → ".join([*places[0], *left_out, *places[1]])
