@@ -9,6 +9,7 @@ import click
 
 from keynote.cli.inputs import (
     FILE,
+    NAME_POLICIES,
     InputError,
     action_of,
     compliance_values,
@@ -67,7 +68,7 @@ def command(
       keynote graph policy.kn --format mermaid -k 'DN:/O=Example/CN=gw' --action proposal.txt
     """
     if not files and not policies:
-        raise InputError("no policy", hint="name one or more files")
+        raise InputError("no policy", hint=NAME_POLICIES)
     session = session_of([*files, *policies], credentials, Limits(legacy_signatures))
     question = None
     if authorizers or attributes or action_files or unknown:

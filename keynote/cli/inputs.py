@@ -7,7 +7,7 @@ in a UTF-8 policy file.
 
 import os
 import re
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,7 +61,16 @@ def legacy_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.option("--legacy-signatures", is_flag=True, help="Accept signatures over MD5 and SHA-1.")
 
 
+NAME_POLICIES: Final = "name one or more files, with or without -p"
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
+
+
+def policy_option(type: click.Path = FILE) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option `-p`, the command's parameter `policies`. Every command that reads policies has it; docs/keynote.md
+    says which take them without it."""
+    return click.option("-p", "--policy", "policies", multiple=True, type=type, help="File of trusted assertions.")
+
+
 _ACTION_OPTIONS: Final = (
     click.option(
         "-a", "--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="An attribute of the action."
@@ -76,7 +85,7 @@ _ACTION_OPTIONS: Final = (
     click.option("--values", default="false,true", show_default=True, help="Compliance values, lowest first."),
 )
 _OPTIONS: Final = (
-    click.option("-p", "--policy", "policies", multiple=True, type=FILE, help="File of trusted assertions."),
+    policy_option(),
     click.option("-c", "--credential", "credentials", multiple=True, type=FILE, help="File of credentials."),
     click.option(
         "-k",
@@ -120,14 +129,20 @@ def decide(
 
 def session_of(policies: Sequence[Path], credentials: Sequence[Path], limits: Limits) -> Session:
     """Raises KeynoteError."""
-    trusted = [assertion for path in policies for assertion in policy(path)]
+    trusted = [assertion for path in each_once(policies) for assertion in policy(path)]
     untrusted: list[Assertion] = []
     set_aside: list[SetAside] = []
-    for path in credentials:
+    for path in each_once(credentials):
         usable, refused = parse_credentials(read(path), name=str(path))
         untrusted += usable
         set_aside += refused
     return Session(trusted, untrusted, set_aside=set_aside, limits=limits)
+
+
+def each_once(paths: Iterable[Path]) -> list[Path]:
+    """Files without those that are there already, by whatever name: an assertion that is given twice says nothing
+    more."""
+    return list({os.path.realpath(path): path for path in reversed(list(paths))}.values())[::-1]
 
 
 def action_of(attributes: Sequence[str], action_files: Sequence[Path]) -> dict[str, str]:

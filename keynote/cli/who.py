@@ -11,12 +11,14 @@ import click
 from keynote import report
 from keynote.cli.inputs import (
     FILE,
+    NAME_POLICIES,
     InputError,
     action_of,
     action_options,
     compliance_values,
     latin_1,
     legacy_option,
+    policy_option,
     session_of,
 )
 from keynote.cli.program import json_option, print_json
@@ -30,13 +32,15 @@ NOBODY: Final = 2
 
 
 @click.command("who")
-@click.argument("policies", nargs=-1, required=True, type=FILE, metavar="POLICY...")
+@click.argument("files", nargs=-1, type=FILE, metavar="[POLICY]...")
+@policy_option()
 @click.option("-c", "--credential", "credentials", multiple=True, type=FILE, help="File of credentials.")
 @legacy_option()
 @action_options
 @click.option("--at-least", metavar="VALUE", help="The value to reach. Without it, any above the lowest.")
 @json_option()
 def command(
+    files: Sequence[Path],
     policies: Sequence[Path],
     credentials: Sequence[Path],
     legacy_signatures: bool,
@@ -58,11 +62,13 @@ def command(
       keynote who policy.kn
       keynote who policy.kn -a app_domain='IPsec policy' -a remote_id=berlin.gw.example.org
     """
+    if not files and not policies:
+        raise InputError("no policy", hint=NAME_POLICIES)
     scale = compliance_values(values)
     goal = None if at_least is None else latin_1(at_least)
     if goal is not None and goal not in scale[1:]:
         raise InputError(f"--at-least {quoted(goal)} is not one of --values above the lowest")
-    session = session_of(policies, credentials, Limits(legacy_signatures))
+    session = session_of([*files, *policies], credentials, Limits(legacy_signatures))
     found = who(session, action_of(attributes, action_files), scale, goal)
     if as_json:
         print_json(report.candidates_data(found, session.set_aside))

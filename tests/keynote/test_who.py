@@ -390,7 +390,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("command", "error"),
         [
-            ("who", "missing argument `POLICY...`"),
+            ("who", "no policy"),
             ("who none.kn", "none.kn: No such file"),
             ("who p.kn --at-least false", "--at-least `false` is not one of --values above the lowest"),
             ("who p.kn --values x", "--values `x`"),
