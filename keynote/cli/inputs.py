@@ -15,19 +15,18 @@ import click
 
 from keynote import limits, literals
 from keynote.assertions import (
-    BYTE_ORDER_MARK,
-    BYTE_ORDER_MARK_FOUND,
-    BYTE_ORDER_MARK_HINT,
     CARRIAGE_RETURN,
     CARRIAGE_RETURN_HINT,
     Assertion,
 )
 from keynote.cli.program import json_option, tell
 from keynote.complaints import BadInput, Complaint, Place
+from keynote.encodings import wrong_encoding
 from keynote.environment import Unknown
 from keynote.explanation import Decision
 from keynote.files import EXPOSED, SetAside, parse_credentials, parse_policy, read_policy
 from keynote.limits import Limits
+from keynote.principals import UndecodableKey, canonical
 from keynote.redaction import quoted
 from keynote.session import Session
 
@@ -154,7 +153,18 @@ def action_of(attributes: Sequence[str], action_files: Sequence[Path]) -> dict[s
 
 
 def principals_of(arguments: Sequence[str]) -> list[str]:
-    return [principal for argument in arguments for principal in _principals(argument)]
+    """Raises InputError for what says that it is a key, and is none: nobody can request as that."""
+    return [_readable(principal, argument) for argument in arguments for principal in _principals(argument)]
+
+
+def _readable(principal: str, argument: str) -> str:
+    try:
+        canonical(principal)
+    except UndecodableKey as error:
+        where = Place(argument[1:]) if argument.startswith("@") else None
+        message = str(error) if where else f"-k {error}"
+        raise InputError(message, where, "a key is given as `keynote keygen` writes it, or by `-k @FILE`") from None
+    return principal
 
 
 def compliance_values(argument: str, option: str = "--values") -> list[str]:
@@ -208,8 +218,9 @@ def within_limit(content: bytes, path: Path) -> bytes:
 
 def text_of(path: Path) -> str:
     text = read(path).decode("latin-1")
-    if text.startswith(BYTE_ORDER_MARK):  # it would be part of the first name
-        raise InputError(BYTE_ORDER_MARK_FOUND, Place(str(path), 1, 1), BYTE_ORDER_MARK_HINT)
+    encoding = wrong_encoding(text)  # a byte order mark would be part of the first name
+    if encoding is not None:
+        raise InputError(encoding[0], Place(str(path), 1, 1), encoding[1])
     return text
 
 

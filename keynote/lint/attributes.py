@@ -261,10 +261,20 @@ def number_of_words(policy: Policy) -> Iterator[Draft]:
             if described.kind in (Kind.CHOICE, Kind.ADDRESS) or name in _NEVER_NUMBERS:
                 message = f"{name} is never a number, so as one it is always 0"
                 yield subject.in_conditions(node, message, f"its values are {described.domain}")
-            elif described.kind is Kind.TIME:
-                message = f"{name} as a number has 14 digits, more than other implementations of KeyNote can hold"
-                hint = f'compare it as a string, in quotes: `{name} < "20270101000000"`'
-                yield subject.in_conditions(node, message, hint)
+        yield from _times_as_numbers(subject, clause)
+
+
+def _times_as_numbers(subject: Subject, clause: ClauseFacts) -> Iterator[Draft]:
+    """Compared as they are: arithmetic with them, for a day of the week or a time of day, has no other way."""
+    for passage in clause.flow.passages:
+        relation = passage.relation
+        if isinstance(relation, Comparison):
+            for side in (relation.left, relation.right):
+                name = _converted(subject, side)
+                if name is not None and ATTRIBUTES[name].kind is Kind.TIME:
+                    message = f"{name} as a number has 14 digits, more than other implementations of KeyNote can hold"
+                    hint = f'compare it as a string, in quotes: `{name} < "20270101000000"`'
+                    yield subject.in_conditions(relation, message, hint)
 
 
 def _converted(subject: Subject, node: Node) -> str | None:

@@ -52,6 +52,7 @@ def policy(conditions: str, licensees: str = '"DN:/CN=gw"') -> str:
         ("KN102", IPSEC + 'esp_enc_alg >= "aes-256"', IPSEC + 'esp_enc_alg >= "aes"'),
         ("KN102", IPSEC + 'remote_filter_addr_lower >= "lan"', IPSEC + 'remote_filter_addr_lower >= "010."'),
         ("KN105", IPSEC + "@GMTTimeOfDay < 20270101000000", IPSEC + 'GMTTimeOfDay < "20270101000000"'),
+        ("KN105", IPSEC + "20270101000000 > @GMTTimeOfDay", IPSEC + "@GMTTimeOfDay % 1000000 > 80000"),
         ("KN105", IPSEC + "&LocalTimeOfDay < 20270101000000.0", IPSEC + "@esp_life_seconds < 3600"),
         ("KN105", IPSEC + "@remote_filter > 10", IPSEC + "@remote_id > 10"),
         ("KN113", IPSEC + 'remote_id ~= "gw1|gw2.*"', IPSEC + 'remote_id ~= "^gw1$|^gw2$"'),
