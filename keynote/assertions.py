@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
 
 from keynote import expressions, forms, grammar, limits, literals, principals, signatures, weights
+from keynote.encodings import wrong_encoding
 from keynote.errors import PolicyError, Problem
 from keynote.excerpts import excerpt
 from keynote.licensees import principal_nodes
@@ -148,8 +149,8 @@ class _Block:
         text = self.reader.source.text[self.start : self.end]
         if len(text) > limits.ASSERTION_SIZE:
             self._problem(self.start, f"an assertion of more than {limits.ASSERTION_SIZE} characters")
-        elif self.start == 0 and text.startswith(BYTE_ORDER_MARK):
-            self._problem(0, BYTE_ORDER_MARK_FOUND, BYTE_ORDER_MARK_HINT)
+        elif self.start == 0 and (encoding := wrong_encoding(text)) is not None:
+            self.problems.append(Problem(self.reader.source.location(0), *encoding))
         elif "\r" in text:
             self._problem(self.start + text.index("\r"), CARRIAGE_RETURN, CARRIAGE_RETURN_HINT)
         elif not text.isascii() and max(text) > "\xff":
@@ -334,9 +335,6 @@ class _Block:
 
 _NO_AUTHORIZER = "a blank line ends an assertion: does this belong to the one above?"
 # RFC 2704 4.1: assertions are ASCII. Skipped, the mark would make a file that other implementations refuse.
-BYTE_ORDER_MARK = "\xef\xbb\xbf"
-BYTE_ORDER_MARK_FOUND = "a byte order mark of UTF-8"
-BYTE_ORDER_MARK_HINT = "save the file as UTF-8 without it, or take it away with `sed -i '1s/^\\xef\\xbb\\xbf//'`"
 CARRIAGE_RETURN = "carriage return, which is no white space in KeyNote"
 CARRIAGE_RETURN_HINT = "end lines with a newline alone; CRLF files are converted with `sed 's/\\r$//'`"
 

@@ -53,7 +53,12 @@ class QueryError(KeynoteError):
 
 
 class SignatureError(KeynoteError):
-    """The signature of a credential does not make it believable."""
+    """The signature of a credential does not make it believable, or cannot be made. `problem` has the place, where
+    there is one."""
+
+    def __init__(self, message: str, problem: Problem | None = None) -> None:
+        self.problem = problem
+        super().__init__(message)
 
 
 class Unsupported(KeynoteError):

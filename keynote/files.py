@@ -14,14 +14,12 @@ from typing import IO, Final
 
 from keynote import limits, literals, signatures
 from keynote.assertions import (
-    BYTE_ORDER_MARK,
-    BYTE_ORDER_MARK_FOUND,
-    BYTE_ORDER_MARK_HINT,
     CARRIAGE_RETURN,
     CARRIAGE_RETURN_HINT,
     Assertion,
     Reader,
 )
+from keynote.encodings import wrong_encoding
 from keynote.errors import PolicyError, Problem, SignatureError
 from keynote.excerpts import excerpt
 from keynote.locations import Location, Source
@@ -33,12 +31,13 @@ from keynote.secrecy import keys_in, texts_of
 class SetAside:
     """An assertion that is left out of the evaluation, which can lower the answer and never raise it.
 
-    `assertion` is what it would have said, if it could be read at all.
+    `assertion` is what it would have said, if it could be read at all; if not, `problem` is its first mistake.
     """
 
     where: Location
     reason: str
     assertion: Assertion | None = field(default=None, compare=False, repr=False)
+    problem: Problem | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"
@@ -134,7 +133,8 @@ def parse_credentials(text: str | bytes, *, name: str) -> tuple[tuple[Assertion,
         if isinstance(found, Assertion):
             assertions.append(found)
         else:
-            set_aside.append(SetAside(found.problems[0].where, found.problems[0].message))
+            first = found.problems[0]
+            set_aside.append(SetAside(first.where, first.message, problem=first))
     return tuple(assertions), tuple(set_aside)
 
 
@@ -173,9 +173,10 @@ def parse_assertion(text: str | bytes, *, name: str) -> Assertion:
 
 def _encoding_problems(source: Source) -> Iterator[Problem]:
     """What an editor has done to the whole file, told once."""
-    if source.text.startswith(BYTE_ORDER_MARK):
-        yield problem(source, 0, BYTE_ORDER_MARK_FOUND, BYTE_ORDER_MARK_HINT)
-    if "\r" in source.text:
+    encoding = wrong_encoding(source.text)
+    if encoding is not None:
+        yield Problem(source.location(0), *encoding)
+    if "\r" in source.text and (encoding is None or "\0" not in source.text):
         yield problem(source, source.text.index("\r"), CARRIAGE_RETURN, CARRIAGE_RETURN_HINT)
 
 

@@ -17,6 +17,7 @@ are checked as far as comparing needs it: DSA keys of sizes that no library veri
 import base64
 import binascii
 import functools
+import re
 from typing import Final, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -29,6 +30,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from keynote import limits
+from keynote.redaction import quoted
 
 PublicKey: TypeAlias = RSAPublicKey | DSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 
@@ -43,14 +45,20 @@ class NoKey(ValueError):
 
 
 def from_ascii(encoding: str, bits: str) -> bytes:
-    """The bytes that `bits` are, in `hex` or `base64`. Raises NoKey."""
+    """The bytes that `bits` are, in `hex` or `base64`. Raises NoKey, with the first character that is wrong."""
+    # Keys in base64 are often broken over lines, and the blanks between the pieces mean nothing.
+    digits = bits if encoding == "hex" else "".join(bits.split())
     try:
-        if encoding == "hex":
-            return binascii.unhexlify(bits)
-        # Keys are often broken over lines, and the blanks between the pieces mean nothing.
-        return base64.b64decode("".join(bits.split()), validate=True)
-    except ValueError as error:
-        raise NoKey(f"is not {_ENCODING_NAMES[encoding]}") from error
+        return binascii.unhexlify(digits) if encoding == "hex" else base64.b64decode(digits, validate=True)
+    except ValueError:
+        pass
+    name = _ENCODING_NAMES[encoding]
+    wrong = _NO_DIGIT[encoding].search(digits)
+    if wrong is not None:
+        raise NoKey(f"is not {name}: digit {wrong.start() + 1} is {quoted(wrong[0])}")
+    raise NoKey(
+        f"is not {name}: it has {len(digits)} {'digit' if len(digits) == 1 else 'digits'}, {_LENGTHS[encoding]}"
+    )
 
 
 def to_ascii(encoding: str, content: bytes) -> str:
@@ -58,7 +66,9 @@ def to_ascii(encoding: str, content: bytes) -> str:
     return content.hex() if encoding == "hex" else base64.b64encode(content).decode("ascii")
 
 
-_ENCODING_NAMES: Final = {"hex": "an even number of hexadecimal digits", "base64": "base64"}
+_ENCODING_NAMES: Final = {"hex": "hexadecimal", "base64": "base64"}
+_NO_DIGIT: Final = {"hex": re.compile("[^0-9A-Fa-f]"), "base64": re.compile("[^0-9A-Za-z+/=]|=(?==*[^=])")}
+_LENGTHS: Final = {"hex": "and needs an even number", "base64": "and needs a multiple of four, with `=` at the end"}
 
 
 # -- the canonical text ----------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from keynote import keys, limits
 from keynote.errors import KeynoteError
+from keynote.principals import is_key
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | dsa.DSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
@@ -30,6 +31,7 @@ PREFIX: Final = "private-"
 KINDS: Final = ("rsa", "dsa", "x509", "ec", "ed25519")
 
 _TEXT: Final = re.compile(r"private-(rsa|dsa|ec|ed25519)-(hex|base64):(.*)", re.IGNORECASE | re.DOTALL)
+_PUBLIC_PEM: Final = re.compile(r"-----BEGIN (?:[A-Z]+ )?(?:PUBLIC KEY|CERTIFICATE)-----")
 _CURVES: Final = {256: ec.SECP256R1(), 384: ec.SECP384R1(), 521: ec.SECP521R1()}
 
 _BEGINNING: Final = datetime(1970, 1, 1)
@@ -42,6 +44,8 @@ class UnusablePrivateKey(KeynoteError):
 
 def load_private_key(text: str) -> PrivateKey:
     """The key of a `private-…:` text, or of unencrypted PEM. Raises UnusablePrivateKey."""
+    if is_key(text) or (_PUBLIC_PEM.search(text) and "PRIVATE KEY-----" not in text):
+        raise UnusablePrivateKey("a public key, and it is the private one that signs")
     try:
         if "-----BEGIN " in text:
             key: object = load_pem_private_key(text.encode("latin-1"), password=None)

@@ -4,6 +4,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from keynote import descent
 from keynote.coverage import Coverage
 from keynote.diff import Differences
 from keynote.explanation import Decision
@@ -13,7 +14,7 @@ from keynote.proof import Step
 from keynote.reasons import Reason
 from keynote.redaction import shown
 from keynote.test import Result
-from keynote.who import Candidate, Candidates
+from keynote.who import Candidate, Candidates, Way
 
 
 def decision_data(decision: Decision) -> dict[str, Any]:
@@ -55,8 +56,11 @@ def coverage_data(coverage: Coverage, least: float | None) -> dict[str, Any]:
 
 
 def candidates_data(found: Candidates, set_aside: Iterable[SetAside]) -> dict[str, Any]:
+    """Ways share their beginnings, so each step is told once, and `after` is the number of the one before it."""
+    steps = _Steps()
     return {
-        "candidates": [_candidate(candidate) for candidate in found],
+        "candidates": [_candidate(candidate, steps) for candidate in found],
+        "steps": steps.data,
         "cut": found.cut,
         "set_aside": _set_aside_data(set_aside),
     }
@@ -86,16 +90,44 @@ def _set_aside_data(set_aside: Iterable[SetAside]) -> list[dict[str, Any]]:
     return [{"where": _place(item.where), "reason": item.reason} for item in set_aside]
 
 
-def _candidate(candidate: Candidate) -> dict[str, Any]:
+class _Steps:
+    def __init__(self) -> None:
+        self.data: list[dict[str, Any]] = []
+        self._numbers: dict[int, int] = {}  # by the id of the step
+
+    def number(self, last: descent.Step) -> int:
+        new = []
+        for step in last.backwards():
+            if id(step) in self._numbers:
+                break
+            new.append(step)
+        for step in reversed(new):
+            self._numbers[id(step)] = len(self.data)
+            after = None if step.before is None else self._numbers[id(step.before)]
+            place = _place(step.assertion)
+            self.data.append({"after": after, "assertion": place, "conditions": list(step.conditions)})
+        return self._numbers[id(last)]
+
+
+def _candidate(candidate: Candidate, steps: _Steps) -> dict[str, Any]:
     return {
         "principals": list(candidate.principals),
         "lowest": shown(candidate.lowest),
         "highest": shown(candidate.highest),
-        "ways": [
-            {"conditions": list(way.conditions), "assertions": list(map(_place, way.assertions))}
-            for way in candidate.ways
-        ],
+        "ways": [_way(way, steps) for way in candidate.ways],
         "more_ways": candidate.more_ways,
+    }
+
+
+def _way(way: Way, steps: _Steps) -> dict[str, Any]:
+    conditions, depends = way.shown_conditions, way.depends
+    return {
+        "conditions": [*conditions.first, *conditions.last],
+        "conditions_left_out": conditions.left_out,
+        "depends_on": list(depends.first),
+        "more_depends_on": bool(depends.left_out),
+        "length": way.last.length,
+        "step": steps.number(way.last),
     }
 
 

@@ -10,7 +10,7 @@ from keynote.errors import PolicyError, SignatureError
 from keynote.expressions import string
 from keynote.files import AUTHORIZER, blocks, is_only_comments, parse_assertion, problem
 from keynote.locations import Source
-from keynote.principals import canonical
+from keynote.principals import canonical, shown_principal
 from keynote.private_keys import PrivateKey
 from keynote.signatures import ALGORITHMS, ENCODINGS, Algorithm, signed_bytes, verify
 
@@ -101,13 +101,12 @@ def _sign(before: str, body: str, key: PrivateKey, label: str | None, name: str)
     label = label or default_algorithm(key)
     algorithm, encoding = algorithm_of(label)
     public = keys.text(key.public_key())
-    # Read with a signature that stands for the one to come: whatever is wrong with the rest is told first.
-    assertion = parse_assertion(f'{lines}{body}Signature: "{label}00"\n', name=name)
+    assertion = parse_assertion(f"{lines}{body}", name=name)
     _check_signer(assertion, public, algorithm)
     try:
         made = algorithm.sign(key, signed_bytes(assertion.text, label))
     except ValueError as error:
-        raise SignatureError(f"this key cannot make a {algorithm.name} signature: {error}") from error
+        raise _refusal(assertion, f"this key cannot make a {algorithm.name} signature: {error}") from error
     signature = f"{label}{keys.to_ascii(encoding, made)}"
     # What nobody could verify is not given away.
     verify(parse_assertion(f'{body}Signature: "{signature}"\n', name=name), legacy=True)
@@ -125,10 +124,17 @@ def algorithm_of(label: str) -> tuple[Algorithm, str]:
 
 def _check_signer(assertion: Assertion, public: str, algorithm: Algorithm) -> None:
     authorizer = string(assertion.authorizer.tree, assertion.constants)
+    kind = public.partition("-")[0]
     if not isinstance(authorizer, str) or canonical(authorizer) != public:
-        raise SignatureError("the Authorizer is not the key that signs")
-    if not public.startswith(f"{algorithm.key}-"):
-        raise SignatureError(f"{algorithm.name} is made with {keys.NAMES[algorithm.key]}, and this is none")
+        raise _refusal(assertion, "the Authorizer is not the key that signs", f"that is `{shown_principal(public)}`")
+    if kind != algorithm.key:
+        message = f"{algorithm.name} is made with {keys.NAMES[algorithm.key]}, and this is {keys.NAMES[kind]}"
+        raise _refusal(assertion, message, f"this key makes {_BY_KEY[kind]}")
+
+
+def _refusal(assertion: Assertion, message: str, hint: str = "") -> SignatureError:
+    authorizer = assertion.authorizer
+    return SignatureError(message, problem(assertion.source, authorizer.start + authorizer.tree.at, message, hint))
 
 
 def laid_out(text: str, offset: int = OFFSET, length: int = LENGTH, *, head: int = 0) -> str:

@@ -42,13 +42,15 @@ def requesters(authorizers: Sequence[str], delegations: Delegations) -> Requeste
         raise QueryError("authorizers are a sequence of principals; put the one into a list")
     text = check_authorizers(authorizers)
     found = []
+    undecodable = None
     for authorizer in authorizers:
         try:
             found.append(canonical(authorizer))
-        except UndecodableKey:
-            continue  # nobody holds it, so leaving it out can only lower the answer
+        except UndecodableKey as error:
+            undecodable = error  # nobody holds it, so leaving it out can only lower the answer
     if not found:
-        raise QueryError("nobody requests the action; give at least one authorizer that is no undecodable key")
+        why = "give at least one authorizer" if undecodable is None else str(undecodable)
+        raise QueryError(f"nobody requests the action: {why}") from undecodable
     if not any(map(delegations.licensed, found)) or is_secret(text):
         return Requesters(tuple(found), text, None, False)
     return Requesters(tuple(found), text, _only_way(found, delegations), True)

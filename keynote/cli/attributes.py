@@ -5,7 +5,7 @@ import click
 
 from keynote.cli.inputs import InputError
 from keynote.cli.program import json_option, print_json
-from keynote.lint.spelling import Speller
+from keynote.nearest import nearest
 from keynote.redaction import quoted
 from keynote.schemas.ipsec import ATTRIBUTES, Attribute
 
@@ -36,7 +36,7 @@ def attributes(name: str | None, as_json: bool) -> None:
 def _attribute(name: str) -> Attribute:
     if name in ATTRIBUTES:
         return ATTRIBUTES[name]
-    meant = Speller().meant(name, ATTRIBUTES)
+    meant = nearest(name, ATTRIBUTES)
     hint = f"did you mean `{meant}`?" if meant else "`keynote attributes` lists them"
     raise InputError(f"there is no attribute {quoted(name)}", hint=hint)
 

@@ -10,7 +10,15 @@ from typing import Final
 import click
 
 from keynote import limits
-from keynote.cli.inputs import FILE, InputError, read_assertions, within_limit
+from keynote.cli.inputs import (
+    FILE,
+    NAME_POLICIES,
+    InputError,
+    each_once,
+    policy_option,
+    read_assertions,
+    within_limit,
+)
 from keynote.cli.outputs import replace
 from keynote.cli.program import Failed, settled
 from keynote.cli.signing import private_key
@@ -24,12 +32,15 @@ DIFFERENT: Final = 2
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@policy_option(click.Path(path_type=Path))
 @click.option("--check", is_flag=True, help="Write nothing; name the files whose layout is another.")
 @click.option("--diff", is_flag=True, help="Show what would change.")
 @click.option("-w", "--in-place", is_flag=True, help="Write the files anew.")
 @click.option("--resign", type=FILE, metavar="KEY", help="Sign signed assertions anew, with this private key.")
-def fmt(paths: Sequence[Path], check: bool, diff: bool, in_place: bool, resign: Path | None) -> int:
+def fmt(
+    paths: Sequence[Path], policies: Sequence[Path], check: bool, diff: bool, in_place: bool, resign: Path | None
+) -> int:
     """Print policies in the canonical layout, or write them so.
 
     Comments and literals stay as they are. A signed assertion is refused if its layout would change, since that voids
@@ -43,12 +54,14 @@ def fmt(paths: Sequence[Path], check: bool, diff: bool, in_place: bool, resign: 
       keynote fmt --in-place policy.kn
       keynote fmt --check policies
     """
+    if not paths and not policies:
+        raise InputError("no policy", hint=NAME_POLICIES)
     if in_place and (check or diff):
         raise InputError("--in-place writes, and --check and --diff do not")
     resigner = None if resign is None else resigning(private_key(resign))
     texts: list[tuple[Path, str, str]] = []
     errors: list[Complaint] = []
-    for path in _files(paths):
+    for path in each_once(_files([*paths, *policies])):
         before = _text(path)
         try:
             texts.append((path, before, formatted(before, name=str(path), resign=resigner)))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """`keynote graph`: the delegation graph, with an action applied."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -9,6 +10,7 @@ import click
 
 from keynote.cli.inputs import (
     FILE,
+    NAME_POLICIES,
     InputError,
     action_of,
     compliance_values,
@@ -66,8 +68,12 @@ def command(
       keynote graph policy.kn -a app_domain='IPsec policy' -a esp_enc_alg=null -o policy.html
       keynote graph policy.kn --format mermaid -k 'DN:/O=Example/CN=gw' --action proposal.txt
     """
+    suffix = output.suffix.lower() if output else ""
+    if as_json and (format or suffix in _SUFFIXES):
+        raise InputError(f"--json and {format or _SUFFIXES[suffix]} at the same time", hint="choose one of the two")
+    format = format or _SUFFIXES.get(suffix, DOT)
     if not files and not policies:
-        raise InputError("no policy", hint="name one or more files")
+        raise InputError("no policy", hint=NAME_POLICIES)
     session = session_of([*files, *policies], credentials, Limits(legacy_signatures))
     question = None
     if authorizers or attributes or action_files or unknown:
@@ -75,15 +81,14 @@ def command(
         question = Question(
             action, principals_of(authorizers), compliance_values(values), unknown_of(unknown, action)
         )
-    found = graph(session, question)
-    if as_json:
-        print_json(data(found))
-        return 0
-    text = _text(found, format or _SUFFIXES.get(output.suffix.lower() if output else "", DOT))
-    if output is None:
-        click.echo(text, nl=False)
-    else:
+    found = graph(session, question, page.MOST_NODES if format == HTML else None)
+    if output is not None:
+        text = json.dumps(data(found), indent=2) + "\n" if as_json else _text(found, format)
         output.write_text(text, encoding="utf-8")
+    elif as_json:
+        print_json(data(found))
+    else:
+        click.echo(_text(found, format), nl=False)
     return 0
 
 

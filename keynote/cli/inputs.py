@@ -7,7 +7,7 @@ in a UTF-8 policy file.
 
 import os
 import re
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,15 +15,13 @@ import click
 
 from keynote import limits, literals
 from keynote.assertions import (
-    BYTE_ORDER_MARK,
-    BYTE_ORDER_MARK_FOUND,
-    BYTE_ORDER_MARK_HINT,
     CARRIAGE_RETURN,
     CARRIAGE_RETURN_HINT,
     Assertion,
 )
 from keynote.cli.program import json_option, tell
 from keynote.complaints import BadInput, Complaint, Place
+from keynote.encodings import wrong_encoding
 from keynote.environment import Unknown, is_attribute_name
 from keynote.explanation import Decision
 from keynote.files import (
@@ -36,6 +34,7 @@ from keynote.files import (
     read_policy,
 )
 from keynote.limits import Limits
+from keynote.principals import UndecodableKey, canonical
 from keynote.redaction import quoted, secrets_of_value
 from keynote.session import Session
 
@@ -69,7 +68,16 @@ def legacy_option() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.option("--legacy-signatures", is_flag=True, help="Accept signatures over MD5 and SHA-1.")
 
 
+NAME_POLICIES: Final = "name one or more files, with or without -p"
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
+
+
+def policy_option(type: click.Path = FILE) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The option `-p`, the command's parameter `policies`. Every command that reads policies has it; docs/keynote.md
+    says which take them without it."""
+    return click.option("-p", "--policy", "policies", multiple=True, type=type, help="File of trusted assertions.")
+
+
 _ACTION_OPTIONS: Final = (
     click.option(
         "-a", "--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="An attribute of the action."
@@ -84,7 +92,7 @@ _ACTION_OPTIONS: Final = (
     click.option("--values", default="false,true", show_default=True, help="Compliance values, lowest first."),
 )
 _OPTIONS: Final = (
-    click.option("-p", "--policy", "policies", multiple=True, type=FILE, help="File of trusted assertions."),
+    policy_option(),
     click.option("-c", "--credential", "credentials", multiple=True, type=FILE, help="File of credentials."),
     click.option(
         "-k",
@@ -128,14 +136,20 @@ def decide(
 
 def session_of(policies: Sequence[Path], credentials: Sequence[Path], limits: Limits) -> Session:
     """Raises KeynoteError."""
-    trusted = [assertion for path in policies for assertion in policy(path)]
+    trusted = [assertion for path in each_once(policies) for assertion in policy(path)]
     untrusted: list[Assertion] = []
     set_aside: list[SetAside] = []
-    for path in credentials:
+    for path in each_once(credentials):
         usable, refused = parse_credentials(read_assertions(path), name=str(path))
         untrusted += usable
         set_aside += refused
     return Session(trusted, untrusted, set_aside=set_aside, limits=limits)
+
+
+def each_once(paths: Iterable[Path]) -> list[Path]:
+    """Files without those that are there already, by whatever name: an assertion that is given twice says nothing
+    more."""
+    return list({os.path.realpath(path): path for path in reversed(list(paths))}.values())[::-1]
 
 
 def action_of(attributes: Sequence[str], action_files: Sequence[Path]) -> dict[str, str]:
@@ -147,7 +161,18 @@ def action_of(attributes: Sequence[str], action_files: Sequence[Path]) -> dict[s
 
 
 def principals_of(arguments: Sequence[str]) -> list[str]:
-    return [principal for argument in arguments for principal in _principals(argument)]
+    """Raises InputError for what says that it is a key, and is none: nobody can request as that."""
+    return [_readable(principal, argument) for argument in arguments for principal in _principals(argument)]
+
+
+def _readable(principal: str, argument: str) -> str:
+    try:
+        canonical(principal)
+    except UndecodableKey as error:
+        where = Place(argument[1:]) if argument.startswith("@") else None
+        message = str(error) if where else f"-k {error}"
+        raise InputError(message, where, "a key is given as `keynote keygen` writes it, or by `-k @FILE`") from None
+    return principal
 
 
 def compliance_values(argument: str, option: str = "--values") -> list[str]:
@@ -217,8 +242,9 @@ def within_limit(content: bytes, path: Path) -> bytes:
 
 def text_of(path: Path, read: Callable[[Path], bytes] = read) -> str:
     text = read(path).decode("latin-1")
-    if text.startswith(BYTE_ORDER_MARK):  # it would be part of the first name
-        raise InputError(BYTE_ORDER_MARK_FOUND, Place(str(path), 1, 1), BYTE_ORDER_MARK_HINT)
+    encoding = wrong_encoding(text)  # a byte order mark would be part of the first name
+    if encoding is not None:
+        raise InputError(encoding[0], Place(str(path), 1, 1), encoding[1])
     return text
 
 

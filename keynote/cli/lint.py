@@ -2,6 +2,7 @@
 """`keynote lint`: what is doubtful in policies, before somebody relies on them."""
 
 import json
+import os
 import sys
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import Final
 import click
 
 from keynote.assertions import Assertion
-from keynote.cli.inputs import FILE, InputError, legacy_option, policy_text
+from keynote.cli.inputs import FILE, InputError, each_once, legacy_option, policy_option, policy_text
 from keynote.cli.program import json_option, print_json, settled
 from keynote.cli.severities import counted, fail_on_options, matters
 from keynote.complaints import BadInput, Place
@@ -34,6 +35,7 @@ _MANY: Final = 500  # assertions from which on it takes long enough to show how 
 
 @click.command("lint")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATH]...")
+@policy_option(click.Path(exists=True, path_type=Path))
 @click.option(
     "-c", "--credential", "--credentials", "credentials", multiple=True, type=FILE, help="File of credentials."
 )
@@ -47,6 +49,7 @@ _MANY: Final = 500  # assertions from which on it takes long enough to show how 
 @json_option()
 def command(
     paths: Sequence[Path],
+    policies: Sequence[Path],
     credentials: Sequence[Path],
     select: Sequence[str],
     ignore: Sequence[str],
@@ -72,22 +75,23 @@ def command(
       keynote lint --explain KN111
     """
     if explain is not None:
-        click.echo(_explained(explain), nl=False)
+        _explain(explain, as_json)
         return CLEAN
-    if not paths and not credentials:
+    named = [*paths, *policies]
+    if not named and not credentials:
         raise InputError("nothing to look at", hint="name policy files, or credentials with -c")
     codes = _codes(select, ignore)
     time = _time(now)
     findings: list[Finding] = []
     count = 0
-    for policy_files, credential_files in _sets(paths, credentials):
-        policies, mistakes = _parsed(policy_files)
+    for policy_files, credential_files in _sets(named, credentials):
+        trusted, mistakes = _parsed(policy_files)
         given, also = _parsed(credential_files)
-        count += len(policies) + len(given)
+        count += len(trusted) + len(given)
         findings += unreadable([*mistakes, *also])
-        with _progress(len(policies) + len(given)) as progress:
+        with _progress(len(trusted) + len(given)) as progress:
             limits = Limits(legacy_signatures)
-            findings += lint(policies, given, now=time, codes=codes, limits=limits, progress=progress)
+            findings += lint(trusted, given, now=time, codes=codes, limits=limits, progress=progress)
     ordered = in_order(findings)
     found = (finding.severity for finding in ordered)
     status = settled(FOUND if matters(found, strict=strict, fail_on=fail_on) else CLEAN)
@@ -98,13 +102,20 @@ def command(
 # -- options ---------------------------------------------------------------------------------------------------------
 
 
-def _explained(code: str) -> str:
+def _explain(code: str, as_json: bool) -> None:
     if code == "all":
-        return reference()
+        if as_json:
+            print_json([check.data() for check in CHECKS.values()])
+        else:
+            click.echo(reference(), nl=False)
+        return
     check = CHECKS.get(code.upper())
     if check is None:
         raise InputError(f"there is no check {quoted(code)}", hint="`--explain all` has them all")
-    return page(check)
+    if as_json:
+        print_json(check.data())
+    else:
+        click.echo(page(check), nl=False)
 
 
 def _codes(select: Sequence[str], ignore: Sequence[str]) -> frozenset[str]:
@@ -137,20 +148,24 @@ def _time(text: str | None) -> datetime:
 
 
 def _sets(paths: Sequence[Path], credentials: Sequence[Path]) -> Iterator[tuple[list[Path], list[Path]]]:
-    """What belongs together: the files that are named, and those of each folder."""
-    files = [path for path in paths if not path.is_dir()]
-    if files or credentials:
-        yield files, list(credentials)
-    for path in paths:
+    """What belongs together: the files that are named, and those of each folder. A file is looked at once, and in its
+    folder if that is named too."""
+    folders: dict[str, list[Path]] = {}
+    for path in each_once(paths):
         if not path.is_dir():
             continue
         found = sorted(path.rglob("*.kn"))
         if not found:
             raise BadInput("no *.kn file in this folder", Place(str(path)))
         for folder in dict.fromkeys(file.parent for file in found):
-            untrusted = _credentials_of(folder)
-            here = [file for file in found if file.parent == folder]
-            yield [file for file in here if file.name not in untrusted], [f for f in here if f.name in untrusted]
+            folders.setdefault(os.path.realpath(folder), [file for file in found if file.parent == folder])
+    in_folders = {os.path.realpath(file) for files in folders.values() for file in files}
+    files = [path for path in each_once(paths) if not path.is_dir() and os.path.realpath(path) not in in_folders]
+    if files or credentials:
+        yield files, each_once(credentials)
+    for here in folders.values():
+        untrusted = _credentials_of(here[0].parent)
+        yield [file for file in here if file.name not in untrusted], [f for f in here if f.name in untrusted]
 
 
 def _credentials_of(folder: Path) -> frozenset[str]:

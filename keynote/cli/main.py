@@ -14,7 +14,7 @@ from keynote.cli.signing import keygen, sign, sigver
 from keynote.cli.tree import print_tree
 from keynote.cli.verify import verify
 from keynote.complaints import BadInput, Complaint
-from keynote.errors import KeynoteError, PolicyError
+from keynote.errors import KeynoteError, PolicyError, Problem, SignatureError
 from keynote.explanation import Decision
 from keynote.redaction import shown
 
@@ -107,6 +107,8 @@ def _errors(error: Exception) -> Iterable[Complaint]:
     match error:
         case PolicyError():
             return map(Complaint.about, error.problems)
+        case SignatureError(problem=Problem() as problem):
+            return (Complaint.about(problem),)
         case BadInput():
             return (error.complaint,)
         case KeynoteError():

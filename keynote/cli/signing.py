@@ -3,6 +3,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,12 +11,13 @@ import click
 
 from keynote import keys, private_keys, signatures, signing
 from keynote.assertions import Assertion
+from keynote.cli import outputs
 from keynote.cli.inputs import FILE, InputError, latin_1, principals_file, read_assertions, text_of
-from keynote.cli.outputs import PUBLIC, SECRET, refuse_existing, replace, write
+from keynote.cli.outputs import PUBLIC, SECRET, refuse_existing, write
 from keynote.cli.program import json_option, print_json, tell
 from keynote.complaints import Complaint, Place
-from keynote.errors import SignatureError
-from keynote.files import SetAside, parse_credentials
+from keynote.errors import Problem, SignatureError
+from keynote.files import SetAside, parse_credentials, problem
 from keynote.private_keys import KINDS, PrivateKey, UnusablePrivateKey
 from keynote.signing import LENGTH, OFFSET
 
@@ -145,7 +147,7 @@ def sign(
         raise InputError("PRINT-OFFSET 0", hint="in an assertion, a line that goes on is indented")
     if in_place:
         signed = signing.signed(text, key, label, name=name, offset=print_offset, length=print_length)
-        replace(assertion_file.resolve(), signed, assertion_file.stat().st_mode & 0o7777)
+        outputs.replace(assertion_file.resolve(), signed, assertion_file.stat().st_mode & 0o7777)
     else:
         click.echo(signing.laid_out(signing.sign(text, key, label, name=name), print_offset, print_length))
     if chosen.legacy:
@@ -156,21 +158,25 @@ def sign(
 def private_key(path: Path) -> PrivateKey:
     """The key in a file. Raises InputError; warns if others can read it."""
     text = text_of(path)
-    if path.is_file() and path.stat().st_mode & 0o077:
-        tell(
-            "keynote",
-            "warning",
-            [Complaint("others can read this private key", Place(str(path)), f"chmod 600 {path}")],
-        )
     try:
-        if "-----BEGIN " in text:
-            return private_keys.load_private_key(text)
-        (found,) = principals_file(text, str(path))
-        return private_keys.load_private_key(found)
+        key = private_keys.load_private_key(text if _is_pem(text) else _only_key(text, path))
     except UnusablePrivateKey as error:
         raise InputError(str(error), Place(str(path))) from None
-    except ValueError:
-        raise InputError("more than one key", Place(str(path))) from None
+    if path.is_file() and path.stat().st_mode & 0o077:
+        hint = f"chmod 600 {path}"
+        tell("keynote", "warning", [Complaint("others can read this private key", Place(str(path)), hint)])
+    return key
+
+
+def _is_pem(text: str) -> bool:
+    return "-----BEGIN " in text
+
+
+def _only_key(text: str, path: Path) -> str:
+    found = principals_file(text, str(path))
+    if len(found) > 1:
+        raise InputError("more than one key", Place(str(path)))
+    return found[0]
 
 
 # -- sigver ----------------------------------------------------------------------------------------------------------
@@ -220,14 +226,20 @@ def _verified(
 
 
 def _print_result(number: int, item: Assertion | SetAside, reason: str) -> None:
-    where = Place(item.where.file, item.where.line, item.where.column)
     if isinstance(item, SetAside):
-        tell("keynote", "error", [Complaint(f"assertion {number}: {reason}", where)])
+        found = item.problem or Problem(item.where, item.reason)
+        tell("keynote", "error", [_of_assertion(number, found)])
     elif reason:
         click.echo(f"Signature on assertion {number} did not verify!")
-        tell("keynote", "warning", [Complaint(f"assertion {number}: {reason}", where)])
+        field = item.signature
+        at = item.start if field is None else field.start + field.tree.at
+        tell("keynote", "warning", [_of_assertion(number, problem(item.source, at, reason))])
     else:
         click.echo(f"Signature on assertion {number} verified.")
+
+
+def _of_assertion(number: int, found: Problem) -> Complaint:
+    return Complaint.about(replace(found, message=f"assertion {number}: {found.message}"))
 
 
 def _result_data(number: int, item: Assertion | SetAside, reason: str) -> dict[str, Any]:

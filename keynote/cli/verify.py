@@ -25,6 +25,7 @@ from keynote.complaints import Complaint, Place
 from keynote.errors import PolicyError
 from keynote.files import SetAside, parse_credentials, parse_policy
 from keynote.limits import Limits
+from keynote.principals import UndecodableKey, canonical
 from keynote.redaction import shown
 from keynote.session import Session
 
@@ -64,7 +65,7 @@ def verify(
     action: dict[str, str] = {}
     for path in action_files:
         action |= action_file(text_of(path), str(path))
-    requesters = [key for path in keys for key in principals_file(text_of(path), str(path))]
+    requesters = [key for path in keys for key in _keys(path)]
     session = Session(trusted, untrusted, set_aside=set_aside, limits=Limits(legacy_signatures=True))
     decision = session.query(action, requesters, compliance_values(values[0], "-r"))
     if as_json:
@@ -72,6 +73,17 @@ def verify(
     else:
         click.echo(f"Query result = {shown(decision.value)}")
     tell("keynote", "warning", (Complaint(f"left out: {item.reason}", _place(item)) for item in decision.set_aside))
+
+
+def _keys(path: Path) -> list[str]:
+    """The principals of a file, and a warning for each that nobody can be; as with keynote(1), the others count."""
+    found = principals_file(text_of(path), str(path))
+    for key in found:
+        try:
+            canonical(key)
+        except UndecodableKey as error:
+            tell("keynote", "warning", [Complaint(f"left out: {error}", Place(str(path)))])
+    return found
 
 
 def _check_options(

@@ -11,12 +11,14 @@ import click
 from keynote import report
 from keynote.cli.inputs import (
     FILE,
+    NAME_POLICIES,
     InputError,
     action_of,
     action_options,
     compliance_values,
     latin_1,
     legacy_option,
+    policy_option,
     session_of,
 )
 from keynote.cli.program import json_option, print_json, settled
@@ -30,13 +32,15 @@ NOBODY: Final = 2
 
 
 @click.command("who")
-@click.argument("policies", nargs=-1, required=True, type=FILE, metavar="POLICY...")
+@click.argument("files", nargs=-1, type=FILE, metavar="[POLICY]...")
+@policy_option()
 @click.option("-c", "--credential", "credentials", multiple=True, type=FILE, help="File of credentials.")
 @legacy_option()
 @action_options
 @click.option("--at-least", metavar="VALUE", help="The value to reach. Without it, any above the lowest.")
 @json_option()
 def command(
+    files: Sequence[Path],
     policies: Sequence[Path],
     credentials: Sequence[Path],
     legacy_signatures: bool,
@@ -58,11 +62,13 @@ def command(
       keynote who policy.kn
       keynote who policy.kn -a app_domain='IPsec policy' -a remote_id=berlin.gw.example.org
     """
+    if not files and not policies:
+        raise InputError("no policy", hint=NAME_POLICIES)
     scale = compliance_values(values)
     goal = None if at_least is None else latin_1(at_least)
     if goal is not None and goal not in scale[1:]:
         raise InputError(f"--at-least {quoted(goal)} is not one of --values above the lowest")
-    session = session_of(policies, credentials, Limits(legacy_signatures))
+    session = session_of([*files, *policies], credentials, Limits(legacy_signatures))
     found = who(session, action_of(attributes, action_files), scale, goal)
     status = settled(SOMEBODY if len(found) else NOBODY)
     if as_json:
@@ -81,8 +87,7 @@ def _print(found: Candidates, set_aside: Sequence[SetAside]) -> None:
         for candidate in found:
             click.echo(f"{_names(candidate)}: {shown(candidate.value)}")
             for number, way in enumerate(candidate.ways):
-                conditions = f"if {_conditions(way)}" if way.conditions else "without further conditions"
-                click.echo(f"  {'or ' if number else ''}{conditions}  ({_places(way)})")
+                click.echo(f"  {'or ' if number else ''}{_conditions(way)}  ({_places(way)})")
             if candidate.more_ways:
                 click.echo("  or in other ways")
     if found.cut:
@@ -98,7 +103,7 @@ def _print_table(found: Candidates) -> None:
 
     table = Table("who", "value", "if", "by", show_lines=True)
     for candidate in found:
-        ways = [_conditions(way) or "(nothing)" for way in candidate.ways] + ["in other ways"] * candidate.more_ways
+        ways = [_conditions(way, "") for way in candidate.ways] + ["in other ways"] * candidate.more_ways
         table.add_row(
             Text(_names(candidate)),
             Text(shown(candidate.value), "green" if candidate.lowest == candidate.highest else "yellow"),
@@ -112,9 +117,23 @@ def _names(candidate: Candidate) -> str:
     return " and ".join(candidate.principals)
 
 
-def _conditions(way: Way) -> str:
-    return " && ".join(way.conditions)
+def _conditions(way: Way, word: str = "if ") -> str:
+    shown = way.shown_conditions
+    left_out = [f"… {shown.left_out:,} more conditions …"] if shown.left_out else []
+    text = " && ".join([*shown.first, *left_out, *shown.last])
+    named = [*way.depends.first, *(["others"] if way.depends.left_out else [])]
+    depending = f"depending on whom {_listed(named)} {'name' if len(named) > 1 else 'names'}" if named else ""
+    if not text:
+        return depending or "without further conditions"
+    return f"{word}{text}, {depending}" if depending else f"{word}{text}"
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _places(way: Way) -> str:
-    return " → ".join(f"{where.file}:{where.line}" for where in way.assertions)
+    shown = way.shown_assertions
+    left_out = [f"… {shown.left_out:,} more …"] if shown.left_out else []
+    places = [[f"{where.file}:{where.line}" for where in part] for part in (shown.first, shown.last)]
+    return " → ".join([*places[0], *left_out, *places[1]])

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from keynote.conditions import conditions_interval
 from keynote.environment import Unknown
+from keynote.errors import KeynoteError
 from keynote.evaluator import UNKNOWN_AUTHORIZER, Delegation
 from keynote.evidence import Evidence
 from keynote.explanation import Decision
@@ -81,34 +82,60 @@ class Question:
     unknown: Container[str] = ()
 
 
-def graph(session: Session, question: Question | None = None) -> Graph:
+class TooLarge(KeynoteError):
+    """A graph that is larger than can be shown."""
+
+    def __init__(self, nodes: int, most: int) -> None:
+        super().__init__(
+            f"{nodes:,} principals and assertions are more than a page can show, which is {most:,};"
+            " -k shows the ways to one principal, and --format dot has no limit"
+        )
+
+
+def graph(session: Session, question: Question | None = None, most: int | None = None) -> Graph:
     """The whole graph; with requesters only the ways to them, or if there are none, all that is below POLICY.
 
-    Raises QueryError.
+    Raises QueryError, and TooLarge for more than `most` nodes, which is known before an action is followed.
     """
     asked = question or Question({}, unknown=Unknown.except_(()))
     # A query needs somebody who requests; nobody has this name.
     authorizers = asked.authorizers or ["(nobody)"]
     decision = session.query(asked.action, authorizers, asked.values, asked.unknown)
     with hiding(decision.evidence.keys()):
-        return _graph(session, asked, decision, applied=question is not None)
+        return _graph(session, asked, decision, most, applied=question is not None)
 
 
-def _graph(session: Session, asked: Question, decision: Decision, *, applied: bool) -> Graph:
+def _graph(session: Session, asked: Question, decision: Decision, most: int | None, *, applied: bool) -> Graph:
     evidence = decision.evidence
-    if not applied:
-        return _Builder(evidence, list(evidence.delegations), {}, {}, (), {}).graph(None)
-    conditions = _Conditions(evidence)
-    states = _principals(session, asked, evidence, conditions)
+    ways: Sequence[Delegation] = list(evidence.delegations)
     if asked.authorizers:
         ways = reach(evidence).way or below_policy(evidence.delegations, lambda principal: True)
-        steps = decision.path
-    else:
-        ways, steps = list(evidence.delegations), ()
-    on_path = {id(step.assertion): frozenset(step.licensees) for step in steps}
     requesters = evidence.requesters if asked.authorizers else ()
+    if most is not None and (count := _count(ways, requesters)) > most:
+        raise TooLarge(count, most)
+    if not applied:
+        return _Builder(evidence, ways, {}, {}, (), {}).graph(None)
+    conditions = _Conditions(evidence)
+    states = _principals(session, asked, evidence, conditions)
+    steps = decision.path if asked.authorizers else ()
+    on_path = {id(step.assertion): frozenset(step.licensees) for step in steps}
     builder = _Builder(evidence, ways, states, conditions, requesters, on_path)
     return builder.graph(decision if asked.authorizers else None)
+
+
+def _count(delegations: Iterable[Delegation], requesters: Iterable[str]) -> int:
+    """How many nodes the graph of these has."""
+    principals = {POLICY, *requesters}
+    count = 0
+    for delegation in delegations:
+        count += 1
+        principals.add(delegation.authorizer)
+        principals.update(_licensees(delegation))
+    return count + len(principals)
+
+
+def _licensees(delegation: Delegation) -> Iterable[str]:
+    return (_EVERYBODY,) if delegation.licensees is None else delegation.licensees.principals
 
 
 class _Conditions(dict[Delegation, State]):
@@ -189,7 +216,7 @@ class _Builder:
             node = self._assertion(len(nodes), delegation)
             nodes.append(node)
             edges.append(Edge(by, node.number, self._arriving(delegation), node.on_path))
-            for licensee in self._licensees(delegation):
+            for licensee in _licensees(delegation):
                 chosen = shown_principal(licensee) in self.on_path.get(id(delegation.assertion), ())
                 going_on = State.NONE if node.state is State.STOPS else node.state
                 edges.append(Edge(node.number, principal(licensee), going_on, chosen))
@@ -244,9 +271,6 @@ class _Builder:
         found = routes(self.evidence, 1)
         reason = condition_reason(found, found.link(delegation), 1)
         return reason.text if reason is not None else ""
-
-    def _licensees(self, delegation: Delegation) -> Iterable[str]:
-        return (_EVERYBODY,) if delegation.licensees is None else delegation.licensees.principals
 
     def _everybody(self) -> State:
         open_ones = (delegation for delegation in self.delegations if delegation.licensees is None)

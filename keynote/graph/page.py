@@ -8,11 +8,10 @@ from itertools import pairwise
 from typing import Final
 
 from keynote.complaints import one_line
-from keynote.errors import KeynoteError
 from keynote.graph import words
 from keynote.graph.colours import FILL, LINE
 from keynote.graph.layout import Point, layout
-from keynote.graph.model import Edge, Graph, Node, State
+from keynote.graph.model import Edge, Graph, Node, State, TooLarge
 
 #: More than anybody sees anything in.
 MOST_NODES: Final = 1_000
@@ -32,17 +31,10 @@ table { border-collapse: collapse; } td { vertical-align: top; padding: .25rem .
 """
 
 
-class TooLarge(KeynoteError):
-    """A graph that a page cannot show."""
-
-
 def text(graph: Graph, title: str = "KeyNote delegations") -> str:
-    """The page. Raises TooLarge."""
+    """The page. Raises TooLarge for more than MOST_NODES, which `graph` can know before it follows an action."""
     if len(graph.nodes) > MOST_NODES:
-        raise TooLarge(
-            f"{len(graph.nodes)} principals and assertions are more than a page can show, which is {MOST_NODES};"
-            " -k shows the ways to one principal, and --format dot has no limit"
-        )
+        raise TooLarge(len(graph.nodes), MOST_NODES)
     return "\n".join(_page(graph, title)) + "\n"
 
 

@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from keynote import limits
 from keynote.assertions import Assertion, Reader
 from keynote.errors import PolicyError, Problem
 from keynote.exact_text import exact_text
 from keynote.excerpts import excerpt
-from keynote.files import blocks, is_only_comments, parse_all
+from keynote.files import blocks, is_only_comments, parse_all, problem
 from keynote.layout import assertions
 from keynote.locations import Source
 
@@ -65,7 +66,13 @@ def _assertion(found: Assertion, written: str, resign: Resign | None) -> str:
 
 
 def _check_same(before: Assertion, laid: str) -> None:
-    """Lest a mistake of ours changes what a policy says."""
+    """Lest a mistake of ours changes what a policy says. Raises PolicyError for a layout that could not be read."""
+    if len(laid) > limits.ASSERTION_SIZE:
+        at = before.authorizer.start
+        message = (
+            f"in its layout it has {len(laid):,} characters, and an assertion may have {limits.ASSERTION_SIZE:,}"
+        )
+        raise PolicyError([problem(before.source, at, message, "divide it")])
     source = Source(before.source.name, laid)
     after = Reader(source).assertion(0, len(laid))
     if _meaning(before) != _meaning(after) or _characters(before.text) != _characters(laid):

@@ -92,7 +92,8 @@ def _comment(text: str) -> tuple[str, list[str]]:
     while len(lines) > 1 and (not lines[-1][1] or lines[-1][0].startswith("#")):
         _, comment = lines.pop()
         if comment:
-            below.insert(0, comment)
+            below.append(comment)
+    below.reverse()
     first, *more = [stripped for _, stripped in lines]
     head = f"Comment: {first}".rstrip()
     return "\n".join([head, *(" " * INDENT + line for line in more if line)]), below

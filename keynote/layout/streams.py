@@ -157,7 +157,7 @@ def _alternatives(tokens: list[Token]) -> frozenset[int]:
             case "||":
                 levels[-1][number + 1] = False
             case "&&":
-                levels[-1][max(levels[-1])] = True
+                levels[-1][next(reversed(levels[-1]))] = True  # the operand that began last
     return frozenset(found.union(*map(_joined, levels)))
 
 

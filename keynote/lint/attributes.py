@@ -4,6 +4,7 @@
 import difflib
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -12,8 +13,10 @@ from keynote.errors import EvaluationError
 from keynote.lint.findings import Check, Draft, Severity
 from keynote.lint.flow import Fact, attribute
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
+from keynote.lint.times import is_time
+from keynote.nearest import nearest
 from keynote.redaction import quoted
-from keynote.schemas.ipsec import APP_DOMAIN, ATTRIBUTES, Kind
+from keynote.schemas.ipsec import APP_DOMAIN, ATTRIBUTES, Attribute, Kind
 from keynote.syntax import Comparison, Conversion, Literal, Match, Name, Node, walk
 
 _ORDERS: Final = ("<", ">", "<=", ">=")
@@ -53,9 +56,8 @@ def unknown_attribute(policy: Policy) -> Iterator[Draft]:
 
 
 def _meant(subject: Subject, name: str) -> str:
-    known = {known.lower(): known for known in (*ATTRIBUTES, *subject.assertion.constants)}
-    close = difflib.get_close_matches(name.lower(), known, n=1)
-    return f"did you mean `{known[close[0]]}`?" if close else "`keynote attributes` lists them"
+    close = nearest(name, (*ATTRIBUTES, *subject.assertion.constants))
+    return f"did you mean `{close}`?" if close else "`keynote attributes` lists them"
 
 
 def hidden_attribute(policy: Policy) -> Iterator[Draft]:
@@ -95,8 +97,7 @@ def _nearly_ipsec(value: object) -> bool:
 
 def outside_domain(policy: Policy) -> Iterator[Draft]:
     for subject, found in facts(policy):
-        described = ATTRIBUTES[found.name]
-        if not isinstance(found.value, str) or found.operator in _ORDERS or described.allows(found.value):
+        if not isinstance(found.value, str) or _is_within(ATTRIBUTES[found.name], found.operator, found.value):
             continue
         if _padded(found) is None:
             what = quoted(found.value) if found.value else "empty"
@@ -105,6 +106,23 @@ def outside_domain(policy: Policy) -> Iterator[Draft]:
         for passage in clause.flow.passages:
             if isinstance(passage.relation, Match):
                 yield from _outside_pattern(subject, passage.relation)
+
+
+def _is_within(described: Attribute, operator: str, value: str) -> bool:
+    """Whether comparing the attribute with this says something. In order it is also compared with the beginnings of
+    values, `< "2027"`, and with what is beyond all of them, `<= "99999999999999"`."""
+    if described.kind is Kind.TIME:
+        return is_time(value) if operator in _ORDERS else described.allows(value)
+    if operator not in _ORDERS or not value or described.kind in (Kind.TEXT, *_NUMERIC):  # numbers: another check
+        return operator in _ORDERS or described.allows(value)
+    return (
+        _ADDRESS_BEGINNING.fullmatch(value) is not None
+        if described.kind is Kind.ADDRESS
+        else value in described.words
+    )
+
+
+_ADDRESS_BEGINNING: Final = re.compile(r"(?:[0-9]{3}\.){0,3}[0-9]{0,3}|(?:[0-9a-f]{4}:){0,7}[0-9a-f]{0,4}")
 
 
 def _outside_pattern(subject: Subject, relation: Match) -> Iterator[Draft]:
@@ -127,13 +145,21 @@ def _value_hint(found: Fact) -> str:
     described, value = ATTRIBUTES[found.name], str(found.value)
     if not value:
         return "the daemon always sets it"
+    if described.kind is Kind.TIME:
+        return _time_hint(value)
     length = _AES.fullmatch(value)
     if found.name == "esp_enc_alg" and length is not None:
         bits = length[1] or "128"
         return f"`aes` whatever its mode; the length is another attribute: `@esp_key_length == {bits}`"
-    words = {word.lower(): word for word in described.words}
-    close = difflib.get_close_matches(value.lower(), words, n=1)
-    return f"did you mean `{words[close[0]]}`?" if close else f"its values are {described.domain}"
+    close = nearest(value, described.words)
+    return f"did you mean `{close}`?" if close else f"its values are {described.domain}"
+
+
+def _time_hint(value: str) -> str:
+    try:
+        return f"write `{datetime.fromisoformat(value):%Y%m%d%H%M%S}`"
+    except ValueError:
+        return "write `YYYYMMDDHHMMSS`, the date too, or its beginning"
 
 
 _WITH_ADDRESSES: Final = ("remote_filter", "local_filter", "remote_id")
@@ -221,13 +247,34 @@ def _as_number(relation: Comparison, side: Name) -> str:
     return f"`@{side.name}` is its number"
 
 
+#: Texts that are addresses, names and the like.
+_NEVER_NUMBERS: Final = ("remote_filter", "local_filter")
+
+
 def number_of_words(policy: Policy) -> Iterator[Draft]:
     for subject, clause in ipsec_clauses(policy):
         for node in walk(clause.node.test):
             name = _converted(subject, node)
-            if name is not None and ATTRIBUTES[name].kind in (Kind.CHOICE, Kind.ADDRESS):
+            if name is None:
+                continue
+            described = ATTRIBUTES[name]
+            if described.kind in (Kind.CHOICE, Kind.ADDRESS) or name in _NEVER_NUMBERS:
                 message = f"{name} is never a number, so as one it is always 0"
-                yield subject.in_conditions(node, message, f"its values are {ATTRIBUTES[name].domain}")
+                yield subject.in_conditions(node, message, f"its values are {described.domain}")
+        yield from _times_as_numbers(subject, clause)
+
+
+def _times_as_numbers(subject: Subject, clause: ClauseFacts) -> Iterator[Draft]:
+    """Compared as they are: arithmetic with them, for a day of the week or a time of day, has no other way."""
+    for passage in clause.flow.passages:
+        relation = passage.relation
+        if isinstance(relation, Comparison):
+            for side in (relation.left, relation.right):
+                name = _converted(subject, side)
+                if name is not None and ATTRIBUTES[name].kind is Kind.TIME:
+                    message = f"{name} as a number has 14 digits, more than other implementations of KeyNote can hold"
+                    hint = f'compare it as a string, in quotes: `{name} < "20270101000000"`'
+                    yield subject.in_conditions(relation, message, hint)
 
 
 def _converted(subject: Subject, node: Node) -> str | None:
@@ -257,7 +304,8 @@ CHECKS: Final = (
         "value outside an attribute's domain",
         "The daemon says `aes` for AES of every length and mode, `yes` and `no` in lower case, numbers without"
         " leading"
-        " zeros. A comparison with anything else never holds, or always.",
+        " zeros, times as `YYYYMMDDHHMMSS`. A comparison with anything else never holds, or always, or from another"
+        " time on than was meant.",
         'Conditions: app_domain == "IPsec policy" && esp_enc_alg == "aes-256" -> "true";',
         "Compare with a value that `keynote attributes NAME` lists. The length of a key is `esp_key_length`.",
         outside_domain,
@@ -288,7 +336,8 @@ CHECKS: Final = (
         "number of what is none",
         "`@` and `&` make 0 of everything that is no number. Of an attribute that has words or addresses for"
         " values they"
-        " make nothing else, so the comparison always holds or never does.",
+        " make nothing else, so the comparison always holds or never does. A time is a number of 14 digits here;"
+        " where integers have 32 bits, as in libkeynote, it is another one.",
         'Conditions: app_domain == "IPsec policy" && @esp_enc_alg == 12 -> "true";',
         "Compare the attribute with one of its values, as a string.",
         number_of_words,

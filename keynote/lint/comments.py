@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""`# lint: ignore KN111`: findings that the text itself takes back.
+"""`# lint: ignore KN111`: findings that the text itself takes back. `KN1` stands for all codes that begin so.
 
 At the end of a line the comment counts for that line; on a line of its own for the assertion that it stands in, and
 below a Signature, which does not cover it, as well; in a piece that is nothing but comments for the whole file. After
@@ -27,7 +27,7 @@ _OWN_LINE: Final = re.compile(r"^[ \t]*(#[^\n]*)", re.MULTILINE)
 @dataclass(slots=True, eq=False)
 class Directive:
     """One comment, in the piece of text from `piece` to `piece_end`. It counts for what begins from `start` to `end`;
-    `used` has the codes that it took something back of."""
+    `used` has those of `codes` that took something back."""
 
     source: Source
     piece: int
@@ -100,7 +100,9 @@ class Ignored:
         piece = pieces[max(bisect_right(pieces, at) - 1, 0)]
         ignored = False
         for directive in (*self._for_files.get(id(source), ()), *self._in_piece[id(source), piece]):
-            if directive.start <= at < directive.end and code in directive.codes:
-                directive.used.add(code)
-                ignored = True
+            if not directive.start <= at < directive.end:
+                continue
+            matching = [word for word in directive.codes if code.startswith(word)]
+            directive.used.update(matching)
+            ignored = ignored or bool(matching)
         return ignored

@@ -1,27 +1,29 @@
 # SPDX-License-Identifier: ISC
 """Checks of who delegates to whom."""
 
-import difflib
 from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 from keynote.lint.findings import Check, Draft, Severity
-from keynote.lint.graph import by_authorizer, can_request, cycles
+from keynote.lint.graph import by_authorizer, can_request, cycles, for_ipsec
+from keynote.lint.principals import is_misspelt
 from keynote.lint.spelling import Speller
 from keynote.lint.subjects import Policy
+from keynote.nearest import nearest
 from keynote.principals import POLICY, shown_principal
 from keynote.redaction import meant
+from keynote.schemas import names
 from keynote.syntax import Name, Nobody, Threshold, walk
 
 
 def issues_nothing(policy: Policy) -> Iterator[Draft]:
-    issuers, speller = by_authorizer(policy), Speller()
+    issuers, concerned, speller = by_authorizer(policy), for_ipsec(policy), Speller()
     for subject in policy.subjects:
         for node, name in subject.names.items():
-            if name is None or not (subject.ipsec or meant(name)):
+            if name is None or name == POLICY or can_request(name) or name in issuers or is_misspelt(name):
                 continue
-            if name != POLICY and not can_request(name) and name not in issuers:
+            if subject in concerned or _is_bare_name(name) or meant(name):
                 message = (
                     f"`{shown_principal(name)}` is no key, no `DN:` and no passphrase, so it never requests anything,"
                     " and no assertion delegates for it"
@@ -29,6 +31,10 @@ def issues_nothing(policy: Policy) -> Iterator[Draft]:
                 close = "" if meant(name) else speller.meant(name, issuers)
                 hint = f"did you mean `{shown_principal(close)}`?" if close else _principal_hint(name)
                 yield subject.in_licensees(node, message, hint)
+
+
+def _is_bare_name(name: str) -> bool:
+    return name.startswith("/") and not names.mistake(name)
 
 
 def _principal_hint(name: str) -> str:
@@ -45,8 +51,8 @@ def no_constant(policy: Policy) -> Iterator[Draft]:
         for field in (subject.assertion.authorizer, subject.assertion.licensees):
             for node in walk(field.tree) if field is not None else ():
                 if isinstance(node, Name) and not node.name.startswith("_") and node.name not in constants:
-                    close = difflib.get_close_matches(node.name, constants, n=1)
-                    hint = f"did you mean `{close[0]}`?" if close else f'a principal is written `"{node.name}"`'
+                    close = nearest(node.name, constants)
+                    hint = f"did you mean `{close}`?" if close else f'a principal is written `"{node.name}"`'
                     message = f"`{node.name}` is no constant, so the principal is an attribute's value"
                     yield subject.at(field, node, message, hint)  # type: ignore[arg-type]
 

@@ -132,11 +132,14 @@ def _useless(directive: Directive, ran: Collection[str]) -> Iterator[Finding]:
 def _useless_codes(directive: Directive, ran: Collection[str]) -> Iterator[tuple[str, str]]:
     if not directive.codes:
         yield "this comment names no code", "write `# lint: ignore KN111`"
-    for code in dict.fromkeys(directive.codes):
-        if code not in CHECKS:
-            close = difflib.get_close_matches(code, CHECKS, n=1)
-            yield f"there is no code `{code}`", f"did you mean `{close[0]}`?" if close else ""
-        elif code == NOT_KEYNOTE.code:
-            yield f"`{code}` cannot be ignored", ""
-        elif code in ran and code not in directive.used and code != USELESS_COMMENT.code:
-            yield f"`{code}` finds nothing here, so this comment ignores nothing", "take it away"
+    for word in dict.fromkeys(directive.codes):
+        codes = {code for code in CHECKS if code.startswith(word)}
+        if not codes:
+            close = difflib.get_close_matches(word, CHECKS, n=1)
+            yield f"there is no code `{word}`", f"did you mean `{close[0]}`?" if close else ""
+        elif NOT_KEYNOTE.code in codes:
+            yield f"`{NOT_KEYNOTE.code}` cannot be ignored", ""
+        elif any(CHECKS[code].by_clock for code in codes):
+            continue  # the time of such a comment may be to come
+        elif word not in directive.used and codes.issubset(ran) and codes != {USELESS_COMMENT.code}:
+            yield f"`{word}` finds nothing here, so this comment ignores nothing", "take it away"

@@ -48,7 +48,7 @@ class Draft:
 @dataclass(frozen=True, slots=True, eq=False)
 class Check:
     """One row of the table. `why` it matters, an `example` that it finds, and how to `mend` it are its documentation,
-    in Markdown; `run` finds."""
+    in Markdown; `run` finds. `by_clock`: what it finds today, it may not have found yesterday."""
 
     code: str
     severity: Severity
@@ -57,3 +57,9 @@ class Check:
     example: str
     mend: str
     run: "Callable[[Policy], Iterator[Draft]] | None" = None
+    by_clock: bool = False
+
+    def data(self) -> dict[str, Any]:
+        """Its documentation, as it is told to programs."""
+        told = {"code": self.code, "severity": str(self.severity), "title": self.title}
+        return {**told, "why": self.why, "example": self.example, "mend": self.mend}

@@ -7,7 +7,7 @@ cannot be, that something always is, and nothing else. A relation that compares 
 attribute of its own, true or false, known by its text.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -15,6 +15,7 @@ from keynote import expressions, facts, regular_expressions
 from keynote.errors import EvaluationError
 from keynote.exact_text import exact_text
 from keynote.facts import OPERATORS, OPPOSITE
+from keynote.lint import patterns
 from keynote.sets import Set, Value, compared, everything, only
 from keynote.syntax import (
     And,
@@ -30,6 +31,7 @@ from keynote.syntax import (
     Truth,
     walk,
 )
+from keynote.values import integer
 
 #: What has no entry can be anything. Keys are `name`, `@name`, and `?` with the text of a relation.
 State: TypeAlias = Mapping[str, Set]
@@ -168,7 +170,47 @@ def _exits(
         return None, None  # which fails the whole test, whatever stands around it
     if truth is not None:
         return (state, None) if truth else (None, state)
-    return _opaque(relation, state)
+    name = _only_attribute(relation, constants)
+    values = None if name is None else values_of(state, name, schema).values
+    if name is None or values is None or len(values) > _FEW:
+        return _opaque(relation, state)
+    return _tried(relation, name, map(str, values), state, constants, schema)
+
+
+#: Values of an attribute that are tried one by one.
+_FEW: Final = 64
+
+
+def _only_attribute(relation: Comparison, constants: Mapping[str, str]) -> str | None:
+    """The one attribute on which a relation depends."""
+    if is_fleeting(relation):
+        return None
+    names = {node.name for node in walk(relation) if isinstance(node, Name) and node.name not in constants}
+    return names.pop() if len(names) == 1 else None
+
+
+def _tried(
+    relation: Comparison,
+    name: str,
+    values: Iterable[str],
+    state: State,
+    constants: Mapping[str, str],
+    schema: Mapping[str, Set],
+) -> tuple[Reached, Reached]:
+    """Of a relation that depends on one attribute, which has few values."""
+    left, right = (expressions.operand(side, constants) for side in (relation.left, relation.right))
+    good: list[str] = []
+    bad: list[str] = []
+    for value in values:
+        environment = {name: value}
+        try:
+            sides = [side(environment) if callable(side) else side for side in (left, right)]
+            (good if OPERATORS[relation.operator](*sides) else bad).append(value)
+        except EvaluationError:
+            continue  # with this value the whole test fails
+    if name not in state and not (good and bad):
+        return _opaque(relation, state)  # told as a mistake of its own
+    return narrowed(state, name, only(good), schema), narrowed(state, name, only(bad), schema)
 
 
 def constant_truth(relation: Relation, constants: Mapping[str, str]) -> bool | EvaluationError | None:
@@ -213,7 +255,7 @@ def narrowed(state: State, name: str, values: Set, schema: Mapping[str, Set]) ->
         return None
     if isinstance(values.cuts[-1][1], int):
         return _narrowed_number(state, name, values)
-    left = values_of(state, name, schema) & values
+    left = _with_number(values_of(state, name, schema) & values, state.get(f"@{name}"))
     return {**state, name: left} if left else None
 
 
@@ -222,8 +264,24 @@ def _narrowed_number(state: State, name: str, values: Set) -> Reached:
     if not left:
         return None
     state = {**state, f"@{name}": left}
+    if name in state:
+        texts = _with_number(state[name], left)
+        if not texts:
+            return None
+        state = {**state, name: texts}
     # What is empty is 0 as a number.
     return state if 0 in left else narrowed(state, name, compared("!=", ""), {})
+
+
+def _with_number(texts: Set, numbers: Set | None) -> Set:
+    """Those of a few texts whose numbers are among these."""
+    values = None if numbers is None else texts.values
+    if values is None or numbers is None or len(values) > _FEW:
+        return texts
+    try:
+        return only([text for text in values if integer(str(text)) in numbers])
+    except EvaluationError:
+        return texts
 
 
 def values_of(state: State, name: str, schema: Mapping[str, Set]) -> Set:
@@ -255,6 +313,12 @@ def _matched(
         if not good and name not in state:
             return _opaque(relation, state)  # a pattern for values that the attribute never has
         return narrowed(state, name, only(good), schema), narrowed(state, name, only(bad), schema)
+    exact = patterns.words(pattern)
+    if exact is not None:
+        other = everything(str)
+        for word in exact:
+            other = other & compared("!=", word)
+        return narrowed(state, name, only(exact), schema), narrowed(state, name, other, schema)
     holds, fails = _opaque(relation, state)
     of_empty = compiled.search(b"") is not None
     if of_empty:
@@ -264,14 +328,27 @@ def _matched(
     return holds, fails
 
 
+def _opaque_key(relation: Relation) -> str:
+    return f"?{exact_text(relation)}"
+
+
 def _opaque(relation: Relation, state: State) -> tuple[Reached, Reached]:
     """A relation of which nothing is known, but that it is the same each time."""
     if is_fleeting(relation):
         return state, state
-    key = f"?{exact_text(relation)}"
+    key = _opaque_key(relation)
     found = state.get(key, _EITHER)
     holds, fails = found & _TRUE, found & _FALSE
     return ({**state, key: holds} if holds else None), ({**state, key: fails} if fails else None)
+
+
+def must_match(state: State, relation: Relation, name: str, value: str, constants: Mapping[str, str]) -> bool:
+    """Whether an attribute matches a pattern wherever the state is, and this value of it does."""
+    if not isinstance(relation, Match) or state.get(_opaque_key(relation)) != _TRUE:
+        return False
+    if attribute(relation.subject, constants) != name:
+        return False
+    return _matched(relation, {name: only([value])}, constants, {})[0] is not None
 
 
 def is_fleeting(node: Node) -> bool:

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: ISC
 """Who delegates to whom among the assertions that are looked at."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from keynote.costs import costs
 from keynote.lint.flow import State, values_of
 from keynote.lint.subjects import SCHEMA, ClauseFacts, Policy, Subject
 from keynote.principals import POLICY, is_key
-from keynote.sets import Set, everything
-from keynote.syntax import Nobody
+from keynote.schemas.ipsec import APP_DOMAIN, ATTRIBUTES
+from keynote.sets import Set, everything, only
+from keynote.syntax import Name, Nobody, walk
 
+IPSEC: Final[Mapping[str, Set]] = {"app_domain": only([APP_DOMAIN])}
 # The three forms in which the daemon gives a pre-shared key.
 _PASSPHRASES: Final = ("passphrase:", "passphrase-md5-hex:", "passphrase-sha1-hex:")
 
@@ -30,6 +32,36 @@ def by_authorizer(policy: Policy) -> Mapping[str, list[Subject]]:
 
     result: Mapping[str, list[Subject]] = policy.once("by_authorizer", compute)
     return result
+
+
+def for_ipsec(policy: Policy) -> Collection[Subject]:
+    """The assertions that are for IPsec: those that test its app_domain, or leave it open and test an attribute of
+    IPsec's, and those below them that do not exclude it."""
+    found: Collection[Subject] = policy.once("for_ipsec", lambda: _for_ipsec(policy))
+    return found
+
+
+def _for_ipsec(policy: Policy) -> Collection[Subject]:
+    issuers = by_authorizer(policy)
+    found = dict.fromkeys(
+        subject for subject in policy.subjects if subject.ipsec or any(map(_tests_ipsec, subject.leaves))
+    )
+    todo = list(found)
+    for subject in todo:  # grows while it runs
+        for name in subject.names.values():
+            for below in issuers.get(name or "", ()):
+                if below not in found and _may_hold(below, IPSEC):
+                    found[below] = None
+                    todo.append(below)
+    return found
+
+
+def _tests_ipsec(clause: ClauseFacts) -> bool:
+    return allows(clause, IPSEC) and any(
+        isinstance(node, Name) and node.name in ATTRIBUTES and node.name != "app_domain"
+        for passage in clause.passages()
+        for node in walk(passage.relation)
+    )
 
 
 def ways(policy: Policy, wanted: Mapping[str, Set]) -> Iterator[tuple[Subject, ClauseFacts | None]]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from keynote import expressions
 from keynote.facts import OPPOSITE
+from keynote.lint import patterns
 from keynote.lint.attributes import ipsec_clauses
 from keynote.lint.findings import Check, Draft, Severity
 from keynote.lint.flow import Fact, Passage, attribute
@@ -108,14 +109,10 @@ _BRACKET: Final = re.compile(r"\[\^?\]?[^\]]*\]")
 
 def unanchored(policy: Policy) -> Iterator[Draft]:
     for subject, relation, name, pattern in _patterns(policy):
-        if ATTRIBUTES[name].kind is Kind.TEXT and not _ends(pattern):
-            message = f"{quoted(pattern)} matches wherever it occurs in {name}, whatever stands behind it"
-            yield subject.in_conditions(relation.pattern, message, "end it with `$`, and begin it with `^`")
-
-
-def _ends(pattern: str) -> bool:
-    """Whether each branch says how the text ends. Branches in parentheses are not looked into."""
-    return pattern.endswith(("$", ".*", ".*)", "$)")) and not pattern.endswith(("\\$", "\\$)"))
+        if ATTRIBUTES[name].kind is Kind.TEXT and patterns.is_open(pattern):
+            message = f"{quoted(pattern)} matches whatever stands behind it in {name}"
+            hint = "end each alternative with `$`, and what it needs before that; begin it with `^`"
+            yield subject.in_conditions(relation.pattern, message, hint)
 
 
 def bare_dot(policy: Policy) -> Iterator[Draft]:
@@ -169,10 +166,12 @@ CHECKS: Final = (
         "KN113",
         _WARNING,
         "pattern without an end",
-        "A pattern matches anywhere in the text. `@example\\\\.org` matches `eve@example.org.evil.net` as well.",
+        "A pattern matches anywhere in the text. `@example\\\\.org` matches `eve@example.org.evil.net` as well. `.*`"
+        " at the end, before a `$` too, says no more, and in `^a|b$` neither alternative has both ends. The"
+        " beginning of a distinguished name is enough, if it ends with `/` or `=`: `^/O=Example/CN=`.",
         'Conditions: app_domain == "IPsec policy" && remote_id_type == "User FQDN" &&\n'
         '    remote_id ~= "@example\\\\.org" -> "true";',
-        "End it with `$`, and begin it with `^` unless any beginning will do.",
+        "End it with `$`, each alternative of its own, and begin it with `^` unless any beginning will do.",
         unanchored,
     ),
     Check(

@@ -13,7 +13,7 @@ from keynote.binding import unbound as ask_unbound
 from keynote.errors import EvaluationError
 from keynote.lint.findings import Check, Draft, Severity
 from keynote.lint.flow import attribute
-from keynote.lint.graph import by_authorizer, can_request, values_in, ways
+from keynote.lint.graph import IPSEC, by_authorizer, can_request, values_in, ways
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
 from keynote.principals import POLICY
 from keynote.schemas.ipsec import APP_DOMAIN
@@ -21,14 +21,13 @@ from keynote.session import Session
 from keynote.sets import Set, only
 from keynote.syntax import Match, Name, Node, walk
 
-_IPSEC: Final = {"app_domain": only([APP_DOMAIN])}
 #: A value that nobody ever compares anything with.
 _STRANGE: Final = "\x01"
 
 
 def _ipsec_ways(policy: Policy, wanted: Mapping[str, Sequence[str | int]]) -> Iterator[tuple[Subject, ClauseFacts]]:
     """The clauses for IPsec of POLICY's own by which such an action could be allowed."""
-    sets: dict[str, Set] = {**_IPSEC, **{key: only(values) for key, values in wanted.items()}}
+    sets: dict[str, Set] = {**IPSEC, **{key: only(values) for key, values in wanted.items()}}
     for subject, clause in ways(policy, sets):
         if clause is not None and clause.ipsec:
             yield subject, clause

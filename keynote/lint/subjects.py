@@ -12,7 +12,7 @@ from keynote.errors import SignatureError
 from keynote.licensees import principal_nodes
 from keynote.limits import Limits
 from keynote.lint.findings import Draft
-from keynote.lint.flow import ANYTHING, Flow, Passage, Reached, follow
+from keynote.lint.flow import ANYTHING, Flow, Passage, Reached, follow, must_match
 from keynote.principals import POLICY, UndecodableKey
 from keynote.schemas import ipsec
 from keynote.sets import Set, only
@@ -212,13 +212,24 @@ def _followed(
         start = ANYTHING if parent is None else parent.state
         flow = Flow(None, ()) if start is None else follow(node.test, start, constants, schema(node))
         nested = isinstance(node.value, Program)
-        guarded = flow.holds is not None and "app_domain" in flow.holds and flow.holds["app_domain"] <= _GUARDED
+        guarded = flow.holds is not None and _is_guarded(flow, constants)
         gives = not nested and not _is_lowest(node, constants)
         clause = ClauseFacts(node, parent, flow, flow.holds, guarded, not nested, gives)
         found.append(clause)
         if isinstance(node.value, Program):
             todo += [(inner, clause) for inner in reversed(node.value.clauses)]
     return _with_parents(found)
+
+
+def _is_guarded(flow: Flow, constants: Mapping[str, str]) -> bool:
+    """Whether the test holds for the IKE daemon's app_domain only, or for what a pattern takes for it."""
+    state = flow.holds
+    assert state is not None, "a test that never holds guards nothing"
+    if "app_domain" in state and state["app_domain"] <= _GUARDED:
+        return True
+    return any(
+        must_match(state, passage.relation, "app_domain", ipsec.APP_DOMAIN, constants) for passage in flow.passages
+    )
 
 
 def _with_parents(clauses: list[ClauseFacts]) -> tuple[ClauseFacts, ...]:

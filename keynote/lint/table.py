@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from keynote.lint import attributes, clauses, delegations, openings, strength, times
+from keynote.lint import attributes, clauses, delegations, openings, principals, strength, times
 from keynote.lint.findings import Check, Severity
 
 #: What no function finds: the parser does, and whoever counts what comments took back.
@@ -40,6 +40,7 @@ CHECKS: Final[Mapping[str, Check]] = MappingProxyType(
             *openings.CHECKS,
             *clauses.CHECKS,
             *delegations.CHECKS,
+            *principals.CHECKS,
             *times.CHECKS,
             *strength.CHECKS,
         )

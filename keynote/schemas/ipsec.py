@@ -6,7 +6,6 @@ policy can use, and which values they can have. An attribute that does not apply
 the empty string.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
 from typing import Any, Final
 
+from keynote.nearest import nearest
 from keynote.redaction import quoted
 
 APP_DOMAIN: Final = "IPsec policy"
@@ -197,8 +197,8 @@ def check(action: Mapping[str, str]) -> tuple[str, ...]:
     for name, value in action.items():
         attribute = ATTRIBUTES.get(name)
         if attribute is None:
-            close = difflib.get_close_matches(name, ATTRIBUTES, n=1)
-            hint = f"; did you mean `{close[0]}`?" if close else ""
+            close = nearest(name, ATTRIBUTES)
+            hint = f"; did you mean `{close}`?" if close else ""
             problems.append(f"unknown attribute {quoted(name)}{hint}")
         elif not attribute.allows(value):
             problems.append(f"{name} cannot be {quoted(value)}: its values are {attribute.domain}")

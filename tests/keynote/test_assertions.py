@@ -11,7 +11,8 @@ from keynote.printing import printed
 from keynote.syntax import walk
 
 MINIMAL = 'Authorizer: "POLICY"\n'
-NOT_HEX = "is not an even number of hexadecimal digits"
+NOT_HEX = "is not hexadecimal"
+ODD = "it has 3 digits, and needs an even number"
 
 
 def read(text: str) -> Assertion:
@@ -91,8 +92,8 @@ def test_version(version: str) -> None:
         (MINIMAL + 'Local-Constants: a="1", b="2"\n', [(2, 23, "unexpected `,`")]),
         (MINIMAL + 'Local-Constants: a=b\n', [(2, 20, "unexpected `b`")]),
         (MINIMAL + 'Local-Constants: a="1" . "2"\n', [(2, 24, "unexpected `.`")]),
-        (MINIMAL + 'Licensees: "K" || "rsa-hex:zz"\n', [(2, 19, f"`rsa-hex:zz` {NOT_HEX}")]),
-        ('Authorizer: A\nLocal-Constants: A = "rsa-hex:abc"\n', [(1, 13, f"`rsa-hex:abc` {NOT_HEX}")]),
+        (MINIMAL + 'Licensees: "K" || "rsa-hex:zz"\n', [(2, 19, f"`rsa-hex:zz` {NOT_HEX}: digit 1 is `z`")]),
+        ('Authorizer: A\nLocal-Constants: A = "rsa-hex:abc"\n', [(1, 13, f"`rsa-hex:abc` {NOT_HEX}: {ODD}")]),
         (MINIMAL + 'Signature: "abc"\n', [(2, 12, "not a signature")]),
         (MINIMAL + 'Signature: "sig-rsa-sha1-hex:00"\n', [(2, 11, "signed, but its authorizer is no key")]),
         (

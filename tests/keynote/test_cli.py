@@ -162,6 +162,39 @@ class TestEval:
         assert message.startswith("keynote: error: bom:1:1: a byte order mark of UTF-8\n")
         assert "keynote: hint: save the file as UTF-8 without it" in message
 
+    @pytest.mark.parametrize(
+        "options", ["-p utf16 -k gw", "-p policy.kn -k @utf16", "-p policy.kn -k gw --action utf16"]
+    )
+    def test_another_encoding_is_an_error_in_every_file(
+        self, options: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "utf16").write_bytes("enc=aes\n".encode("utf-16"))
+        status, lines, message = run(f"eval {options}", capsys)
+        assert (status, lines) == (1, [])
+        assert message == (
+            "keynote: error: utf16:1:1: text in UTF-16LE, where ASCII or UTF-8 is wanted\n"
+            "keynote: hint: `iconv -f UTF-16 -t UTF-8` converts it\n"
+        )
+
+    @pytest.mark.parametrize("command", ["eval", "why", "graph"])
+    @pytest.mark.parametrize(
+        ("key", "wrong"),
+        [
+            ("rsa-hex:zz", "is not hexadecimal: digit 1 is `z`"),
+            ("rsa-hex:abc", "is not hexadecimal: it has 3 digits, and needs an even number"),
+            ("ed25519-base64:ab%=", "is not base64: digit 3 is `%`"),
+            ("rsa-hex:00", "is not the DER of two positive numbers, as an RSA key is"),
+        ],
+    )
+    def test_a_requester_that_is_no_key(
+        self, command: str, key: str, wrong: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "key").write_text(f'"{key}"\n')
+        for options, where in ((f"-k {key}", "-k "), (f"-k gw -k {key}", "-k "), ("-k @key", "key: ")):
+            status, lines, message = run(f"{command} -p policy.kn {options}", capsys)
+            assert (status, lines) == (1, [])
+            assert message.startswith(f"keynote: error: {where}`{key}` {wrong}\n")
+
     def test_an_exposed_passphrase_is_a_warning(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         path = folder / "psk.kn"
         path.write_text('Authorizer: "POLICY"\nLicensees: "passphrase:hush"\n')

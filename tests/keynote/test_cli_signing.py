@@ -7,8 +7,10 @@ import stat
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from keynote.cli.inputs import principals_file
+from keynote.principals import canonical, shown_principal
 from keynote.private_keys import load_private_key, private_text
 from tests.keynote.commands import run
 from tests.keynote.key_pairs import key, pem, principal
@@ -208,11 +210,17 @@ def test_a_private_key_for_everybody_is_warned_of(capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("sign sig-rsa-sha1-hex: a.kn key", "sig-rsa-sha1 is made with an RSA key, and this is none"),
-        ("sign sig-ed25519-hex: a.kn rsa", "the Authorizer is not the key that signs"),
+        (
+            "sign sig-rsa-sha1-hex: a.kn key",
+            'a.kn:3:4: sig-rsa-sha1 is made with an RSA key, and this is an Ed25519 key\n       "ed25519-hex:',
+        ),
+        (
+            "sign sig-ed25519-hex: a.kn rsa",
+            'a.kn:3:4: the Authorizer is not the key that signs\n       "ed25519-hex:',
+        ),
         ("sign sig-pgp-hex: a.kn key", "`sig-pgp-hex:` is no signature algorithm; there are sig-rsa-sha1-, "),
         ("sign sig-ed25519-hex: a.kn both", "both: more than one key"),
-        ("sign sig-ed25519-hex: a.kn none", 'none: not a private key: neither PEM nor `"private-…-hex:…"`'),
+        ("sign sig-ed25519-hex: a.kn none", "none: a public key, and it is the private one that signs\n"),
         ("sign sig-ed25519-hex: a.kn cut", "cut: a private key that cannot be read: is it whole, and not encrypted?"),
         ("sign sig-ed25519-hex: a.kn missing", "missing: No such file or directory"),
         ("sign sig-ed25519-hex: missing key", "missing: No such file or directory"),
@@ -228,6 +236,36 @@ def test_wrong_sign(command: str, message: str, capsys: pytest.CaptureFixture[st
     assert err.startswith(f"keynote: error: {message}")
     assert "302e0201" not in err
     assert Path("a.kn").read_text() == before
+
+
+@pytest.mark.usefixtures("files")
+def test_a_public_key_is_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    public = key("ed25519").public_key()
+    Path("pub.pem").write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    Path("pub").write_text(f'"{principal("ed25519")}"\n')
+    Path("word").write_text('"POLICY"\n')
+    for name, message in (
+        ("pub", "a public key, and it is the private one that signs"),
+        ("pub.pem", "a public key, and it is the private one that signs"),
+        ("word", 'not a private key: neither PEM nor `"private-…-hex:…"`'),
+    ):
+        Path(name).chmod(0o644)
+        told = run(f"sign sig-ed25519-hex: a.kn {name}", capsys)
+        assert told == (1, "", f"keynote: error: {name}: {message}\n")
+
+
+@pytest.mark.usefixtures("files")
+def test_whose_key_signs_is_told_where_the_authorizer_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("other.kn").write_text('# by somebody else\n\n# here\nAuthorizer: "POLICY"\nLicensees: "K"\n')
+    shown = shown_principal(canonical(principal("ed25519")))
+    assert run("sign sig-ed25519-hex: other.kn key", capsys) == (
+        1,
+        "",
+        "keynote: error: other.kn:4:13: the Authorizer is not the key that signs\n"
+        '    Authorizer: "POLICY"\n'
+        "                ^\n"
+        f"keynote: hint: that is `{shown}`\n",
+    )
 
 
 # --- sigver
@@ -247,8 +285,11 @@ def test_sigver_tells_of_each_assertion(capsys: pytest.CaptureFixture[str]) -> N
         "Signature on assertion 2 did not verify!",
         "Signature on assertion 3 verified.",
     ]
-    assert "warning: many.kn:10:1: assertion 1: the signature is not its authorizer's, or the text was changed" in err
-    assert ": assertion 2: not signed\n" in err
+    assert (
+        "warning: many.kn:15:12: assertion 1: the signature is not its authorizer's, or the text was changed" in err
+    )
+    assert '\n    Signature: "sig-ed25519-hex:' in err
+    assert ': assertion 2: not signed\n    Authorizer: "POLICY"\n    ^\n' in err
     assert run("sigver --strict many.kn", capsys)[0] == 1
     status, out, _ = run("sigver --json many.kn", capsys)
     found = json.loads(out)
@@ -265,7 +306,8 @@ def test_sigver_of_what_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     Path("some.kn").write_text("broken\n\n" + Path("a.kn").read_text())
     status, out, err = run("sigver some.kn", capsys)
     assert (status, out) == (1, "Signature on assertion 1 verified.\n")
-    assert "error: some.kn:1:1: assertion 0: neither a field nor the continuation of one" in err
+    assert "error: some.kn:1:1: assertion 0: neither a field nor the continuation of one\n    broken\n    ^\n" in err
+    assert "hint: indent a line that goes on" in err
     Path("empty").touch()
     assert run("sigver empty", capsys) == (1, "", "keynote: error: empty: no assertions\n")
     assert run("sigver missing", capsys)[0] == 1

@@ -129,3 +129,15 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run("verify -h", capsys)
     assert status == 0
     assert "keynote verify -r false,true" in out
+
+
+def test_a_key_that_is_none_is_left_out_and_told(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("keys").write_text('"One" "rsa-hex:zz"\n')
+    Path("yes").write_text('authorizer: "POLICY"\nlicensees: "One"\n')
+    options = "-r false,true -e environment -l yes"
+    warning = "keynote: warning: keys: left out: `rsa-hex:zz` is not hexadecimal: digit 1 is `z`\n"
+    assert run(f"verify {options} -k keys", capsys) == (0, "Query result = true\n", warning)
+    Path("keys").write_text('"rsa-hex:zz"\n')
+    status, out, err = run(f"verify {options} -k keys", capsys)
+    assert (status, out) == (1, "")
+    assert err.endswith("nobody requests the action: `rsa-hex:zz` is not hexadecimal: digit 1 is `z`\n")

@@ -8,6 +8,7 @@ import pytest
 
 import keynote
 from keynote import PolicyError, limits, load_policy
+from keynote.encodings import wrong_encoding
 
 ONE = 'Authorizer: "POLICY"\nLicensees: "K"\n'
 TWO = 'Authorizer: "K"\nLicensees: "L"\nConditions: a == "b";\n'
@@ -106,6 +107,31 @@ def test_a_credential_with_a_byte_order_mark_is_set_aside() -> None:
     assert list(map(str, refused)) == ["c.kn:1:1: a byte order mark of UTF-8"]
     with pytest.raises(keynote.PolicyError, match="byte order mark"):
         keynote.parse_assertion(MARK + ONE.encode(), name="c.kn")
+
+
+@pytest.mark.parametrize("encoding", ["UTF-16", "UTF-16LE", "UTF-16BE", "UTF-32", "UTF-32LE", "UTF-32BE"])
+def test_other_encodings_are_named_and_the_hint_works(encoding: str, tmp_path: Path) -> None:
+    """With a byte order mark and without. As a credential it is set aside whole."""
+    text = ONE.replace("\n", "\r\n").encode(encoding)
+    name = encoding if encoding[-1] == "E" else f"{encoding}LE"
+    with pytest.raises(keynote.PolicyError) as caught:
+        keynote.parse_policy(text, name="p.kn")
+    (problem,) = caught.value.problems
+    message = f"text in {name}, where ASCII or UTF-8 is wanted"
+    assert (str(problem.where), problem.message, problem.excerpt) == ("p.kn:1:1", message, "")
+    usable, refused = keynote.parse_credentials(text, name="p.kn")
+    assert (usable, list(map(str, refused))) == ((), [f"p.kn:1:1: {message}"])
+    with pytest.raises(keynote.PolicyError, match=message):
+        keynote.parse_assertion(text, name="p.kn")
+    (command,) = re.findall(r"`(iconv .*)`", problem.hint)
+    (tmp_path / "p.kn").write_bytes(text)
+    converted = subprocess.run([*shlex.split(command), tmp_path / "p.kn"], check=True, capture_output=True).stdout
+    assert converted == ONE.replace("\n", "\r\n").encode()
+
+
+@pytest.mark.parametrize("text", ["", "A", "\0", "Authorizer\0: x\0", "\xff\xe9", "\0\0\0\0\0\0\0\0"])
+def test_what_is_no_other_encoding(text: str) -> None:
+    assert wrong_encoding(text) is None
 
 
 def test_credentials_are_used_one_by_one() -> None:

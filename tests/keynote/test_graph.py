@@ -13,7 +13,7 @@ import keynote
 from keynote import Session, Unknown, literals, parse_policy
 from keynote.graph import dot, mermaid, page
 from keynote.graph.layout import layout
-from keynote.graph.model import Graph, Question, State, data, graph
+from keynote.graph.model import Graph, Question, State, TooLarge, data, graph
 from keynote.graph.words import lines
 from tests.keynote import reference
 from tests.keynote.commands import run_for_lines as run
@@ -307,9 +307,27 @@ def test_a_page_has_a_limit_and_the_others_have_none() -> None:
     names = ["POLICY", *(f"K{number}" for number in range(600))]
     chain = "\n".join(f'Authorizer: "{by}"\nLicensees: "{to}"\n' for by, to in itertools.pairwise(names))
     found = graph(session(chain))
-    with pytest.raises(page.TooLarge, match="1201 principals and assertions are more than a page can show"):
+    message = "1,201 principals and assertions are more than a page can show, which is 1,000"
+    with pytest.raises(TooLarge, match=message):
         page.text(found)
     assert dot.text(found).count(" -> ") == mermaid.text(found).count(" --> ") == 1200
+
+
+def test_a_graph_that_is_too_large_is_refused_before_anybody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    query, queries = Session.query, itertools.count()
+    monkeypatch.setattr(Session, "query", lambda *args: (next(queries), query(*args))[1])
+    asked = session(POLICY)
+    for question in (
+        None,
+        Question({"app": "ipsec", "enc": "aes", "net": "1"}),
+        Question({}, ["gw"], unknown=["app"]),
+    ):
+        size = len(graph(asked, question).nodes)
+        assert graph(asked, question, size) == graph(asked, question)
+        before = next(queries)
+        with pytest.raises(TooLarge, match=f"^{size} principals"):
+            graph(asked, question, size - 1)
+        assert next(queries) == before + 2  # what is on the ways to requesters, and no more
 
 
 # -- where it stands -------------------------------------------------------------------------------------------------
@@ -376,6 +394,21 @@ class TestCommand:
         for policy in ("p.kn", "-p p.kn"):
             status, lines, _ = run(f"graph {policy} {options}", capsys)
             assert (status, lines[0]) == (0, first)
+
+    @pytest.mark.parametrize(("options", "format"), [("--format html", "html"), ("-o p.mmd", "mermaid")])
+    def test_json_is_a_format(self, options: str, format: str, capsys: pytest.CaptureFixture[str]) -> None:
+        status, lines, message = run(f"graph p.kn --json {options}", capsys)
+        assert status == 1
+        assert f"--json and {format} at the same time" in message
+        assert json.loads("\n".join(lines))["errors"][0]["hint"] == "choose one of the two"
+
+    def test_json_into_a_file(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        _, lines, _ = run("graph p.kn --json", capsys)
+        assert run("graph p.kn --json -o graph.json", capsys) == (0, [], "")
+        assert json.loads((folder / "graph.json").read_text()) == json.loads("\n".join(lines))
+
+    def test_a_policy_that_is_given_twice_is_drawn_once(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run("graph p.kn -p ./p.kn", capsys) == run("graph p.kn", capsys)
 
     @pytest.mark.parametrize(
         ("name", "first"), [("a.html", "<!DOCTYPE html>"), ("a.mmd", "flowchart TD"), ("a", "digraph keynote {")]

@@ -79,11 +79,13 @@ def test_keys_that_no_library_verifies_with_are_principals_all_the_same() -> Non
 HUGE = (1 << limits.KEY_BITS) + 1
 BAD = [
     ("rsa-hex:", "is not the DER of two positive numbers"),
-    ("rsa-hex:abc", "is not an even number of hexadecimal digits"),
-    ("rsa-hex:zz", "is not an even number of hexadecimal digits"),
+    ("rsa-hex:abc", "is not hexadecimal: it has 3 digits, and needs an even number"),
+    ("rsa-hex:0z", "is not hexadecimal: digit 2 is `z`"),
     ("rsa-hex:30 06 02 01 0f 02 01 03", "hexadecimal"),
     ("dsa-base64:A", "is not base64"),
-    ("x509-base64:?", "is not base64"),
+    ("x509-base64:?", "is not base64: digit 1 is `?`"),
+    ("rsa-base64:AA=A", "is not base64: digit 3 is `=`"),
+    ("rsa-base64:AAA", "is not base64: it has 3 digits, and needs a multiple of four, with `=` at the end"),
     ("rsa-base64:\xc3\xa9", "is not base64"),
     ("rsa-hex:\u0663\u0663", "hexadecimal"),
     ("binary-hex:", "holds no key"),

@@ -100,8 +100,11 @@ def test_a_signature_with_one_byte_changed_is_none(algorithm: tuple[str, str], d
     ("signature", "message"),
     [
         ("sig-rsa-sha512-hex:00", "`sig-rsa-sha512-hex` is no signature algorithm"),
-        ("sig-rsa-sha256-hex:abc", "the signature is not an even number of hexadecimal digits"),
-        ("sig-rsa-sha256-base64:abc", "the signature is not base64"),
+        ("sig-rsa-sha256-hex:abc", "the signature is not hexadecimal: it has 3 digits, and needs an even number"),
+        (
+            "sig-rsa-sha256-base64:abc",
+            "the signature is not base64: it has 3 digits, and needs a multiple of four, with `=` at the end",
+        ),
         ("sig-rsa-sha256-hex:00", DOES_NOT_FIT),
         ("sig-rsa-sha1-hex:00", DOES_NOT_FIT),
         ("sig-rsa-sha256-hex:" + "00" * limits.KEY_SIZE, "a signature of more than 32768 characters"),

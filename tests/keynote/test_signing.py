@@ -63,7 +63,7 @@ def test_there_is_an_algorithm_for_each_key(kind: str, name: str) -> None:
         (BODY, "sig-ed25519-hex", "`sig-ed25519-hex` is no signature algorithm"),
         (BODY, "sig-foo-hex:", "`sig-foo-hex:` is no signature algorithm"),
         (BODY, "sig-ed25519-octal:", "is no signature algorithm"),
-        (BODY, "sig-rsa-sha1-hex:", "sig-rsa-sha1 is made with an RSA key, and this is none"),
+        (BODY, "sig-rsa-sha1-hex:", "sig-rsa-sha1 is made with an RSA key, and this is an Ed25519 key"),
         (BODY.replace(principal("ed25519"), principal("rsa")), None, "the Authorizer is not the key that signs"),
         (BODY.replace(principal("ed25519"), principal("ed25519", number=1)), None, "not the key that signs"),
     ],

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 import keynote
 from keynote import Session, parse_policy
-from keynote.environment import environment
+from keynote.descent import END, SETS, WAYS
+from keynote.environment import Unknown, environment
 from keynote.grammar import conditions
-from keynote.who import SETS, WAYS, Candidate, Candidates, who
+from keynote.who import Candidate, Candidates, Ends, who
 from tests.keynote import reference
 from tests.keynote.commands import run_for_lines as run
 from tests.keynote.test_residuals import RANKS, holds
@@ -120,6 +121,7 @@ def test_principals_that_depend_on_unknown_attributes() -> None:
     found = asked('Authorizer: "POLICY"\nLicensees: $boss\nConditions: x == "1";\n')
     assert told(found) == {"(unknown)": ['x == "1"']}
     assert [it.value for it in found] == ["false..true"]
+    assert [way.depends.first for it in found for way in it.ways] == [("$boss",)]
     assert told(asked('Authorizer: "POLICY"\nLicensees: boss\n', boss="K")) == {"K": [""]}
     assert told(asked('Authorizer: issuer\nLicensees: "K"\n')) == {"K": [""]}
 
@@ -152,12 +154,62 @@ def test_cycles_end() -> None:
     assert list(told(asked(text))) == ["A", "B", "C"]
 
 
-def test_a_long_chain_and_many_licensees() -> None:
-    names = ["POLICY", *(f"K{number}" for number in range(500))]
-    chain = "\n".join(f'Authorizer: "{by}"\nLicensees: "{to}"\n' for by, to in itertools.pairwise(names))
-    assert len(asked(chain)) == 500
+def chain(count: int, conditions: str = "") -> str:
+    names = ["POLICY", *(f"K{number}" for number in range(count))]
+    return "\n".join(
+        f'Authorizer: "{by}"\nLicensees: "{to}"\n{conditions.replace("#", str(number))}'
+        for number, (by, to) in enumerate(itertools.pairwise(names))
+    )
+
+
+def test_many_licensees() -> None:
     many = " || ".join(f'"K{number}"' for number in range(3000))
     assert len(asked(f'Authorizer: "POLICY"\nLicensees: {many}\n')) == 3000
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    ["", 'Conditions: life != "#";\n', 'Conditions: a# == "x";\n', 'Conditions: n < "1#" || n > "2#";\n'],
+    ids=["none", "of one attribute", "each of its own attribute", "alternatives"],
+)
+def test_a_long_chain_costs_its_length(conditions: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted are the queries: each would walk its whole way. What else there is to do is done once for each step."""
+    count = 1_000
+    session = Session(parse_policy(chain(count, conditions), name="p.kn"))
+    query, queries = Session.query, itertools.count()
+    monkeypatch.setattr(Session, "query", lambda *args: (next(queries), query(*args))[1])
+    found = who(session, {})
+    assert len(found) == count
+    assert next(queries) == 1
+    last = found.found[-1]
+    (way,) = last.ways
+    assert (last.principals, way.last.length) == ((f"K{count - 1}",), count)
+    assert way.shown_assertions.first == way.assertions[:END]
+    assert way.shown_assertions.last == way.assertions[-END:]
+    assert way.shown_assertions.left_out == count - 2 * END
+    if conditions:
+        assert len(way.conditions) == count
+        assert (way.shown_conditions.first, way.shown_conditions.last) == (
+            way.conditions[:END],
+            way.conditions[-END:],
+        )
+        assert last.value == "false..true"
+    else:
+        assert way.shown_conditions == Ends(())
+        assert last.value == "true"
+
+
+def test_what_a_way_shows_is_all_of_a_short_one() -> None:
+    for count in range(1, 2 * END + 3):
+        (*_, last) = asked(chain(count, 'Conditions: a# == "x";\n'))
+        (way,) = last.ways
+        for shown, everything in (
+            (way.shown_conditions, way.conditions),
+            (way.shown_assertions, way.assertions),
+        ):
+            assert len(everything) == count
+            assert shown.left_out == max(0, count - 2 * END)
+            assert (*shown.first, *everything[END : END + shown.left_out], *shown.last) == everything
 
 
 def test_too_many_combinations_are_cut_and_told() -> None:
@@ -212,6 +264,18 @@ def test_it_lists_just_those_who_get_in(
                 assert any(names <= set(requesters) for names in listed) == gets_in, (facts, requesters)
 
 
+@settings(max_examples=200)
+@given(reference.ASSERTIONS, reference.ATTRIBUTES, st.sets(reference.NAMES, min_size=1, max_size=2))
+def test_each_value_is_that_of_a_query(
+    assertions: list[reference.Assertion], attributes: dict[str, str], unknown: set[str]
+) -> None:
+    session = Session(parse_policy("\n".join(map(reference.assertion_text, assertions)), name="p.kn"))
+    known = {name: attributes.get(name, "") for name in {"a", "b", "c"} - unknown}
+    for it in who(session, known, reference.VALUES):
+        asked = session.query(known, it.principals, reference.VALUES, Unknown.except_(()))
+        assert (it.lowest, it.highest) == (asked.lowest, asked.highest), it
+
+
 # -- the command -----------------------------------------------------------------------------------------------------
 
 
@@ -254,14 +318,64 @@ class TestCommand:
             "ways": [
                 {
                     "conditions": ['time < "2027"'],
-                    "assertions": [
-                        {"file": "p.kn", "line": 1, "column": 1},
-                        {"file": "p.kn", "line": 5, "column": 1},
-                    ],
+                    "conditions_left_out": 0,
+                    "depends_on": [],
+                    "more_depends_on": False,
+                    "length": 2,
+                    "step": 1,
                 }
             ],
             "more_ways": False,
         }
+        assert data["steps"][:2] == [
+            {"after": None, "assertion": {"file": "p.kn", "line": 1, "column": 1}, "conditions": []},
+            {"after": 0, "assertion": {"file": "p.kn", "line": 5, "column": 1}, "conditions": ['time < "2027"']},
+        ]
+
+    def test_a_long_way_is_shown_by_its_ends_and_told_by_its_steps(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "long.kn").write_text(chain(12, 'Conditions: a# == "x";\n'))
+        _, lines, _ = run("who long.kn", capsys)
+        conditions = " && ".join(f'a{number} == "x"' for number in range(5))
+        assert lines[-1] == (
+            f'  if {conditions} && … 2 more conditions … && a7 == "x" && a8 == "x" && a9 == "x" && a10 == "x" &&'
+            ' a11 == "x"  (long.kn:1 → long.kn:5 → long.kn:9 → long.kn:13 → long.kn:17 → … 2 more …'
+            " → long.kn:29 → long.kn:33 → long.kn:37 → long.kn:41 → long.kn:45)"
+        )
+        data = json.loads("\n".join(run("who long.kn --json", capsys)[1]))
+        assert len(data["steps"]) == 12
+        (way,) = data["candidates"][-1]["ways"]
+        assert (way["conditions_left_out"], way["length"], way["step"]) == (2, 12, 11)
+        texts, step = [], way["step"]
+        while step is not None:
+            texts += data["steps"][step]["conditions"]
+            step = data["steps"][step]["after"]
+        assert texts[::-1] == [f'a{number} == "x"' for number in range(12)]
+
+    def test_an_unknown_licensee_beside_certain_ones(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (folder / "u.kn").write_text(
+            'Authorizer: "POLICY"\nLicensees: "A" || boss\nConditions: x == "1";\n\n'
+            'Authorizer: "POLICY"\nLicensees: "B" && boss && $deputy\n\n'
+            'Authorizer: chief\nLicensees: "C"\nConditions: x == "1";\n'
+        )
+        assert run("who u.kn", capsys)[1] == [
+            "A: false..true",
+            '  if x == "1"  (u.kn:1)',
+            "(unknown): false..true",
+            '  if x == "1", depending on whom boss names  (u.kn:1)',
+            "B and (unknown): false..true",
+            "  depending on whom boss and $deputy name  (u.kn:5)",
+            "C: false..true",
+            '  if x == "1", depending on whom chief names  (u.kn:8)',
+        ]
+        data = json.loads("\n".join(run("who u.kn --json", capsys)[1]))
+        assert [way["depends_on"] for it in data["candidates"] for way in it["ways"]] == [
+            [],
+            ["boss"],
+            ["boss", "$deputy"],
+            ["chief"],
+        ]
 
     def test_a_table_on_a_terminal(
         self, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -276,7 +390,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("command", "error"),
         [
-            ("who", "missing argument `POLICY...`"),
+            ("who", "no policy"),
             ("who none.kn", "none.kn: No such file"),
             ("who p.kn --at-least false", "--at-least `false` is not one of --values above the lowest"),
             ("who p.kn --values x", "--values `x`"),

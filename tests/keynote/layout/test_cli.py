@@ -81,7 +81,7 @@ def test_after_an_error_nothing_is_written(capfdbinary: pytest.CaptureFixture[by
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ("fmt", b"missing argument `PATH...`"),
+        ("fmt", b"no policy"),
         ("fmt none.kn", b"none.kn: No such file or directory"),
         ("fmt empty", b"empty: no *.kn file in this folder"),
         ("fmt ugly.kn --resign nice.kn", b"nice.kn: more than one key"),

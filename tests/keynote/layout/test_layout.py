@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The canonical layout: what it looks like, that it means the same, and that it is one."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keynote import limits
 from keynote.errors import PolicyError
 from keynote.exact_text import exact_text
 from keynote.files import parse_all
+from keynote.layout import assertions as fields
 from keynote.layout import formatted
 from keynote.layout.printer import WIDTH
 from tests.keynote import reference
@@ -209,3 +212,24 @@ def test_white_space_makes_no_difference(program: reference.Program, data: st.Da
     text = reference.program_text(program)
     spaced = "".join(f"{piece}{data.draw(st.sampled_from([' ', '  ', chr(10) + ' ']))}" for piece in split(text))
     assert laid_out(f"{HEAD}Conditions: {text}\n") == laid_out(f"{HEAD}Conditions: {spaced}\n")
+
+
+def test_long_assertions_take_no_age() -> None:
+    """What looks through all that came before at each step takes ten times as long, and more."""
+    operands = "||".join(f'a=="{number}"&&b==""' for number in range(11_000))
+    comments = "# c\n" * 40_000
+    start = time.process_time()
+    laid = fields.assertion(f"{HEAD}Conditions: {operands};\n")
+    assert laid.count("||\n") == 10_999
+    laid = fields.assertion(f"{HEAD}Comment: x\n{comments}")
+    assert laid.count("# c\n") == 40_000
+    assert time.process_time() - start < 4
+
+
+def test_a_layout_that_is_longer_than_an_assertion_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "ASSERTION_SIZE", 200)
+    text = f"{HEAD}Conditions: {'||'.join(['a==b'] * 25)};\n"
+    assert len(text) < 200
+    message = "^p:1:12: in its layout it has [0-9]+ characters, and an assertion may have 200\n"
+    with pytest.raises(PolicyError, match=message):
+        formatted(text, name="p")

@@ -186,3 +186,27 @@ def test_attributes_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         "may_be_empty": False,
         "phase1": False,
     }
+
+
+def test_a_file_is_looked_at_once(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    (folder / "link.kn").symlink_to(folder / "open.kn")
+    once = run("lint open.kn --json", capsys)
+    assert run("lint open.kn ./open.kn -p open.kn link.kn --json", capsys) == once
+    assert json.loads(run("lint set set/a/policy.kn set/a --json", capsys)[1])["assertions"] == 4
+    credentials = run("lint -c set/a/given.kn --json", capsys)
+    assert run("lint -c set/a/given.kn -c ./set/a/given.kn --json", capsys) == credentials
+
+
+def test_policies_by_option(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("lint -p open.kn", capsys) == run("lint open.kn", capsys)
+    assert run("lint -p set", capsys) == run("lint set", capsys)
+
+
+def test_documentation_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    check = json.loads(run("lint --explain kn101 --json", capsys)[1])
+    assert set(check) == {"code", "severity", "title", "why", "example", "mend"}
+    assert (check["code"], check["severity"], check["title"]) == ("KN101", "error", "unknown attribute")
+    everything = json.loads(run("lint --explain all --json", capsys)[1])
+    assert [each["code"] for each in everything] == list(CHECKS)
+    status, out, _ = run("lint --explain KN9 --json", capsys)
+    assert (status, json.loads(out)["errors"][0]["message"]) == (1, "there is no check `KN9`")

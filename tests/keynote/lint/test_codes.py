@@ -112,13 +112,12 @@ def test_its_documentation_has_an_example_that_it_finds(code: str) -> None:
     assert check.mend.endswith(".")
 
 
-# A credential that is forged on purpose, and approvals that a policy with a type refers to.
-MEANT = {"partner": {"KN306"}, "two-of-three": {"KN506"}}
-
-
+@pytest.mark.parametrize("year", [2026, 2040])
 @pytest.mark.parametrize("folder", [path for path in POLICIES.iterdir() if path.is_dir()], ids=lambda path: path.name)
-def test_the_library_is_clean(folder: Path) -> None:
+def test_the_library_is_clean(folder: Path, year: int) -> None:
+    """What is meant is ignored there, with the reason."""
     read = [parse_all(path.read_bytes(), name=path.name) for path in sorted(folder.glob("*.kn"))]
-    now = datetime(2026, 1, 15, tzinfo=UTC)  # the certificates in it are of that year
-    found = lint([assertion for assertions, _ in read for assertion in assertions], now=now)
-    assert {finding.code for finding in found} == MEANT.get(folder.name, set())
+    found = lint(
+        [assertion for assertions, _ in read for assertion in assertions], now=datetime(year, 1, 15, tzinfo=UTC)
+    )
+    assert list(map(str, found)) == []

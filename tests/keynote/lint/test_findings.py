@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: ISC
+"""What a check finds besides the policies of test_codes: each with one that is nearly the same and right."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from keynote.files import parse_all
+from keynote.lint import Finding, lint
+from keynote.lint.patterns import is_open, words
+from keynote.schemas import names
+from pki import distinguished_names
+from pki.errors import NameInvalid
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+IPSEC = 'app_domain == "IPsec policy" && '
+
+
+def found(text: str) -> list[Finding]:
+    assertions, problems = parse_all(text, name="p.kn")
+    assert problems == ()
+    return list(lint(assertions, now=NOW))
+
+
+def policy(conditions: str, licensees: str = '"DN:/CN=gw"') -> str:
+    return f'Authorizer: "POLICY"\nLicensees: {licensees}\nConditions: {conditions} -> "true";\n'
+
+
+@pytest.mark.parametrize(
+    ("code", "wrong", "right"),
+    [
+        # A guard by a pattern is one, so the attributes behind it are looked at; what excludes IPsec is none.
+        (
+            "KN101",
+            'app_domain ~= "^IPsec policy$" && esp_enc_algo == "aes"',
+            'app_domain ~= "^mail$" && esp_enc_algo == "x"',
+        ),
+        (
+            "KN101",
+            'app_domain ~= "^IPsec" && esp_enc_algo == "aes"',
+            'app_domain ~= "^IPsec" || esp_enc_algo == "aes"',
+        ),
+        (
+            "KN101",
+            'app_domain ~= "^(IPsec policy)$" -> { esp_enc_algo == "aes"; }; true',
+            '!(app_domain ~= "^IPsec") && esp_enc_algo == "x"',
+        ),
+        ("KN102", IPSEC + 'GMTTimeOfDay < "2027-01-01"', IPSEC + 'GMTTimeOfDay < "20270101"'),
+        ("KN102", IPSEC + 'GMTTimeOfDay >= "080000"', IPSEC + 'GMTTimeOfDay >= "2026060108"'),
+        ("KN102", IPSEC + 'LocalTimeOfDay <= "20261301000000"', IPSEC + 'LocalTimeOfDay <= "99999999999999"'),
+        ("KN102", IPSEC + '"20260230" > LocalTimeOfDay', IPSEC + '"20280229" > LocalTimeOfDay'),
+        ("KN102", IPSEC + 'esp_enc_alg >= "aes-256"', IPSEC + 'esp_enc_alg >= "aes"'),
+        ("KN102", IPSEC + 'remote_filter_addr_lower >= "lan"', IPSEC + 'remote_filter_addr_lower >= "010."'),
+        ("KN105", IPSEC + "@GMTTimeOfDay < 20270101000000", IPSEC + 'GMTTimeOfDay < "20270101000000"'),
+        ("KN105", IPSEC + "20270101000000 > @GMTTimeOfDay", IPSEC + "@GMTTimeOfDay % 1000000 > 80000"),
+        ("KN105", IPSEC + "&LocalTimeOfDay < 20270101000000.0", IPSEC + "@esp_life_seconds < 3600"),
+        ("KN105", IPSEC + "@remote_filter > 10", IPSEC + "@remote_id > 10"),
+        ("KN113", IPSEC + 'remote_id ~= "gw1|gw2.*"', IPSEC + 'remote_id ~= "^gw1$|^gw2$"'),
+        ("KN113", IPSEC + 'remote_id ~= "^gw.*$"', IPSEC + 'remote_id ~= "^gw[0-9]$"'),
+        ("KN113", IPSEC + 'remote_id ~= "^(a\\\\.org$|b)"', IPSEC + 'remote_id ~= "^(a\\\\.org|b)$"'),
+        ("KN113", IPSEC + 'remote_id ~= "^/O=Example.*"', IPSEC + 'remote_id ~= "^/O=Example/.*"'),
+        (
+            "KN201",
+            IPSEC + 'esp_key_length == "128" && @esp_key_length > 128',
+            IPSEC + 'esp_key_length == "256" && @esp_key_length > 128',
+        ),
+        (
+            "KN201",
+            IPSEC + '@esp_key_length > 128 && esp_key_length == "128"',
+            IPSEC + '@esp_key_length > 128 && esp_key_length == "256"',
+        ),
+        ("KN201", 'x == "5" && &x > 7.5', 'x == "8" && &x > 7.5'),
+        ("KN201", 'x == "5" && (@x + 3) * 2 > 16', 'x == "6" && (@x + 3) * 2 > 16'),
+        ("KN201", 'x ~= "^(5|6)$" && @x > 7', 'x ~= "^(5|8)$" && @x > 7'),
+        ("KN201", 'x == "0" && 5 / @x == 1', 'x == "5" && 5 / @x == 1'),
+        ("KN202", 'x ~= "^5$" -> "true"; x == "5"', 'x ~= "^5" -> "true"; x == "6"'),
+        (
+            "KN204",
+            IPSEC + 'esp_key_length == "256" && @esp_key_length == 256',
+            IPSEC + 'esp_key_length != "128" && @esp_key_length == 256',
+        ),
+    ],
+)
+def test_conditions(code: str, wrong: str, right: str) -> None:
+    assert code in {finding.code for finding in found(policy(wrong))}
+    assert code not in {finding.code for finding in found(policy(right))}
+
+
+@pytest.mark.parametrize(
+    ("code", "wrong", "right"),
+    [
+        ("KN301", '"Gateway CA"', '"DN:/CN=Gateway CA"'),
+        ("KN301", '"/O=Example/CN=gw"', '"DN:/O=Example/CN=gw"'),
+        ("KN311", '"dn:/CN=gw"', '"DN:/CN=gw"'),
+        ("KN311", '"DN:/cn=gw"', '"DN:/CN=gw"'),
+        ("KN311", '"DN:/O=Example/Email=a@b"', '"DN:/O=Example/emailAddress=a@b"'),
+        ("KN311", '"DN:/CN=gw/"', '"DN:/CN=gw"'),
+        ("KN311", '"DN:"', '"DN:/CN="'),
+        ("KN311", '"DN:/CN:utf8=gw"', '"DN:/CN:printable=gw"'),
+        ("KN311", '"DN:/CN:ascii=gw"', '"DN:/CN:ia5=gw"'),
+        ("KN311", '"DN:/CN=M\xc3\xbcnchen"', '"DN:/CN=M\\\\xC3\\\\xBCnchen"'),
+        ("KN311", '"DN:/CN=M\\xC3\\xBCnchen"', '"DN:/CN=0xC30xBC"'),
+        ("KN311", '"DN:/CN=\\\\x41"', '"DN:/CN=\\\\x2F"'),
+        ("KN311", '"DN:/CN=a\\\\/b"', '"DN:/CN=a\\\\x2Fb"'),
+        ("KN312", '"passphrase-sha1-hex:' + "AB" * 20 + '"', '"passphrase-sha1-hex:' + "ab" * 20 + '"'),
+        ("KN312", '"passphrase-md5-hex:' + "ab" * 20 + '"', '"passphrase-md5-hex:' + "ab" * 16 + '"'),
+        ("KN312", '"passphrase-sha256-hex:' + "ab" * 32 + '"', '"passphrase:sha256-hex:' + "ab" * 32 + '"'),
+    ],
+)
+def test_principals(code: str, wrong: str, right: str) -> None:
+    """Without a test of app_domain, too."""
+    conditions = 'esp_present == "yes"'
+    assert code in {finding.code for finding in found(policy(conditions, wrong))}
+    assert code not in {finding.code for finding in found(policy(conditions, right))}
+
+
+def test_licensees_below_what_is_for_ipsec() -> None:
+    below = '\nAuthorizer: "CA"\nLicensees: "gw"\n'
+    for conditions, told in ((IPSEC + "true", True), ('esp_present == "yes"', True), ('app_domain == "mail"', False)):
+        codes = {finding.code for finding in found(policy(conditions, '"CA"') + below)}
+        assert ("KN301" in codes) == told
+    codes = {finding.code for finding in found(policy('mail == "x"', '"alice"'))}
+    assert "KN301" not in codes
+
+
+def test_nothing_of_a_digest_is_told() -> None:
+    for digits in ("c0ffee", "C0FFEE" * 7):
+        for finding in found(policy(IPSEC + "true", f'"passphrase-sha1-hex:{digits}"')):
+            assert "c0ffee" not in f"{finding} {finding.hint} {finding.excerpt}".lower()
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "hint"),
+    [
+        ("KN101", policy(IPSEC + 'esp_enc == "aes"'), "did you mean `esp_enc_alg`?"),
+        ("KN101", policy(IPSEC + 'esp_auth == "aes"'), "did you mean `esp_auth_alg`?"),
+        ("KN101", policy(IPSEC + 'esp_enc_algo == "aes"'), "did you mean `esp_enc_alg`?"),
+        ("KN101", policy(IPSEC + 'gmttimeofday > "2026"'), "did you mean `GMTTimeOfDay`?"),
+        ("KN102", policy(IPSEC + 'GMTTimeOfDay < "2027-01-01"'), "write `20270101000000`"),
+        ("KN102", policy(IPSEC + 'GMTTimeOfDay < "0800"'), "write `YYYYMMDDHHMMSS`, the date too, or its beginning"),
+        ("KN311", policy("true", '"DN:CN=gw, O=Example"'), "write `DN:/O=Example/CN=gw`"),
+        ("KN311", policy("true", '"DN:/o=Example/e=a@b/"'), "write `DN:/O=Example/emailAddress=a@b`"),
+        (
+            "KN311",
+            policy("true", '"DN:gw.example.org"'),
+            "the daemon writes `DN:/C=DE/O=Example/CN=gw`; `keynote-pki show` prints the name of a certificate",
+        ),
+    ],
+)
+def test_hints(code: str, text: str, hint: str) -> None:
+    assert {finding.hint for finding in found(text) if finding.code == code} == {hint}
+
+
+# -- what they rest on -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matched"),
+    [
+        ("^IPsec policy$", {"IPsec policy"}),
+        ("^(aes|3des)$", {"aes", "3des"}),
+        ("^aes$|^3des$", {"aes", "3des"}),
+        ("(^a$|^b$)", {"a", "b"}),
+        ("^a[bc]?$", {"a", "ab", "ac"}),
+        ("^(a|b){2}$", {"aa", "ab", "ba", "bb"}),
+        (r"^a\.b$", {"a.b"}),
+        ("^$", {""}),
+        ("$^", {""}),
+        ("a^b", set()),
+        ("^a$b", set()),
+        ("aes", None),
+        ("^aes", None),
+        ("aes$", None),
+        ("^aes$|b", None),
+        ("^a.$", None),
+        ("^a+$", None),
+        ("^[0-9][0-9]$", None),
+        ("^(a", None),
+        ("$*a", None),
+    ],
+)
+def test_the_texts_that_a_pattern_matches(pattern: str, matched: set[str] | None) -> None:
+    assert words(pattern) == matched
+
+
+@pytest.mark.parametrize(
+    "pattern", ["a", "^a", "a|b$", "^a$|b", "a.*", "a.*$", "^a.+$", "a$*", "(a$|b)", "^(a|b.*)$", ".*b?$"]
+)
+def test_patterns_that_match_whatever_comes_behind(pattern: str) -> None:
+    assert is_open(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["a$", "^a$", "^a$|b$", "(a|b)$", "(a$|b$)", "^.*@a$", "^/O=a/", "^/O=a/CN=.*$", "$", "^(a"]
+)
+def test_patterns_that_have_an_end(pattern: str) -> None:
+    assert not is_open(pattern)
+
+
+def test_names_are_those_that_the_authority_writes() -> None:
+    """The two tables are one, and what one refuses the other does, on names that only one thing is wrong with."""
+    assert set(names.TYPES) == set(distinguished_names._OIDS)
+    assert set(names.STRINGS) == set(distinguished_names._TAGS)
+    tags = {oid: distinguished_names._STRING_TYPES[tag][0] for oid, tag in distinguished_names._USUAL_TAG.items()}
+    for short, oid in distinguished_names._OIDS.items():
+        assert names.TYPES[short] == tags.get(oid, "utf8")
+    texts = [
+        "/CN=gw",
+        "/C=DE/O=a b/CN=gw",
+        "/CN=a\\x2Fb",
+        "/CN=a\\x41",
+        "/CN=\\xC3\\xBC",
+        "/CN=\\xc3",
+        "/CN=\xc3",
+        "/CN=a\\b",
+    ]
+    texts += [
+        "CN=gw",
+        "",
+        "/",
+        "/CN",
+        "/cn=gw",
+        "/CN=a/",
+        "/CN:utf8=a",
+        "/C:printable=DE",
+        "/O:printable=a",
+        "/CN:x=a",
+    ]
+    texts += [
+        "/1.2.3.4=a",
+        "/1.2.3.4:ia5=a",
+        "/CN:der=0500",
+        "/CN:der=05",
+        "/CN:der=0x",
+        "/DC=a+OU=b",
+        "/CN=a,b~[]{}\"'",
+    ]
+    for text in texts:
+        try:
+            distinguished_names.from_keynote(text)
+        except NameInvalid:
+            # A wrong order, and DER that is none, are nothing that can be seen without reading DER.
+            assert names.mistake(text) or text in ("/CN:der=05", "/DC=a+OU=b"), text
+        else:
+            assert names.mistake(text) == "", text
