@@ -2,12 +2,13 @@
 """The CA: looking for a certificate among 100,000, and what issuing costs beside the cryptography in it.
 
 A lookup opens the registry's file, checks its schema and asks, as each command does; what else runs can only add to
-it, so it is given by its least round. What is issued is measured in turns with what it cannot do without: a key of
-the same kind, and two signatures of cryptography's CertificateBuilder, one for the rehearsal.
+it, so it is given by its least round. What is issued, one by one or by a table, is measured in turns with what it
+cannot do without: a key of the same kind, and two signatures of cryptography's CertificateBuilder, one for the
+rehearsal.
 """
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
 from benchmarks.table import Row
-from pki import issuance, keys
+from pki import batch, issuance, keys
 from pki.directory import Directory
 from pki.issuance import Issuer, Wanted
 from pki.names import identity
@@ -37,6 +38,9 @@ REVOKED: Final = 10_000
 LISTS: Final = 3
 LIST_S: Final = 2.0
 ISSUED: Final = 40  # each waits for an RSA key, whose times vary: this many in turns with as many
+BATCH: Final = 1000
+PARTS: Final = 10
+LEAST_RATE: Final = 0.7
 DAY: Final = datetime.timedelta(days=1)
 
 
@@ -45,7 +49,7 @@ def run() -> list[Row]:
         directory = Directory(Path(folder, "ca"))
         now = datetime.datetime.now(datetime.UTC)
         issuance.initialize(directory.path, "Example CA", now)
-        return [_issuing(directory, now), *_among_many(directory, now), _revocation_list(directory, now)]
+        return [*_issuing(directory, now), *_among_many(directory, now), _revocation_list(directory, now)]
 
 
 def _among_many(directory: Directory, now: datetime.datetime) -> list[Row]:
@@ -100,19 +104,25 @@ def _least(ask: Callable[[], object]) -> float:
     return min(_seconds(ask) for _ in range(LOOKUPS)) * 1000
 
 
-def _issuing(directory: Directory, now: datetime.datetime) -> Row:
-    builder = _builder()
+def _issuing(directory: Directory, now: datetime.datetime) -> list[Row]:
+    issuer = Issuer.of(directory)
     signer = keys.generate("rsa-2048")
     assert isinstance(signer, RSAPrivateKey)
+    return [
+        _one_by_one(issuer, partial(_primitives, signer, GATEWAY.key), now),
+        _batch(issuer, partial(_primitives, signer, "rsa-2048"), "rsa-2048", LEAST_RATE),
+        _batch(issuer, partial(_primitives, signer, "p-256"), "p-256"),
+    ]
 
-    def primitives() -> None:
-        key = keys.generate(GATEWAY.key)
-        assert isinstance(key, RSAPrivateKey)
-        for _ in range(2):
-            builder.public_key(key.public_key()).sign(signer, SHA256())
 
-    issuer = Issuer.of(directory)
+def _primitives(signer: RSAPrivateKey, kind: str) -> None:
+    """What nothing can be issued without: a key, and two signatures, of the rehearsal and of the certificate."""
+    builder, key = _builder(), keys.generate(kind)
+    for _ in range(2):
+        builder.public_key(key.public_key()).sign(signer, SHA256())
 
+
+def _one_by_one(issuer: Issuer, primitives: Callable[[], None], now: datetime.datetime) -> Row:
     def issue(number: int) -> None:
         issuer.issue(Wanted(GATEWAY, (identity(f"gw{number}.example.org"),)), now)
 
@@ -123,6 +133,27 @@ def _issuing(directory: Directory, now: datetime.datetime) -> Row:
     rate = sum(bare) / sum(whole)
     what = "issued one by one: their rate / that of a key and two signatures"
     return Row("pki", what, f"{rate:.2f} ({median(whole) * 1000:.0f} ms)")
+
+
+def _batch(issuer: Issuer, primitives: Callable[[], None], kind: str, at_least: float = 0) -> Row:
+    """A table in ten parts, in turns with as many times the primitives: the times of RSA keys vary, and so does what
+    else runs, so the sums count."""
+    bare = whole = 0.0
+    for part in range(PARTS):
+        numbers = range(part * BATCH // PARTS, (part + 1) * BATCH // PARTS)
+        bare += sum(_seconds(primitives) for _ in numbers)
+        values = {"profile": GATEWAY.name, "key": kind}
+        rows = [batch.Row("peers.csv", it, {**values, "name": f"{kind}-{it}.example.org"}) for it in numbers]
+        whole += _seconds(partial(_issue_all, issuer, rows))
+    rate = bare / whole
+    what = f"a table of {BATCH:,}, {kind}: its rate / that of a key and two signatures"
+    figure = f"{rate:.2f} ({(whole - bare) / BATCH * 1000:.1f} ms each more)"
+    return Row("pki", what, figure, f"at least {at_least:g}" if at_least else "", rate >= at_least)
+
+
+def _issue_all(issuer: Issuer, rows: Sequence[batch.Row]) -> None:
+    outcomes = list(batch.issue(issuer, rows, lambda: datetime.datetime.now(datetime.UTC)))
+    assert [it.result for it in outcomes] == ["issued"] * len(rows)
 
 
 def _revocation_list(directory: Directory, now: datetime.datetime) -> Row:

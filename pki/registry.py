@@ -169,6 +169,16 @@ class Registry:
         """What is issued by this profile."""
         return self._select(Certificate.profile == profile)
 
+    def with_sha256s(self, sha256s: Sequence[str]) -> tuple[Record, ...]:
+        """What is issued with these SHA-256s (hex), in their order. Raises RegistryError where one is not."""
+        found: dict[str, Record] = {}
+        for start in range(0, len(sha256s), _AT_ONCE):
+            found |= {it.sha256: it for it in self._select(Certificate.sha256.in_(sha256s[start : start + _AT_ONCE]))}
+        for sha256 in sha256s:
+            if sha256 not in found:
+                raise RegistryError(f"no certificate with SHA-256 {sha256} was issued here")
+        return tuple(found[sha256] for sha256 in sha256s)
+
     def get(self, authority_id: int, serial: str) -> Record | None:
         """What an authority issued under a serial number of 40 hex digits."""
         found = self._select(Certificate.authority_id == authority_id, Certificate.serial == serial)
@@ -275,27 +285,24 @@ class Registry:
         another certificate of the same holder, who goes by the same name. The same goes for the subject, by which
         policies know a holder."""
         with self._database.transaction() as session:
-            for identity in reservation.identities:
-                # By the index of identities; few have many certificates, so the rest is looked at here.
-                holders = sa.select(Certificate).join(Certificate.names)
-                for valid in session.scalars(holders.where(SubjectAltName.value == identity.value)):
-                    if (
-                        (valid.authority_id != authority_id and valid.directory != reservation.directory)
-                        or valid.revoked_at is not None
-                        or valid.not_after < now
-                        or (again and valid.name == reservation.name)
-                        or identity not in _identities(valid)
-                    ):
-                        continue
-                    of = "" if valid.name == identity.value else f", that of `{valid.name}`"
-                    raise RegistryError(
-                        f"`{identity.value}` has a certificate already{of}, valid until {valid.not_after:%Y-%m-%d} "
-                        f"(serial {valid.serial})",
-                        f"look at it with `keynote-pki show {valid.name}`",
-                    )
-            if reservation.identities:
-                registry_issues.check_subject(session, authority_id, reservation, now)
-            session.add(registry_issues.pending(authority_id, reservation))
+            registry_issues.reserve(session, authority_id, reservation, now, again=again)
+
+    def reserve_all(
+        self, authority_id: int, reservations: Sequence[Reservation], now: datetime.datetime
+    ) -> tuple[RegistryError | None, ...]:
+        """The same for several, in their order, and in one transaction: for each why it may not be, and then it is
+        not reserved, or None. Those that supersede others are for the same holders again.
+
+        Raises RegistryError where a serial number is taken; then none is reserved."""
+        refused: list[RegistryError | None] = []
+        with self._database.transaction() as session:
+            for it in reservations:
+                try:
+                    registry_issues.reserve(session, authority_id, it, now, again=it.supersedes is not None)
+                    refused.append(None)
+                except RegistryError as error:
+                    refused.append(error)
+        return tuple(refused)
 
     def confirm(
         self,
@@ -321,8 +328,7 @@ class Registry:
         """The same for certificates that are issued together; with them goes the authority to `retire`, and what is
         `superseded` is revoked: all of it or, where it raises, nothing."""
         with self._database.transaction() as session:
-            for each in signed:
-                registry_issues.confirm(session, each, now)
+            registry_issues.confirm_all(session, signed, now)
             if retire is not None:
                 registry_issues.retire(session, retire, now)
             for old in superseded:
@@ -354,10 +360,12 @@ class Registry:
 
     def settle(self, authority_id: int, serial: str) -> None:
         """Record that the key file has its name."""
+        self.settle_all(((authority_id, serial),))
+
+    def settle_all(self, certificates: Sequence[tuple[int, str]]) -> None:
+        """The same for several, by authority and serial number; there has to be one."""
         with self._database.transaction() as session:
-            certificate = session.get(Certificate, (authority_id, serial))
-            if certificate is not None:
-                certificate.temporary_file = None
+            registry_issues.settle(session, certificates)
 
     def cancel(self, authority_id: int, serial: str) -> None:
         """Forget a reservation, and the authority whose own certificate it was to be."""
