@@ -8,6 +8,8 @@ rehearsal.
 """
 
 import datetime
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -27,13 +29,14 @@ from pki.directory import Directory
 from pki.issuance import Issuer, Wanted
 from pki.names import identity
 from pki.profiles import GATEWAY
+from pki.records import Choice
 from pki.registry import Registry
 from tests.pki import databases
 
 MANY: Final = 100_000
 LOOKUPS: Final = 20
 LIMIT_MS: Final = 50.0
-FEW_DAYS: Final = 1
+SOME: Final = 100
 REVOKED: Final = 10_000
 LISTS: Final = 3
 LIST_S: Final = 2.0
@@ -72,8 +75,35 @@ def _among_many(directory: Directory, now: datetime.datetime) -> list[Row]:
         *rows,
         _lookup(f"its status, of {MANY:,}", partial(_status, directory.registry_path, number)),
         _lookup("nothing unfinished among them", lambda: Registry.open(directory.registry_path).unfinished("x")),
-        *(_ending(directory.registry_path, now + 4000 * DAY, days) for days in (FEW_DAYS, 30)),
+        *_lists(directory, now),
     ]
+
+
+def _lists(directory: Directory, now: datetime.datetime) -> list[Row]:
+    """What `keynote-pki list` asks, and what the command takes as a whole."""
+    path, end = directory.registry_path, Registry.open(directory.registry_path).authorities()[0].certificate.not_after
+    _revoke(path, SOME)
+    soon = [Choice(end - DAY, end + days * DAY) for days in (0, 30)]
+    questions = {
+        "that end within a day": soon[0],
+        "that end within 30 days": soon[1],
+        "that are revoked": Choice(now, "revoked"),
+        "that certify an identity": Choice(now, "holding", identity=f"gw{1000 + MANY // 2}"),
+    }
+    rows = []
+    for which, choice in questions.items():
+        found = len(Registry.open(path).listed(choice))
+        rows.append(_lookup(f"the {found:,} of {MANY:,} {which}", partial(_listed, path, choice)))
+    days = (end - now).days + 30
+    command = [sys.executable, "-c", "from pki.cli import main; main()", "list", "-d", str(directory.path)]
+    asked = [*command, "--expiring", f"{days}d"]
+    lines = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.count("\n") - 1
+    least = min(_seconds(lambda: subprocess.run(asked, check=True, capture_output=True)) for _ in range(LISTS)) * 1000
+    return [*rows, Row("pki", f"`keynote-pki list` of {lines:,}, the whole command", f"{least:.0f} ms")]
+
+
+def _listed(path: Path, choice: Choice) -> None:
+    Registry.open(path).listed(choice)
 
 
 def _find(path: Path, text: str) -> None:
@@ -87,15 +117,6 @@ def _status(path: Path, number: int) -> None:
 
 def _lookup(what: str, ask: Callable[[], object]) -> Row:
     least = _least(ask)
-    return Row("pki", what, f"{least:.1f} ms", f"at most {LIMIT_MS:g} ms", least <= LIMIT_MS)
-
-
-def _ending(path: Path, since: datetime.datetime, days: int) -> Row:
-    found = len(Registry.open(path).ending(since, since + days * DAY))
-    least = _least(lambda: Registry.open(path).ending(since, since + days * DAY))
-    what = f"the {found:,} of {MANY:,} that end within {days} day{'s' if days > 1 else ''}"
-    if days > FEW_DAYS:  # it takes its time for the records, not to find them
-        return Row("pki", what, f"{least:.0f} ms, {least * 1000 / found:.0f} µs each")
     return Row("pki", what, f"{least:.1f} ms", f"at most {LIMIT_MS:g} ms", least <= LIMIT_MS)
 
 
@@ -158,9 +179,7 @@ def _issue_all(issuer: Issuer, rows: Sequence[batch.Row]) -> None:
 
 def _revocation_list(directory: Directory, now: datetime.datetime) -> Row:
     """Of what `_among_many` has left."""
-    chosen = f"serial IN (SELECT serial FROM certificate WHERE name LIKE 'gw%' LIMIT {REVOKED})"
-    revoked = "revoked_at = issued_at, revocation_reason = 'superseded'"
-    databases.execute(directory.registry_path, f"UPDATE certificate SET {revoked} WHERE {chosen}")
+    _revoke(directory.registry_path, REVOKED)
     issuer = Issuer.of(directory)
     made = []
     least = min(
@@ -169,6 +188,14 @@ def _revocation_list(directory: Directory, now: datetime.datetime) -> Row:
     )
     assert {len(it.crl) for it in made} == {REVOKED}
     return Row("pki", f"a list of {REVOKED:,} revoked", f"{least:.2f} s", f"at most {LIST_S:g} s", least <= LIST_S)
+
+
+def _revoke(path: Path, count: int) -> None:
+    """In the order of their names, so that more of them are the same and others."""
+    chosen = f"serial IN (SELECT serial FROM certificate WHERE name LIKE 'gw%' ORDER BY name LIMIT {count})"
+    databases.execute(
+        path, f"UPDATE certificate SET revoked_at = issued_at, revocation_reason = 'superseded' WHERE {chosen}"
+    )
 
 
 def _builder() -> x509.CertificateBuilder:

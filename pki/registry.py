@@ -10,16 +10,17 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
-from pki import candidates, keys, registry_issues, registry_revocations
+from pki import candidates, keys, registry_issues, registry_listing, registry_revocations
 from pki.chain_certificates import ChainCertificate
 from pki.delegation_records import Draft
 from pki.errors import NotRecorded, RegistryError
 from pki.models import ISSUED, PENDING, AuditEntry, Authority, Certificate, SubjectAltName
 from pki.names import Identity
-from pki.records import Above, AuthorityRecord, Record, Reservation, Signed, Status, Unfinished
+from pki.records import Above, AuthorityRecord, Choice, Listed, Record, Reservation, Signed, Status, Unfinished
 from pki.registry_audit_log import AuditLog
 from pki.registry_crls import IssuedLists
 from pki.registry_database import Database, check_schema, make_schema
@@ -157,9 +158,14 @@ class Registry:
         """Everything issued, in the order of names, the newest of a name first."""
         return self._select(sa.true())
 
-    def ending(self, since: datetime.datetime, until: datetime.datetime) -> tuple[Record, ...]:
-        """What is issued, and not revoked, and ends between these times: what expires soon."""
-        return self._select(Certificate.not_after.between(since, until), Certificate.revoked_at.is_(None))
+    def listed(self, choice: Choice) -> tuple[Listed, ...]:
+        """What a list shows, in its order. Of thousands it costs a tenth of `chosen`."""
+        with self._database.connection() as connection:
+            return tuple(map(Listed._make, connection.execute(registry_listing.question(choice))))
+
+    def chosen(self, choice: Choice) -> tuple[Record, ...]:
+        """The same with all that is known of each."""
+        return self._select(*registry_listing.conditions(choice), order=registry_listing.order(choice))
 
     def with_key(self, key_sha256: str) -> tuple[Record, ...]:
         """What is issued for this key (`keys.key_sha256`)."""
@@ -252,9 +258,11 @@ class Registry:
                     wanted.append(record.authority_id)
         return Above(tuple(intermediates), tuple(anchors))
 
-    def _select(self, *conditions: sa.ColumnElement[bool]) -> tuple[Record, ...]:
+    def _select(
+        self, *conditions: sa.ColumnElement[bool], order: Sequence[sa.ColumnElement[Any]] = ()
+    ) -> tuple[Record, ...]:
         chosen = sa.and_(*conditions, Certificate.state == ISSUED)
-        order = (Certificate.name, Certificate.not_before.desc(), Certificate.serial)
+        order = order or (Certificate.name.asc(), Certificate.not_before.desc(), Certificate.serial.asc())
         # Rows, not objects: of thousands, which a list may have, those take a quarter of a second more.
         query = sa.select(*_COLUMNS).where(chosen).order_by(*order)
         names = (
