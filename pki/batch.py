@@ -17,6 +17,7 @@ import csv
 import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
@@ -104,7 +105,7 @@ def issue(
     *,
     skip_existing: bool = False,
     accept: bool = False,
-    review: Callable[[Prepared], None] = lambda prepared: None,
+    review: Callable[[Row, Prepared], None] = lambda row, prepared: None,
 ) -> Iterator[Outcome]:
     """What becomes of each row, in their order. With `skip_existing` a row whose certificate is there already, valid,
     with the same profile and names, is passed over; with `accept` a request without names in its row gets those that
@@ -118,7 +119,7 @@ def issue(
         try:
             if row.error:
                 raise PkiError(row.error)
-            wanted = replace(_wanted(row, known, accept=accept), review=review)
+            wanted = replace(_wanted(row, known, accept=accept), review=partial(review, row))
             if group.has_part_of(wanted):
                 yield from group.recorded()
             there = _there(issuer, wanted, now()) if skip_existing else None

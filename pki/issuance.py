@@ -7,6 +7,7 @@
 import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -31,6 +32,12 @@ from pki.records import AuthorityRecord, Record
 from pki.registry import Registry
 from pki.settings import Settings
 
+Review: TypeAlias = Callable[[Prepared], None]  # looks at a rehearsal; raises PkiError to refuse
+
+
+def unreviewed(prepared: Prepared) -> None:
+    """Whatever passed its rehearsal will do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -45,7 +52,7 @@ class Wanted:
     follows: Record | None = None  # the certificate of the same holder that it takes the place of
     supersedes: bool = False  # that one is revoked with the issue
     delegations: Callable[[ReadCertificate], tuple[Draft, ...]] | None = None  # made for it, recorded with it
-    review: Callable[[Prepared], None] = lambda prepared: None  # looks at the rehearsal; raises PkiError to refuse
+    review: Review = unreviewed
 
 
 @dataclass(frozen=True, slots=True)
