@@ -391,9 +391,12 @@ class Registry:
             return connection.execute(query).first() is not None
 
     def key_files(self, directory: str) -> tuple[str, ...]:
-        """Which key files the CA directory of this id should have."""
-        query = sa.select(Certificate.key_file).where(
-            Certificate.directory == directory, Certificate.key_file.is_not(None), Certificate.state == ISSUED
+        """Which key files the CA directory of this id should have, each once: what was renewed has that of the
+        certificate before it."""
+        query = (
+            sa.select(Certificate.key_file)
+            .where(Certificate.directory == directory, Certificate.key_file.is_not(None), Certificate.state == ISSUED)
+            .distinct()
         )
         with self._database.connection() as connection:
             return tuple(sorted(str(it) for it in connection.scalars(query)))

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from pki import backup, issuance, registry_copy, restoring
+from pki import backup, issuance, registry_copy, renewal, restoring
 from pki.backup import BackupError, Manifest
 from pki.directory import Directory
 from pki.errors import KeystoreError, PkiError, RegistryError
+from pki.issuance import Issuer
 from tests.pki import databases, faults
 from tests.pki.databases import Url
-from tests.pki.factory import NOW
+from tests.pki.factory import DAY, NOW
 from tests.pki.postgresql import Server
 from tests.pki.test_cli import Run, run  # noqa: F401  (a fixture)
 from tests.pki.test_issuance import FULL, assert_whole, contents, issue, tree
@@ -78,6 +79,28 @@ def test_there_and_back(made: Directory, tmp_path: Path) -> None:
     issue(restored, "new.example.org")
     assert_whole(restored)
     assert sorted(it.name for it in tmp_path.iterdir() if it.name.startswith(".")) == []
+
+
+def test_a_key_file_of_two_certificates_is_in_it_once(made: Directory, tmp_path: Path) -> None:
+    """What was renewed goes on with the file of its key."""
+    other = renewal.renew(Issuer.of(made), "other.example.org", NOW + DAY)
+    assert other.record.key_file == other.follows.key_file is not None
+    files = made.registry().key_files(made.settings().id)
+    assert sorted(files) == sorted({*files})
+    made.key_path(other.follows.key_file).rename(tmp_path / "elsewhere.pem")
+    assert backup.write(made, tmp_path / "less.tar", NOW, keys=True).missing == (other.follows.key_file,)
+    (tmp_path / "elsewhere.pem").rename(made.key_path(other.follows.key_file))
+    manifest = backup.write(made, tmp_path / "backup.tar", NOW, keys=True)
+    assert (len(manifest.keys), manifest.missing) == (3, ())
+    with tarfile.open(tmp_path / "backup.tar") as tar:
+        names = tar.getnames()
+    assert sorted(names) == sorted({*names})
+    restored = Directory(tmp_path / "restored")
+    restoring.restore(tmp_path / "backup.tar", restored.path)
+    assert contents(restored) == contents(made)
+    again = restored.registry().find_one(other.record.sha256)
+    assert restored.signer(again).public_key == again.certificate.public_key()
+    assert renewal.renew(Issuer.of(restored), "other.example.org", NOW + DAY).record.key_file == again.key_file
 
 
 def test_into_the_other_database(made: Directory, tmp_path: Path, server: Server) -> None:
