@@ -27,7 +27,7 @@ from tests.pki.postgresql import Server
 from tests.pki.test_cli import Run, run  # noqa: F401  (a fixture)
 from tests.pki.test_issuance import FULL, assert_whole, contents, issue, tree
 
-pytestmark = pytest.mark.usefixtures("quick_keys")
+pytestmark = pytest.mark.usefixtures("small_keys")
 
 
 @pytest.fixture
@@ -312,29 +312,29 @@ def restore_with(archive: Path, target: Path, step: int | None, fault: Callable[
     return steps
 
 
-def test_killed_at_any_step(directory: Directory, archive: Path, tmp_path: Path) -> None:
-    for step in range(0, len(backup_with(directory.path, tmp_path / "count.tar", None, faults.kill)), 3):
-        target = tmp_path / f"kill{step}.tar"
+def test_killed_at_any_step(directory: Directory, archive: Path, scratch: Path) -> None:
+    for step in range(0, len(backup_with(directory.path, scratch / "count.tar", None, faults.kill)), 3):
+        target = scratch / f"kill{step}.tar"
         assert faults.in_child(partial(backup_with, directory.path, target, step, faults.kill)) == signal.SIGKILL
         if target.exists():
-            restoring.restore(target, tmp_path / f"backup{step}")
-    for step in range(0, len(restore_with(archive, tmp_path / "count", None, faults.kill)), 3):
-        made = Directory(tmp_path / f"restored{step}")
+            restoring.restore(target, scratch / f"backup{step}")
+    for step in range(0, len(restore_with(archive, scratch / "count", None, faults.kill)), 3):
+        made = Directory(scratch / f"restored{step}")
         assert faults.in_child(partial(restore_with, archive, made.path, step, faults.kill)) == signal.SIGKILL
         if not made.path.exists():
             restoring.restore(archive, made.path)
         assert_whole(made)
 
 
-def test_no_room_at_any_step(directory: Directory, archive: Path, tmp_path: Path) -> None:
-    for step in range(0, len(backup_with(directory.path, tmp_path / "count.tar", None, faults.fill_disk)), 3):
-        target = tmp_path / f"full{step}.tar"
+def test_no_room_at_any_step(directory: Directory, archive: Path, scratch: Path) -> None:
+    for step in range(0, len(backup_with(directory.path, scratch / "count.tar", None, faults.fill_disk)), 3):
+        target = scratch / f"full{step}.tar"
         with pytest.raises(PkiError, match=FULL):
             backup_with(directory.path, target, step, faults.fill_disk)
-    for step in range(0, len(restore_with(archive, tmp_path / "count", None, faults.fill_disk)), 3):
+    for step in range(0, len(restore_with(archive, scratch / "count", None, faults.fill_disk)), 3):
         with pytest.raises(PkiError, match=FULL):
-            restore_with(archive, tmp_path / f"full{step}", step, faults.fill_disk)
-        assert not (tmp_path / f"full{step}").exists()
+            restore_with(archive, scratch / f"full{step}", step, faults.fill_disk)
+        assert not (scratch / f"full{step}").exists()
 
 
 def test_the_commands(run: Run, tmp_path: Path) -> None:  # noqa: F811
