@@ -226,7 +226,13 @@ class Registry:
 
     def find_one(self, text: str) -> Record:
         """The one certificate that is meant. Raises RegistryError for none, and for several, which it lists."""
-        return candidates.only(text, self.find(text), self.certificates)
+        return candidates.only(text, self.find(text), self._names)
+
+    def _names(self) -> tuple[str, ...]:
+        """Those that something is issued under."""
+        query = sa.select(Certificate.name).where(Certificate.state == ISSUED).distinct()
+        with self._database.connection() as connection:
+            return tuple(connection.scalars(query))
 
     def find_newest(self, text: str, now: datetime.datetime) -> Record:
         """The certificate of the one holder who is meant that another is to follow: `candidates.newest`.
