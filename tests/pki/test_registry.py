@@ -17,7 +17,7 @@ from pki import chain_certificates, keys, models, registry_database
 from pki.chain_certificates import ChainCertificate
 from pki.errors import NotRecorded, RegistryError, RegistryUnreachable, SchemaUnknown
 from pki.names import identity
-from pki.records import Choice, Reservation, Standing, Status
+from pki.records import Choice, Reservation, Signed, Standing, Status
 from pki.registry import Registry
 from tests.pki import databases, factory
 from tests.pki.databases import Url
@@ -376,6 +376,42 @@ def test_what_was_replaced_ends_without_anybody(there: tuple[Registry, int], url
     assert (made.listed(soon), made.chosen(soon)) == ((), ())
     revoke(url, again.serial)
     assert [it.serial for it in made.listed(soon)] == [first]
+
+
+def test_several_are_reserved_and_those_that_cannot_be_are_told(there: tuple[Registry, int]) -> None:
+    made, authority = there
+    issue(there)
+    sha256 = SHA256.hex()
+    wanted = (
+        reservation("one.example.org", 2),
+        reservation(serial=3),  # its names have a holder
+        reservation("two.example.org", 4, identities=(identity("one.example.org"),)),  # and here, one before it
+        reservation("three.example.org", 5, subject="/O=Test/CN=one.example.org"),
+        reservation(serial=6, supersedes=sha256),  # the same holder again
+    )
+    refused = made.reserve_all(authority, wanted, NOW)
+    assert [str(it)[:40] if it else None for it in refused] == [
+        None,
+        "`gw.example.org` has a certificate alrea",
+        "`one.example.org` has a certificate alre",
+        "`/O=Test/CN=one.example.org` is the subj",
+        None,
+    ]
+    assert [it.serial for it in made.unfinished()] == [wanted[0].serial, wanted[4].serial]
+    with pytest.raises(RegistryError, match="the registry refuses this"):
+        made.reserve_all(authority, (reservation("new.example.org", 7), reservation("other.example.org", 2)), NOW)
+    assert len(made.unfinished()) == 2
+    kept = [(authority, wanted[at].serial) for at in (0, 4)]
+    with pytest.raises(RegistryError, match="is not reserved"):
+        made.confirm_all([Signed(*it, it[1].encode()) for it in (*kept, (authority, f"{9:040x}"))], NOW)
+    assert not any(it.issued for it in made.unfinished())
+    made.confirm_all([Signed(*it, it[1].encode()) for it in kept], NOW)
+    made.settle_all(kept)
+    assert made.unfinished() == ()
+    sha256s = [hashlib.sha256(serial.encode()).hexdigest() for _, serial in kept]
+    assert [it.serial for it in made.with_sha256s(sha256s[::-1])] == [serial for _, serial in kept[::-1]]
+    with pytest.raises(RegistryError, match="no certificate with SHA-256 0"):
+        made.with_sha256s([*sha256s, "0" * 64])
 
 
 def test_two_writers_wait_for_each_other(there: tuple[Registry, int], url: Url) -> None:
