@@ -34,7 +34,7 @@ from pki.registry import Registry
 from tests.pki import databases
 
 MANY: Final = 100_000
-LOOKUPS: Final = 20
+LOOKUPS: Final = 40
 LIMIT_MS: Final = 50.0
 SOME: Final = 100
 REVOKED: Final = 10_000
