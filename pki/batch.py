@@ -15,14 +15,16 @@ Several names in one field stand apart by `;` (or blanks, but for `dn`). Columns
 
 import csv
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
-from pki import authority, profiles, signing_requests
+from pki import authority, keys, profiles, signing_requests
+from pki.authority import Prepared
 from pki.errors import PkiError, shown
-from pki.issuance import Issuer, Wanted
+from pki.issuance import Issuer, Ready, Recorded, Wanted
 from pki.names import Identity
 from pki.profiles import Profile
 from pki.records import Record
@@ -30,6 +32,8 @@ from pki.typed_names import TypedNames, in_words
 
 COLUMNS: Final = ("profile", "name", "ip", "dns", "mail", "dn", "subject", "days", "key", "csr")
 _DAYS_MAX: Final = 36500
+_AT_ONCE: Final = 100  # rows
+_PATIENCE: Final = datetime.timedelta(seconds=1)  # so long nothing is lost by whoever is killed, and progress is seen
 
 Result = Literal["issued", "there", "failed"]
 
@@ -101,22 +105,86 @@ def issue(
     *,
     skip_existing: bool = False,
     accept: bool = False,
+    review: Callable[[Row, Prepared], None] = lambda row, prepared: None,
 ) -> Iterator[Outcome]:
-    """Row by row. With `skip_existing` a row whose certificate is there already, valid, with the same profile and
-    names, is passed over; with `accept` a request without names in its row gets those that it asks for."""
+    """What becomes of each row, in their order. With `skip_existing` a row whose certificate is there already, valid,
+    with the same profile and names, is passed over; with `accept` a request without names in its row gets those that
+    it asks for. `review` looks at each rehearsal, as `Wanted.review` does.
+
+    Transactions and syncs cost about the same for one and for many, so the rows of a second are recorded together. A
+    row that shares a name or a key with one of them comes after them."""
     known = issuer.directory.profiles()
+    group = _Group(issuer, now)
     for row in rows:
         try:
             if row.error:
                 raise PkiError(row.error)
-            wanted = _wanted(row, known, accept=accept)
+            wanted = replace(_wanted(row, known, accept=accept), review=partial(review, row))
+            if group.has_part_of(wanted):
+                yield from group.recorded()
             there = _there(issuer, wanted, now()) if skip_existing else None
             if there is not None:
-                yield Outcome(row, "there", there)
+                group.add(Outcome(row, "there", there))
             else:
-                yield Outcome(row, "issued", issuer.issue(wanted, now()))
+                group.add_ready(row, wanted, issuer.ready(wanted, now()))
         except PkiError as error:
-            yield Outcome(row, "failed", error=str(error), hint=error.hint)
+            group.add(Outcome(row, "failed", error=str(error), hint=error.hint))
+        if group.is_due():
+            yield from group.recorded()
+    yield from group.recorded()
+
+
+class _Group:
+    """Rows that are recorded together, and in between those that need not be, in their order."""
+
+    def __init__(self, issuer: Issuer, now: Callable[[], datetime.datetime]) -> None:
+        self._issuer = issuer
+        self._now = now
+        self._begun = now()
+        self._outcomes: list[Outcome | tuple[Row, Ready]] = []
+        self._parts: set[object] = set()  # identities and keys of those that are ready
+
+    def add(self, outcome: Outcome) -> None:
+        self._outcomes.append(outcome)
+
+    def add_ready(self, row: Row, wanted: Wanted, ready: Ready) -> None:
+        self._outcomes.append((row, ready))
+        self._parts.update(_parts(wanted))
+
+    def has_part_of(self, wanted: Wanted) -> bool:
+        return not self._parts.isdisjoint(_parts(wanted))
+
+    def is_due(self) -> bool:
+        return len(self._outcomes) >= _AT_ONCE or self._now() - self._begun >= _PATIENCE
+
+    def recorded(self) -> Iterator[Outcome]:
+        """What became of them; then there are none."""
+        outcomes = self._outcomes
+        ready = [it[1] for it in outcomes if not isinstance(it, Outcome)]
+        results = iter(self._results(ready))
+        for each in outcomes:
+            if isinstance(each, Outcome):
+                yield each
+                continue
+            row, result = each[0], next(results)
+            if result.error is not None:
+                yield Outcome(row, "failed", error=str(result.error), hint=result.error.hint)
+            else:
+                yield Outcome(row, "issued", result.issued)
+        self._outcomes, self._parts, self._begun = [], set(), self._now()
+
+    def _results(self, ready: Sequence[Ready]) -> Sequence[Recorded]:
+        try:
+            return self._issuer.record(ready, self._now()) if ready else ()
+        except PkiError as error:
+            return [Recorded(error=error)] * len(ready)
+
+
+def _parts(wanted: Wanted) -> Iterator[object]:
+    """What no two certificates of different holders share."""
+    yield from wanted.identities
+    if wanted.public_key is not None:
+        yield keys.key_sha256(wanted.public_key)
 
 
 def _wanted(row: Row, known: Mapping[str, Profile], *, accept: bool) -> Wanted:

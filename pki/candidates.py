@@ -13,11 +13,11 @@ from pki.records import Record
 SERIAL_SHOWN: Final = 12
 
 
-def only(text: str, records: Sequence[Record], known: Callable[[], Iterable[Record]]) -> Record:
-    """The one that was found. Raises RegistryError for none, with the nearest name of what is `known`, and for
+def only(text: str, records: Sequence[Record], known: Callable[[], Iterable[str]]) -> Record:
+    """The one that was found. Raises RegistryError for none, with the nearest of the names that are `known`, and for
     several, which it lists."""
     if not records:
-        near = difflib.get_close_matches(text, {record.name for record in known()}, n=1)
+        near = difflib.get_close_matches(text, known(), n=1)
         raise RegistryError(
             f"no certificate `{shown(text)}` was issued here", f"did you mean `{near[0]}`?" if near else ""
         )

@@ -5,8 +5,9 @@
 """
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -31,6 +32,12 @@ from pki.records import AuthorityRecord, Record
 from pki.registry import Registry
 from pki.settings import Settings
 
+Review: TypeAlias = Callable[[Prepared], None]  # looks at a rehearsal; raises PkiError to refuse
+
+
+def unreviewed(prepared: Prepared) -> None:
+    """Whatever passed its rehearsal will do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -45,7 +52,30 @@ class Wanted:
     follows: Record | None = None  # the certificate of the same holder that it takes the place of
     supersedes: bool = False  # that one is revoked with the issue
     delegations: Callable[[ReadCertificate], tuple[Draft, ...]] | None = None  # made for it, recorded with it
-    review: Callable[[Prepared], None] = lambda prepared: None  # looks at the rehearsal; raises PkiError to refuse
+    review: Review = unreviewed
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A certificate that passed its rehearsal, with its key. Nothing has happened yet."""
+
+    piece: Piece
+    supersedes: Record | None = None  # what is revoked with its issue
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a certificate that was ready: it is issued, or why not."""
+
+    issued: Record | None = None
+    error: PkiError | None = None
+
+    def record(self) -> Record:
+        """Raises PkiError where it is not issued."""
+        if self.issued is None:
+            assert self.error is not None
+            raise self.error
+        return self.issued
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +105,12 @@ class Issuer:
 
     def issue(self, wanted: Wanted, now: datetime.datetime) -> Record:
         """Raises PkiError."""
+        return self.record((self.ready(wanted, now),), now)[0].record()
+
+    def ready(self, wanted: Wanted, now: datetime.datetime) -> "Ready":
+        """All that comes before anything happens: its key, its rehearsal, whether its key is anybody's.
+
+        Raises PkiError."""
         key = None if wanted.public_key is not None else keys.generate(self._kind(wanted))
         if key is None:
             assert wanted.public_key is not None
@@ -103,12 +139,36 @@ class Issuer:
         )
         drafts = wanted.delegations(prepared.certificate) if wanted.delegations is not None else ()
         piece = Piece(self.authority.id, reservation, prepared, self.signer, key, self.passphrase, drafts)
+        return Ready(piece, follows if wanted.supersedes else None)
+
+    def record(self, ready: Sequence["Ready"], now: datetime.datetime) -> tuple["Recorded", ...]:
+        """Issue and record what is ready, in one go, which costs several hardly more than one. Each is there whole or
+        not at all, whatever becomes of the others: where they cannot be done together, each is done by itself."""
         with self.directory.changing():
             recover(self.directory, self.registry)
-            self.registry.reserve(self.authority.id, reservation, now, again=follows is not None)
-            gone = (follows,) if follows is not None and wanted.supersedes else ()
-            (record,) = recording.finish(self.directory, self.registry, (piece,), now, superseded=gone)
-            return record
+            try:
+                return self._record(ready, now)
+            except PkiError as error:
+                if len(ready) == 1:
+                    return (Recorded(error=error),)
+            return tuple(self._record_alone(it, now) for it in ready)
+
+    def _record(self, ready: Sequence["Ready"], now: datetime.datetime) -> tuple["Recorded", ...]:
+        refused = self.registry.reserve_all(self.authority.id, [it.piece.reservation for it in ready], now)
+        left = [it for it, error in zip(ready, refused, strict=True) if error is None]
+        gone = [it.supersedes for it in left if it.supersedes is not None]
+        pieces = [it.piece for it in left]
+        records = iter(recording.finish(self.directory, self.registry, pieces, now, superseded=gone) if left else ())
+        return tuple(Recorded(next(records)) if error is None else Recorded(error=error) for error in refused)
+
+    def _record_alone(self, ready: "Ready", now: datetime.datetime) -> "Recorded":
+        """One of those that failed together; they may have been done but for the names of key files."""
+        try:
+            recover(self.directory, self.registry)
+            there = self.registry.get(self.authority.id, ready.piece.reservation.serial)
+            return Recorded(there) if there is not None else self._record((ready,), now)[0]
+        except PkiError as error:
+            return Recorded(error=error)
 
     def prepare(self, wanted: Wanted, public_key: CertificatePublicKeyTypes, now: datetime.datetime) -> Prepared:
         """The certificate, rehearsed and linted, before anything happens. Raises LintFailed, PkiError."""

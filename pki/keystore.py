@@ -12,7 +12,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -102,6 +102,29 @@ def write(path: Path, data: bytes, mode: int = 0o600) -> None:
     """A new file, whole and on the disk when this returns; what was written of it is removed where it fails.
 
     Raises KeystoreError, also where the name is taken."""
+    write_all(((path, data),), mode)
+
+
+def write_all(files: Iterable[tuple[Path, bytes]], mode: int = 0o600) -> None:
+    """The same for several, whose directories are synced once: all of them or none."""
+    written: list[Path] = []
+    try:
+        for path, data in files:
+            _write(path, data, mode)
+            written.append(path)
+        for folder in _folders(written):
+            try:
+                sync_directory(folder)
+            except OSError as error:
+                raise KeystoreError(f"`{folder}` cannot be written: {error.strerror}") from error
+    except KeystoreError:
+        for path in written:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        raise
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     except FileExistsError:
@@ -117,7 +140,6 @@ def write(path: Path, data: bytes, mode: int = 0o600) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        sync_directory(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             path.unlink()
@@ -151,18 +173,47 @@ def replace(path: Path, data: bytes, mode: int) -> None:
 
 def give_name(temporary: Path, path: Path) -> None:
     """Move a file to a name that nothing has yet; done again it changes nothing. Raises KeystoreError."""
+    give_names(((temporary, path),))
+
+
+def give_names(moves: Iterable[tuple[Path, Path]]) -> None:
+    """The same for several, whose directories are synced once. Raises KeystoreError; then some may have their names,
+    and it can be done again."""
+    linked = [move for move in moves if _link(*move)]
+    if not linked:
+        return
+    move = linked[0]
+    try:
+        for folder in _folders(path for _, path in linked):
+            sync_directory(folder)
+        for move in linked:
+            os.unlink(move[0])
+        for folder in _folders(temporary for temporary, _ in linked):
+            sync_directory(folder)
+    except OSError as error:
+        raise _not_moved(*move, error) from error
+
+
+def _link(temporary: Path, path: Path) -> bool:
+    """Give a file a second name; False where it has that alone already. Raises KeystoreError."""
     try:
         if not temporary.exists() and path.exists():
-            return
+            return False
         with contextlib.suppress(FileExistsError):
             os.link(temporary, path)
         if not path.samefile(temporary):
             raise KeystoreError(f"`{path}` exists and is not overwritten", f"the new key is in `{temporary}`")
-        sync_directory(path.parent)
-        os.unlink(temporary)
-        sync_directory(temporary.parent)
     except OSError as error:
-        raise KeystoreError(f"`{temporary}` cannot be moved to `{path}`: {error.strerror}") from error
+        raise _not_moved(temporary, path, error) from error
+    return True
+
+
+def _not_moved(temporary: Path, path: Path, error: OSError) -> KeystoreError:
+    return KeystoreError(f"`{temporary}` cannot be moved to `{path}`: {error.strerror}")
+
+
+def _folders(paths: Iterable[Path]) -> Iterable[Path]:
+    return dict.fromkeys(path.parent for path in paths)
 
 
 def reveal(hidden: Path, path: Path) -> None:

@@ -24,6 +24,7 @@ from pki.names import IdentityKind
 PENDING = "pending"
 ISSUED = "issued"
 _IS_PENDING = text(f"state = '{PENDING}'")
+_IS_REVOKED = text("revoked_at IS NOT NULL")
 _IS_UNNAMED = text("temporary_file IS NOT NULL")
 
 
@@ -80,6 +81,7 @@ class Certificate(Base):
         CheckConstraint("(revoked_at IS NULL) = (revocation_reason IS NULL)", name="revoked_whole"),
         Index("ix_certificate_authority_id_revoked_at", "authority_id", "revoked_at"),
         # Few rows, which each command looks for, among all those of a directory.
+        Index("ix_certificate_revoked_at", "revoked_at", sqlite_where=_IS_REVOKED, postgresql_where=_IS_REVOKED),
         Index("ix_certificate_pending", "directory", sqlite_where=_IS_PENDING, postgresql_where=_IS_PENDING),
         Index("ix_certificate_unnamed", "directory", sqlite_where=_IS_UNNAMED, postgresql_where=_IS_UNNAMED),
     )

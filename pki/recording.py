@@ -146,43 +146,50 @@ def finish(
     Raises PkiError; before 4 everything is then as it was."""
     with undone_if_it_fails(directory, registry):
         ders = [piece.prepared.sign(piece.signer).public_bytes(Encoding.DER) for piece in pieces]
-        for piece in pieces:
-            if piece.key is not None and piece.reservation.temporary_file is not None:
-                temporary = directory.key_path(piece.reservation.temporary_file)
-                keystore.write(temporary, keystore.pem(piece.key, passphrase=piece.passphrase))
+        keystore.write_all(
+            (
+                directory.key_path(piece.reservation.temporary_file),
+                keystore.pem(piece.key, passphrase=piece.passphrase),
+            )
+            for piece in pieces
+            if piece.key is not None and piece.reservation.temporary_file is not None
+        )
         signed = [
             Signed(piece.authority_id, piece.reservation.serial, der, piece.delegations)
             for piece, der in zip(pieces, ders, strict=True)
         ]
         registry.confirm_all(signed, now, retire=retire, superseded=superseded)
-    for piece in pieces:
-        named, temporary_file = piece.reservation.key_file, piece.reservation.temporary_file
-        if named is not None and temporary_file is not None:
-            keystore.give_name(directory.key_path(temporary_file), directory.key_path(named))
-            registry.settle(piece.authority_id, piece.reservation.serial)
-    return tuple(registry.find_one(hashlib.sha256(der).hexdigest()) for der in ders)
+    named = [
+        (piece, directory.key_path(piece.reservation.temporary_file), directory.key_path(piece.reservation.key_file))
+        for piece in pieces
+        if piece.reservation.key_file is not None and piece.reservation.temporary_file is not None
+    ]
+    if named:
+        keystore.give_names((temporary, path) for _, temporary, path in named)
+        registry.settle_all([(piece.authority_id, piece.reservation.serial) for piece, _, _ in named])
+    return registry.with_sha256s([hashlib.sha256(der).hexdigest() for der in ders])
 
 
 def recover(directory: Directory, registry: Registry) -> tuple[Recovered, ...]:
     """Complete or undo what was interrupted. The caller holds the directory's lock.
 
     Raises KeystoreError, RegistryError."""
-    recovered = []
-    undone = []
-    for unfinished in registry.unfinished(directory.settings().id):
-        temporary = unfinished.temporary_file and directory.key_path(unfinished.temporary_file)
-        if not unfinished.issued:
-            if temporary:
-                _discard(temporary)
-            undone.append((unfinished.authority_id, unfinished.serial))
-        else:
-            if temporary and unfinished.key_file:
-                keystore.give_name(temporary, directory.key_path(unfinished.key_file))
-            registry.settle(unfinished.authority_id, unfinished.serial)
-        recovered.append(Recovered(unfinished.name, unfinished.serial, unfinished.issued))
+    left = registry.unfinished(directory.settings().id)
+    undone = [it for it in left if not it.issued]
+    completed = [it for it in left if it.issued]
+    for each in undone:
+        if each.temporary_file:
+            _discard(directory.key_path(each.temporary_file))
+    keystore.give_names(
+        (directory.key_path(it.temporary_file), directory.key_path(it.key_file))
+        for it in completed
+        if it.temporary_file and it.key_file
+    )
+    if completed:
+        registry.settle_all([(it.authority_id, it.serial) for it in completed])
     if undone:
-        registry.cancel_all(undone)
-    return tuple(recovered)
+        registry.cancel_all([(it.authority_id, it.serial) for it in undone])
+    return tuple(Recovered(it.name, it.serial, it.issued) for it in left)
 
 
 def recover_if_idle(directory: Directory, registry: Registry) -> tuple[Recovered, ...]:

@@ -4,7 +4,7 @@
 import datetime
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from cryptography import x509
 
@@ -73,6 +73,54 @@ class Unfinished:
     temporary_file: str | None
 
 
+Standing: TypeAlias = Literal["holding", "expired", "revoked", "all"] | datetime.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which of the issued certificates a list has. A time for `standing`: what ends from `now` until then, is not
+    revoked, and was not replaced by another that is not. `holding` is neither revoked nor expired."""
+
+    now: datetime.datetime
+    standing: Standing = "all"
+    profile: str | None = None
+    identity: str | None = None  # the value of one that is certified
+    authority_id: int | None = None
+
+
+class Listed(NamedTuple):
+    """A certificate as a list shows it."""
+
+    serial: str
+    profile: str
+    name: str
+    not_before: datetime.datetime
+    not_after: datetime.datetime
+    revoked_at: datetime.datetime | None
+
+    def validity(self, now: datetime.datetime) -> Validity:
+        """As `Record.validity`."""
+        return validity(self, now)
+
+
+class _Standing(Protocol):
+    @property
+    def not_before(self) -> datetime.datetime: ...
+    @property
+    def not_after(self) -> datetime.datetime: ...
+    @property
+    def revoked_at(self) -> datetime.datetime | None: ...
+
+
+def validity(record: _Standing, now: datetime.datetime) -> Validity:
+    """Whether it holds at a time, revocation before all else."""
+    if record.revoked_at is not None:
+        return "revoked"
+    if now < record.not_before:
+        return "not yet valid"
+    return "expired" if now > record.not_after else "valid"
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """An issued certificate. All but the identities are columns of its row."""
@@ -105,11 +153,7 @@ class Record:
 
     def validity(self, now: datetime.datetime) -> Validity:
         """Whether it holds at a time, revocation before all else."""
-        if self.revoked_at is not None:
-            return "revoked"
-        if now < self.not_before:
-            return "not yet valid"
-        return "expired" if now > self.not_after else "valid"
+        return validity(self, now)
 
 
 @dataclass(frozen=True, slots=True)

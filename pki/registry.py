@@ -10,16 +10,17 @@ import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
-from pki import candidates, keys, registry_issues, registry_revocations
+from pki import candidates, keys, registry_issues, registry_listing, registry_revocations
 from pki.chain_certificates import ChainCertificate
 from pki.delegation_records import Draft
 from pki.errors import NotRecorded, RegistryError
 from pki.models import ISSUED, PENDING, AuditEntry, Authority, Certificate, SubjectAltName
 from pki.names import Identity
-from pki.records import Above, AuthorityRecord, Record, Reservation, Signed, Status, Unfinished
+from pki.records import Above, AuthorityRecord, Choice, Listed, Record, Reservation, Signed, Status, Unfinished
 from pki.registry_audit_log import AuditLog
 from pki.registry_crls import IssuedLists
 from pki.registry_database import Database, check_schema, make_schema
@@ -157,9 +158,14 @@ class Registry:
         """Everything issued, in the order of names, the newest of a name first."""
         return self._select(sa.true())
 
-    def ending(self, since: datetime.datetime, until: datetime.datetime) -> tuple[Record, ...]:
-        """What is issued, and not revoked, and ends between these times: what expires soon."""
-        return self._select(Certificate.not_after.between(since, until), Certificate.revoked_at.is_(None))
+    def listed(self, choice: Choice) -> tuple[Listed, ...]:
+        """What a list shows, in its order. Of thousands it costs a tenth of `chosen`."""
+        with self._database.connection() as connection:
+            return tuple(map(Listed._make, connection.execute(registry_listing.question(choice))))
+
+    def chosen(self, choice: Choice) -> tuple[Record, ...]:
+        """The same with all that is known of each."""
+        return self._select(*registry_listing.conditions(choice), order=registry_listing.order(choice))
 
     def with_key(self, key_sha256: str) -> tuple[Record, ...]:
         """What is issued for this key (`keys.key_sha256`)."""
@@ -168,6 +174,16 @@ class Registry:
     def with_profile(self, profile: str) -> tuple[Record, ...]:
         """What is issued by this profile."""
         return self._select(Certificate.profile == profile)
+
+    def with_sha256s(self, sha256s: Sequence[str]) -> tuple[Record, ...]:
+        """What is issued with these SHA-256s (hex), in their order. Raises RegistryError where one is not."""
+        found: dict[str, Record] = {}
+        for start in range(0, len(sha256s), _AT_ONCE):
+            found |= {it.sha256: it for it in self._select(Certificate.sha256.in_(sha256s[start : start + _AT_ONCE]))}
+        for sha256 in sha256s:
+            if sha256 not in found:
+                raise RegistryError(f"no certificate with SHA-256 {sha256} was issued here")
+        return tuple(found[sha256] for sha256 in sha256s)
 
     def get(self, authority_id: int, serial: str) -> Record | None:
         """What an authority issued under a serial number of 40 hex digits."""
@@ -210,7 +226,13 @@ class Registry:
 
     def find_one(self, text: str) -> Record:
         """The one certificate that is meant. Raises RegistryError for none, and for several, which it lists."""
-        return candidates.only(text, self.find(text), self.certificates)
+        return candidates.only(text, self.find(text), self._names)
+
+    def _names(self) -> tuple[str, ...]:
+        """Those that something is issued under."""
+        query = sa.select(Certificate.name).where(Certificate.state == ISSUED).distinct()
+        with self._database.connection() as connection:
+            return tuple(connection.scalars(query))
 
     def find_newest(self, text: str, now: datetime.datetime) -> Record:
         """The certificate of the one holder who is meant that another is to follow: `candidates.newest`.
@@ -242,9 +264,11 @@ class Registry:
                     wanted.append(record.authority_id)
         return Above(tuple(intermediates), tuple(anchors))
 
-    def _select(self, *conditions: sa.ColumnElement[bool]) -> tuple[Record, ...]:
+    def _select(
+        self, *conditions: sa.ColumnElement[bool], order: Sequence[sa.ColumnElement[Any]] = ()
+    ) -> tuple[Record, ...]:
         chosen = sa.and_(*conditions, Certificate.state == ISSUED)
-        order = (Certificate.name, Certificate.not_before.desc(), Certificate.serial)
+        order = order or (Certificate.name.asc(), Certificate.not_before.desc(), Certificate.serial.asc())
         # Rows, not objects: of thousands, which a list may have, those take a quarter of a second more.
         query = sa.select(*_COLUMNS).where(chosen).order_by(*order)
         names = (
@@ -275,27 +299,24 @@ class Registry:
         another certificate of the same holder, who goes by the same name. The same goes for the subject, by which
         policies know a holder."""
         with self._database.transaction() as session:
-            for identity in reservation.identities:
-                # By the index of identities; few have many certificates, so the rest is looked at here.
-                holders = sa.select(Certificate).join(Certificate.names)
-                for valid in session.scalars(holders.where(SubjectAltName.value == identity.value)):
-                    if (
-                        (valid.authority_id != authority_id and valid.directory != reservation.directory)
-                        or valid.revoked_at is not None
-                        or valid.not_after < now
-                        or (again and valid.name == reservation.name)
-                        or identity not in _identities(valid)
-                    ):
-                        continue
-                    of = "" if valid.name == identity.value else f", that of `{valid.name}`"
-                    raise RegistryError(
-                        f"`{identity.value}` has a certificate already{of}, valid until {valid.not_after:%Y-%m-%d} "
-                        f"(serial {valid.serial})",
-                        f"look at it with `keynote-pki show {valid.name}`",
-                    )
-            if reservation.identities:
-                registry_issues.check_subject(session, authority_id, reservation, now)
-            session.add(registry_issues.pending(authority_id, reservation))
+            registry_issues.reserve(session, authority_id, reservation, now, again=again)
+
+    def reserve_all(
+        self, authority_id: int, reservations: Sequence[Reservation], now: datetime.datetime
+    ) -> tuple[RegistryError | None, ...]:
+        """The same for several, in their order, and in one transaction: for each why it may not be, and then it is
+        not reserved, or None. Those that supersede others are for the same holders again.
+
+        Raises RegistryError where a serial number is taken; then none is reserved."""
+        refused: list[RegistryError | None] = []
+        with self._database.transaction() as session:
+            for it in reservations:
+                try:
+                    registry_issues.reserve(session, authority_id, it, now, again=it.supersedes is not None)
+                    refused.append(None)
+                except RegistryError as error:
+                    refused.append(error)
+        return tuple(refused)
 
     def confirm(
         self,
@@ -321,8 +342,7 @@ class Registry:
         """The same for certificates that are issued together; with them goes the authority to `retire`, and what is
         `superseded` is revoked: all of it or, where it raises, nothing."""
         with self._database.transaction() as session:
-            for each in signed:
-                registry_issues.confirm(session, each, now)
+            registry_issues.confirm_all(session, signed, now)
             if retire is not None:
                 registry_issues.retire(session, retire, now)
             for old in superseded:
@@ -354,10 +374,12 @@ class Registry:
 
     def settle(self, authority_id: int, serial: str) -> None:
         """Record that the key file has its name."""
+        self.settle_all(((authority_id, serial),))
+
+    def settle_all(self, certificates: Sequence[tuple[int, str]]) -> None:
+        """The same for several, by authority and serial number; there has to be one."""
         with self._database.transaction() as session:
-            certificate = session.get(Certificate, (authority_id, serial))
-            if certificate is not None:
-                certificate.temporary_file = None
+            registry_issues.settle(session, certificates)
 
     def cancel(self, authority_id: int, serial: str) -> None:
         """Forget a reservation, and the authority whose own certificate it was to be."""
@@ -375,9 +397,12 @@ class Registry:
             return connection.execute(query).first() is not None
 
     def key_files(self, directory: str) -> tuple[str, ...]:
-        """Which key files the CA directory of this id should have."""
-        query = sa.select(Certificate.key_file).where(
-            Certificate.directory == directory, Certificate.key_file.is_not(None), Certificate.state == ISSUED
+        """Which key files the CA directory of this id should have, each once: what was renewed has that of the
+        certificate before it."""
+        query = (
+            sa.select(Certificate.key_file)
+            .where(Certificate.directory == directory, Certificate.key_file.is_not(None), Certificate.state == ISSUED)
+            .distinct()
         )
         with self._database.connection() as connection:
             return tuple(sorted(str(it) for it in connection.scalars(query)))

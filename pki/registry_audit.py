@@ -5,6 +5,9 @@ neither."""
 import datetime
 import getpass
 import platform
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -13,23 +16,34 @@ from pki import audit, models
 from pki.audit import AuditEntry, Details, Head
 
 
+class Told(NamedTuple):
+    """What is to be logged of one thing that was done."""
+
+    action: str
+    subject: str  # what it was done to
+    details: Details
+
+
 def append(session: Session, at: datetime.datetime, action: str, subject: str, details: Details) -> AuditEntry:
     """Add an entry. The caller's transaction holds the right to write, so no other has the same number."""
-    last = head(session)
-    text = audit.details_text(details)
-    by = actor()
-    row = models.AuditEntry(
-        sequence=last.sequence + 1,
-        at=at,
-        actor=by,
-        action=action,
-        subject=subject,
-        details=text,
-        hash=audit.entry_hash(last.hash, last.sequence + 1, at, by, action, subject, text),
-    )
-    session.add(row)
-    session.flush()
-    return entry(row)
+    (entry,) = append_all(session, at, (Told(action, subject, details),))
+    return entry
+
+
+def append_all(session: Session, at: datetime.datetime, told: Iterable[Told]) -> tuple[AuditEntry, ...]:
+    """The same for several things, in their order."""
+    session.flush()  # what they tell of comes first
+    last, by = head(session), actor()
+    sequence, previous = last.sequence, last.hash
+    entries = []
+    for action, subject, details in told:
+        sequence += 1
+        text = audit.details_text(details)
+        previous = audit.entry_hash(previous, sequence, at, by, action, subject, text)
+        entries.append(AuditEntry(sequence, at, by, action, subject, text, previous))
+    if entries:
+        session.connection().execute(_ADD, [_columns(entry) for entry in entries])
+    return tuple(entries)
 
 
 def head(session: Session) -> Head:
@@ -40,6 +54,13 @@ def head(session: Session) -> Head:
         .limit(1)
     ).first()
     return Head(last.sequence, last.hash) if last else Head(0, audit.FIRST_HASH)
+
+
+_ADD = sa.insert(models.AuditEntry)
+
+
+def _columns(entry: AuditEntry) -> dict[str, object]:
+    return {it.name: getattr(entry, it.name) for it in fields(AuditEntry)}
 
 
 def entry(row: models.AuditEntry) -> AuditEntry:

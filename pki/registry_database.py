@@ -24,8 +24,8 @@ from pki.errors import RegistryError, RegistryUnreachable, SchemaUnknown, shown
 if TYPE_CHECKING:
     from alembic.config import Config
 
-SCHEMA: Final = "0002"  # the newest revision in migrations/, and the only one that this version reads and writes
-EARLIER: Final = ("0001",)  # those before it, which `registry_migration` knows the way from
+SCHEMA: Final = "0003"  # the newest revision in migrations/, and the only one that this version reads and writes
+EARLIER: Final = ("0001", "0002")  # those before it, which `registry_migration` knows the way from
 
 Mode = Literal["ro", "rw", "rwc"]  # as SQLite has them: read only, read and write, and make it if need be
 _BUSY_SECONDS = {"ro": 1, "rw": 30, "rwc": 30}  # a daemon that only reads had better say no than wait

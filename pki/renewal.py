@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 
 from pki import keys, profiles
 from pki.errors import PkiError
-from pki.issuance import Issuer, Wanted
+from pki.issuance import Issuer, Review, Wanted, unreviewed
 from pki.profiles import Profile
 from pki.records import Record
 
@@ -23,10 +23,17 @@ class Followed:
     follows: Record
 
 
-def renew(issuer: Issuer, text: str, now: datetime.datetime, lifetime: datetime.timedelta | None = None) -> Followed:
+def renew(
+    issuer: Issuer,
+    text: str,
+    now: datetime.datetime,
+    lifetime: datetime.timedelta | None = None,
+    *,
+    review: Review = unreviewed,
+) -> Followed:
     """A new certificate for the key of the one that `text` finds, with the same names. Raises PkiError."""
     old = _holder(issuer, text, now)
-    return _follow(issuer, old, now, lifetime, old.certificate.public_key(), None)
+    return _follow(issuer, old, now, lifetime, old.certificate.public_key(), None, review)
 
 
 def rekey(
@@ -38,6 +45,7 @@ def rekey(
     kind: str | None = None,
     public_key: CertificatePublicKeyTypes | None = None,
     supersedes: bool = False,
+    review: Review = unreviewed,
 ) -> Followed:
     """The same for a new key of `kind`, by default that of the old one; or for one that its holder made. If it
     `supersedes` the old certificate, that is revoked with the issue. Raises PkiError."""
@@ -48,7 +56,7 @@ def rekey(
         profile = _profile(issuer.directory.profiles(), old)
         found = keys.kind(old.certificate.public_key())
         kind = found if found in profile.keys else profile.key
-    return _follow(issuer, old, now, lifetime, public_key, kind, supersedes)
+    return _follow(issuer, old, now, lifetime, public_key, kind, review, supersedes)
 
 
 def _holder(issuer: Issuer, text: str, now: datetime.datetime) -> Record:
@@ -67,6 +75,7 @@ def _follow(
     lifetime: datetime.timedelta | None,
     public_key: CertificatePublicKeyTypes | None,
     kind: str | None,
+    review: Review,
     supersedes: bool = False,
 ) -> Followed:
     profile = _profile(issuer.directory.profiles(), old)
@@ -80,6 +89,7 @@ def _follow(
         public_key=public_key,
         follows=old,
         supersedes=supersedes,
+        review=review,
     )
     return Followed(issuer.issue(wanted, now), old)
 

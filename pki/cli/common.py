@@ -16,7 +16,7 @@ from pki.candidates import SERIAL_SHOWN as SERIAL_SHOWN
 from pki.cli import times
 from pki.directory import Directory
 from pki.errors import ConditionsInvalid, PkiError
-from pki.records import Record
+from pki.records import Choice, Record
 from pki.registry import Registry
 
 as_json = json_option("Print one JSON object.")
@@ -47,7 +47,7 @@ def complete_names(context: click.Context, parameter: click.Parameter, begun: st
     """Names and identities of certificates that begin so. Nothing where there is no registry that can be read."""
     try:
         where = Directory(context.params.get("directory") or Path("."))
-        records = Registry.open_read_only(where.existing_registry()).certificates()
+        records = Registry.open_read_only(where.existing_registry()).listed(Choice(current_time()))
     except PkiError:
         return []
     found = {record.name: record.profile for record in records if record.name.startswith(begun)}

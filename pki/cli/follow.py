@@ -2,6 +2,7 @@
 """`keynote-pki renew`, `rekey` and `supersede`: another certificate for the same holder."""
 
 import datetime
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,9 +10,10 @@ from typing import Any, TypeVar
 import click
 
 from pki import renewal
-from pki.cli import issued, passphrases, requests, times
+from pki.certificate_lint import Platform
+from pki.cli import issued, passphrases, platforms, requests, times
 from pki.cli.common import as_json, certificate_argument, current_time, days, in_directory, opened, validity
-from pki.issuance import Issuer
+from pki.issuance import Issuer, Review
 from pki.renewal import Followed
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -20,7 +22,15 @@ _kind = click.option("--key", "kind", metavar="KIND", help="The kind of its new 
 
 
 def _following(command: F) -> F:
-    options = (certificate_argument, days, times.not_after, passphrases.in_file, in_directory, as_json)
+    options = (
+        certificate_argument,
+        days,
+        times.not_after,
+        platforms.option("Whose software has to take it"),
+        passphrases.in_file,
+        in_directory,
+        as_json,
+    )
     for option in reversed(options):
         command = option(command)
     return command
@@ -36,8 +46,8 @@ def renew(name: str, days: int | None, not_after: str | None, **where: Any) -> N
       keynote-pki renew gw.example.org
     """
 
-    def follow(issuer: Issuer, now: datetime.datetime) -> Followed:
-        return renewal.renew(issuer, name, now, validity(days, not_after, now))
+    def follow(issuer: Issuer, now: datetime.datetime, review: Review) -> Followed:
+        return renewal.renew(issuer, name, now, validity(days, not_after, now), review=review)
 
     _follow(follow, "renewed", **where)
 
@@ -91,28 +101,39 @@ def _rekey(
         raise click.UsageError("--csr has a key already: leave --key out")
     request = None if request_file is None else requests.read(request_file)
 
-    def follow(issuer: Issuer, now: datetime.datetime) -> Followed:
+    def follow(issuer: Issuer, now: datetime.datetime, review: Review) -> Followed:
         public_key = None
         if request is not None:
             requests.decided(request, issuer.registry.find_newest(name, now).identities, accepted=False)
             public_key = request.public_key
         lifetime = validity(days, not_after, now)
-        return renewal.rekey(issuer, name, now, lifetime, kind=kind, public_key=public_key, supersedes=supersedes)
+        return renewal.rekey(
+            issuer,
+            name,
+            now,
+            lifetime,
+            kind=kind,
+            public_key=public_key,
+            supersedes=supersedes,
+            review=review,
+        )
 
     _follow(follow, done, **where)
 
 
 def _follow(
-    follow: Callable[[Issuer, datetime.datetime], Followed],
+    follow: Callable[[Issuer, datetime.datetime, Review], Followed],
     done: str,
     *,
+    wanted: frozenset[Platform],
     passphrase_file: Path | None,
     directory: Path,
     as_json: bool,
 ) -> None:
     now = current_time()
     where, registry = opened(directory)
-    followed = follow(Issuer.of(where, passphrase=passphrases.source(passphrase_file)), now)
+    issuer = Issuer.of(where, passphrase=passphrases.source(passphrase_file))
+    followed = follow(issuer, now, functools.partial(platforms.review, wanted=wanted))
     profile = where.profiles()[followed.record.profile]
     old = registry.find_one(followed.follows.sha256)
     issued.say(followed.record, profile, done, now, directory, as_json=as_json)

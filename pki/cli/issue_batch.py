@@ -3,22 +3,27 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
 from keynote.cli.program import print_json, tell
 from keynote.cli.progress import tracked
-from keynote.complaints import Complaint
+from keynote.complaints import Complaint, Place
 from pki import batch, keystore
-from pki.batch import Outcome
+from pki.authority import Prepared
+from pki.batch import Outcome, Row
 from pki.candidates import SERIAL_SHOWN
-from pki.cli import passphrases
+from pki.certificate_lint import Platform
+from pki.cli import passphrases, platforms
 from pki.cli.common import as_json, current_time, in_directory, opened
 from pki.issuance import Issuer
 
 _PATH = click.Path(path_type=Path)
+_Reported: TypeAlias = tuple[Outcome, Sequence[Complaint]]  # with what the platforms may not like
 
 
 @click.command("batch")
@@ -26,6 +31,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--skip-existing", is_flag=True, help="Pass over what is there already: issue what is missing.")
 @click.option("--accept", is_flag=True, help="Take the names that requests ask for, where a row has none.")
 @click.option("--report", metavar="FILE", type=_PATH, help="Write what --json prints to a new file, too.")
+@platforms.option("Whose software has to take them")
 @passphrases.in_file
 @in_directory
 @as_json
@@ -34,6 +40,7 @@ def command(
     skip_existing: bool,
     accept: bool,
     report: Path | None,
+    wanted: frozenset[Platform],
     passphrase_file: Path | None,
     directory: Path,
     as_json: bool,
@@ -55,21 +62,30 @@ def command(
     where, _ = opened(directory)
     issuer = Issuer.of(where, passphrase=passphrases.source(passphrase_file))
     outcomes = []
-    work = batch.issue(issuer, rows, current_time, skip_existing=skip_existing, accept=accept)
+    warnings: dict[str, tuple[Complaint, ...]] = {}  # by where the row is
+
+    def review(row: Row, prepared: Prepared) -> None:
+        warnings[row.where] = platforms.warnings(prepared, wanted)
+
+    work = batch.issue(issuer, rows, current_time, skip_existing=skip_existing, accept=accept, review=review)
     try:
         for outcome in tracked(work, len(rows), "certificates"):
-            outcomes.append(outcome)
+            told = warnings.pop(outcome.row.where, ())
+            outcomes.append((outcome, told if outcome.result == "issued" else ()))
     finally:
         _report(outcomes, report, as_json)
-    return 1 if any(it.result == "failed" for it in outcomes) else 0
+    return 1 if any(it.result == "failed" for it, _ in outcomes) else 0
 
 
-def _report(outcomes: list[Outcome], report: Path | None, as_json: bool) -> None:
+def _report(reported: Sequence[_Reported], report: Path | None, as_json: bool) -> None:
+    outcomes = [it for it, _ in reported]
     counts = Counter(it.result for it in outcomes)
     found = {
-        "rows": [_data(it) for it in outcomes],
+        "rows": [_data(*it) for it in reported],
         **{result: counts[result] for result in ("issued", "there", "failed")},
     }
+    places = ((Place(it.row.file, it.row.line), warnings) for it, warnings in reported)
+    tell("keynote-pki", "warning", [replace(it, where=place) for place, warnings in places for it in warnings])
     failed = [it for it in outcomes if it.result == "failed"]
     tell("keynote-pki", "error", [Complaint(f"{it.row.where}: {it.error}", hint=it.hint) for it in failed])
     if report is not None:
@@ -89,7 +105,7 @@ def _report(outcomes: list[Outcome], report: Path | None, as_json: bool) -> None
     click.echo(", ".join(f"{counts[result]} {result}" for result in ("issued", "there", "failed")))
 
 
-def _data(outcome: Outcome) -> dict[str, Any]:
+def _data(outcome: Outcome, warnings: Sequence[Complaint]) -> dict[str, Any]:
     record = outcome.record
     return {
         "line": outcome.row.line,
@@ -100,4 +116,5 @@ def _data(outcome: Outcome) -> dict[str, Any]:
         "not_after": f"{record.not_after:%Y-%m-%dT%H:%M:%SZ}" if record is not None else None,
         "error": outcome.error or None,
         "hint": outcome.hint or None,
+        "warnings": [{"message": it.message, "hint": it.hint} for it in warnings],
     }

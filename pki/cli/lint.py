@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from keynote.cli.program import print_json
 from keynote.cli.severities import counted, fail_on_options, matters
@@ -28,8 +29,10 @@ from pki.certificate_lint import (
 from pki.certificate_signatures import is_signed_by
 from pki.chain_certificates import ChainError, ReadCertificate
 from pki.cli import platforms
-from pki.cli.common import as_json, current_time
-from pki.errors import DerInvalid, PkiError, shown
+from pki.cli.common import SERIAL_SHOWN, as_json, complete_names, current_time, in_directory
+from pki.directory import Directory
+from pki.errors import DerInvalid, PkiError, RegistryError, RegistryUnreachable, shown
+from pki.registry import Registry
 
 CLEAN: Final = 0
 FOUND: Final = 1
@@ -40,10 +43,23 @@ _ROLES: Final = [str(Role.GATEWAY), str(Role.CLIENT)]
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
-    """One certificate of a file, or what stands where one should."""
+class _Source:
+    """Where certificates are from: a file, or the registry, by a name there."""
 
-    file: str
+    ders: tuple[bytes, ...] | DerInvalid
+    file: str | None = None
+    name: str | None = None
+    issuers: tuple[ReadCertificate, ...] = ()  # the authority that the registry says has issued it
+
+    def __str__(self) -> str:
+        return self.file or self.name or ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """One certificate, or what stands where one should."""
+
+    source: "_Source"
     certificate: ReadCertificate | None
     role: Role | None
     guessed: bool
@@ -52,7 +68,8 @@ class _Looked:
     def data(self) -> dict[str, Any]:
         certificate = self.certificate
         return {
-            "file": self.file,
+            "file": self.source.file,
+            "name": self.source.name,
             "subject": certificate and certificate.subject,
             "sha256": certificate and certificate.sha256.hex(),
             "role": self.role,
@@ -61,8 +78,12 @@ class _Looked:
         }
 
 
+def _complete(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    return [*complete_names(context, parameter, begun), CompletionItem(begun, type="file")]
+
+
 @click.command("lint")
-@click.argument("certificates", nargs=-1, type=_FILE, metavar="[CERT]...")
+@click.argument("certificates", nargs=-1, metavar="[CERT]...", shell_complete=_complete)
 @platforms.option("For whom")
 @click.option(
     "--role", type=click.Choice(_ROLES), help="What its holder is. Guessed from the certificate if not given."
@@ -70,39 +91,45 @@ class _Looked:
 @click.option("--issuer", type=_FILE, metavar="FILE", help="The certificate of its authority.")
 @fail_on_options(FOUND)
 @click.option("--explain", metavar="CODE", help="Say what a check is, or with `all` what all are.")
+@in_directory
 @as_json
 def command(
-    certificates: Sequence[Path],
+    certificates: Sequence[str],
     wanted: frozenset[Platform],
     role: str | None,
     issuer: Path | None,
     strict: bool,
     fail_on: str,
     explain: str | None,
+    directory: Path,
     as_json: bool,
 ) -> int:
     """Look for what is doubtful in certificates, by the RFCs, for ike-auth, and for the platforms that are named.
 
-    CERT is a file in PEM or DER, or `-`. Where it holds several certificates they are looked at as a chain, in any
-    order, and --role is that of the first. Each finding says who would refuse the certificate, and what to do. The
-    exit status is 0 if nothing was found that matters (--fail-on), 1 if something was.
+    CERT is a file in PEM or DER, or `-`; or, where there is no such file, what finds a certificate of the CA in
+    --dir: a name, an identity, a subject, a serial number or SHA-256 (or how these two begin). Where a file holds
+    several certificates they are looked at as a chain, in any order, and --role is that of the first. Each finding
+    says who would refuse the certificate, and what to do. The exit status is 0 if nothing was found that matters
+    (--fail-on), 1 if something was.
 
     \b
     Example:
       keynote-pki lint gw.crt --issuer ca.crt --for ios,windows
+      keynote-pki lint gw.example.org --dir ca --for all
       keynote-pki lint --explain PK701
     """
     if explain is not None:
         click.echo(_explained(explain), nl=False)
         return CLEAN
     if not certificates:
-        raise click.UsageError("nothing to look at: name a file, or `-`")
+        raise click.UsageError("nothing to look at: name a file, a certificate of the CA, or `-`")
     authorities = [] if issuer is None else [_authority(issuer)]
     now = current_time()
+    sources = [_source(text, directory) for text in certificates]
     looked = [
         found
-        for file in certificates
-        for found in _looked(file, authorities, EVERYWHERE | wanted, None if role is None else Role(role), now)
+        for source in sources
+        for found in _looked(source, authorities, EVERYWHERE | wanted, None if role is None else Role(role), now)
     ]
     if as_json:
         print_json({"certificates": [each.data() for each in looked]})
@@ -136,29 +163,59 @@ def _authority(file: Path) -> ReadCertificate:
         raise PkiError(f"{_name(file)}: {error}", error.hint or "give the certificate of the authority") from error
 
 
+def _source(text: str, directory: Path) -> _Source:
+    """Raises PkiError, and click.UsageError where there is neither a file nor an authority."""
+    if text == str(_INPUT) or _is_file(text):
+        file = Path(_FILE.convert(text, None, None))
+        try:
+            return _Source(certificate_files.certificates(_data(file)), _name(file))
+        except DerInvalid as error:
+            return _Source(error, _name(file))
+    lacks = f"file `{shown(text)}` does not exist"
+    try:
+        url = Directory(directory).existing_registry()
+    except PkiError as error:
+        raise click.UsageError(f"{lacks}, and {error}") from error
+    registry = Registry.open_read_only(url)
+    try:
+        record = registry.find_one(text)
+    except RegistryUnreachable:
+        raise
+    except RegistryError as error:
+        raise RegistryError(f"{lacks}, and {error}", error.hint) from error
+    issuers = tuple(it.certificate.read() for it in registry.authorities() if it.id == record.authority_id)
+    return _Source((record.der,), name=f"{record.name} ({record.serial[:SERIAL_SHOWN]})", issuers=issuers)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).exists() and not Path(text).is_dir()  # a pipe will do
+    except OSError:  # no name that a file could have
+        return False
+
+
 def _looked(
-    file: Path,
+    source: _Source,
     authorities: Sequence[ReadCertificate],
     wanted: frozenset[Platform],
     role: Role | None,
     now: datetime.datetime,
 ) -> Iterator[_Looked]:
-    name = _name(file)
-    try:
-        found = [_loaded(der) for der in certificate_files.certificates(_data(file))]
-    except DerInvalid as error:
-        yield _Looked(name, None, None, False, (unreadable(error),))
+    if isinstance(source.ders, DerInvalid):
+        yield _Looked(source, None, None, False, (unreadable(source.ders),))
         return
+    authorities = authorities or source.issuers
+    found = [_loaded(der) for der in source.ders]
     chain = [each for each in found if isinstance(each, ReadCertificate)]
     for number, each in enumerate(found):
         if isinstance(each, ChainError):
-            yield _Looked(name, None, None, False, (unreadable(each),))
+            yield _Looked(source, None, None, False, (unreadable(each),))
             continue
         its_role = role if number == 0 else None
         issuer = _issuer(each, [*authorities, *chain]) or (authorities[0] if authorities and number == 0 else None)
         findings = lint(each, issuer, role=its_role, platforms=wanted, now=now)
         the_role = its_role or guessed_role(each)
-        yield _Looked(name, each, the_role, its_role is None and the_role is not Role.AUTHORITY, findings)
+        yield _Looked(source, each, the_role, its_role is None and the_role is not Role.AUTHORITY, findings)
 
 
 def _loaded(der: bytes) -> ReadCertificate | ChainError:
@@ -178,9 +235,11 @@ def _issuer(certificate: ReadCertificate, candidates: Sequence[ReadCertificate])
 def _print(looked: Sequence[_Looked]) -> None:
     for each in looked:
         if each.certificate is not None:
-            click.echo(f"{each.file}: {each.role}{' (guessed)' if each.guessed else ''} `{each.certificate.subject}`")
+            click.echo(
+                f"{each.source}: {each.role}{' (guessed)' if each.guessed else ''} `{each.certificate.subject}`"
+            )
         for finding in each.findings:
-            click.echo(f"{each.file}: {finding}")
+            click.echo(f"{each.source}: {finding}")
             click.echo(f"    fails: {finding.fails}")
             click.echo(f"    hint: {finding.hint}")
             click.echo(f"    source: {finding.source}")

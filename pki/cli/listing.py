@@ -2,25 +2,23 @@
 """`keynote-pki list`."""
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import click
 
 from keynote.cli.program import Failed, print_json
-from pki import names, profiles
+from pki import names
 from pki.cli import authority_keys
 from pki.cli.common import SERIAL_SHOWN, as_json, complaints, current_time, in_directory, opened, record_data
 from pki.cli.times import Length
 from pki.errors import NameInvalid, PkiError
-from pki.records import Record
-from pki.registry import Registry
+from pki.records import Choice, Listed, Record, Standing
 
 # As monitoring plugins end.
 _OK, _WARNING, _CRITICAL, _UNKNOWN = range(4)
 _WORDS: Final = ("OK", "WARNING", "CRITICAL")
-_AUTHORITIES: Final = frozenset(it.name for it in profiles.PROFILES.values() if it.is_authority)
 _NAMED: Final = 3  # certificates in the line for monitoring
 
 
@@ -69,8 +67,11 @@ def command(
     now = current_time()
     try:
         _, registry = opened(directory)
-        records = _standing(registry, now, expiring, revoked, expired, everything)
-        records = tuple(it for it in records if _is_wanted(registry, profile, identity, authority)(it))
+        standing = _standing(now, expiring, revoked, expired, everything)
+        issuer = None if authority is None else authority_keys.authority(registry, authority).id
+        choice = Choice(now, standing, profile, None if identity is None else _identity(identity), issuer)
+        whole = registry.chosen(choice) if as_json else ()
+        records: Sequence[Listed | Record] = whole if as_json else registry.listed(choice)
     except PkiError as error:
         if not check:
             raise
@@ -82,7 +83,7 @@ def command(
         if critical is not None and any(it.not_after <= now + critical for it in records):
             status = _CRITICAL
     if as_json:
-        print_json({"certificates": [record_data(record, now) for record in records]})
+        print_json({"certificates": [record_data(record, now) for record in whole]})
     elif check:
         click.echo(_line(status, records))
     else:
@@ -91,37 +92,13 @@ def command(
 
 
 def _standing(
-    registry: Registry,
-    now: datetime.datetime,
-    expiring: datetime.timedelta | None,
-    revoked: bool,
-    expired: bool,
-    everything: bool,
-) -> tuple[Record, ...]:
+    now: datetime.datetime, expiring: datetime.timedelta | None, revoked: bool, expired: bool, everything: bool
+) -> Standing:
     if expiring is not None:
-        ending = registry.ending(now, now + expiring)
-        replaced = {it.supersedes for it in registry.following([it.sha256 for it in ending]) if it.revoked_at is None}
-        return tuple(sorted((it for it in ending if it.sha256 not in replaced), key=lambda it: it.not_after))
-    records = sorted(registry.certificates(), key=lambda it: it.profile not in _AUTHORITIES)
+        return now + expiring
     if everything:
-        return tuple(records)
-    if revoked:
-        found = [it for it in records if it.revoked_at is not None]
-        return tuple(sorted(found, key=lambda it: it.revoked_at or now, reverse=True))
-    wanted = ("expired",) if expired else ("valid", "not yet valid")
-    return tuple(it for it in records if it.validity(now) in wanted)
-
-
-def _is_wanted(
-    registry: Registry, profile: str | None, identity: str | None, authority: str | None
-) -> Callable[[Record], bool]:
-    issuer = None if authority is None else authority_keys.authority(registry, authority).id
-    value = None if identity is None else _identity(identity)
-    return lambda record: (
-        (profile is None or record.profile == profile)
-        and (value is None or value in (it.value for it in record.identities))
-        and (issuer is None or record.authority_id == issuer)
-    )
+        return "all"
+    return "revoked" if revoked else "expired" if expired else "holding"
 
 
 def _identity(text: str) -> str:
@@ -132,7 +109,7 @@ def _identity(text: str) -> str:
         return text
 
 
-def _line(status: int, records: Sequence[Record]) -> str:
+def _line(status: int, records: Sequence[Listed | Record]) -> str:
     if not records:
         return "OK: no certificate ends so soon"
     named = ", ".join(f"{it.name} ({it.not_after:%Y-%m-%d})" for it in records[:_NAMED])
@@ -141,11 +118,11 @@ def _line(status: int, records: Sequence[Record]) -> str:
     return f"{_WORDS[status]}: {count}: {named}{more}"
 
 
-def _print(records: Sequence[Record], now: datetime.datetime) -> None:
+def _print(records: Sequence[Listed | Record], now: datetime.datetime) -> None:
     rows = [("NAME", "PROFILE", "STATUS", "UNTIL", "SERIAL")]
     for record in records:
         until = f"{record.not_after:%Y-%m-%d}"
         rows.append((record.name, record.profile, record.validity(now), until, record.serial[:SERIAL_SHOWN]))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    click.echo("\n".join(lines))

@@ -42,7 +42,12 @@ def _platforms(context: click.Context, parameter: click.Parameter, value: str) -
 
 
 def review(prepared: Prepared, wanted: frozenset[Platform]) -> None:
-    """Tell what would fail there of a certificate that is about to be signed. Raises LintFailed where it would be
+    """Tell what would fail there of a certificate that is about to be signed. Raises as `warnings` does."""
+    tell("keynote-pki", "warning", warnings(prepared, wanted))
+
+
+def warnings(prepared: Prepared, wanted: frozenset[Platform]) -> tuple[Complaint, ...]:
+    """What would fail there of a certificate that is about to be signed. Raises LintFailed where it would be
     refused: whoever names a platform wants it to work."""
     found = advice(prepared.certificate, prepared.issuer, platforms=wanted)
     if wrong := [it for it in found if it.severity is Severity.ERROR]:
@@ -51,7 +56,7 @@ def review(prepared: Prepared, wanted: frozenset[Platform]) -> None:
             f"certificate `{prepared.certificate.subject}` is not issued: {'; '.join(map(_told, wrong))}",
             f"{hint}; or leave {named} out of --for",
         )
-    tell("keynote-pki", "warning", [Complaint(_told(it), hint=it.hint) for it in found])
+    return tuple(Complaint(_told(it), hint=it.hint) for it in found)
 
 
 def _told(finding: Finding) -> str:

@@ -2,6 +2,7 @@
 import itertools
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -50,18 +51,50 @@ def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keys, "generate", quick)
 
 
+@pytest.fixture
+def small_keys(quick_keys: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New keys are a few on a curve, whatever kind is asked for: an RSA key's primes are tried whenever its file is
+    read, which is most of the time that a test takes that reads it a hundred times."""
+    labels = itertools.cycle(["issued-0", "issued-1", "issued-2"])
+    monkeypatch.setattr(keys, "generate", lambda kind: factory.ec_key(next(labels)))
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> Iterator[Path]:
+    """A directory in memory, where there is such a file system, for tests that end processes and read what is left a
+    hundred times: to those that come after them a synced disk is no other."""
+    memory = Path("/dev/shm")
+    if not os.access(memory, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="keynote-test-", dir=memory) as folder:
+        yield Path(folder)
+
+
+NAME = "/C=XX/O=Test/CN=Example CA"
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CA directory with nothing issued yet, to be copied."""
     path = tmp_path_factory.mktemp("template") / "ca"
-    issuance.initialize(path, "/C=XX/O=Test/CN=Example CA", factory.NOW)
+    issuance.initialize(path, NAME, factory.NOW)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a small key."""
+    path = tmp_path_factory.mktemp("template") / "ca"
+    issuance.initialize(path, NAME, factory.NOW, kind="p-256")
     return path
 
 
 @pytest.fixture
-def directory(template: Path, tmp_path: Path, quick_keys: None) -> Directory:
+def directory(request: pytest.FixtureRequest, tmp_path: Path, quick_keys: None) -> Directory:
     """A CA directory of this test's own, with one authority."""
-    return Directory(Path(shutil.copytree(template, tmp_path / "ca")))
+    kind = "small_template" if "small_keys" in request.fixturenames else "template"
+    return Directory(Path(shutil.copytree(request.getfixturevalue(kind), tmp_path / "ca")))
 
 
 @pytest.fixture

@@ -15,18 +15,19 @@ from pathlib import Path
 
 import pytest
 
-from pki import backup, issuance, registry_copy, restoring
+from pki import backup, issuance, registry_copy, renewal, restoring
 from pki.backup import BackupError, Manifest
 from pki.directory import Directory
 from pki.errors import KeystoreError, PkiError, RegistryError
+from pki.issuance import Issuer
 from tests.pki import databases, faults
 from tests.pki.databases import Url
-from tests.pki.factory import NOW
+from tests.pki.factory import DAY, NOW
 from tests.pki.postgresql import Server
 from tests.pki.test_cli import Run, run  # noqa: F401  (a fixture)
 from tests.pki.test_issuance import FULL, assert_whole, contents, issue, tree
 
-pytestmark = pytest.mark.usefixtures("quick_keys")
+pytestmark = pytest.mark.usefixtures("small_keys")
 
 
 @pytest.fixture
@@ -78,6 +79,28 @@ def test_there_and_back(made: Directory, tmp_path: Path) -> None:
     issue(restored, "new.example.org")
     assert_whole(restored)
     assert sorted(it.name for it in tmp_path.iterdir() if it.name.startswith(".")) == []
+
+
+def test_a_key_file_of_two_certificates_is_in_it_once(made: Directory, tmp_path: Path) -> None:
+    """What was renewed goes on with the file of its key."""
+    other = renewal.renew(Issuer.of(made), "other.example.org", NOW + DAY)
+    assert other.record.key_file == other.follows.key_file is not None
+    files = made.registry().key_files(made.settings().id)
+    assert sorted(files) == sorted({*files})
+    made.key_path(other.follows.key_file).rename(tmp_path / "elsewhere.pem")
+    assert backup.write(made, tmp_path / "less.tar", NOW, keys=True).missing == (other.follows.key_file,)
+    (tmp_path / "elsewhere.pem").rename(made.key_path(other.follows.key_file))
+    manifest = backup.write(made, tmp_path / "backup.tar", NOW, keys=True)
+    assert (len(manifest.keys), manifest.missing) == (3, ())
+    with tarfile.open(tmp_path / "backup.tar") as tar:
+        names = tar.getnames()
+    assert sorted(names) == sorted({*names})
+    restored = Directory(tmp_path / "restored")
+    restoring.restore(tmp_path / "backup.tar", restored.path)
+    assert contents(restored) == contents(made)
+    again = restored.registry().find_one(other.record.sha256)
+    assert restored.signer(again).public_key == again.certificate.public_key()
+    assert renewal.renew(Issuer.of(restored), "other.example.org", NOW + DAY).record.key_file == again.key_file
 
 
 def test_into_the_other_database(made: Directory, tmp_path: Path, server: Server) -> None:
@@ -217,7 +240,7 @@ def registry_altered(statement: str) -> Callable[[dict[str, bytes]], None]:
         (replaced("ca.toml", b"id", b"ib"), "`ca.toml` is not what it was"),
         (replaced("manifest.json", b'"rows": 2', b'"rows": 3'), "its registry is not what it was"),
         (replaced("manifest.json", b'"format": 1', b'"format": 2'), "was made by another version"),
-        (replaced("manifest.json", b'"schema": "0002"', b'"schema": "0003"'), "registry with schema 0003"),
+        (replaced("manifest.json", b'"schema": "0003"', b'"schema": "0004"'), "registry with schema 0004"),
         (replaced("manifest.json", b'"head"', b'"heads"'), "`manifest.json` cannot be read"),
         (lambda members: members.update({"manifest.json": b"[]"}), "`manifest.json` cannot be read"),
         (lambda members: members.update({"manifest.json": b"\xff"}), "`manifest.json` cannot be read"),
@@ -289,29 +312,29 @@ def restore_with(archive: Path, target: Path, step: int | None, fault: Callable[
     return steps
 
 
-def test_killed_at_any_step(directory: Directory, archive: Path, tmp_path: Path) -> None:
-    for step in range(0, len(backup_with(directory.path, tmp_path / "count.tar", None, faults.kill)), 3):
-        target = tmp_path / f"kill{step}.tar"
+def test_killed_at_any_step(directory: Directory, archive: Path, scratch: Path) -> None:
+    for step in range(0, len(backup_with(directory.path, scratch / "count.tar", None, faults.kill)), 3):
+        target = scratch / f"kill{step}.tar"
         assert faults.in_child(partial(backup_with, directory.path, target, step, faults.kill)) == signal.SIGKILL
         if target.exists():
-            restoring.restore(target, tmp_path / f"backup{step}")
-    for step in range(0, len(restore_with(archive, tmp_path / "count", None, faults.kill)), 3):
-        made = Directory(tmp_path / f"restored{step}")
+            restoring.restore(target, scratch / f"backup{step}")
+    for step in range(0, len(restore_with(archive, scratch / "count", None, faults.kill)), 3):
+        made = Directory(scratch / f"restored{step}")
         assert faults.in_child(partial(restore_with, archive, made.path, step, faults.kill)) == signal.SIGKILL
         if not made.path.exists():
             restoring.restore(archive, made.path)
         assert_whole(made)
 
 
-def test_no_room_at_any_step(directory: Directory, archive: Path, tmp_path: Path) -> None:
-    for step in range(0, len(backup_with(directory.path, tmp_path / "count.tar", None, faults.fill_disk)), 3):
-        target = tmp_path / f"full{step}.tar"
+def test_no_room_at_any_step(directory: Directory, archive: Path, scratch: Path) -> None:
+    for step in range(0, len(backup_with(directory.path, scratch / "count.tar", None, faults.fill_disk)), 3):
+        target = scratch / f"full{step}.tar"
         with pytest.raises(PkiError, match=FULL):
             backup_with(directory.path, target, step, faults.fill_disk)
-    for step in range(0, len(restore_with(archive, tmp_path / "count", None, faults.fill_disk)), 3):
+    for step in range(0, len(restore_with(archive, scratch / "count", None, faults.fill_disk)), 3):
         with pytest.raises(PkiError, match=FULL):
-            restore_with(archive, tmp_path / f"full{step}", step, faults.fill_disk)
-        assert not (tmp_path / f"full{step}").exists()
+            restore_with(archive, scratch / f"full{step}", step, faults.fill_disk)
+        assert not (scratch / f"full{step}").exists()
 
 
 def test_the_commands(run: Run, tmp_path: Path) -> None:  # noqa: F811

@@ -1,22 +1,32 @@
 # SPDX-License-Identifier: ISC
+import datetime
+import itertools
+import shutil
+import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 
-from pki import batch
+from pki import batch, issuance
+from pki.authority import Prepared
 from pki.batch import Outcome
 from pki.directory import Directory
 from pki.errors import PkiError
 from pki.issuance import Issuer
-from tests.pki import factory
+from pki.keys import Signer
+from tests.pki import factory, faults
 from tests.pki.factory import DAY, NOW
+from tests.pki.test_issuance import FULL, assert_whole
 from tests.pki.test_issuing import request
 
 pytestmark = pytest.mark.usefixtures("quick_keys")
 
 
-def run(directory: Directory, table: Path, **options: bool) -> list[Outcome]:
+def run(directory: Directory, table: Path, **options: Any) -> list[Outcome]:
     return list(batch.issue(Issuer.of(directory), batch.read(table), lambda: NOW, **options))
 
 
@@ -113,3 +123,115 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.csv").write_bytes(b"profile,name\ngateway,b\xfccher\n")
     with pytest.raises(PkiError, match="is not CSV in UTF-8"):
         batch.read(tmp_path / "latin.csv")
+
+
+NAMES = ["gw0.example.org", "gw1.example.org"]
+
+
+@pytest.fixture
+def peers(tmp_path: Path) -> Path:
+    """A table of two rows that can be issued and one between them that cannot."""
+    rows = (f"gateway,{NAMES[0]},", "gateway,bad,0", f"gateway,{NAMES[1]},")
+    return written(tmp_path / "peers.csv", "\n".join(["profile,name,days", *rows, ""]))
+
+
+def there(directory: Directory) -> list[str]:
+    return [it.name for it in directory.registry().certificates() if it.profile == "gateway"]
+
+
+def run_with(directory: Path, table: Path, step: int | None, fault: Callable[[str], object]) -> list[str]:
+    with faults.at_step(step, fault) as steps:
+        run(Directory(directory), table, skip_existing=True)
+    return steps
+
+
+@pytest.mark.usefixtures("small_keys")
+def test_killed_at_any_step_each_row_is_whole_or_not_there(directory: Directory, peers: Path, scratch: Path) -> None:
+    counted = Path(shutil.copytree(directory.path, scratch / "count"))
+    outcomes = []
+    for step in range(len(run_with(counted, peers, None, faults.kill))):
+        victim = Directory(Path(shutil.copytree(directory.path, scratch / f"kill{step}")))
+        assert faults.in_child(partial(run_with, victim.path, peers, step, faults.kill)) == signal.SIGKILL
+        recovered = issuance.recover_if_idle(victim, victim.registry())
+        assert_whole(victim)
+        outcomes.append(there(victim))
+        assert sorted(it.name for it in recovered) in ([], NAMES)
+        assert {it.completed for it in recovered} <= {bool(outcomes[-1])}
+        again = run(victim, peers, skip_existing=True)
+        assert [it.result for it in again if it.row.name != "bad"] == (["there"] if outcomes[-1] else ["issued"]) * 2
+        assert_whole(victim)
+    assert outcomes == sorted(outcomes)
+    assert outcomes[0] == [] != outcomes[-1] == NAMES
+
+
+@pytest.mark.usefixtures("small_keys")
+def test_the_disk_full_at_any_step_costs_no_row_what_it_has(directory: Directory, peers: Path, scratch: Path) -> None:
+    counted = Path(shutil.copytree(directory.path, scratch / "count"))
+    for step in range(len(run_with(counted, peers, None, faults.fill_disk))):
+        victim = Directory(Path(shutil.copytree(directory.path, scratch / f"full{step}")))
+        with faults.at_step(step, faults.fill_disk):
+            outcomes = run(victim, peers)
+        issuance.recover_if_idle(victim, victim.registry())
+        assert_whole(victim)
+        # Where it was full for a moment, each is tried by itself afterwards.
+        failed = [it for it in outcomes if it.result == "failed" and it.row.name != "bad"]
+        assert all(FULL.search(it.error) for it in failed)
+        assert {it.row.name for it in outcomes if it.result == "issued"} <= {*there(victim)}
+        assert len(failed) in (0, 2)
+
+
+def test_a_signature_that_fails_costs_its_own_row_alone(
+    directory: Directory, peers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign = Prepared.sign
+
+    def careless(prepared: Prepared, signer: Signer) -> x509.Certificate:
+        if prepared.identities[0].value == NAMES[0]:
+            raise PkiError("the token is asleep", "wake it")
+        return sign(prepared, signer)
+
+    monkeypatch.setattr(Prepared, "sign", careless)
+    outcomes = run(directory, peers)
+    assert [(it.result, it.error, it.hint) for it in outcomes if it.row.name != "bad"] == [
+        ("failed", "the token is asleep", "wake it"),
+        ("issued", "", ""),
+    ]
+    assert there(directory) == NAMES[1:]
+    assert_whole(directory)
+
+
+def test_rows_that_share_something_know_of_each_other(directory: Directory, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / f"{name}.csr").write_bytes(request(factory.ec_key("peer"), x509.DNSName(f"{name}.example.org")))
+    text = "profile,name,subject,csr\n" + "".join(
+        f"gateway,{row}\n"
+        for row in (
+            "gw.example.org,,",
+            "gw.example.org,,",
+            "a.example.org,/CN=A,",
+            "b.example.org,/CN=A,",
+            "one.example.org,,one.csr",
+            "other.example.org,,other.csr",
+        )
+    )
+    outcomes = run(directory, written(tmp_path / "peers.csv", text), skip_existing=True)
+    assert [it.result for it in outcomes] == ["issued", "there", "issued", "failed", "issued", "failed"]
+    assert "`/CN=A` is the subject of `a.example.org`" in outcomes[3].error
+    assert "the key has a certificate already, that of `one.example.org`" in outcomes[5].error
+    assert outcomes[1].record == outcomes[0].record
+    assert [it.name for it in directory.registry().certificates() if it.key_file is None] == ["one.example.org"]
+
+
+def test_rows_are_recorded_together_for_a_second(directory: Directory, peers: Path) -> None:
+    """So that nobody waits long for what was done, and who is killed loses little."""
+    times = itertools.count()
+
+    def now() -> datetime.datetime:
+        return NOW + next(times) * datetime.timedelta(seconds=1)
+
+    with faults.at_step(None) as slow:
+        list(batch.issue(Issuer.of(directory), batch.read(peers), now))
+    others = written(peers.with_name("others.csv"), peers.read_text().replace("gw", "vpn"))
+    with faults.at_step(None) as together:
+        run(directory, others)
+    assert (slow.count("sql COMMIT"), together.count("sql COMMIT")) == (6, 3)

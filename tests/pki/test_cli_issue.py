@@ -228,6 +228,42 @@ def test_what_a_platform_may_not_like_is_told(ca: Run) -> None:
     assert told.err.count("warning") == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "platform"),
+    [
+        ("rekey gw.example.org --key ed25519", "windows"),
+        ("supersede gw.example.org --key ed25519", "windows"),
+        ("renew curve.example.org", "racoon"),
+    ],
+)
+def test_what_follows_is_for_platforms_too(ca: Run, tmp_path: Path, line: str, platform: str) -> None:
+    ca("keynote-pki issue gateway gw.example.org")
+    ca("keynote-pki issue gateway curve.example.org --key p-256")
+    before = snapshot(tmp_path)
+    refused = ca(f"keynote-pki {line} --for {platform},strongswan")
+    assert refused.status == 1
+    assert f"is not issued: {platform}: its key is" in refused.err
+    assert f"or leave {platform} out of --for" in refused.err
+    assert snapshot(tmp_path) == before
+    told = ca(f"keynote-pki {line} --for libreswan,android")
+    assert (told.status, "warning: android: its key is" in told.err) == (0, True)
+
+
+def test_a_table_is_for_platforms_too(ca: Run, tmp_path: Path) -> None:
+    rows = ("gateway,one.example.org,ed25519", "gateway,two.example.org,p-256", "gateway,three.example.org,rsa-2048")
+    (tmp_path / "peers.csv").write_text("\n".join(("profile,name,key", *rows, "")))
+    done = ca("keynote-pki issue batch peers.csv --for windows,android --json")
+    assert done.status == 1
+    one, two, three = done.json["rows"]
+    assert (one["result"], two["result"], three["result"]) == ("failed", "issued", "issued")
+    assert "is not issued: windows: its key is ed25519 [PK707]" in one["error"]
+    assert [it["message"][:26] for it in two["warnings"]] == ["android: its key is p-256 "]
+    assert one["warnings"] == three["warnings"] == []
+    assert "keynote-pki: warning: peers.csv:3: android: its key is p-256 [PK802]" in done.err
+    assert done.err.count("warning") == 1
+    assert "no certificate `one.example.org`" in ca("keynote-pki show one.example.org").err
+
+
 def test_profiles(ca: Run, tmp_path: Path) -> None:
     assert "SHA-1" in ca("keynote-pki issue legacy-isakmpd 10.0.0.1").err
     assert "no such command `week`" in ca("keynote-pki issue week gw.example.org").err

@@ -17,7 +17,7 @@ from tests.pki import faults
 from tests.pki.factory import NOW
 from tests.pki.test_issuance import assert_whole, has_authority, run_init, tree
 
-pytestmark = pytest.mark.usefixtures("quick_keys")
+pytestmark = pytest.mark.usefixtures("small_keys")
 
 _NEW_NAMESPACE, _READ_ONLY, _REMOUNT, _RECURSIVE, _PRIVATE = 0x20000, 1, 32, 0x4000, 1 << 18
 _ROOM_ENOUGH = "size=8m"

@@ -134,12 +134,12 @@ def run_init(directory: Path, step: int | None, fault: Callable[[str], object]) 
     return steps
 
 
-@pytest.mark.usefixtures("quick_keys")
-def test_killed_at_any_step_of_an_issue(directory: Directory, tmp_path: Path) -> None:
-    count = len(run_with(Path(shutil.copytree(directory.path, tmp_path / "count")), None, faults.kill))
+@pytest.mark.usefixtures("small_keys")
+def test_killed_at_any_step_of_an_issue(directory: Directory, scratch: Path) -> None:
+    count = len(run_with(Path(shutil.copytree(directory.path, scratch / "count")), None, faults.kill))
     outcomes = []
     for step in range(count):
-        victim = Directory(Path(shutil.copytree(directory.path, tmp_path / f"kill{step}")))
+        victim = Directory(Path(shutil.copytree(directory.path, scratch / f"kill{step}")))
         assert faults.in_child(partial(run_with, victim.path, step, faults.kill)) == signal.SIGKILL
         recovered = issuance.recover_if_idle(victim, victim.registry())
         assert_whole(victim)
@@ -154,11 +154,11 @@ def test_killed_at_any_step_of_an_issue(directory: Directory, tmp_path: Path) ->
     assert set(outcomes) == {False, True}
 
 
-@pytest.mark.usefixtures("quick_keys")
-def test_killed_at_any_step_of_an_init(tmp_path: Path) -> None:
-    count = len(run_init(tmp_path / "count", None, faults.kill))
+@pytest.mark.usefixtures("small_keys")
+def test_killed_at_any_step_of_an_init(scratch: Path) -> None:
+    count = len(run_init(scratch / "count", None, faults.kill))
     for step in range(count):
-        victim = Directory(tmp_path / f"kill{step}")
+        victim = Directory(scratch / f"kill{step}")
         assert faults.in_child(partial(run_init, victim.path, step, faults.kill)) == signal.SIGKILL
         if not has_authority(victim):
             with pytest.raises(PkiError, match="holds no authority"):
@@ -170,22 +170,22 @@ def test_killed_at_any_step_of_an_init(tmp_path: Path) -> None:
         issue(victim)
 
 
-@pytest.mark.usefixtures("quick_keys")
-def test_the_disk_full_at_any_step_of_an_issue(directory: Directory, tmp_path: Path) -> None:
-    steps = run_with(Path(shutil.copytree(directory.path, tmp_path / "count")), None, faults.fill_disk)
+@pytest.mark.usefixtures("small_keys")
+def test_the_disk_full_at_any_step_of_an_issue(directory: Directory, scratch: Path) -> None:
+    steps = run_with(Path(shutil.copytree(directory.path, scratch / "count")), None, faults.fill_disk)
     for step in range(len(steps)):
-        victim = Directory(Path(shutil.copytree(directory.path, tmp_path / f"full{step}")))
+        victim = Directory(Path(shutil.copytree(directory.path, scratch / f"full{step}")))
         with pytest.raises(PkiError, match=FULL):
             run_with(victim.path, step, faults.fill_disk)
         issuance.recover_if_idle(victim, victim.registry())
         assert_whole(victim)
 
 
-@pytest.mark.usefixtures("quick_keys")
+@pytest.mark.usefixtures("small_keys")
 @pytest.mark.parametrize("existing", [False, True])
-def test_the_disk_full_at_any_step_of_an_init(tmp_path: Path, existing: bool) -> None:
+def test_the_disk_full_at_any_step_of_an_init(scratch: Path, existing: bool) -> None:
     def place(name: str) -> Directory:
-        directory = Directory(tmp_path / name)
+        directory = Directory(scratch / name)
         if existing:
             directory.path.mkdir()
         return directory

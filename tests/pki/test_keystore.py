@@ -118,6 +118,43 @@ def test_what_was_written_of_a_file_is_removed_when_the_disk_is_full(tmp_path: P
         assert [it.name for it in tmp_path.iterdir()] == ["count"]
 
 
+def test_several_files_are_written_all_or_none(tmp_path: Path) -> None:
+    files = [(tmp_path / name, name.encode()) for name in ("one", "other")]
+    with faults.at_step(None) as steps:
+        keystore.write_all(files)
+    assert steps.count("fsync") == 3  # each file, and their directory once
+    assert {it.name: it.read_bytes() for it in tmp_path.iterdir()} == {"one": b"one", "other": b"other"}
+    for path, _ in files:
+        path.unlink()
+    for step in range(len(steps)):
+        with pytest.raises(KeystoreError, match="No space left"), faults.at_step(step, faults.fill_disk):
+            keystore.write_all(files)
+        assert list(tmp_path.iterdir()) == []
+    files[1][0].write_text("precious")
+    with pytest.raises(KeystoreError, match=r"other` exists and is not overwritten"):
+        keystore.write_all(files)
+    assert [it.read_text() for it in tmp_path.iterdir()] == ["precious"]
+
+
+def test_several_names_are_given_wherever_that_was_interrupted(tmp_path: Path) -> None:
+    def moves(folder: Path) -> list[tuple[Path, Path]]:
+        folder.mkdir()
+        for name in ("one", "other"):
+            (folder / f".{name}").write_text(name)
+        return [(folder / f".{name}", folder / name) for name in ("one", "other")]
+
+    counted = moves(tmp_path / "count")
+    with faults.at_step(None) as steps:
+        keystore.give_names(counted)
+    assert steps == ["link", "link", "fsync", "unlink", "unlink", "fsync"]
+    for step in range(len(steps)):
+        victim = moves(folder := tmp_path / str(step))
+        with pytest.raises(KeystoreError, match="cannot be moved"), faults.at_step(step, faults.fill_disk):
+            keystore.give_names(victim)
+        keystore.give_names(victim)
+        assert {it.name: it.read_text() for it in folder.iterdir()} == {"one": "one", "other": "other"}
+
+
 def test_discarding_twice(tmp_path: Path) -> None:
     keystore.write(tmp_path / "key.pem", b"x")
     keystore.discard(tmp_path / "key.pem")

@@ -102,12 +102,56 @@ def old(url: Url) -> Url:
 
 
 def make_0001(url: Url) -> None:
-    with databases.engine(url).begin() as connection:
-        command.upgrade(registry_database.migrations(connection), "0001")
-        schema = sa.MetaData()
-        schema.reflect(connection)
-        for table, rows in rows_0001().items():
-            connection.execute(schema.tables[table].insert(), rows)
+    _make(url, "0001")
+
+
+def make_0002(url: Url) -> None:
+    """With rows in the tables that are new, too, and certificates that point to others."""
+    _make(url, "0001", "0002")
+
+
+MADE = {"0001": make_0001, "0002": make_0002}
+
+
+def rows_0002() -> dict[str, list[dict[str, Any]]]:
+    """What the second version can hold beside."""
+    superseded = hashlib.sha256(LEAVES[1].der).hexdigest()
+    delegation = {
+        "id": 1,
+        "authorizer": "POLICY",
+        "licensee": "DN:/CN=gw1.example.org",
+        "conditions": "true",
+        "comment": "",
+        "assertion": 'Authorizer: "POLICY"\n',
+        "created_at": naive(NOW),
+        "not_after": naive(NOW + DAY),
+        "certificate": superseded,
+        "revoked_at": naive(NOW + DAY),
+        "revocation_reason": "superseded",
+    }
+    crl = {
+        "authority_id": 1,
+        "number": 1,
+        "this_update": naive(NOW),
+        "next_update": naive(NOW + DAY),
+        "der": b"0\0",
+        "audit_sequence": 7,
+        "audit_hash": "f" * 64,
+        "audit_signature": b"x",
+    }
+    successor = certificate_0001(8, None, "gw1.example.org", temporary_file=".8.new")
+    new = {"issued_at": naive(NOW), "key_sha256": "8" * 64, "supersedes": superseded, "directory": "d" * 32}
+    return {"certificate": [{**successor, **new}], "crl": [crl], "delegation": [delegation]}
+
+
+def _make(url: Url, *versions: str) -> None:
+    for version, rows in zip(versions, (rows_0001(), rows_0002()), strict=False):
+        with databases.engine(url).begin() as connection:
+            command.upgrade(registry_database.migrations(connection), version)
+            schema = sa.MetaData()
+            schema.reflect(connection)
+            for table, values in rows.items():
+                connection.execute(schema.tables[table].insert(), values)
     if isinstance(url, Path):
         databases.execute(url, "PRAGMA journal_mode = WAL")
 
@@ -123,22 +167,38 @@ def contents(url: Url) -> dict[str, list[dict[str, Any]]]:
         }
 
 
-def test_nothing_is_lost(old: Url) -> None:
-    before = contents(old)
-    done = migrate(old)
+@pytest.mark.parametrize(
+    ("version", "counts"),
+    [
+        ("0001", {"authority": 2, "certificate": 9, "subject_alt_name": 28}),
+        (
+            "0002",
+            {"authority": 2, "certificate": 10, "subject_alt_name": 28, "crl": 1, "audit": 7, "delegation": 1},
+        ),
+    ],
+)
+def test_nothing_is_lost(url: Url, version: str, counts: dict[str, int]) -> None:
+    MADE[version](url)
+    before = contents(url)
+    done = migrate(url)
     assert done is not None
-    assert (done.before, done.after) == ("0001", registry_database.SCHEMA)
-    assert done.rows == {"authority": 2, "certificate": 9, "subject_alt_name": 28}
-    after = contents(old)
+    assert (done.before, done.after) == (version, registry_database.SCHEMA)
+    assert done.rows == counts
+    after = contents(url)
+    changes = {"0001": {"revocation_reason"}}
     for table, rows in before.items():
         if table == "alembic_version":
             continue
         for row, new in zip(rows, after[table], strict=True):
             changed = {column for column, value in row.items() if new[column] != value}
-            assert changed <= ({"revocation_reason"} if table == "certificate" else set())
-    with databases.engine(old).connect() as connection:
+            assert changed <= (changes.get(version, set()) if table == "certificate" else set())
+    with databases.engine(url).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, models.Base.metadata) == []
+        (index,) = [
+            it for it in sa.inspect(connection).get_indexes("certificate") if it["column_names"] == ["revoked_at"]
+        ]
+    assert index["name"] == "ix_certificate_revoked_at"
 
 
 def test_what_is_new_is_filled(old: Url) -> None:
@@ -180,20 +240,20 @@ def test_a_file_is_copied_first(tmp_path: Path) -> None:
     before = contents(path)
     done = migrate(path)
     assert done is not None
-    assert done.backup == tmp_path / "registry-before-0002.sqlite"
+    assert done.backup == tmp_path / "registry-before-0003.sqlite"
     assert contents(done.backup) == before
     assert done.backup.stat().st_mode & 0o777 == 0o640
-    assert not list(tmp_path.glob("registry-before-0002.sqlite-*"))
+    assert not list(tmp_path.glob("registry-before-0003.sqlite-*"))
 
 
 def test_no_copy_takes_the_place_of_another(tmp_path: Path) -> None:
     path = tmp_path / "registry.sqlite"
     make_0001(path)
-    taken = tmp_path / "registry-before-0002.sqlite"
+    taken = tmp_path / "registry-before-0003.sqlite"
     taken.write_text("precious")
     done = migrate(path)
     assert done is not None
-    assert done.backup == tmp_path / "registry-before-0002.2.sqlite"
+    assert done.backup == tmp_path / "registry-before-0003.2.sqlite"
     assert taken.read_text() == "precious"
 
 
@@ -245,7 +305,7 @@ def test_a_certificate_that_is_none(old: Url) -> None:
     assert contents(old)["alembic_version"] == [{"version_num": "0001"}]
 
 
-@pytest.mark.parametrize("revision", ["0003", "0000", "9999"])
+@pytest.mark.parametrize("revision", ["0004", "0000", "9999"])
 def test_a_schema_that_is_not_known_is_left_alone(old: Url, revision: str) -> None:
     databases.execute(old, f"UPDATE alembic_version SET version_num = '{revision}'")
     before = contents(old)
@@ -263,7 +323,7 @@ def test_what_is_no_registry(url: Url) -> None:
 
 def test_an_old_schema_is_read_by_nobody_and_the_way_out_is_named(old: Url) -> None:
     for use in (Registry.open, Registry.open_read_only, Registry.create):
-        with pytest.raises(SchemaUnknown, match=r"has schema 0001, this version knows 0002 only") as caught:
+        with pytest.raises(SchemaUnknown, match=r"has schema 0001, this version knows 0003 only") as caught:
             use(old)
         assert caught.value.hint == "bring it up to date with `keynote-pki migrate --dir DIR`"
     assert contents(old)["alembic_version"] == [{"version_num": "0001"}]
@@ -272,8 +332,8 @@ def test_an_old_schema_is_read_by_nobody_and_the_way_out_is_named(old: Url) -> N
 def test_who_has_it_open_writes_no_more(url: Url) -> None:
     """A process that outlives a migration to a schema that it does not know."""
     registry = Registry.create(url)
-    databases.execute(url, "UPDATE alembic_version SET version_num = '0003'")
-    with pytest.raises(SchemaUnknown, match="has schema 0003"):
+    databases.execute(url, "UPDATE alembic_version SET version_num = '0004'")
+    with pytest.raises(SchemaUnknown, match="has schema 0004"):
         registry.cancel(1, "")
 
 
@@ -284,26 +344,26 @@ def migrate_with(url: Url, step: int | None, fault: Any) -> list[str]:
 
 
 @pytest.fixture
-def another(old: Url, tmp_path: Path, request: pytest.FixtureRequest) -> Url:
-    """The same in another place."""
-    if isinstance(old, Path):
-        made: Url = tmp_path / "another.sqlite"
-    else:
-        server: Server = request.getfixturevalue("server")
-        made = server.url(server.new_database())
-    make_0001(made)
-    return made
+def another(url: Url, tmp_path: Path, request: pytest.FixtureRequest) -> Url:
+    """Another place of the same kind."""
+    if isinstance(url, Path):
+        return tmp_path / "another.sqlite"
+    server: Server = request.getfixturevalue("server")
+    return server.url(server.new_database())
 
 
-def test_killed_at_any_step(old: Url, another: Url) -> None:
-    before = contents(old)
+@pytest.mark.parametrize("version", MADE)
+def test_killed_at_any_step(url: Url, another: Url, version: str) -> None:
+    for place in (url, another):
+        MADE[version](place)
+    before = contents(url)
     for step in range(len(migrate_with(another, None, faults.kill))):
-        assert faults.in_child(partial(migrate_with, old, step, faults.kill)) == signal.SIGKILL
-        assert databases.rows(old, "SELECT version_num FROM alembic_version") == [("0001",)]
-    assert contents(old) == before
-    done = migrate(old)
+        assert faults.in_child(partial(migrate_with, url, step, faults.kill)) == signal.SIGKILL
+        assert databases.rows(url, "SELECT version_num FROM alembic_version") == [(version,)]
+    assert contents(url) == before
+    done = migrate(url)
     assert done is not None
-    assert done.rows["certificate"] == 9
+    assert done.rows["certificate"] == len(before["certificate"])
 
 
 def test_no_room_at_any_step(tmp_path: Path) -> None:
@@ -325,7 +385,7 @@ def test_every_revision_before_ours_is_tested() -> None:
         registry_database.SCHEMA,
         *reversed(registry_database.EARLIER),
     ]
-    assert registry_database.EARLIER == ("0001",)  # each wants a registry with rows, as `make_0001` makes one
+    assert tuple(MADE) == registry_database.EARLIER  # each has a registry with rows here
 
 
 def test_the_command(run: Run, tmp_path: Path) -> None:  # noqa: F811
@@ -338,16 +398,16 @@ def test_the_command(run: Run, tmp_path: Path) -> None:  # noqa: F811
     done = run("keynote-pki migrate --dir ca")
     assert done.status == 0
     assert done.out.splitlines() == [
-        "the registry is migrated from schema 0001 to 0002",
+        "the registry is migrated from schema 0001 to 0003",
         "authority: 2 rows before and after",
         "certificate: 9 rows before and after",
         "subject_alt_name: 28 rows before and after",
-        "as it was: ca/registry-before-0002.sqlite",
+        "as it was: ca/registry-before-0003.sqlite",
     ]
-    assert run("keynote-pki migrate --dir ca").out == "the registry is up to date (schema 0002)\n"
+    assert run("keynote-pki migrate --dir ca").out == "the registry is up to date (schema 0003)\n"
     assert run("keynote-pki migrate --dir ca --json").json == {
-        "before": "0002",
-        "after": "0002",
+        "before": "0003",
+        "after": "0003",
         "rows": {},
         "backup": None,
     }
@@ -364,7 +424,7 @@ def test_the_readers_of_a_registry_that_is_migrated_wait_or_are_refused(tmp_path
     assert migrate(path) is not None
     assert reader.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
     reader.execute("COMMIT")
-    assert reader.execute("SELECT version_num FROM alembic_version").fetchone() == ("0002",)
+    assert reader.execute("SELECT version_num FROM alembic_version").fetchone() == ("0003",)
     reader.close()
 
 

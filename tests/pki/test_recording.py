@@ -23,7 +23,7 @@ from tests.pki import factory, faults
 from tests.pki.factory import DAY, NOW
 from tests.pki.test_issuance import has_authority, tree
 
-pytestmark = pytest.mark.usefixtures("quick_keys")
+pytestmark = pytest.mark.usefixtures("small_keys")
 
 GATEWAY = (identity("gw.example.org"),)
 LATER = NOW + DAY
@@ -76,10 +76,10 @@ def state(directory: Directory) -> State:
 
 
 @pytest.mark.parametrize("work", [renew, supersede, for_a_request, roll_over])
-def test_killed_at_any_step(directory: Directory, tmp_path: Path, work: Callable[[Directory], object]) -> None:
+def test_killed_at_any_step(directory: Directory, scratch: Path, work: Callable[[Directory], object]) -> None:
     issuance.issue(directory, profiles.GATEWAY, GATEWAY, NOW)
     before = state(directory)
-    counted = Directory(Path(shutil.copytree(directory.path, tmp_path / "count")))
+    counted = Directory(Path(shutil.copytree(directory.path, scratch / "count")))
     with faults.at_step(None) as steps:
         work(counted)
     after = state(counted)
@@ -91,7 +91,7 @@ def test_killed_at_any_step(directory: Directory, tmp_path: Path, work: Callable
 
     outcomes = []
     for step in range(len(steps)):
-        victim = Directory(Path(shutil.copytree(directory.path, tmp_path / f"kill{step}")))
+        victim = Directory(Path(shutil.copytree(directory.path, scratch / f"kill{step}")))
         assert faults.in_child(partial(interrupted, victim, step)) == signal.SIGKILL
         recovered = issuance.recover_if_idle(victim, victim.registry())
         found = state(victim)
@@ -107,15 +107,15 @@ def test_killed_at_any_step(directory: Directory, tmp_path: Path, work: Callable
 
 
 @pytest.mark.parametrize("work", [renew, supersede, for_a_request, roll_over])
-def test_the_disk_full_at_any_step(directory: Directory, tmp_path: Path, work: Callable[[Directory], object]) -> None:
+def test_the_disk_full_at_any_step(directory: Directory, scratch: Path, work: Callable[[Directory], object]) -> None:
     issuance.issue(directory, profiles.GATEWAY, GATEWAY, NOW)
     before = state(directory)
-    counted = Directory(Path(shutil.copytree(directory.path, tmp_path / "count")))
+    counted = Directory(Path(shutil.copytree(directory.path, scratch / "count")))
     with faults.at_step(None) as steps:
         work(counted)
     after = state(counted)
     for step in range(len(steps)):
-        victim = Directory(Path(shutil.copytree(directory.path, tmp_path / f"full{step}")))
+        victim = Directory(Path(shutil.copytree(directory.path, scratch / f"full{step}")))
         with pytest.raises(PkiError), faults.at_step(step, faults.fill_disk):
             work(victim)
         issuance.recover_if_idle(victim, victim.registry())
@@ -127,8 +127,8 @@ def below_a_root(path: Path, root_key: Path | None) -> object:
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_killed_at_any_step_of_an_init_below_a_root(tmp_path: Path, elsewhere: bool) -> None:
-    stick = tmp_path / "stick"
+def test_killed_at_any_step_of_an_init_below_a_root(scratch: Path, elsewhere: bool) -> None:
+    stick = scratch / "stick"
     stick.mkdir()
     root_key = stick / "root.pem" if elsewhere else None
 
@@ -137,11 +137,11 @@ def test_killed_at_any_step_of_an_init_below_a_root(tmp_path: Path, elsewhere: b
             below_a_root(path, root_key)
         return steps
 
-    count = len(interrupted(tmp_path / "count", None))
+    count = len(interrupted(scratch / "count", None))
     if root_key is not None:
         root_key.unlink()
     for step in range(count):
-        victim = Directory(tmp_path / f"kill{step}")
+        victim = Directory(scratch / f"kill{step}")
         assert faults.in_child(partial(interrupted, victim.path, step)) == signal.SIGKILL
         if not has_authority(victim):
             with pytest.raises(PkiError, match="holds no authority"):
@@ -159,13 +159,13 @@ def test_killed_at_any_step_of_an_init_below_a_root(tmp_path: Path, elsewhere: b
             path.unlink()
 
 
-def test_an_init_below_a_root_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    root_key = tmp_path / "root.pem"
+def test_an_init_below_a_root_that_fails_leaves_nothing(scratch: Path) -> None:
+    root_key = scratch / "root.pem"
     with faults.at_step(None) as steps:
-        below_a_root(tmp_path / "count", root_key)
+        below_a_root(scratch / "count", root_key)
     root_key.unlink()
     for step in range(len(steps)):
-        victim = tmp_path / f"full{step}"
+        victim = scratch / f"full{step}"
         with contextlib.suppress(PkiError), faults.at_step(step, faults.fill_disk):
             below_a_root(victim, root_key)
             # What fails when everything is there is done by the next command.
@@ -187,21 +187,21 @@ def answer(directory: Directory) -> list[bytes]:
     return [signed.der, ROOT.der]
 
 
-def test_killed_at_any_step_of_a_request_and_its_answer(tmp_path: Path) -> None:
+def test_killed_at_any_step_of_a_request_and_its_answer(scratch: Path) -> None:
     def request(path: Path, step: int | None) -> list[str]:
         with faults.at_step(step, faults.kill) as steps:
             requested.request(path, "Example CA", path.with_suffix(".csr"))
         return steps
 
-    for step in range(len(request(tmp_path / "count", None))):
-        victim = tmp_path / f"request{step}"
+    for step in range(len(request(scratch / "count", None))):
+        victim = scratch / f"request{step}"
         assert faults.in_child(partial(request, victim, step)) == signal.SIGKILL
         if not Directory(victim).requested_key_path.exists():
             requested.request(victim, "Example CA", victim.with_suffix(".again.csr"))
         assert requested.complete(victim, answer(Directory(victim)), NOW).name == "Example CA"
         assert len(list(Directory(victim).keys.iterdir())) == 1
 
-    awaiting = Directory(tmp_path / "count")
+    awaiting = Directory(scratch / "count")
     certificates = answer(awaiting)
 
     def complete(path: Path, step: int | None) -> list[str]:
@@ -209,10 +209,10 @@ def test_killed_at_any_step_of_a_request_and_its_answer(tmp_path: Path) -> None:
             requested.complete(path, certificates, NOW)
         return steps
 
-    counted = Path(shutil.copytree(awaiting.path, tmp_path / "complete"))
+    counted = Path(shutil.copytree(awaiting.path, scratch / "complete"))
     outcomes = []
     for step in range(len(complete(counted, None))):
-        victim = Path(shutil.copytree(awaiting.path, tmp_path / f"kill{step}"))
+        victim = Path(shutil.copytree(awaiting.path, scratch / f"kill{step}"))
         assert faults.in_child(partial(complete, victim, step)) == signal.SIGKILL
         outcomes.append(has_authority(Directory(victim)))
         if not outcomes[-1]:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -16,7 +17,7 @@ from pki import chain_certificates, keys, models, registry_database
 from pki.chain_certificates import ChainCertificate
 from pki.errors import NotRecorded, RegistryError, RegistryUnreachable, SchemaUnknown
 from pki.names import identity
-from pki.records import Reservation, Status
+from pki.records import Choice, Reservation, Signed, Standing, Status
 from pki.registry import Registry
 from tests.pki import databases, factory
 from tests.pki.databases import Url
@@ -333,18 +334,84 @@ def test_the_same_serial_number_of_another_authority_is_not_meant(there: tuple[R
     assert len(made.find(f"{7:040x}")) == 2
 
 
-def test_what_ends_soon(there: tuple[Registry, int], url: Url) -> None:
+def test_what_is_listed(there: tuple[Registry, int], url: Url) -> None:
+    """Each choice has what it should, in its order, with and without the rest of a record."""
     made, _ = there
-    issue(there)
-    serial = issue(there, "revoked.example.org", 2, b"revoked")
-    revoke(url, serial)
     end = NOW + 30 * DAY
+    issue(there)
+    for number, name in ((2, "revoked.example.org"), (3, "again.example.org")):
+        revoke(url, issue(there, name, number, name.encode()))
+    databases.execute(
+        url, f"UPDATE certificate SET revoked_at = '2026-12-01 00:00:00.000000' WHERE serial = '{3:040x}'"
+    )
 
-    def names(since: datetime.datetime, until: datetime.datetime) -> list[str]:
-        return [record.name for record in made.ending(since, until)]
+    def names(standing: Standing, now: datetime.datetime = NOW, **choice: Any) -> list[str]:
+        wanted = Choice(now, standing, **choice)
+        whole, listed = made.chosen(wanted), made.listed(wanted)
+        assert [(it.serial, it.validity(now)) for it in whole] == [(it.serial, it.validity(now)) for it in listed]
+        return [it.name for it in listed]
 
-    assert names(NOW, end) == names(end, end + DAY) == ["ca.example.org", "gw.example.org"]
-    assert names(NOW, end - DAY) == names(end + DAY, end + 2 * DAY) == []
+    good = ["ca.example.org", "gw.example.org"]
+    assert names("all") == ["ca.example.org", "again.example.org", "gw.example.org", "revoked.example.org"]
+    assert names("holding") == names("holding", end) == names("expired", end + DAY) == good
+    assert names("expired") == names("expired", end) == names("holding", end + DAY) == []
+    assert names("revoked") == ["again.example.org", "revoked.example.org"]
+    assert names(end) == names(end + DAY, end) == good
+    assert names(end - DAY) == names(end + 2 * DAY, end + DAY) == []
+    assert names("all", profile="ca") == names(end, profile="ca") == ["ca.example.org"]
+    assert names("all", identity="gw.example.org") == ["gw.example.org"]
+    assert names("all", identity="192.0.2.1", authority_id=1) == ["gw.example.org"]
+    assert names("all", authority_id=2) == names("all", identity="nobody") == names("all", profile="nothing") == []
+
+
+def test_what_was_replaced_ends_without_anybody(there: tuple[Registry, int], url: Url) -> None:
+    """Unless what replaced it was revoked."""
+    made, authority = there
+    first = issue(there)
+    again = replace(reservation(serial=2), supersedes=SHA256.hex(), not_after=NOW + 60 * DAY)
+    made.reserve(authority, again, NOW, again=True)
+    soon = Choice(NOW, NOW + 30 * DAY, profile="gateway")
+    assert [it.serial for it in made.listed(soon)] == [first]  # it is not there yet
+    made.confirm(authority, again.serial, b"again", NOW)
+    assert (made.listed(soon), made.chosen(soon)) == ((), ())
+    revoke(url, again.serial)
+    assert [it.serial for it in made.listed(soon)] == [first]
+
+
+def test_several_are_reserved_and_those_that_cannot_be_are_told(there: tuple[Registry, int]) -> None:
+    made, authority = there
+    issue(there)
+    sha256 = SHA256.hex()
+    wanted = (
+        reservation("one.example.org", 2),
+        reservation(serial=3),  # its names have a holder
+        reservation("two.example.org", 4, identities=(identity("one.example.org"),)),  # and here, one before it
+        reservation("three.example.org", 5, subject="/O=Test/CN=one.example.org"),
+        reservation(serial=6, supersedes=sha256),  # the same holder again
+    )
+    refused = made.reserve_all(authority, wanted, NOW)
+    assert [str(it)[:40] if it else None for it in refused] == [
+        None,
+        "`gw.example.org` has a certificate alrea",
+        "`one.example.org` has a certificate alre",
+        "`/O=Test/CN=one.example.org` is the subj",
+        None,
+    ]
+    assert [it.serial for it in made.unfinished()] == [wanted[0].serial, wanted[4].serial]
+    with pytest.raises(RegistryError, match="the registry refuses this"):
+        made.reserve_all(authority, (reservation("new.example.org", 7), reservation("other.example.org", 2)), NOW)
+    assert len(made.unfinished()) == 2
+    kept = [(authority, wanted[at].serial) for at in (0, 4)]
+    with pytest.raises(RegistryError, match="is not reserved"):
+        made.confirm_all([Signed(*it, it[1].encode()) for it in (*kept, (authority, f"{9:040x}"))], NOW)
+    assert not any(it.issued for it in made.unfinished())
+    made.confirm_all([Signed(*it, it[1].encode()) for it in kept], NOW)
+    made.settle_all(kept)
+    assert made.unfinished() == ()
+    sha256s = [hashlib.sha256(serial.encode()).hexdigest() for _, serial in kept]
+    assert [it.serial for it in made.with_sha256s(sha256s[::-1])] == [serial for _, serial in kept[::-1]]
+    with pytest.raises(RegistryError, match="no certificate with SHA-256 0"):
+        made.with_sha256s([*sha256s, "0" * 64])
 
 
 def test_two_writers_wait_for_each_other(there: tuple[Registry, int], url: Url) -> None:

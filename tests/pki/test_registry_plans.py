@@ -3,12 +3,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from pki.records import Choice
 from pki.registry import Registry
 from tests.pki import databases
 from tests.pki.databases import Url
@@ -89,8 +91,22 @@ def test_asking_for_the_status(many: Registry, url: Url) -> None:
     assert read_whole(url, lambda: many.status(b"\0" * 32)) == []
 
 
-def test_what_ends_soon(many: Registry, url: Url) -> None:
-    assert read_whole(url, lambda: many.ending(NOW, NOW + DAY)) == []
+@pytest.mark.parametrize(
+    "choice",
+    [
+        Choice(NOW, NOW + DAY),
+        Choice(NOW, "revoked"),
+        Choice(NOW, "expired"),
+        Choice(NOW, "holding", identity="gw1234"),
+        Choice(NOW, "all", identity="gw1234", authority_id=1),
+        Choice(NOW, "all", profile="ocsp"),
+        Choice(NOW, NOW + DAY, profile="gateway", authority_id=1),
+    ],
+)
+def test_listing(many: Registry, url: Url, choice: Choice) -> None:
+    """With an end, an identity or a profile of few."""
+    for ask in (many.listed, many.chosen):
+        assert read_whole(url, partial(ask, choice)) == []
 
 
 def test_looking_for_what_is_unfinished(many: Registry, url: Url) -> None:

@@ -21,7 +21,7 @@ from tests.pki.postgresql import Server
 from tests.pki.test_cli import Run, run  # noqa: F401  (a fixture)
 from tests.pki.test_issuance import FULL, assert_whole, has_authority, issue, tree
 
-pytestmark = pytest.mark.usefixtures("quick_keys")
+pytestmark = pytest.mark.usefixtures("small_keys")
 
 NAME = "/C=XX/O=Test/CN=Example CA"
 
@@ -139,11 +139,11 @@ def own_names(directory: Directory) -> list[str]:
     return [record.name for record in directory.registry().certificates() if record.directory == own]
 
 
-def test_killed_at_any_step_of_an_init(server: Server, database: str, tmp_path: Path) -> None:
+def test_killed_at_any_step_of_an_init(server: Server, database: str, scratch: Path) -> None:
     url = server.url(database)
     Registry.create(url)
-    for step in range(len(run_init(tmp_path / "count", url, None, faults.kill))):
-        victim = Directory(tmp_path / f"kill{step}")
+    for step in range(len(run_init(scratch / "count", url, None, faults.kill))):
+        victim = Directory(scratch / f"kill{step}")
         assert faults.in_child(partial(run_init, victim.path, url, step, faults.kill)) == signal.SIGKILL
         if not has_authority(victim):
             issuance.initialize(victim.path, f"/CN={victim.path.name}", NOW, registry_url=url)
@@ -154,12 +154,12 @@ def test_killed_at_any_step_of_an_init(server: Server, database: str, tmp_path: 
     issue(victim)
 
 
-def test_an_init_that_fails_leaves_nothing(server: Server, database: str, tmp_path: Path) -> None:
+def test_an_init_that_fails_leaves_nothing(server: Server, database: str, scratch: Path) -> None:
     url = server.url(database)
     Registry.create(url)
     whole = []
-    for step in range(len(run_init(tmp_path / "count", url, None, faults.fill_disk))):
-        victim = Directory(tmp_path / f"full{step}")
+    for step in range(len(run_init(scratch / "count", url, None, faults.fill_disk))):
+        victim = Directory(scratch / f"full{step}")
         with pytest.raises(PkiError, match=FULL):
             run_init(victim.path, url, step, faults.fill_disk)
         whole.append(victim.path.exists())

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pki import issuance, keys
+from pki import batch, issuance, keys
 from pki.directory import Directory
+from pki.issuance import Issuer
 from tests.pki import databases, factory, tracing
 from tests.pki.databases import Url
 from tests.pki.factory import NOW
@@ -20,13 +21,13 @@ EVERY = 1 if os.environ.get("CI") else 7  # there are some two hundred, each wit
 
 
 @pytest.fixture
-def made(url: Url, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Directory:
+def made(url: Url, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> Directory:
     """A CA directory, its registry in either database; all its keys are quickly made and read."""
     labels = itertools.cycle(["issued-0", "issued-1"])
     monkeypatch.setattr(keys, "generate", lambda kind: factory.ec_key(next(labels)))
     elsewhere = None if isinstance(url, Path) else url
-    issuance.initialize(tmp_path / "ca", "Example CA", NOW, registry_url=elsewhere)
-    return Directory(tmp_path / "ca")
+    issuance.initialize(scratch / "ca", "Example CA", NOW, registry_url=elsewhere)
+    return Directory(scratch / "ca")
 
 
 def test_that_what_is_killed_is_dead(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_killed_before_any_system_call_of_an_issue(made: Directory, url: Url) ->
         recovered = issuance.recover_if_idle(made, registry)
         found = registry.find(name)
         assert registry.unfinished(made.settings().id) == ()
-        assert {it.name for it in made.keys.iterdir()} == {it.key_file for it in registry.certificates()}
+        assert sorted(it.name for it in made.keys.iterdir()) == sorted(registry.key_files(made.settings().id))
         assert [(it.name, it.completed) for it in recovered] in ([], [(name, bool(found))])
         if len(calls) <= step:
             assert found
@@ -69,3 +70,32 @@ def test_killed_before_any_system_call_of_an_issue(made: Directory, url: Url) ->
     assert seen & ({"pwrite64", "fdatasync"} if isinstance(url, Path) else {"sendto"})
     entries = databases.rows(made.registry_url, "SELECT count(*) FROM audit")
     assert entries == [(len(made.registry().certificates()),)]
+
+
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_killed_before_system_calls_of_a_table(made: Directory) -> None:
+    """Rows that are recorded together are there together."""
+    outcomes: list[int] = []
+    for step in itertools.count(0, 7):
+        names = {f"gw{step}-{row}.example.org" for row in range(2)}
+        rows = [batch.Row("peers.csv", 2, {"profile": "gateway", "name": name}) for name in names]
+
+        def issue_all(rows: list[batch.Row] = rows) -> None:
+            assert {it.result for it in batch.issue(Issuer.of(made), rows, lambda: NOW)} == {"issued"}
+
+        try:
+            calls = tracing.killed_at(step, issue_all)
+        except Untraceable as reason:
+            pytest.skip(f"processes cannot be traced: {reason}")
+        registry = made.registry()
+        recovered = issuance.recover_if_idle(made, registry)
+        found = {it.name for it in registry.certificates()} & names
+        assert registry.unfinished(made.settings().id) == ()
+        assert sorted(it.name for it in made.keys.iterdir()) == sorted(registry.key_files(made.settings().id))
+        assert {it.name for it in recovered} in (set(), names)
+        assert {it.completed for it in recovered} <= {bool(found)}
+        outcomes.append(len(found))
+        if len(calls) <= step:
+            break
+    assert_whole(made)
+    assert {*outcomes} == {0, 2}

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pki import certificate_files, cli
 from pki.certificate_lint import CHECKS, page, reference
 from pki.errors import DerInvalid
-from tests.pki import factory
+from tests.pki import databases, factory
 
 ROOT = Path(__file__).parents[3]
 CA = factory.authority()
@@ -159,6 +159,61 @@ def test_wrong_usage(run: Run, line: str, error: str) -> None:
     done = run(line)
     assert (done.status, done.out) == (2, "")
     assert error in done.err
+
+
+@pytest.fixture
+def authority(run: Run, quick_keys: None) -> str:
+    """The serial number of the certificate of a gateway in `ca`."""
+    run('keynote-pki init ca --name "Example CA"')
+    issued: dict[str, str] = json.loads(run("keynote-pki issue gateway vpn.example.org -d ca --json").out)
+    return issued["serial"]
+
+
+@pytest.mark.parametrize("by", ["name", "serial"])
+def test_a_certificate_of_the_registry(run: Run, authority: str, by: str) -> None:
+    """With its issuer, who is known there: nobody has to name that."""
+    text = "vpn.example.org" if by == "name" else authority[:10]
+    done = run(f"keynote-pki lint {text} gw.crt -d ca --for ios --json")
+    assert done.status == 1
+    assert done.findings[0] == []
+    assert "PK601" in done.findings[1]
+    ours, file = json.loads(done.out)["certificates"]
+    assert (ours["file"], ours["name"]) == (None, f"vpn.example.org ({authority[:12]})")
+    assert (file["file"], file["name"]) == ("gw.crt", None)
+    said = run(f"keynote-pki lint {text} -d ca").out.splitlines()[0]
+    assert said == f"vpn.example.org ({authority[:12]}): gateway (guessed) `/CN=vpn.example.org`"
+    Path("other.crt").write_bytes(BELOW.pem)
+    wrong = run(f"keynote-pki lint {text} -d ca --issuer other.crt --json").findings
+    assert {"PK403", "PK404", "PK405"} <= {*wrong[0]}
+
+
+def test_the_authority_of_the_registry_is_looked_at(run: Run, authority: str) -> None:
+    """What it has not signed is found out."""
+    path = Path("ca/registry.sqlite")
+    forged = factory.leaf(factory.authority("Example CA", key="other-ca"), "vpn.example.org")  # with another name
+    databases.execute(path, f"UPDATE certificate SET der = x'{forged.der.hex()}' WHERE serial = '{authority}'")
+    assert {"PK404", "PK405"} <= {*run("keynote-pki lint vpn.example.org -d ca --json").findings[0]}
+
+
+def test_several_of_a_name_are_listed(run: Run, authority: str) -> None:
+    run("keynote-pki renew vpn.example.org -d ca")
+    done = run("keynote-pki lint vpn.example.org -d ca")
+    assert (done.status, done.out) == (1, "")
+    assert "`vpn.example.org` is 2 certificates: " in done.err
+    assert f"{authority[:12]} (vpn.example.org, " in done.err
+
+
+def test_neither_a_file_nor_a_certificate(run: Run, authority: str) -> None:
+    done = run("keynote-pki lint vpn.example.or -d ca")
+    assert done.status == 1
+    assert "file `vpn.example.or` does not exist, and no certificate `vpn.example.or` was issued here" in done.err
+    assert "did you mean `vpn.example.org`?" in done.err
+    assert run(f"keynote-pki lint {'x' * 300} -d ca").status == 1
+    Path("vpn.example.org").mkdir()  # as a bundle may have been written to
+    assert run("keynote-pki lint vpn.example.org -d ca").status == 0
+    Path("vpn.example.org").rmdir()
+    Path("vpn.example.org").write_bytes(GATEWAY.pem)
+    assert "gw.example.org" in run("keynote-pki lint vpn.example.org -d ca").out  # a file comes first
 
 
 def test_explain(run: Run) -> None:
