@@ -23,7 +23,7 @@ from pki import revocation_lists
 from pki.chain import RevocationPolicy
 from tests.ike_auth.configurations import NAME, A, B
 from tests.ike_auth.engine.words import ike_sa
-from tests.ike_auth.gateways import FAST_RSA, assert_joined, authority, credential, pair
+from tests.ike_auth.gateways import FAST_RSA, Options, assert_joined, authority, credential, pair
 from tests.ike_auth.simulation import START, Host, Network
 from tests.pki import factory, revocations
 from tests.pki.factory import DAY, Issued
@@ -75,8 +75,8 @@ class Meeting:
         leaf = certificate_of(sender)
         payloads = tuple(Certificate(encoding, make(leaf)) for encoding, make in sent)
         self.patch(patch, Identity.fqdn(NAME[sender]), payloads)
-        chained = {"credentials": [replace(credential(NAME[sender]), chain=(leaf.der,))]}
-        a, b = pair(FAST_RSA, **{"a" if sender == A else "b": chained})
+        chained: Options = {"credentials": [replace(credential(NAME[sender]), chain=(leaf.der,))]}
+        a, b = pair(FAST_RSA, a=chained if sender == A else None, b=chained if sender == B else None)
         self.sender, self.other = (a, b) if sender == A else (b, a)
         at_hand = Revocations(policy=policy)
         at_hand.fetched({str(n): revocation_lists.read(data) for n, data in enumerate(known)})
