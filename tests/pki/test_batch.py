@@ -13,7 +13,7 @@ from tests.pki import factory
 from tests.pki.factory import DAY, NOW
 from tests.pki.test_issuing import request
 
-pytestmark = pytest.mark.usefixtures("quick_keys")
+pytestmark = [pytest.mark.both_databases, pytest.mark.usefixtures("quick_keys")]
 
 
 def run(directory: Directory, table: Path, **options: bool) -> list[Outcome]:

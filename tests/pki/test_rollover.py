@@ -17,7 +17,7 @@ from pki.records import Record
 from tests.pki import factory
 from tests.pki.factory import DAY, NOW
 
-pytestmark = pytest.mark.usefixtures("quick_keys")
+pytestmark = [pytest.mark.both_databases, pytest.mark.usefixtures("quick_keys")]
 LATER = NOW + 10 * DAY
 NEXT = "/C=XX/O=Test/CN=Next CA"
 
