@@ -48,6 +48,26 @@ def test_a_root_whose_key_is_elsewhere(run: Run, tmp_path: Path) -> None:
     assert (rolled.json["name"], rolled.json["retired"]["name"], rolled.json["cross"]) == ("Next", "VPN CA", [])
 
 
+def test_a_root_that_is_replaced(run: Run, tmp_path: Path) -> None:
+    assert run("keynote-pki init ca --name 'VPN CA' --root Root --root-key old.pem").status == 0
+    assert "go with --root" in run("keynote-pki rollover --name Next -d ca --root-days 9").err
+    words = "--name Next --root 'Next Root' -d ca --root-key old.pem --new-root-key"
+    done = run(f"keynote-pki rollover {words} new.pem --root-days 900")
+    assert (done.status, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0].startswith("Next Root: root made, valid until ")
+    assert lines[2:4] == [
+        "its private key is in new.pem: take it offline, it is needed for rollover and lists only",
+        "Root vouches for no more authorities, and still signs revocation lists",
+    ]
+    assert "cross certificate: Next Root, vouched for by Root" in lines
+    assert "cross certificate: Root, vouched for by Next Root" in lines
+    again = run("keynote-pki rollover --name Third --root 'Third Root' -d ca --root-key new.pem --json").json
+    assert (again["root"]["name"], again["retired_root"]["name"]) == ("Third Root", "Next Root")
+    assert len(again["cross"]) == 2
+    assert run("keynote-pki audit -d ca").status == 0
+
+
 def test_name_constraints(run: Run) -> None:
     allowed = "--permit dns:example.org --permit ip:192.0.2.0/24 --exclude dns:no.example.org"
     line = f"keynote-pki init ca --name CA --root R {allowed}"
