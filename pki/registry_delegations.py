@@ -128,6 +128,8 @@ def insert(
         "assertion_sha256": hashlib.sha256(draft.assertion.encode("latin-1")).hexdigest(),
         "not_after": None if draft.not_after is None else f"{draft.not_after:%Y-%m-%dT%H:%M:%SZ}",
         "certificate": certificate,
+        "conditions_sha256": hashlib.sha256(draft.conditions.encode()).hexdigest(),
+        "comment_sha256": hashlib.sha256(draft.comment.encode()).hexdigest(),
     }
     registry_audit.append(session, now, DELEGATE, str(row.id), details)
     return as_record(row)

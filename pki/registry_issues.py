@@ -104,6 +104,8 @@ def confirm(
         "profile": certificate.profile,
         "key_sha256": certificate.key_sha256,
         "supersedes": certificate.supersedes,
+        "directory": certificate.directory,
+        "key_file": certificate.key_file,
         **more,
     }
     registry_audit.append(session, now, action, certificate.sha256, details)
