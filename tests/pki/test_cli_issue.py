@@ -162,6 +162,46 @@ def test_a_passphrase_at_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch)
     assert len(asked) == 2
 
 
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("source", ["file", "environment", "terminal"])
+def test_a_key_with_a_passphrase_is_handed_over(
+    source: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whoever knows the passphrase; a wrong one is said to be wrong, and nothing is written."""
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    option = "--passphrase-file secret" if source == "file" else ""
+
+    def give(passphrase: str) -> None:
+        secret.write_text(f"{passphrase}\n")
+        if source == "environment":
+            monkeypatch.setenv(VARIABLE, passphrase)
+        monkeypatch.setattr(click, "prompt", lambda text, **options: passphrase)
+
+    monkeypatch.delenv(VARIABLE, raising=False)
+    give("correct horse")
+    assert run("keynote-pki init ca --name CA --passphrase-file secret").status == 0
+    assert run("keynote-pki issue gateway gw.example.org -d ca --passphrase-file secret").status == 0
+    line = f"keynote-pki export gw.example.org --for isakmpd out -d ca {option}"
+    give("wrong horse")
+    refused = run(line)
+    assert (refused.status, refused.out) == (1, "")
+    (key,) = (it for it in (tmp_path / "ca/keys").iterdir() if it.stem == serial(run))
+    path = f"ca/keys/{key.name}"
+    assert f"keynote-pki: error: this is not the passphrase of private key `{path}`" in refused.err
+    assert not (tmp_path / "out").exists()
+    give("correct horse")
+    done = run(line)
+    assert done.status == 0
+    assert "horse" not in refused.err + done.out + done.err
+    given = keystore.load(tmp_path / "out/private/gw.example.org")
+    assert given.public_key() == keystore.load(key, lambda _: b"correct horse").public_key()
+
+
+def serial(run: Run) -> str:
+    return str(run("keynote-pki show gw.example.org -d ca --json").json["serial"])
+
+
 def test_a_request_is_confirmed(ca: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [x509.DNSName("peer.example.org"), x509.UniformResourceIdentifier("http://x")]
     (tmp_path / "peer.csr").write_bytes(request(factory.ec_key("peer"), *names))
