@@ -38,12 +38,16 @@ class CertificateRow:
     profile: str
     name: str
     identities: tuple[Identity, ...]
+    positions: tuple[int, ...]  # of these
     subject: str
     subject_der: bytes = field(repr=False)
     not_before: datetime.datetime
     not_after: datetime.datetime
+    issued_at: datetime.datetime
     key_sha256: str
     supersedes: str | None
+    directory: str
+    key_file: str | None
     der: bytes = field(repr=False)
     revoked_at: datetime.datetime | None
     revocation_reason: str | None
@@ -56,11 +60,12 @@ class AuthorityRow:
     id: int
     name: str
     subject_der: bytes = field(repr=False)
+    issuer_id: int
     key_sha256: str
     foreign: bool
     retired_at: datetime.datetime | None
     crl_number: int
-    certificate: str  # its SHA-256
+    certificate: str  # its SHA-256; empty: it is not there
     der: bytes = field(repr=False)
 
     def read(self) -> ReadCertificate | None:
@@ -77,6 +82,10 @@ class _Told:
     reason: object = None
     seen: bool = False
 
+    def issued_at(self, not_before: datetime.datetime) -> datetime.datetime:
+        """Of one from before there was a log nobody knows more than when it began to be valid."""
+        return self.entry.at if self.entry.action != _ADOPT or "foreign" in self.details else not_before
+
 
 class Ledger:
     """What the log tells there should be."""
@@ -87,6 +96,8 @@ class Ledger:
         self._lists: dict[str, _Told] = {}
         self._hashes: dict[int, str] = {}
         self._crl_entries: dict[int, str] = {}
+        self._authorities: set[int] = set()
+        self._issuers: dict[int, str] = {}  # by the rows of certificates, with one of those
         self._retired: dict[object, datetime.datetime] = {}
         self._stray: list[Finding] = []
         self._last = 0
@@ -131,6 +142,7 @@ class Ledger:
     def certificate(self, row: CertificateRow) -> Iterator[Finding]:
         """A certificate's row against the log, and against the certificate itself."""
         what = f"certificate `{shown(row.name)}` (serial {shown(row.serial)})"
+        self._issuers.setdefault(row.authority_id, what)
         told = self._certificates.get(row.sha256)
         if told is None:
             yield Finding(f"{what} is not in the log: it was added, or is another than was issued")
@@ -144,8 +156,17 @@ class Ledger:
             "profile": row.profile,
             "supersedes": row.supersedes,
         }
+        for name, value in (("directory", row.directory), ("key_file", row.key_file)):
+            if (
+                name in told.details
+            ):  # earlier entries, and those of certificates from before there was a log, do not say
+                found[name], logged[name] = value, told.details[name]
         yield from _differences(what, found, logged, told.entry)
+        if row.issued_at != (at := told.issued_at(row.not_before)):
+            yield _differs(what, "issued_at", row.issued_at, at, told.entry)
         yield from _revocation(what, row.revoked_at, row.revocation_reason, told)
+        if row.positions != tuple(range(len(row.positions))):
+            yield Finding(f"{what}: its identities have the numbers {', '.join(map(str, row.positions))}")
         if hashlib.sha256(row.der).hexdigest() != row.sha256:
             yield Finding(f"{what}: the certificate in the row is another than the one that was issued")
             return
@@ -167,6 +188,9 @@ class Ledger:
             "not_after": None if row.not_after is None else f"{row.not_after:%Y-%m-%dT%H:%M:%SZ}",
             "certificate": row.certificate,
         }
+        for name, text in (("conditions_sha256", row.conditions), ("comment_sha256", row.comment)):
+            if name in told.details:  # earlier entries do not say
+                found[name] = hashlib.sha256(text.encode()).hexdigest()
         yield from _differences(what, found, {name: told.details.get(name) for name in found}, told.entry)
         if row.created_at != told.entry.at:
             yield _differs(what, "created_at", row.created_at, told.entry.at, told.entry)
@@ -174,14 +198,21 @@ class Ledger:
 
     def authority(self, row: AuthorityRow) -> Iterator[Finding]:
         """An authority's row against its own certificate, and the numbers of its lists."""
-        what = f"authority `{row.name}`"
+        what = f"authority `{shown(row.name)}`"
+        self._authorities.add(row.id)
+        if not row.certificate:
+            yield Finding(f"{what}: its own certificate, by its row of authority {row.issuer_id}, is not there")
         certificate = row.read()
         if certificate is not None:
+            if certificate.self_issued and row.issuer_id != row.id:
+                yield Finding(f"{what}: its row has number {row.id}, its certificate is of authority {row.issuer_id}")
             if keys.key_sha256(certificate.public_key) != row.key_sha256:
                 yield Finding(f"{what}: its row has another key than its certificate")
             if certificate.subject_der != row.subject_der:
                 yield Finding(f"{what}: its row has another subject than its certificate")
         told = self._certificates.get(row.certificate)
+        if told is not None and told.details.get("name") != row.name:
+            yield _differs(what, "name", row.name, told.details.get("name"), told.entry)
         if told is not None and row.foreign is not bool(told.details.get("foreign")):
             whose = ("ours", "somebody else's") if row.foreign else ("somebody else's", "ours")
             yield Finding(f"{what} is {whose[1]} by its row, {whose[0]} by entry {told.entry.sequence} of the log")
@@ -192,7 +223,7 @@ class Ledger:
             yield Finding("{}: its row {}, the log {}".format(what, *words))
         numbers = (it.details.get("number") for it in self._lists.values() if it.details.get("authority") == row.id)
         highest = max((number for number in numbers if isinstance(number, int)), default=0)
-        if row.crl_number < highest:
+        if row.crl_number != highest:
             yield Finding(f"{what}: its last revocation list had number {highest}, its row says {row.crl_number}")
 
     def list(self, row: ListRecord, authority: AuthorityRow | None) -> Iterator[Finding]:
@@ -232,7 +263,10 @@ class Ledger:
             )
 
     def left(self) -> Iterator[Finding]:
-        """What the log tells of and no row is there for: after all rows."""
+        """What the log tells of and no row is there for, and rows that lead nowhere: after all rows."""
+        for number, what in self._issuers.items():
+            if number not in self._authorities:
+                yield Finding(f"{what} is of authority {number}, which is not there")
         for noun, table in (("certificate", self._certificates), ("delegation", self._delegations)):
             for subject, told in table.items():
                 if not told.seen:
@@ -289,7 +323,7 @@ def _identity(name: x509.GeneralName) -> Identity | None:
 
 
 def _texts(identities: tuple[Identity, ...]) -> str:
-    return ", ".join(sorted(map(str, identities)))
+    return ", ".join(map(str, identities))
 
 
 def _revocation(what: str, at: datetime.datetime | None, reason: str | None, told: _Told) -> Iterator[Finding]:

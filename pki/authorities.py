@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from pki import authority, founding, keys, names, recording, settings
+from pki import authority, distinguished_names, founding, keys, names, recording, settings
 from pki.authority import Prepared
 from pki.directory import Directory
 from pki.errors import KeystoreError, NameInvalid, PkiError
@@ -93,7 +93,7 @@ def initialize(
     profile = known["ca"] if root is None else known["intermediate"]
     subject = authority.authority_name(name)
     new = NewKey(signer) if signer is not None else NewKey.made(profile, kind, passphrase)
-    above = None if root is None else _root(root, known["root"], now, passphrase)
+    above = None if root is None else new_root(root, known["root"], now, passphrase)
     prepared = authority.prepare_authority(
         subject,
         new.signer.public_key,
@@ -104,8 +104,8 @@ def initialize(
         issuer=above.prepared.certificate.certificate if above is not None else None,
         constraints=constraints,
     )
-    if above is not None and above.prepared.certificate.folded_subject == prepared.certificate.folded_subject:
-        raise NameInvalid(f"root and authority would both be `{prepared.certificate.subject}`", "give them two names")
+    if root is not None:
+        check_two_names(authority.authority_name(root.name), subject)
 
     def fill(registry: Registry) -> Record:
         with recording.undone_if_it_fails(directory, registry):
@@ -148,12 +148,15 @@ def initialize(
 
 
 @dataclass(frozen=True, slots=True)
-class _NewRoot:
+class NewRoot:
+    """A root that awaits its signature."""
+
     new: NewKey
     prepared: Prepared
 
 
-def _root(root: Root, profile: Profile, now: datetime.datetime, passphrase: bytes | None) -> _NewRoot:
+def new_root(root: Root, profile: Profile, now: datetime.datetime, passphrase: bytes | None) -> NewRoot:
+    """With a new key. Raises PkiError."""
     if root.key_file is not None:
         check_room(root.key_file)
     new = NewKey.made(profile, root.kind, passphrase)
@@ -165,7 +168,15 @@ def _root(root: Root, profile: Profile, now: datetime.datetime, passphrase: byte
         root.lifetime,
         profile=profile,
     )
-    return _NewRoot(new, prepared)
+    return NewRoot(new, prepared)
+
+
+def check_two_names(root: x509.Name, name: x509.Name) -> None:
+    """Raises NameInvalid where peers could not tell a root and the authority below it apart."""
+    encoded = name.public_bytes()
+    if distinguished_names.folded(root.public_bytes()) == distinguished_names.folded(encoded):
+        shown = distinguished_names.keynote(encoded)
+        raise NameInvalid(f"root and authority would both be `{shown}`", "give them two names")
 
 
 def check_room(path: Path) -> None:

@@ -11,6 +11,7 @@ subjects identify. Whether something was revoked is asked of what the caller has
 
 import datetime
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from cryptography import x509
@@ -54,7 +55,8 @@ def validate(
     `intermediates_der` are the other certificates that the peer sent, in any order; those of no use are passed over.
     `role` is what the peer is to us: a gateway's certificate may be for TLS servers as well, a client's for TLS
     clients; None wants one of IKE_USAGES where there are any. `revocation` is what is known of revocations, and
-    whether it has to be known; None asks nothing. `legacy` lets SHA-1 signatures and `anchors.legacy` pass, for
+    whether it has to be known; None asks nothing. Where that rests on what the peer sent, the chain `expires` when
+    that is not fresh any more. `legacy` lets SHA-1 signatures and `anchors.legacy` pass, for
     single peers that cannot do better.
 
     Raises ChainError: `reason`, a message that names the certificate by its subject, and `hint`, what to do.
@@ -63,13 +65,17 @@ def validate(
     chain = anchors.remembered(asked, now)
     if chain is not None:
         try:
-            chain_revocation.check(chain.certificates, revocation, now, legacy=legacy)
-            return chain
+            return _until(chain, chain_revocation.check(chain.certificates, revocation, now, legacy=legacy))
         except ChainError:
             pass  # another path may hold; else the search says again why this one does not
-    chain = _search(leaf_der, intermediates_der, anchors, now, role, revocation, legacy)
+    chain, until = _search(leaf_der, intermediates_der, anchors, now, role, revocation, legacy)
     anchors.remember(asked, chain)
-    return chain
+    return _until(chain, until)
+
+
+def _until(chain: ValidatedChain, until: datetime.datetime | None) -> ValidatedChain:
+    """Nothing may rest on it for longer than it is known to be good."""
+    return chain if until is None or until >= chain.expires else replace(chain, expires=until)
 
 
 def _search(
@@ -80,9 +86,10 @@ def _search(
     role: Role | None,
     revocation: RevocationCheck | None,
     legacy: bool,
-) -> ValidatedChain:
-    """The first path that holds. One that does not is tried again without the certificate that it failed for: an
-    authority may have several certificates, and only one of them revoked. Raises what was wrong with the first."""
+) -> tuple[ValidatedChain, datetime.datetime | None]:
+    """The first path that holds, with what `chain_revocation.check` says of it. One that does not is tried again
+    without the certificate that it failed for: an authority may have several certificates, and only one of them
+    revoked. Raises what was wrong with the first."""
     usages = chain_rules.USAGES[role]
     leaf = chain_certificates.load(leaf_der)
     chain_rules.check_leaf(leaf, now, usages, legacy=legacy)
@@ -94,8 +101,8 @@ def _search(
         try:
             path = _path(leaf, walk, anchors)
             kept = tuple(anchors.kept(certificate) for certificate in path)
-            chain_revocation.check(kept, revocation, now, legacy=legacy)
-            return ValidatedChain(kept, min(certificate.not_after for certificate in kept))
+            until = chain_revocation.check(kept, revocation, now, legacy=legacy)
+            return ValidatedChain(kept, min(certificate.not_after for certificate in kept)), until
         except ChainError as error:
             first = first or error
             if error.avoid is None or error.avoid == leaf.sha256:

@@ -26,7 +26,7 @@ class ValidatedChain:
     """A chain that held at the time it was asked about: the leaf first, the trust anchor last."""
 
     certificates: tuple[ChainCertificate, ...]
-    expires: datetime.datetime  # the earliest not_after: nothing that rests on this chain may outlive it
+    expires: datetime.datetime  # the earliest not_after, or before: nothing that rests on this chain may outlive it
 
     @property
     def leaf(self) -> ChainCertificate:

@@ -64,7 +64,8 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """What delegates at one moment. `left_out` are those whose authorizer nobody vouches for any more, and why.
+    """What delegates at one moment. `left_out` are those whose authorizer nobody vouches for any more, and why;
+    `over` those that were revoked or have ended not long ago, for whoever asks why something is allowed no more.
 
     It holds until `until`, or until something is done to the registry: `stamp` tells."""
 
@@ -72,3 +73,4 @@ class InForce:
     left_out: tuple[tuple[DelegationRecord, str], ...]
     stamp: Stamp
     until: datetime.datetime | None
+    over: tuple[tuple[DelegationRecord, str], ...] = ()

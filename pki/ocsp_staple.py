@@ -40,6 +40,7 @@ class Answer:
     why: str = ""
     revoked: Revoked | None = None
     responder: int | None = None
+    until: datetime.datetime | None = None  # how long a good one holds
 
 
 class _NoAnswer(Exception):
@@ -71,7 +72,7 @@ def _answer(staple: bytes, certificate: ChainCertificate, issuer: ReadCertificat
     delegated = None if responder is issuer else responder.serial_number
     match single.certificate_status:
         case ocsp.OCSPCertStatus.GOOD:
-            return Answer(Status.GOOD, responder=delegated)
+            return Answer(Status.GOOD, responder=delegated, until=single.next_update_utc)
         case ocsp.OCSPCertStatus.REVOKED:
             assert single.revocation_time_utc is not None  # RevokedInfo has it
             reason = single.revocation_reason

@@ -138,10 +138,10 @@ def finish(
     pieces: Sequence[Piece],
     now: datetime.datetime,
     *,
-    retire: int | None = None,
+    retire: Sequence[int] = (),
     superseded: Sequence[Record] = (),
 ) -> tuple[Record, ...]:
-    """Steps 3 to 6; with 4 goes the authority to `retire`, and what is `superseded` is revoked.
+    """Steps 3 to 6; with 4 go the authorities to `retire`, and what is `superseded` is revoked.
 
     Raises PkiError; before 4 everything is then as it was."""
     with undone_if_it_fails(directory, registry):

@@ -336,15 +336,15 @@ class Registry:
         signed: Sequence[Signed],
         now: datetime.datetime,
         *,
-        retire: int | None = None,
+        retire: Sequence[int] = (),
         superseded: Sequence[Record] = (),
     ) -> None:
-        """The same for certificates that are issued together; with them goes the authority to `retire`, and what is
+        """The same for certificates that are issued together; with them go the authorities to `retire`, and what is
         `superseded` is revoked: all of it or, where it raises, nothing."""
         with self._database.transaction() as session:
             registry_issues.confirm_all(session, signed, now)
-            if retire is not None:
-                registry_issues.retire(session, retire, now)
+            for authority_id in retire:
+                registry_issues.retire(session, authority_id, now)
             for old in superseded:
                 registry_revocations.revoke(session, old.authority_id, old.serial, "superseded", now)
 

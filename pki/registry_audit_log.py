@@ -18,6 +18,7 @@ from pki.registry_database import Database, check_schema
 from pki.revocation import ListRecord
 
 _AT_ONCE = 1000  # rows in memory
+_Names = tuple[tuple[int, Identity], ...]  # of a certificate, by their positions
 
 
 class AuditLog:
@@ -76,27 +77,30 @@ class Snapshot:
                 yield _certificate(row, names.get((row.authority_id, row.serial), ()))
                 self._session.expunge(row)
 
-    def _names(self, certificates: Iterable[Certificate]) -> dict[tuple[int, str], tuple[Identity, ...]]:
+    def _names(self, certificates: Iterable[Certificate]) -> dict[tuple[int, str], _Names]:
         serials = [row.serial for row in certificates]
+        table = SubjectAltName
         query = (
-            sa.select(SubjectAltName.authority_id, SubjectAltName.serial, SubjectAltName.kind, SubjectAltName.value)
-            .where(SubjectAltName.serial.in_(serials))
-            .order_by(SubjectAltName.authority_id, SubjectAltName.serial, SubjectAltName.position)
+            sa.select(table.authority_id, table.serial, table.position, table.kind, table.value)
+            .where(table.serial.in_(serials))
+            .order_by(table.authority_id, table.serial, table.position)
         )
         rows = self._session.execute(query).all()
         return {
-            key: tuple(Identity(kind, value) for _, _, kind, value in group)
+            key: tuple((position, Identity(kind, value)) for _, _, position, kind, value in group)
             for key, group in groupby(rows, lambda row: (row.authority_id, row.serial))
         }
 
     def authorities(self) -> tuple[AuthorityRow, ...]:
+        """Without those that are being made."""
         query = (
             sa.select(Authority, Certificate.sha256, Certificate.der)
             .join(
                 Certificate,
                 (Certificate.authority_id == Authority.issuer_id) & (Certificate.serial == Authority.serial),
+                isouter=True,
             )
-            .where(Certificate.state == ISSUED)
+            .where(sa.or_(Certificate.state == ISSUED, Certificate.state.is_(None)))
             .order_by(Authority.id)
         )
         return tuple(
@@ -104,6 +108,7 @@ class Snapshot:
                 it.id,
                 it.name,
                 it.subject_der,
+                it.issuer_id,
                 it.key_sha256,
                 it.foreign,
                 it.retired_at,
@@ -131,20 +136,24 @@ class Snapshot:
             self._session.expunge(row)
 
 
-def _certificate(row: Certificate, identities: tuple[Identity, ...]) -> CertificateRow:
+def _certificate(row: Certificate, named: _Names) -> CertificateRow:
     return CertificateRow(
         authority_id=row.authority_id,
         serial=row.serial,
         sha256=row.sha256 or "",
         profile=row.profile,
         name=row.name,
-        identities=identities,
+        identities=tuple(identity for _, identity in named),
+        positions=tuple(position for position, _ in named),
         subject=row.subject,
         subject_der=row.subject_der,
         not_before=row.not_before,
         not_after=row.not_after,
+        issued_at=row.issued_at,
         key_sha256=row.key_sha256,
         supersedes=row.supersedes,
+        directory=row.directory,
+        key_file=row.key_file,
         der=row.der or b"",
         revoked_at=row.revoked_at,
         revocation_reason=row.revocation_reason,

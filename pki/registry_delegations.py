@@ -4,6 +4,7 @@
 import datetime
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -19,6 +20,8 @@ from pki.registry_database import Database, check_schema
 DELEGATE, REVOKE = "delegate", "revoke-delegation"  # actions in the audit log
 _ISSUE = "issue"
 _REASON_MAX = 32  # characters, as the column has them
+_LATELY = datetime.timedelta(days=30)
+_MOST_OVER = 100  # that are told of
 _NOTHING_DONE = Stamp(0, "")
 
 
@@ -69,6 +72,7 @@ class Delegations:
                 .order_by(table.id)
             )
             records = tuple(map(as_record, session.scalars(wanted)))
+            over = tuple((record, _why_over(record)) for record in map(as_record, session.scalars(_lately_over(now))))
             authorizers = {record.authorizer for record in records}
             ends = _ends_of_names(session, authorizers, now)
             withdrawn = _withdrawn_keys(session, authorizers)
@@ -80,7 +84,7 @@ class Delegations:
                 left_out.append((record, "no valid certificate bears its authorizer's name"))
         out = {record.number for record, _ in left_out}
         kept = tuple(record for record in records if record.number not in out)
-        return InForce(kept, tuple(left_out), stamp, min(ends.values(), default=None))
+        return InForce(kept, tuple(left_out), stamp, min(ends.values(), default=None), over)
 
     def unchanged(self, since: InForce, now: datetime.datetime) -> InForce | None:
         """The same with a newer stamp where nothing was done since that concerns delegations, else None.
@@ -102,7 +106,7 @@ class Delegations:
             newer = sa.select(entry.sequence).where(entry.sequence > since.stamp.sequence, concerns).limit(1)
             if connection.scalar(newer) is not None:
                 return None
-        return InForce(since.records, since.left_out, found, since.until)
+        return replace(since, stamp=found)
 
 
 def insert(
@@ -128,6 +132,8 @@ def insert(
         "assertion_sha256": hashlib.sha256(draft.assertion.encode("latin-1")).hexdigest(),
         "not_after": None if draft.not_after is None else f"{draft.not_after:%Y-%m-%dT%H:%M:%SZ}",
         "certificate": certificate,
+        "conditions_sha256": hashlib.sha256(draft.conditions.encode()).hexdigest(),
+        "comment_sha256": hashlib.sha256(draft.comment.encode()).hexdigest(),
     }
     registry_audit.append(session, now, DELEGATE, str(row.id), details)
     return as_record(row)
@@ -197,6 +203,20 @@ def _last(connection: sa.Connection) -> Stamp:
 
 def _stamp(session: Session) -> Stamp:
     return _last(session.connection())
+
+
+def _lately_over(now: datetime.datetime) -> sa.Select[models.Delegation]:
+    table, lately = models.Delegation, now - _LATELY
+    ended = sa.and_(table.not_after < now, table.not_after >= lately)
+    return (
+        sa.select(table).where(sa.or_(table.revoked_at >= lately, ended)).order_by(table.id.desc()).limit(_MOST_OVER)
+    )
+
+
+def _why_over(record: DelegationRecord) -> str:
+    if record.revoked_at is not None:
+        return f"it was revoked on {record.revoked_at:%Y-%m-%d %H:%M:%SZ}: {record.revocation_reason}"
+    return f"it ended on {record.not_after:%Y-%m-%d %H:%M:%SZ}"
 
 
 def _ends_of_names(

@@ -163,9 +163,14 @@ def confirm_all(
 
 
 _THIS = (Certificate.authority_id == sa.bindparam("of"), Certificate.serial == sa.bindparam("number"))
-_RESERVED = sa.select(Certificate.name, Certificate.profile, Certificate.key_sha256, Certificate.supersedes).where(
-    *_THIS, Certificate.state == PENDING
-)
+_RESERVED = sa.select(
+    Certificate.name,
+    Certificate.profile,
+    Certificate.key_sha256,
+    Certificate.supersedes,
+    Certificate.directory,
+    Certificate.key_file,
+).where(*_THIS, Certificate.state == PENDING)
 _ISSUE = (
     sa.update(Certificate)
     .where(*_THIS)

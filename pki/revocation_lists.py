@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from pki import chain_certificates, chain_legacy, chain_rules, der, distinguished_names
-from pki.chain_certificates import ChainCertificate
+from pki.chain_certificates import ChainCertificate, ReadCertificate
 from pki.errors import DerInvalid, RevocationListInvalid
 
 MAX_BYTES = 16 << 20  # some 400,000 entries
@@ -65,12 +65,7 @@ class RevocationList:
 
     def signed_with(self, key: CertificatePublicKeyTypes) -> bool:
         """SHA-1 with RSA counts here, and nothing weaker: whether that is enough is for who asks."""
-        if self.is_sha1:
-            return chain_legacy.signed(key, self.crl.signature, self.crl.tbs_certlist_bytes)
-        try:
-            return self.crl.is_signature_valid(key)  # type: ignore[arg-type] # it says no to kinds that it does not know
-        except (TypeError, UnsupportedAlgorithm):
-            return False
+        return _signed_with(self.crl, key)
 
 
 def read(data: bytes) -> RevocationList:
@@ -100,6 +95,32 @@ def read(data: bytes) -> RevocationList:
         )
     except (*_UNREADABLE, DerInvalid) as error:
         raise RevocationListInvalid(f"revocation list cannot be read: {error}", "fetch it again") from error
+
+
+def read_signed(data: bytes, authority: ReadCertificate) -> RevocationList | None:
+    """A DER list that somebody sent; None if it is another authority's. One that this authority's key has not signed
+    is not looked into: only authorities may have us read entries.
+
+    Raises RevocationListInvalid."""
+    try:
+        crl = x509.load_der_x509_crl(data)
+        issuer = _issuer(crl.tbs_certlist_bytes)
+        if distinguished_names.folded(issuer) != authority.folded_subject:
+            return None
+    except (*_UNREADABLE, DerInvalid) as error:
+        raise RevocationListInvalid(f"revocation list cannot be read: {error}") from error
+    if not _signed_with(crl, authority.public_key):
+        raise RevocationListInvalid(f"revocation list of `{authority.subject}` is signed with another key")
+    return read(data)
+
+
+def _signed_with(crl: x509.CertificateRevocationList, key: CertificatePublicKeyTypes) -> bool:
+    if chain_legacy.is_sha1(crl.signature_algorithm_oid):
+        return chain_legacy.signed(key, crl.signature, crl.tbs_certlist_bytes)
+    try:
+        return crl.is_signature_valid(key)  # type: ignore[arg-type] # it says no to kinds that it does not know
+    except (TypeError, UnsupportedAlgorithm):
+        return False
 
 
 def _issuer(tbs: bytes) -> bytes:
@@ -174,7 +195,7 @@ class RevocationLists:
     def __init__(self, lists: Iterable[RevocationList] = ()) -> None:
         self._by_issuer: dict[object, list[RevocationList]] = {}
         self._of: dict[bytes, ListsOfIssuer] = {}
-        for one in sorted(dict.fromkeys(lists), key=_age, reverse=True):
+        for one in sorted(dict.fromkeys(lists), key=age, reverse=True):
             self._by_issuer.setdefault(one.folded_issuer, []).append(one)
 
     def of(self, issuer: ChainCertificate) -> ListsOfIssuer:
@@ -194,5 +215,6 @@ class RevocationLists:
         return ListsOfIssuer(signed, usage is None or usage.crl_sign, len(named) - len(signed))
 
 
-def _age(one: RevocationList) -> tuple[datetime.datetime, int]:
+def age(one: RevocationList) -> tuple[datetime.datetime, int]:
+    """To sort by: the newest list of an authority is the greatest."""
     return one.this_update, one.number or 0

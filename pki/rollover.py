@@ -4,47 +4,46 @@ could not tell two of one name apart.
 
 An authority by itself and its successor sign each other. A peer that trusts only the old one then believes what the
 new one issues, by the certificate that the old one gave the new, and the other way round. Below a root nothing of
-that is needed: whoever trusts the root believes both.
+that is needed: whoever trusts the root believes both. Where the root goes as well, it is the roots that sign each
+other.
 """
 
+import contextlib
 import datetime
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography import x509
 
-from pki import authority, chain_certificates, chain_rules, recording
-from pki.authorities import NewKey, common_name
+from pki import authorities, authority, chain_certificates, chain_rules, distinguished_names, recording
+from pki.authorities import NewKey, Root, common_name
 from pki.authority import Prepared
 from pki.chain_certificates import ReadCertificate
 from pki.directory import Directory
 from pki.errors import NameInvalid, PkiError
 from pki.keys import Signer
 from pki.keystore import Passphrase
+from pki.locations import NOWHERE
 from pki.profiles import Profile
 from pki.recording import Piece
 from pki.records import AuthorityRecord, Record
 from pki.registry import Registry
 
+_BELOW_A_ROOT = "no cross certificates are needed: whoever trusts the root believes what either issues"
+
 
 @dataclass(frozen=True, slots=True)
 class RolledOver:
     """The new authority's certificate, and what lets peers that know only the old one, or only the new, believe
-    both."""
+    both. Where there is a new root as well, it is the roots that these are about."""
 
     authority: Record
     retired: Record
     cross: tuple[Record, ...]
     note: str  # why there are no cross certificates, or not both; empty: there are
-
-
-@dataclass(frozen=True, slots=True)
-class _Cross:
-    """What one authority is to vouch for the other by."""
-
-    prepared: Prepared
-    name: str
-    by_new: bool
+    root: Record | None = None
+    retired_root: Record | None = None
 
 
 def roll_over(
@@ -55,56 +54,153 @@ def roll_over(
     *,
     kind: str | None = None,
     passphrase: Passphrase | None = None,
+    root: Root | None = None,
     root_key: Path | None = None,
     signer: Signer | None = None,
     new_signer: Signer | None = None,
 ) -> RolledOver:
-    """Make a new authority, which issues from now on, and retire the old one, which goes on signing revocation lists.
+    """Make a new authority, which issues from now on, and retire the old one, which goes on signing revocation lists;
+    below a new `root`, if one is to take the place of the old one's.
 
     `signer` is a token with the key of the authority that signs here, the old one or its root; without it that key is
     in its file, or in `root_key`. `new_signer` is one with the new key. Raises PkiError; then nothing has changed."""
     registry = directory.registry()
     old = directory.authority(registry)
     over = _over(registry, old)
+    if root is not None and over is old:
+        raise PkiError(f"there is no root over `{old.name}`", "leave out --root: it is replaced itself")
     protection = None
     if signer is None:
         signer, protection = directory.unlocked(
             over.certificate, passphrase, key_file=root_key if over is not old else None
         )
+    top = _Signing(over.id, chain_certificates.load(over.certificate.der), signer)
     known = directory.profiles()
     profile = known["ca" if over is old else "intermediate"]
+    subject = authority.authority_name(name)
+    _check_other_names(registry, subject, None if root is None else authority.authority_name(root.name))
     new = NewKey(new_signer) if new_signer is not None else NewKey.made(profile, kind, protection)
-    read_old = chain_certificates.load(old.certificate.der)
-    settings = directory.settings()
-    prepared = authority.prepare_authority(
-        authority.authority_name(name),
-        new.signer.public_key,
-        recording.new_serial(),
-        now,
-        lifetime,
-        profile=profile,
-        issuer=None if over is old else over.certificate.certificate,
-        constraints=chain_rules.extension(read_old, x509.NameConstraints),
-        locations=settings.locations(over.id, of_authority=True),
-    )
-    _check_other_name(registry, prepared)
-    crosses, note = _crosses(read_old, prepared, known["cross"], now) if over is old else ((), _BELOW_A_ROOT)
+    new_root = None if root is None else authorities.new_root(root, known["root"], now, protection)
     with directory.changing():
         recording.recover(directory, registry)
+        work = _Work(directory, registry, now)
         with recording.undone_if_it_fails(directory, registry):
-            issuer_id, by = (None, None) if over is old else (over.id, signer)
-            new_id, piece = new.piece(prepared, issuer_id, registry, directory, now, by)
-            pieces = [piece]
-            for cross in crosses:
-                reserved = recording.reservation(cross.prepared, cross.name, settings.id, now)
-                by_id, by = (new_id, new.signer) if cross.by_new else (old.id, signer)
-                registry.reserve(by_id, reserved, now)
-                pieces.append(Piece(by_id, reserved, cross.prepared, by))
-        made = recording.finish(directory, registry, pieces, now, retire=old.id)
-        return RolledOver(made[0], old.certificate, made[1:], note)
+            if root is not None and new_root is not None:
+                new_top = work.root(root, new_root)
+                work.authority(subject, new, profile, new_top, lifetime, _constraints(old))
+                note = work.vouch(top, new_top, _cross_of_roots(known))
+            elif over is old:
+                made = work.authority(subject, new, profile, None, lifetime, _constraints(old))
+                note = work.vouch(top, made, known["cross"])
+            else:
+                work.authority(subject, new, profile, top, lifetime, _constraints(old))
+                note = _BELOW_A_ROOT
+        retired = (old.id,) if root is None else (old.id, over.id)
+        records = recording.finish(directory, registry, work.pieces, now, retire=retired)
+        if root is not None:
+            with contextlib.suppress(
+                PkiError
+            ):  # forget where the root's key was put; the next command does it as well
+                recording.recover(directory, registry)
+    if root is None:
+        return RolledOver(records[0], old.certificate, records[1:], note)
+    return RolledOver(records[1], old.certificate, records[2:], note, records[0], over.certificate)
 
 
-_BELOW_A_ROOT = "no cross certificates are needed: whoever trusts the root believes what either issues"
+@dataclass(frozen=True, slots=True)
+class _Signing:
+    """An authority that signs here, and what with."""
+
+    id: int
+    certificate: ReadCertificate
+    signer: Signer
+
+    @property
+    def name(self) -> str:
+        return common_name(self.certificate.certificate.subject)
+
+    def has_room(self, cross: Profile) -> bool:
+        """For the other authority below it, and for those that may be below that."""
+        constraints = chain_rules.extension(self.certificate, x509.BasicConstraints)
+        needed = 1 + (cross.path_length or 0)
+        return constraints is not None and (constraints.path_length is None or constraints.path_length >= needed)
+
+
+class _Work:
+    """The pieces of a rollover; each has taken its serial number in the registry. The caller holds the directory's
+    lock."""
+
+    def __init__(self, directory: Directory, registry: Registry, now: datetime.datetime) -> None:
+        self.pieces: list[Piece] = []
+        self._directory = directory
+        self._registry = registry
+        self._settings = directory.settings()
+        self._now = now
+
+    def root(self, root: Root, new: authorities.NewRoot) -> _Signing:
+        return self._add(new.new, new.prepared, None, root.key_file)
+
+    def authority(
+        self,
+        subject: x509.Name,
+        new: NewKey,
+        profile: Profile,
+        issuer: _Signing | None,
+        lifetime: datetime.timedelta | None,
+        constraints: x509.NameConstraints | None,
+    ) -> _Signing:
+        """That issues for peers, below `issuer` or by itself."""
+        prepared = authority.prepare_authority(
+            subject,
+            new.signer.public_key,
+            recording.new_serial(),
+            self._now,
+            lifetime,
+            profile=profile,
+            issuer=None if issuer is None else issuer.certificate.certificate,
+            constraints=constraints,
+            locations=NOWHERE if issuer is None else self._settings.locations(issuer.id, of_authority=True),
+        )
+        return self._add(new, prepared, issuer)
+
+    def vouch(self, old: _Signing, new: _Signing, profile: Profile) -> str:
+        """What they sign for each other; why they do not, or not both, or empty."""
+        if self._now > old.certificate.not_after:
+            return f"`{old.name}` has expired: no cross certificates"
+        until = min(old.certificate.not_after, new.certificate.not_after) - self._now.replace(microsecond=0)
+        missing = []
+        for by, of in ((old, new), (new, old)):
+            if not by.has_room(profile):
+                missing.append(
+                    f"the path length of `{by.name}` leaves no room for an authority below it: peers that trust only "
+                    f"`{by.name}` do not believe what `{of.name}` issues"
+                )
+                continue
+            prepared = authority.prepare_authority(
+                of.certificate.certificate.subject,
+                of.certificate.public_key,
+                recording.new_serial(),
+                self._now,
+                until,
+                profile=profile,
+                issuer=by.certificate.certificate,
+                constraints=chain_rules.extension(old.certificate, x509.NameConstraints),
+            )
+            name = f"{of.name}, vouched for by {by.name}"
+            reserved = recording.reservation(prepared, name, self._settings.id, self._now)
+            self._registry.reserve(by.id, reserved, self._now)
+            self.pieces.append(Piece(by.id, reserved, prepared, by.signer))
+        return "; ".join(missing)
+
+    def _add(
+        self, new: NewKey, prepared: Prepared, issuer: _Signing | None, key_file: Path | None = None
+    ) -> _Signing:
+        issuer_id, signer = (None, None) if issuer is None else (issuer.id, issuer.signer)
+        new_id, piece = new.piece(
+            prepared, issuer_id, self._registry, self._directory, self._now, signer, key_file=key_file
+        )
+        self.pieces.append(piece)
+        return _Signing(new_id, prepared.certificate, new.signer)
 
 
 def _over(registry: Registry, old: AuthorityRecord) -> AuthorityRecord:
@@ -120,56 +216,26 @@ def _over(registry: Registry, old: AuthorityRecord) -> AuthorityRecord:
     return over
 
 
-def _check_other_name(registry: Registry, prepared: Prepared) -> None:
-    for there in registry.authorities():
-        if chain_certificates.load(there.certificate.der).folded_subject == prepared.certificate.folded_subject:
+def _check_other_names(registry: Registry, name: x509.Name, root: x509.Name | None) -> None:
+    taken = [chain_certificates.load(there.certificate.der) for there in registry.authorities()]
+    known = {there.folded_subject: there.subject for there in taken}
+    for each in (name, *(() if root is None else (root,))):
+        if (there := known.get(distinguished_names.folded(each.public_bytes()))) is not None:
             raise NameInvalid(
-                f"there is an authority `{there.certificate.subject}` already",
+                f"there is an authority `{there}` already",
                 "peers tell authorities apart by their names: give the new one another",
             )
+    if root is not None:
+        authorities.check_two_names(root, name)
 
 
-def _crosses(
-    old: ReadCertificate, new: Prepared, profile: Profile, now: datetime.datetime
-) -> tuple[tuple[_Cross, ...], str]:
-    """What they sign for each other, and why not, where they do not."""
-    old_name, new_name = common_name(old.certificate.subject), common_name(new.certificate.certificate.subject)
-    if now > old.not_after:
-        return (), f"`{old_name}` has expired: no cross certificates"
-    end = min(old.not_after, new.certificate.not_after)
-    until = end - now.replace(microsecond=0)
-
-    def cross(subject: ReadCertificate, issuer: x509.Certificate, name: str, by_new: bool) -> _Cross:
-        prepared = authority.prepare_authority(
-            subject.certificate.subject,
-            subject.public_key,
-            recording.new_serial(),
-            now,
-            until,
-            profile=profile,
-            issuer=issuer,
-            constraints=chain_rules.extension(old, x509.NameConstraints),
-        )
-        return _Cross(prepared, name, by_new)
-
-    found, missing = [], []
-    if _has_room(old):
-        found.append(cross(new.certificate, old.certificate, f"{new_name}, vouched for by {old_name}", by_new=False))
-    else:
-        missing.append((old_name, new_name))
-    if _has_room(new.certificate):
-        issuer = new.certificate.certificate
-        found.append(cross(old, issuer, f"{old_name}, vouched for by {new_name}", by_new=True))
-    else:
-        missing.append((new_name, old_name))
-    note = "; ".join(
-        f"the path length of `{by}` leaves no room for an authority below it: peers that trust only `{by}` do not "
-        f"believe what `{of}` issues"
-        for by, of in missing
-    )
-    return tuple(found), note
+def _constraints(old: AuthorityRecord) -> x509.NameConstraints | None:
+    return chain_rules.extension(chain_certificates.load(old.certificate.der), x509.NameConstraints)
 
 
-def _has_room(certificate: ReadCertificate) -> bool:
-    constraints = chain_rules.extension(certificate, x509.BasicConstraints)
-    return constraints is not None and (constraints.path_length is None or constraints.path_length > 0)
+def _cross_of_roots(known: Mapping[str, Profile]) -> Profile:
+    """Below the certificate by which one root vouches for the other stands an authority that issues."""
+    cross, below = known["cross"], known["intermediate"].path_length
+    if cross.path_length is None or below is None:
+        return replace(cross, path_length=None)
+    return replace(cross, path_length=max(cross.path_length, below + 1))

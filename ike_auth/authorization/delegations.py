@@ -8,7 +8,7 @@ one; so is what would let in whomever somebody vouches for under any name (stric
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import keynote
@@ -70,7 +70,7 @@ class RegistryDelegations:
         before = self._loaded
         if before is not None and (still := self._delegations.unchanged(before.found, now)) is not None:
             if still is not before.found:
-                self._loaded = Loaded(before.session, before.trusted, before.signed, before.set_aside, still)
+                self._loaded = replace(before, found=still)
             assert self._loaded is not None
             return self._loaded
         self._loaded = self._read(self._delegations.in_force(now))
@@ -115,12 +115,14 @@ class RegistryDelegations:
                 set_aside.append(SetAside(problem.where, problem.message))
             except SignatureError as error:
                 set_aside.append(SetAside(_place(record), str(error)))
+        believed = [(record, why) for record, why in found.over if not (record.trusted and self._signed_only)]
+        over = [item for record, why in believed if (item := _over(record, why)) is not None]
         self._read_before = read
         unbound = self._unbound([*trusted, *signed])
         set_aside += (SetAside(assertion.where, _UNBOUND, assertion) for assertion in unbound)
         trusted = [assertion for assertion in trusted if assertion not in unbound]
         signed = [assertion for assertion in signed if assertion not in unbound]
-        session = self.policy.extended([*trusted, *signed], set_aside=set_aside)
+        session = self.policy.extended([*trusted, *signed], set_aside=[*set_aside, *over])
         return Loaded(session, tuple(trusted), tuple(signed), tuple(set_aside), found)
 
     def _unbound(self, delegations: Iterable[keynote.Assertion]) -> set[keynote.Assertion]:
@@ -152,6 +154,15 @@ def _assertion(record: DelegationRecord) -> keynote.Assertion:
     if not isinstance(authorizer, str) or canonical(authorizer) != record.authorizer:
         raise SignatureError("its text has another authorizer than the registry says")
     return assertion
+
+
+def _over(record: DelegationRecord, why: str) -> SetAside | None:
+    """What would allow something still, for denials to tell; it is not among what should count and does not."""
+    try:
+        assertion = _assertion(record)
+    except (PolicyError, SignatureError):
+        return None
+    return SetAside(assertion.where, why, assertion)
 
 
 def _place(record: DelegationRecord) -> keynote.Location:

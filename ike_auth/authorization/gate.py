@@ -6,7 +6,7 @@ does not answer.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from traceback import extract_tb
 
@@ -88,11 +88,11 @@ class Gate:
             self.anchors,
             now,
             role=Role.CLIENT if peer.is_default else Role.GATEWAY,
-            revocation=self.revocations.check(),
+            revocation=replace(self.revocations.check(), sent=question.sent.lists, staples=question.sent.staples),
             legacy=CERTIFICATES in peer.allow_legacy,
         )
         self.recorded(chain.certificates)
-        return CertifiedKey(chain), chain.expires
+        return CertifiedKey(chain, question.sent), chain.expires
 
 
 def _denied(because: str) -> Decision:

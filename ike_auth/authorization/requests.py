@@ -36,10 +36,20 @@ class PresharedKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """What a peer has sent of revocations beside its certificates: lists and OCSP responses, DER, as they came."""
+
+    lists: tuple[bytes, ...] = field(default=(), repr=False)
+    staples: tuple[bytes, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class CertifiedKey:
-    """The peer holds the private key of the leaf of this chain."""
+    """The peer holds the private key of the leaf of this chain. What it `sent` is kept: when its SAs are reviewed, it
+    is not there to send it again."""
 
     chain: ValidatedChain
+    sent: Sent = Sent()
 
 
 Proof = PresharedKey | CertifiedKey
@@ -120,6 +130,7 @@ class IdentifyPeer:
     identity: Identity
     credential: Secret | tuple[bytes, ...]
     negotiation: Negotiation
+    sent: Sent = Sent()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from ike_auth.authorization.requests import (
     IdentityRequest,
     PeerIdentified,
     Question,
+    Sent,
     TunnelAuthorized,
 )
 from ike_auth.config.model import Peer
@@ -55,7 +56,9 @@ def review(core: Core, requests: Iterable[IdentityRequest], now: Now) -> list[Ef
         if peer is None:
             effects += _deny(core, request, f"peer `{request.peer.name}` is not configured")
             continue
-        question = IdentifyPeer(peer, request.identity, _credential(request, peer), request.negotiation)
+        question = IdentifyPeer(
+            peer, request.identity, _credential(request, peer), request.negotiation, _sent(request)
+        )
         effects.append(_ask(core, request, question, now))
     return effects
 
@@ -147,6 +150,10 @@ def _credential(request: IdentityRequest, peer: Peer) -> Secret | tuple[bytes, .
         leaf, *rest = request.proof.chain.certificates
         return (leaf.der, *(certificate.der for certificate in rest[:-1]))
     return request.proof.key
+
+
+def _sent(request: IdentityRequest) -> Sent:
+    return request.proof.sent if isinstance(request.proof, CertifiedKey) else Sent()
 
 
 def _is_over(sa: IkeSa | Tunnel, now: Now) -> bool:

@@ -176,7 +176,7 @@ class IdType(WireEnum):
 
 
 class CertEncoding(WireEnum):
-    """RFC 2408 3.9; KEYNOTE is isakmpd's."""
+    """RFC 2408 3.9; KEYNOTE is isakmpd's, OCSP the number that RFC 4806 gives to OCSP responses in IKEv2."""
 
     NONE = 0
     PKCS7 = 1
@@ -190,6 +190,7 @@ class CertEncoding(WireEnum):
     SPKI = 9
     X509_ATTRIBUTE = 10
     KEYNOTE = 11
+    OCSP = 14
 
 
 # --- Phase 1 (RFC 2409 appendix A)

@@ -39,7 +39,7 @@ root_key = click.option(
     "--root-key",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="The root's private key, where it is not in the CA's directory.",
+    help="The private key of the root that is there, where it is not in the CA's directory.",
 )
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 import itertools
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,7 +10,7 @@ import pytest
 
 from pki import issuance, keys
 from pki.directory import Directory
-from tests.pki import factory, postgresql
+from tests.pki import directories, factory, postgresql
 from tests.pki.databases import Url
 from tests.pki.living import Ca
 from tests.pki.postgresql import Missing, Server
@@ -90,11 +89,34 @@ def small_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def postgresql_template(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with its registry in PostgreSQL."""
+    path = tmp_path_factory.mktemp("template") / "postgresql"
+    url = server.url(server.new_database())
+    issuance.initialize(path, "/C=XX/O=Test/CN=Example CA", factory.NOW, registry_url=url)
+    return path
+
+
 @pytest.fixture
-def directory(request: pytest.FixtureRequest, tmp_path: Path, quick_keys: None) -> Directory:
+def database(request: pytest.FixtureRequest) -> str:
+    """Where the registry of `directory` is: in a file, but for tests that are marked `both_databases`."""
+    return getattr(request, "param", "sqlite")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_databases"):
+        metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def directory(request: pytest.FixtureRequest, database: str, tmp_path: Path, quick_keys: None) -> Directory:
     """A CA directory of this test's own, with one authority."""
-    kind = "small_template" if "small_keys" in request.fixturenames else "template"
-    return Directory(Path(shutil.copytree(request.getfixturevalue(kind), tmp_path / "ca")))
+    if database == "sqlite":
+        kind = "small_template" if "small_keys" in request.fixturenames else "template"
+        return directories.copied(request.getfixturevalue(kind), tmp_path / "ca")
+    server: Server = request.getfixturevalue("server")
+    return directories.copied(request.getfixturevalue("postgresql_template"), tmp_path / "ca", server)
 
 
 @pytest.fixture

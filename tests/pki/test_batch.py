@@ -23,7 +23,7 @@ from tests.pki.factory import DAY, NOW
 from tests.pki.test_issuance import FULL, assert_whole
 from tests.pki.test_issuing import request
 
-pytestmark = pytest.mark.usefixtures("quick_keys")
+pytestmark = [pytest.mark.both_databases, pytest.mark.usefixtures("quick_keys")]
 
 
 def run(directory: Directory, table: Path, **options: Any) -> list[Outcome]:

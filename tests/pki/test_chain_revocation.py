@@ -3,7 +3,7 @@
 
 import pytest
 
-from pki import chain, revocation_lists
+from pki import chain, revocation_lists, sent_lists
 from pki.chain import ChainError, Reason, RevocationCheck, RevocationPolicy, TrustAnchors
 from pki.revocation_lists import RevocationLists
 from tests.pki import factory, revocations
@@ -150,3 +150,86 @@ def test_a_newer_list_signed_with_sha1_takes_nothing_back() -> None:
     with pytest.raises(ChainError) as caught:
         validate(TrustAnchors([GOOD.root.certificate]), RevocationCheck(lists))
     assert caught.value.reason is Reason.REVOKED
+
+
+# --- what the peer sent
+
+
+def sending(
+    *sent: bytes, lists: RevocationLists | None = None, policy: RevocationPolicy = REQUIRE
+) -> RevocationCheck:
+    return RevocationCheck(lists or RevocationLists(), policy, sent=sent)
+
+
+def refused(check: RevocationCheck) -> ChainError:
+    with pytest.raises(ChainError) as caught:
+        validate(TrustAnchors([GOOD.root.certificate]), check)
+    return caught.value
+
+
+def test_lists_of_the_peer_show_what_they_show_and_until_when() -> None:
+    anchors = TrustAnchors([GOOD.root.certificate])
+    of_root = revocation_list(GOOD.root, next_update=NOW + 3 * DAY)
+    sent = sending(revocation_list(GOOD.below, next_update=NOW + 2 * DAY), of_root)
+    for _ in range(2):  # found, and remembered
+        assert validate(anchors, sent).expires == NOW + 2 * DAY
+    assert validate(anchors, None).expires == GOOD.leaf.certificate.not_valid_after_utc
+    here = known(revocation_list(GOOD.below))
+    assert validate(anchors, sending(of_root, lists=here)).expires == NOW + 3 * DAY
+    assert validate(anchors, sending(of_root, policy=RevocationPolicy.IF_THERE)) == validate(anchors, None)
+
+
+def test_a_staple_shows_until_when() -> None:
+    staples = (staple(GOOD.leaf, GOOD.below, next_update=NOW + DAY / 2), staple(GOOD.below, GOOD.root))
+    held = validate(TrustAnchors([GOOD.root.certificate]), RevocationCheck(policy=REQUIRE, staples=staples))
+    assert held.expires == NOW + DAY / 2
+
+
+def test_lists_of_other_authorities_show_nothing() -> None:
+    error = refused(sending(revocation_list(GOOD.root)))
+    assert error.reason is Reason.REVOCATION_UNKNOWN
+    assert str(error).endswith("is revoked by `/C=XX/O=Test/CN=Below`: no revocation list is there")
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_a_list_of_the_peer_takes_no_revocation_back(newer: bool) -> None:
+    this_update = NOW if newer else NOW - 2 * DAY
+    lists = known(revocation_list(GOOD.below, GOOD.leaf), revocation_list(GOOD.root))
+    sent = revocation_list(GOOD.below, number=6 if newer else 4, this_update=this_update)
+    assert refused(sending(sent, lists=lists)).reason is Reason.REVOKED
+
+
+def test_an_older_list_of_the_peer_revokes_nothing_that_is_held_no_more() -> None:
+    lists = known(revocation_list(GOOD.below), revocation_list(GOOD.root))
+    older = revocation_list(GOOD.below, GOOD.leaf, number=4, this_update=NOW - 2 * DAY)
+    validate(TrustAnchors([GOOD.root.certificate]), sending(older, lists=lists))
+
+
+def test_a_newer_list_of_the_peer_revokes_an_authority() -> None:
+    lists = known(revocation_list(GOOD.root, number=4, this_update=NOW - 2 * DAY))
+    error = refused(sending(revocation_list(GOOD.root, GOOD.below), lists=lists, policy=RevocationPolicy.IF_THERE))
+    assert error.reason is Reason.REVOKED
+    assert str(error).endswith("from 2026-10-31 12:00:00Z, sent by the peer)")
+
+
+def test_a_responder_on_a_list_of_the_peer_answers_no_more() -> None:
+    responder = revocations.responder(GOOD.below)
+    check = RevocationCheck(
+        policy=REQUIRE,
+        staples=(staple(GOOD.leaf, GOOD.below, responder=responder),),
+        sent=(revocation_list(GOOD.below, responder, next_update=NOW - DAY / 2),),
+    )
+    assert "the responder's certificate is revoked" in str(refused(check))
+
+
+def test_only_so_much_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And of what the authority has not signed, no entry."""
+    monkeypatch.setattr(sent_lists, "MAX_BYTES", 2000)
+    long = revocation_list(GOOD.below, *(entry(number, ()) for number in range(1, 200)))
+    others = [revocation_list(GOOD.root, number=number) for number in range(8)]
+    assert f"sent by the peer: revocation list of {len(long)} bytes, more than 2000" in str(refused(sending(long)))
+    message = str(refused(sending(*others, revocation_list(GOOD.below))))
+    assert "sent by the peer: of 9 lists only 8 are looked at" in message
+    monkeypatch.setattr(revocation_lists, "read", pytest.fail)
+    forged = revocation_list(GOOD.below, key=factory.rsa_key("somebody"))
+    assert "is signed with another key" in str(refused(sending(forged)))

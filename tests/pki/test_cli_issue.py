@@ -48,6 +48,26 @@ def test_a_root_whose_key_is_elsewhere(run: Run, tmp_path: Path) -> None:
     assert (rolled.json["name"], rolled.json["retired"]["name"], rolled.json["cross"]) == ("Next", "VPN CA", [])
 
 
+def test_a_root_that_is_replaced(run: Run, tmp_path: Path) -> None:
+    assert run("keynote-pki init ca --name 'VPN CA' --root Root --root-key old.pem").status == 0
+    assert "go with --root" in run("keynote-pki rollover --name Next -d ca --root-days 9").err
+    words = "--name Next --root 'Next Root' -d ca --root-key old.pem --new-root-key"
+    done = run(f"keynote-pki rollover {words} new.pem --root-days 900")
+    assert (done.status, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0].startswith("Next Root: root made, valid until ")
+    assert lines[2:4] == [
+        "its private key is in new.pem: take it offline, it is needed for rollover and lists only",
+        "Root vouches for no more authorities, and still signs revocation lists",
+    ]
+    assert "cross certificate: Next Root, vouched for by Root" in lines
+    assert "cross certificate: Root, vouched for by Next Root" in lines
+    again = run("keynote-pki rollover --name Third --root 'Third Root' -d ca --root-key new.pem --json").json
+    assert (again["root"]["name"], again["retired_root"]["name"]) == ("Third Root", "Next Root")
+    assert len(again["cross"]) == 2
+    assert run("keynote-pki audit -d ca").status == 0
+
+
 def test_name_constraints(run: Run) -> None:
     allowed = "--permit dns:example.org --permit ip:192.0.2.0/24 --exclude dns:no.example.org"
     line = f"keynote-pki init ca --name CA --root R {allowed}"
@@ -140,6 +160,46 @@ def test_a_passphrase_at_the_terminal(run: Run, monkeypatch: pytest.MonkeyPatch)
     assert asked[0] == ("new passphrase", True)
     assert asked[1][0].startswith("passphrase of ca/keys/")
     assert len(asked) == 2
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("source", ["file", "environment", "terminal"])
+def test_a_key_with_a_passphrase_is_handed_over(
+    source: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By whoever knows the passphrase; a wrong one is said to be wrong, and nothing is written."""
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    option = "--passphrase-file secret" if source == "file" else ""
+
+    def give(passphrase: str) -> None:
+        secret.write_text(f"{passphrase}\n")
+        if source == "environment":
+            monkeypatch.setenv(VARIABLE, passphrase)
+        monkeypatch.setattr(click, "prompt", lambda text, **options: passphrase)
+
+    monkeypatch.delenv(VARIABLE, raising=False)
+    give("correct horse")
+    assert run("keynote-pki init ca --name CA --passphrase-file secret").status == 0
+    assert run("keynote-pki issue gateway gw.example.org -d ca --passphrase-file secret").status == 0
+    line = f"keynote-pki export gw.example.org --for isakmpd out -d ca {option}"
+    give("wrong horse")
+    refused = run(line)
+    assert (refused.status, refused.out) == (1, "")
+    (key,) = (it for it in (tmp_path / "ca/keys").iterdir() if it.stem == serial(run))
+    path = f"ca/keys/{key.name}"
+    assert f"keynote-pki: error: this is not the passphrase of private key `{path}`" in refused.err
+    assert not (tmp_path / "out").exists()
+    give("correct horse")
+    done = run(line)
+    assert done.status == 0
+    assert "horse" not in refused.err + done.out + done.err
+    given = keystore.load(tmp_path / "out/private/gw.example.org")
+    assert given.public_key() == keystore.load(key, lambda _: b"correct horse").public_key()
+
+
+def serial(run: Run) -> str:
+    return str(run("keynote-pki show gw.example.org -d ca --json").json["serial"])
 
 
 def test_a_request_is_confirmed(ca: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

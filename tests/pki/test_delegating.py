@@ -17,6 +17,8 @@ from pki.records import Reservation
 from tests.pki import factory
 from tests.pki.factory import DAY, NOW
 
+pytestmark = pytest.mark.both_databases
+
 ALICE = "DN:/C=XX/O=Test/CN=alice@example.org"
 REQUEST = Request("POLICY", "", templates=("identity", "algorithms=strong", "remote-networks=10.9.0.0/24"))
 

@@ -21,7 +21,7 @@ from pki.typed_names import TypedNames
 from tests.pki import factory
 from tests.pki.factory import DAY, NOW
 
-pytestmark = pytest.mark.usefixtures("quick_keys")
+pytestmark = [pytest.mark.both_databases, pytest.mark.usefixtures("quick_keys")]
 LATER = NOW + DAY
 SECRET = b"correct horse"
 

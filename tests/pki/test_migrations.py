@@ -434,11 +434,13 @@ def test_the_log_begins_with_what_was_there(old: Url) -> None:
     with Registry.open(old).audit.reading() as snapshot:
         entries = list(snapshot.entries())
         certificates = list(snapshot.certificates())
+        authorities = snapshot.authorities()
     assert list(audit.check_chain(entries)) == []
     assert {it.action for it in entries} == {"adopt"}
     for entry in entries:
         ledger.read(entry)
     told = [finding.message for row in certificates for finding in ledger.certificate(row)]
+    told += [finding.message for row in authorities for finding in ledger.authority(row)]
     assert len(certificates) == len(entries) == 7
     assert not [it for it in told if "the log" in it]  # rows of this test are not what their certificates say
     assert list(ledger.left()) == []

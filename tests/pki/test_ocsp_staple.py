@@ -31,14 +31,14 @@ def answer(data: bytes, of: Issued = GATEWAY, now: datetime.datetime = NOW, issu
 
 
 def test_good_revoked_and_unknown() -> None:
-    assert answer(staple(GATEWAY, CA)) == Answer(Status.GOOD)
+    assert answer(staple(GATEWAY, CA)) == Answer(Status.GOOD, until=NOW + DAY)
     revoked = answer(staple(GATEWAY, CA, status=ocsp.OCSPCertStatus.REVOKED))
     assert (revoked.status, revoked.revoked) == (Status.REVOKED, Revoked(YESTERDAY, "keyCompromise"))
     assert answer(staple(GATEWAY, CA, status=ocsp.OCSPCertStatus.UNKNOWN)).status is Status.UNKNOWN
 
 
 def test_who_answered_for_the_authority_is_told() -> None:
-    assert answer(STAPLE) == Answer(Status.GOOD, responder=RESPONDER.certificate.serial_number)
+    assert answer(STAPLE) == Answer(Status.GOOD, responder=RESPONDER.certificate.serial_number, until=NOW + DAY)
 
 
 @pytest.mark.parametrize("moment", [YESTERDAY, NOW + DAY], ids=["first second", "last second"])

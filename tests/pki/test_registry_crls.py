@@ -8,19 +8,20 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pki import auditing, authority, issuance, keys, revocation_lists
+from pki import auditing, authority, keys, revocation_lists
 from pki.audit import Head
 from pki.delegation_records import Draft
-from pki.directory import Directory
 from pki.errors import PkiError, RegistryError
 from pki.keys import KeySigner
 from pki.registry import Registry
 from pki.revocation import Entry, ListRecord, prepare_list
 from tests.pki import factory
-from tests.pki.databases import Url, execute, shared
+from tests.pki.databases import execute
 from tests.pki.factory import DAY, NOW
 from tests.pki.living import Ca
 from tests.pki.openssl_tool import openssl
+
+pytestmark = pytest.mark.both_databases
 
 ROOT = Path(__file__).parent.parent.parent
 SECOND = datetime.timedelta(seconds=1)
@@ -170,25 +171,22 @@ def test_a_clock_that_went_back_makes_no_list(ca: Ca) -> None:
 
 
 def test_nobody_makes_lists_for_a_foreign_authority(ca: Ca) -> None:
-    execute(ca.directory.registry_path, 'UPDATE authority SET "foreign" = 1')
+    execute(ca.directory.registry_url, 'UPDATE authority SET "foreign" = true')
     with pytest.raises(RegistryError, match="`Example CA` is not ours"):
         ca.make(NOW)
 
 
 def test_a_retired_authority_goes_on(ca: Ca) -> None:
-    execute(ca.directory.registry_path, "UPDATE authority SET retired_at = '2026-11-01 00:00:00.000000'")
+    execute(ca.directory.registry_url, "UPDATE authority SET retired_at = '2026-11-01 00:00:00.000000'")
     assert ca.make(NOW).number == 1
 
 
 def test_the_right_to_read_is_enough_to_get_them(ca: Ca) -> None:
     made = ca.make(NOW)
-    assert Registry.open_read_only(ca.directory.registry_path).crls.newest(ca.authority.id) == made
+    assert Registry.open_read_only(ca.directory.registry_url).crls.newest(ca.authority.id) == made
 
 
-def test_lists_and_audit_on_each_database(tmp_path: Path, url: Url, quick_keys: None) -> None:
-    directory = Directory(tmp_path / "ca")
-    issuance.initialize(directory.path, "Example CA", NOW, None, shared(url))
-    ca = Ca(directory)
+def test_lists_and_audit(ca: Ca) -> None:
     gone, _ = ca.issue("gone"), ca.issue("there")
     ca.revoke(gone, NOW)
     made = [ca.make(NOW), ca.make(NOW + DAY)]
@@ -202,5 +200,8 @@ def test_lists_and_audit_on_each_database(tmp_path: Path, url: Url, quick_keys: 
             return [it.message for it in auditing.check(snapshot, lambda items, total, what: items)]
 
     assert found() == []
-    execute(url, "UPDATE certificate SET revoked_at = NULL, revocation_reason = NULL WHERE name = 'gone'")
+    execute(
+        ca.directory.registry_url,
+        "UPDATE certificate SET revoked_at = NULL, revocation_reason = NULL WHERE name = 'gone'",
+    )
     assert len(found()) == 1

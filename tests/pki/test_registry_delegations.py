@@ -136,6 +136,24 @@ def test_what_is_in_force(registry: Registry) -> None:
     assert (found.left_out, found.until) == ((), None)
 
 
+def test_what_was_lately(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For whoever asks why something is allowed no more: a month, the newest first, and not all of very many."""
+    ends = (NOW - DAY, NOW - 31 * DAY, None, NOW + DAY, NOW - DAY)
+    for end in ends:
+        registry.delegations.add(replace(DRAFT, not_after=end), NOW - 40 * DAY)
+    registry.delegations.revoke(3, "left", NOW - 2 * DAY)
+    registry.delegations.revoke(5, "left long ago", NOW - 31 * DAY)
+
+    def lately() -> list[tuple[int, str]]:
+        return [(record.number, why) for record, why in registry.delegations.in_force(NOW).over]
+
+    left = "it was revoked on 2026-10-30 12:00:00Z: left"
+    long_ago = "it was revoked on 2026-10-01 12:00:00Z: left long ago"
+    assert lately() == [(5, long_ago), (3, left), (1, "it ended on 2026-10-31 12:00:00Z")]
+    monkeypatch.setattr(registry_delegations, "_MOST_OVER", 1)
+    assert lately() == [(5, long_ago)]
+
+
 def test_a_name_delegates_while_a_certificate_bears_it(registry: Registry, url: Url) -> None:
     registry.delegations.add(replace(DRAFT, authorizer=GATEWAY, licensee="DN:/CN=other"), NOW)
     found = registry.delegations.in_force(NOW)

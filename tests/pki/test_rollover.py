@@ -2,12 +2,25 @@
 """Peers that know the old authority, the new one or both accept what either issues."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, mldsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from pki import authority, chain, issuance, keystore, name_constraints, profiles, renewal, rollover
+from pki import (
+    auditing,
+    authority,
+    chain,
+    issuance,
+    keystore,
+    name_constraints,
+    profiles,
+    renewal,
+    revocation_lists,
+    rollover,
+)
 from pki.authorities import Root
 from pki.directory import Directory
 from pki.errors import KeystoreError, NameInvalid, PkiError
@@ -16,8 +29,9 @@ from pki.names import identity
 from pki.records import Record
 from tests.pki import factory
 from tests.pki.factory import DAY, NOW
+from tests.pki.openssl_tool import openssl
 
-pytestmark = pytest.mark.usefixtures("quick_keys")
+pytestmark = [pytest.mark.both_databases, pytest.mark.usefixtures("quick_keys")]
 LATER = NOW + 10 * DAY
 NEXT = "/C=XX/O=Test/CN=Next CA"
 
@@ -128,6 +142,151 @@ def test_a_root_key_that_was_put_back(tmp_path: Path) -> None:
     root = directory.registry().find_one("Root")
     keystore.write(directory.keys / f"{root.serial}.pem", (tmp_path / "root.pem").read_bytes())
     assert rollover.roll_over(directory, NEXT, LATER).authority.name == "Next CA"
+
+
+@pytest.fixture
+def rooted(database: str, request: pytest.FixtureRequest, tmp_path: Path) -> Directory:
+    """A CA directory with an offline root, whose key is in `old.pem`."""
+    server = None if database == "sqlite" else request.getfixturevalue("server")
+    url = server and server.url(server.new_database())
+    issuance.initialize(tmp_path / "ca", "Example CA", NOW, registry_url=url, root=Root("Root", tmp_path / "old.pem"))
+    return Directory(tmp_path / "ca")
+
+
+def roll_the_root_over(directory: Directory, **options: Any) -> rollover.RolledOver:
+    beside = directory.path.parent
+    root = Root("Next Root", beside / "new.pem")
+    return rollover.roll_over(directory, NEXT, LATER, root=root, root_key=beside / "old.pem", **options)
+
+
+def test_a_root_that_is_replaced(rooted: Directory, tmp_path: Path) -> None:
+    """RFC 4210 4.4: old with new, and new with old."""
+    of_old = issue(rooted)
+    made = roll_the_root_over(rooted)
+    of_new = issue(rooted, "new.example.org")
+    new, old = made.root, made.retired_root
+    assert new is not None
+    assert old is not None
+    assert (new.name, old.name, made.authority.name, made.retired.name, made.note) == (
+        *("Next Root", "Root", "Next CA", "Example CA"),
+        "",
+    )
+    assert of_new.certificate.issuer == made.authority.certificate.subject
+    assert made.authority.certificate.issuer == new.certificate.subject
+    assert [(it.certificate.subject, it.certificate.issuer, it.key_sha256) for it in made.cross] == [
+        (new.certificate.subject, old.certificate.subject, new.key_sha256),
+        (old.certificate.subject, new.certificate.subject, old.key_sha256),
+    ]
+    registry = rooted.registry()
+    assert registry.unfinished(rooted.settings().id) == ()
+    for leaf in (of_old, of_new):
+        for anchors in ((old,), (new,), (old, new)):
+            assert accepted(rooted, leaf, *anchors)
+        assert {it.name for it in registry.above(leaf.authority_id).anchors} == {"Root", "Next Root"}
+    assert {it.name for it in registry.authorities() if it.retired_at is None} == {"Next Root", "Next CA"}
+    key = keystore.load(tmp_path / "new.pem")
+    assert key.public_key() == new.certificate.public_key()
+    with registry.audit.reading() as snapshot:
+        assert list(auditing.check(snapshot, lambda items, total, what: items)) == []
+    once_more = rollover.roll_over(rooted, "Third CA", LATER, root_key=tmp_path / "new.pem")
+    assert once_more.authority.certificate.issuer == new.certificate.subject
+
+
+def test_openssl_finds_its_ways_to_either_root(tmp_path: Path) -> None:
+    directory = Directory(tmp_path / "ca")
+    issuance.initialize(directory.path, "Example CA", NOW, root=Root("Root", tmp_path / "old.pem"))
+    leaves = [issue(directory)]
+    made = roll_the_root_over(directory)
+    leaves.append(issue(directory, "new.example.org"))
+    for leaf in leaves:
+        sent = registry_chain(directory, leaf)
+        for anchor in (made.root, made.retired_root):
+            assert anchor is not None
+            assert openssl_accepts(tmp_path, leaf, sent, anchor)
+        without_cross = [it for it in sent if it not in made.cross]
+        assert [
+            openssl_accepts(tmp_path, leaf, without_cross, anchor)
+            for anchor in (made.retired_root, made.root)
+            if anchor is not None
+        ] == [leaf is leaves[0], leaf is leaves[1]]
+
+
+def registry_chain(directory: Directory, leaf: Record) -> list[Record]:
+    return list(directory.registry().above(leaf.authority_id).intermediates)
+
+
+def openssl_accepts(folder: Path, leaf: Record, sent: list[Record], anchor: Record) -> bool:
+    files = {"leaf": [leaf], "sent": sent, "anchor": [anchor]}
+    for name, records in files.items():
+        pem = b"".join(it.certificate.public_bytes(Encoding.PEM) for it in records)
+        (folder / f"{name}.pem").write_bytes(pem)
+    words = ["-x509_strict", "-attime", int(LATER.timestamp()), "-CAfile", folder / "anchor.pem"]
+    return openssl("verify", *words, "-untrusted", folder / "sent.pem", folder / "leaf.pem")[0] == 0
+
+
+def test_lists_of_the_old_root_count_above_what_it_vouched_for(rooted: Directory, tmp_path: Path) -> None:
+    """A peer that trusts the new root alone, and wants lists: those of the old authorities go on."""
+    leaf = issue(rooted)
+    made = roll_the_root_over(rooted)
+    assert made.root is not None
+    registry = rooted.registry()
+    signers = {"Root": "old.pem", "Next Root": "new.pem"}
+    lists = []
+    for each in registry.authorities():
+        key_file = tmp_path / signers[each.name] if each.name in signers else None
+        signer = rooted.signer(each.certificate, key_file=key_file)
+        lists.append(revocation_lists.read(registry.crls.make(each, signer, LATER).der))
+    sent = [it.der for it in registry_chain(rooted, leaf)]
+    check = chain.RevocationCheck(revocation_lists.RevocationLists(lists), chain.RevocationPolicy.REQUIRE)
+    anchors = chain.TrustAnchors([made.root.certificate])
+    found = chain.validate(leaf.der, sent, anchors, LATER, revocation=check)
+    assert [it.subject for it in found.certificates][1:] == ["/CN=Example CA", "/CN=Root", "/CN=Next Root"]
+
+
+def test_a_root_without_room_for_another_and_what_is_below_it(tmp_path: Path) -> None:
+    (tmp_path / "ca").mkdir()
+    (tmp_path / "ca" / "profiles.toml").write_text('[root]\nlike = "root"\npath_length = 1\n')
+    directory = Directory(tmp_path / "ca")
+    issuance.initialize(directory.path, "Example CA", NOW, root=Root("Root", tmp_path / "old.pem"))
+    made = roll_the_root_over(directory)
+    assert made.cross == ()
+    assert made.note.count("leaves no room for") == 2
+
+
+def test_a_new_root_where_there_is_none_or_of_a_name_that_is_taken(directory: Directory, tmp_path: Path) -> None:
+    with pytest.raises(PkiError, match="there is no root over `Example CA`") as caught:
+        rollover.roll_over(directory, NEXT, LATER, root=Root("Root"))
+    assert caught.value.hint == "leave out --root: it is replaced itself"
+    below = Directory(tmp_path / "below")
+    issuance.initialize(below.path, "Example CA", NOW, root=Root("Root", tmp_path / "old.pem"))
+    key = tmp_path / "old.pem"
+    with pytest.raises(NameInvalid, match="there is an authority `/CN=Root` already"):
+        rollover.roll_over(below, "Next", LATER, root=Root("ROOT"), root_key=key)
+    with pytest.raises(NameInvalid, match="would both be `/CN=Next`"):
+        rollover.roll_over(below, "Next", LATER, root=Root("next"), root_key=key)
+    with pytest.raises(KeystoreError, match="exists and is not overwritten"):
+        rollover.roll_over(below, "Next", LATER, root=Root("Next Root", key), root_key=key)
+    assert len(below.registry().authorities()) == 2
+
+
+def test_a_root_whose_replacement_fails_stays(rooted: Directory, tmp_path: Path) -> None:
+    class Broken(Token):
+        def __init__(self) -> None:
+            super().__init__("broken token")
+            self.sign = self.refuse
+
+        def refuse(self, data: bytes) -> bytes:
+            raise PkiError("the token says no")
+
+    old = keystore.load(tmp_path / "old.pem")
+    token = Broken()
+    token.public_key = old.public_key()
+    with pytest.raises(PkiError, match="the token says no"):
+        roll_the_root_over(rooted, signer=token)
+    assert {it.name: it.retired_at for it in rooted.registry().authorities()} == {"Root": None, "Example CA": None}
+    assert not (tmp_path / "new.pem").exists()
+    assert len(list(rooted.keys.iterdir())) == 1
+    assert roll_the_root_over(rooted).cross
 
 
 def test_root_and_authority_of_one_name(tmp_path: Path) -> None:

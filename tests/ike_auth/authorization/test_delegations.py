@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The delegations of a registry beside the policy file: what is believed, from when to when, and what denials say."""
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -138,8 +139,26 @@ def test_a_delegation_counts_from_the_next_question_on_and_so_does_its_revocatio
     assert "registry delegation 1:" in allowed.decisions[0].because
 
     here.revoke()
-    assert here.tunnels(gate, request).chosen is None
-    assert not here.identified(gate)[0].allowed
+    (denied,) = here.tunnels(gate, request).decisions
+    refused, _ = here.identified(gate)
+    assert not denied.allowed
+    assert not refused.allowed
+    for decision in (denied, refused):
+        when = f"{NOW:%Y-%m-%d %H:%M:%SZ}"
+        assert decision.because.startswith(
+            f"registry delegation 1:1: set aside: it was revoked on {when}: for the test"
+        )
+
+
+def test_what_was_revoked_is_told_only_where_it_would_have_counted(site: MakeSite) -> None:
+    here = site("signed")
+    here.delegate()
+    here.revoke()
+    refused, _ = here.identified(here.gate())
+    assert "delegation 1" not in refused.because
+    authorizer = site().authorizer()
+    assert authorizer.delegations is not None
+    assert str(authorizer.delegations.current) == "0 of the registry (0 trusted, 0 signed)"
 
 
 def test_a_denial_names_the_row_and_the_line_of_its_text(site: MakeSite) -> None:
@@ -173,8 +192,13 @@ def test_the_end_of_a_delegation_is_one(site: MakeSite) -> None:
     here.delegate()
     gate = here.gate()
     late = NOW + 10 * DAY + timedelta(seconds=1)
-    answer = gate.identify(identify(NAME, (here.gateway.der,), peer(remote_id=NAME)), late)
-    assert not answer.decision.allowed
+    for told in (r":\d+: GMTTimeOfDay is `", f":1: set aside: it ended on {NOW + 10 * DAY:%Y-%m-%d %H:%M:%SZ}$"):
+        answer = gate.identify(identify(NAME, (here.gateway.der,), peer(remote_id=NAME)), late)
+        assert not answer.decision.allowed
+        reasons = (answer.decision.because, *answer.decision.details)
+        assert any(re.match(f"registry delegation [12]{told}", reason) for reason in reasons)
+        here.delegate()  # they are read again, and have ended
+        late += timedelta(seconds=1)
 
 
 def test_a_registry_that_cannot_be_read_is_a_reason_of_its_own(site: MakeSite) -> None:

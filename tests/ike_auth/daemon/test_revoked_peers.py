@@ -12,45 +12,24 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ike_auth.demo import configurations, policies
-from ike_auth.demo.hosts import AUTHORITY, GATEWAY_A, GATEWAY_B
-from ike_auth.demo.logs import Daemon
+from ike_auth.demo import policies
+from ike_auth.demo.hosts import GATEWAY_A, GATEWAY_B
 from ike_auth.demo.narration import Narrator
 from ike_auth.demo.stage import Stage, free_ports
-from pki import issuance, names, profiles
-from pki.bundles import files, handover, isakmpd
-from pki.bundles.request import Request
-from pki.directory import Directory
 from pki.records import Record
+from tests.ike_auth.daemon.registered import Gateways
 
 
-class Meeting:
-    """B, which looks for revocations every second, and A, which calls it."""
+class Meeting(Gateways):
+    """B looks for revocations every second."""
 
     def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-        self.authority = Directory(stage.path("authority"))
-        self.records: dict[str, Record] = {}
-        today = datetime.now(UTC)  # as the daemons
-        issuance.initialize(self.authority.path, AUTHORITY, today)
-        for host, other, calls in ((GATEWAY_B, GATEWAY_A, False), (GATEWAY_A, GATEWAY_B, True)):
-            record = issuance.issue(self.authority, profiles.GATEWAY, (names.identity(host.fqdn),), today)
-            self.records[host.name] = record
-            given = handover.of(self.authority.registry(), record, self.authority.signer(record).key)
-            files.write(isakmpd.make(given, Request()), stage.path(host.name))
-            proof = configurations.Certificates(host.name, self.authority.registry_path)
-            text = configurations.gateway(host, proof, calls=calls)
-            looking = text.replace("[X509-certificates]\n", "[X509-certificates]\nRecheck-interval= 1\n")
-            calling = text.replace("[General]\n", "[General]\nCheck-interval= 1\n")
-            stage.write(f"{host.name}.conf", calling if calls else looking)
-            stage.write(f"{host.name}.kn", policies.by_certificate(other))
-        self.b, self.a = self._start(GATEWAY_B.name), self._start(GATEWAY_A.name)
+        super().__init__(stage)
+        self.configure(GATEWAY_B, policies.by_certificate(GATEWAY_A), {"X509-certificates": "Recheck-interval= 1"})
+        self.configure(GATEWAY_A, policies.by_certificate(GATEWAY_B), {})
+        self.b, self.a = self.start(GATEWAY_B), self.start(GATEWAY_A)
         for daemon in (self.a, self.b):
             daemon.expect("TunnelUp")
-
-    def _start(self, name: str) -> Daemon:
-        host = GATEWAY_A if name == GATEWAY_A.name else GATEWAY_B
-        return self.stage.start(host, self.stage.path(f"{name}.conf"), self.stage.path(f"{name}.kn"), f"{name}.log")
 
     def publish(self, *revoked: Record) -> None:
         """Give B a list, as a file that takes another's place."""
