@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from keynote.complaints import one_line
-from keynote.redaction import redacted
+from keynote.redaction import redacted_sentence
 from keynote.test import Query, Result
 
 
@@ -45,4 +45,4 @@ def _counted(element: ElementTree.Element, results: list[Result]) -> ElementTree
 
 def _text(text: str) -> str:
     """XML has no place for control characters, not even escaped."""
-    return one_line(redacted(text))
+    return one_line(redacted_sentence(text))

@@ -191,7 +191,15 @@ def hiding(keys: Iterable[Keys]) -> Iterator[None]:
 def redacted(text: str) -> str:
     """`text` with everything from a secret on hidden, as a passphrase may contain any character; and with the keys
     hidden that are known. Brackets that were open before are closed again."""
-    found = secrets_of_value(text)
+    return _without(text, secrets_of_value(text))
+
+
+def redacted_sentence(text: str) -> str:
+    """The same of words of our own, which may begin with `passphrase` and say something about it."""
+    return _without(text, secrets(text))
+
+
+def _without(text: str, found: list[Secret]) -> str:
     before = without_keys(text[: found[0].start] if found else text)
     return before + found[0].instead + _closing(before) if found else before
 

@@ -18,7 +18,7 @@ from typing import Any, Final, NoReturn, TextIO, TypeVar
 import click
 
 from keynote.complaints import Complaint, Place
-from keynote.redaction import redacted
+from keynote.redaction import redacted, redacted_sentence
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -173,12 +173,13 @@ def _wrong_usage(error: click.UsageError, command: str) -> Complaint:
     return Complaint(_in_our_style(error.format_message()), hint=hint)
 
 
+_IN_QUOTES = re.compile(r"(['\"])([^'\"]*)\1")
 _CAPITAL = re.compile(r"(^|: )([A-Z])(?=[a-z])")
 
 
 def _in_our_style(message: str) -> str:
     """click's words as we write ours: lower case, input in backticks, no period."""
-    message = re.sub(r"(['\"])([^'\"]*)\1", r"`\2`", redacted(message)).rstrip(".")
+    message = _IN_QUOTES.sub(lambda quoted: f"`{redacted(quoted[2])}`", redacted_sentence(message)).rstrip(".")
     return _CAPITAL.sub(lambda match: match[0].lower(), message)
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 import datetime
 import itertools
-import shutil
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +17,7 @@ from pki.directory import Directory
 from pki.errors import PkiError
 from pki.issuance import Issuer
 from pki.keys import Signer
-from tests.pki import factory, faults
+from tests.pki import directories, factory, faults
 from tests.pki.factory import DAY, NOW
 from tests.pki.test_issuance import FULL, assert_whole
 from tests.pki.test_issuing import request
@@ -135,6 +134,16 @@ def peers(tmp_path: Path) -> Path:
     return written(tmp_path / "peers.csv", "\n".join(["profile,name,days", *rows, ""]))
 
 
+Copies = Callable[[str], Directory]
+
+
+@pytest.fixture
+def copies(directory: Directory, database: str, scratch: Path, request: pytest.FixtureRequest) -> Copies:
+    """Makes copies of the directory, each with a name and a registry of its own."""
+    server = request.getfixturevalue("server") if database == "postgresql" else None
+    return lambda name: directories.copied(directory.path, scratch / name, server)
+
+
 def there(directory: Directory) -> list[str]:
     return [it.name for it in directory.registry().certificates() if it.profile == "gateway"]
 
@@ -146,11 +155,11 @@ def run_with(directory: Path, table: Path, step: int | None, fault: Callable[[st
 
 
 @pytest.mark.usefixtures("small_keys")
-def test_killed_at_any_step_each_row_is_whole_or_not_there(directory: Directory, peers: Path, scratch: Path) -> None:
-    counted = Path(shutil.copytree(directory.path, scratch / "count"))
+def test_killed_at_any_step_each_row_is_whole_or_not_there(copies: Copies, peers: Path) -> None:
+    counted = copies("count").path
     outcomes = []
     for step in range(len(run_with(counted, peers, None, faults.kill))):
-        victim = Directory(Path(shutil.copytree(directory.path, scratch / f"kill{step}")))
+        victim = copies(f"kill{step}")
         assert faults.in_child(partial(run_with, victim.path, peers, step, faults.kill)) == signal.SIGKILL
         recovered = issuance.recover_if_idle(victim, victim.registry())
         assert_whole(victim)
@@ -165,10 +174,10 @@ def test_killed_at_any_step_each_row_is_whole_or_not_there(directory: Directory,
 
 
 @pytest.mark.usefixtures("small_keys")
-def test_the_disk_full_at_any_step_costs_no_row_what_it_has(directory: Directory, peers: Path, scratch: Path) -> None:
-    counted = Path(shutil.copytree(directory.path, scratch / "count"))
+def test_the_disk_full_at_any_step_costs_no_row_what_it_has(copies: Copies, peers: Path) -> None:
+    counted = copies("count").path
     for step in range(len(run_with(counted, peers, None, faults.fill_disk))):
-        victim = Directory(Path(shutil.copytree(directory.path, scratch / f"full{step}")))
+        victim = copies(f"full{step}")
         with faults.at_step(step, faults.fill_disk):
             outcomes = run(victim, peers)
         issuance.recover_if_idle(victim, victim.registry())
