@@ -63,10 +63,11 @@ _ALWAYS_WANTED: Final = frozenset({POLICY, UNKNOWN_AUTHORIZER})
 class Delegations:
     """Delegations to evaluate, indexed by licensee, in layers: a session's own, and what later ones add."""
 
-    __slots__ = ("_layers", "licensed", "open")
+    __slots__ = ("_keys", "_layers", "licensed", "open")
 
     def __init__(self, layers: Sequence["Layer"]) -> None:
         self._layers = tuple(layers)
+        self._keys: tuple[Keys, ...] | None = None
         #: The delegations that name a principal as licensee; None if there are none.
         self.licensed: Callable[[str], Sequence[Delegation] | None] = _lookup(self._layers)
         #: Those without a Licensees field, which license everybody.
@@ -77,8 +78,10 @@ class Delegations:
 
     @property
     def keys(self) -> tuple[Keys, ...]:
-        """The pre-shared keys in the assertions, to be hidden in what is told of them."""
-        return tuple(layer.keys for layer in self._layers)
+        """The pre-shared keys in the assertions, to be hidden in what is told of them; none where there are none."""
+        if self._keys is None:
+            self._keys = tuple(layer.keys for layer in self._layers if layer.keys)
+        return self._keys
 
     def __iter__(self) -> Iterator[Delegation]:
         """Every delegation, in the order in which they were added."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What a query leaves behind, so that its reasons can be found when somebody asks for them."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,11 +63,15 @@ class Evidence:
             self.proofs = raises, possible
         return self.proofs
 
-    def keys(self) -> Iterator[Keys]:
+    def keys(self) -> tuple[Keys, ...]:
         """The pre-shared keys of all who have to do with this query, to be hidden in what is told of it."""
-        yield from self.delegations.keys
-        yield Keys(keys_in((*self.requesters, self.asked_by.text)))
-        yield keys_of(item.assertion for item in self.set_aside if item.assertion is not None)
+        asked_by = self.asked_by
+        if asked_by.keys is None:
+            asked_by.keys = Keys(keys_in((*asked_by.names, asked_by.text)))
+        found = (*self.delegations.keys, asked_by.keys)
+        if self.set_aside:
+            found += (keys_of(item.assertion for item in self.set_aside if item.assertion is not None),)
+        return tuple(filter(None, found))
 
     @property
     def environment(self) -> Environment:

@@ -21,7 +21,10 @@ def _told(property_: Callable[["Decision"], T]) -> Callable[["Decision"], T]:
 
     @wraps(property_)
     def told(decision: "Decision") -> T:
-        with hiding(decision.evidence.keys()):
+        keys = decision.evidence.keys()
+        if not keys:
+            return property_(decision)
+        with hiding(keys):
             return property_(decision)
 
     return told

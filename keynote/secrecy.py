@@ -21,6 +21,9 @@ from keynote.syntax import Comparison, Match, Name, Node, Program, StringExpress
 # Without one of these words there is nothing in Conditions that walking through them could find.
 _WORTH_A_WALK: Final = ("phrase", "frase", "pass", "psk", "private", REQUESTERS.lower(), "$", "\\1")
 _IN_A_PREFIX = re.compile(r"pas|ass|ssp|sph|phr|hra|ras|ase|fra|psk|pwd|sha|private", re.IGNORECASE)
+_PUBLIC_KEY = re.compile(
+    r"(?:rsa|dsa|ec|ed25519|x509|binary)-(?:hex|base64):[0-9a-z+/=]*+(?![^,])", re.IGNORECASE
+)
 _ANCHORS = re.compile(r"^\^|\$$")
 _META = re.compile(r"[][()*+?{}|.^$]")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
@@ -30,8 +33,10 @@ _NO_PASSPHRASE = re.compile(r"DN:|-hex:|-base64:", re.IGNORECASE)
 def keys_in(principals: Iterable[str]) -> Iterator[str]:
     """The keys of those that are passphrases, or nearly are. One that is announced and not there is none."""
     for principal in principals:
-        # There may be a hundred thousand, of which few have three letters in a row that a prefix has, too.
-        if principal.isalnum() or not _IN_A_PREFIX.search(principal):
+        # There may be a hundred thousand, of which few have three letters in a row that a prefix has, too; but for
+        # public keys, which are long.
+        rest = _PUBLIC_KEY.sub("", principal)
+        if not rest or rest.isalnum() or not _IN_A_PREFIX.search(rest):
             continue
         for secret in secrets_of_value(principal):
             if key := principal[secret.key :].strip():

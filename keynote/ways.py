@@ -14,7 +14,7 @@ from keynote.environment import check_authorizers
 from keynote.errors import QueryError
 from keynote.evaluator import Delegation, Delegations
 from keynote.principals import POLICY, UndecodableKey, canonical
-from keynote.redaction import is_secret
+from keynote.redaction import Keys, is_secret
 
 
 # Not frozen, because one is made for each query of a stranger, and takes a third of the time so.
@@ -27,6 +27,7 @@ class Requesters:
     whom there are so many. Strangers come in any number, and a passphrase has no business in a memory.
 
     `told` is what explanations say of the way, once one has been asked for: whom it passes, and POLICY's delegation.
+    `keys` are their pre-shared keys, once they have been looked for.
     """
 
     names: tuple[str, ...]
@@ -34,6 +35,7 @@ class Requesters:
     way: tuple[CompiledProgram, ...] | None
     lasting: bool
     told: tuple[str, Delegation] | None = None
+    keys: Keys | None = None
 
 
 def requesters(authorizers: Sequence[str], delegations: Delegations) -> Requesters:
