@@ -27,7 +27,9 @@ from ike_auth.crypto import authenticators, groups, key_material, prf
 from ike_auth.crypto.ciphers import Cbc, phase1_cipher
 from ike_auth.crypto.key_material import Skeyid
 from ike_auth.crypto.secrets import Secret
+from ike_auth.effects import Ask, Effect, InstallSa, SendDatagram
 from ike_auth.network import Datagram, Now
+from ike_auth.sa import IpsecSa
 from ike_auth.wire.identities import Identity
 from ike_auth.wire.messages import Message, decode_payloads, encode_payloads
 from ike_auth.wire.numbers import EncryptionAlgorithm, Group, HashAlgorithm, ProtocolId
@@ -193,15 +195,32 @@ def _rsa_hosts(*, fresh: bool) -> Callable[[], tuple[Host, Host]]:
 
 
 def _handshake(a: Host, b: Host) -> None:
-    """The daemons' part is as small as it can be: carry datagrams, answer questions, perform effects."""
+    """The daemons' part is as small as it can be: carry datagrams, answer questions, count the SAs."""
     now = Now(0.0, START)
-    sender, receiver = a, b
-    sent = a.perform(a.engine.start(now), now)
+    installed: list[IpsecSa] = []
+    sent = _perform(a, a.engine.start(now), installed, now)
+    receiver, other = b, a
     while sent:
-        arrived = [receiver.engine.receive(Datagram(data, remote, local), now) for data, local, remote in sent]
-        sent = [datagram for effects in arrived for datagram in receiver.perform(effects, now)]
-        sender, receiver = receiver, sender
-    assert len(a.installed) == len(b.installed) == 2, (a.events, b.events)
+        arrived = [effect for datagram in sent for effect in receiver.engine.receive(datagram, now)]
+        sent = _perform(receiver, arrived, installed, now)
+        receiver, other = other, receiver
+    assert len({sa.spi for sa in installed}) == 2, installed
+    assert len(installed) == 4, installed
+
+
+def _perform(host: Host, effects: list[Effect], installed: list[IpsecSa], now: Now) -> list[Datagram]:
+    """Answers at once what is asked. Gives what is sent, as it arrives at the other end."""
+    sent: list[Datagram] = []
+    waiting = effects[::-1]
+    while waiting:
+        effect = waiting.pop()
+        if isinstance(effect, SendDatagram):
+            sent.append(Datagram(effect.data, effect.remote, effect.local))
+        elif isinstance(effect, Ask):
+            waiting += host.engine.answer(effect.id, host.answer_from_gate(effect.question, now), now)[::-1]
+        elif isinstance(effect, InstallSa):
+            installed.append(effect.sa)
+    return sent
 
 
 def _primitives() -> Callable[[], None]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """What was agreed on, and how it is written in logs."""
 
+from functools import lru_cache
+
 from ike_auth.authorization.requests import ProtocolParameters
 from ike_auth.crypto import ciphers
 from ike_auth.errors import NoProposalChosen, UnsupportedAlgorithm
@@ -47,6 +49,7 @@ def describe(parameters: ProtocolParameters) -> str:
     return " ".join(words)
 
 
+@lru_cache(256)
 def key_sizes(parameters: ProtocolParameters) -> tuple[int, int]:
     """Bytes of KEYMAT for encryption (with a salt, if any) and for integrity; IPCOMP has none.
 

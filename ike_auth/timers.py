@@ -25,7 +25,7 @@ class Timers(Generic[Key]):
         self._deadlines[type(key), key] = deadline
         self._count += 1
         heappush(self._heap, (deadline, self._count, key))
-        if len(self._heap) > 2 * len(self._deadlines) + _SLACK:
+        if not self._count % _SLACK and len(self._heap) > 2 * len(self._deadlines) + _SLACK:
             self._sweep()
 
     def cancel(self, key: Key) -> None:

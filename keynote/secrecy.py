@@ -21,9 +21,7 @@ from keynote.syntax import Comparison, Match, Name, Node, Program, StringExpress
 # Without one of these words there is nothing in Conditions that walking through them could find.
 _WORTH_A_WALK: Final = ("phrase", "frase", "pass", "psk", "private", REQUESTERS.lower(), "$", "\\1")
 _IN_A_PREFIX = re.compile(r"pas|ass|ssp|sph|phr|hra|ras|ase|fra|psk|pwd|sha|private", re.IGNORECASE)
-_PUBLIC_KEY = re.compile(
-    r"(?:rsa|dsa|ec|ed25519|x509|binary)-(?:hex|base64):[0-9a-z+/=]*+(?![^,])", re.IGNORECASE
-)
+_PUBLIC_KEY = re.compile(r"(?:rsa|dsa|ec|ed25519|x509|binary)-(?:hex|base64):[0-9a-z+/=]*+(?![^,])", re.IGNORECASE)
 _ANCHORS = re.compile(r"^\^|\$$")
 _META = re.compile(r"[][()*+?{}|.^$]")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)

@@ -40,6 +40,11 @@ class RevocationCheck:
     staples: tuple[bytes, ...] = field(default=(), repr=False)
     sent: tuple[bytes, ...] = field(default=(), repr=False)
 
+    @property
+    def lenient(self) -> bool:
+        """Whether everything passes: nothing is known, and nothing has to be."""
+        return self.policy is RevocationPolicy.IF_THERE and not (self.lists or self.staples or self.sent)
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:
@@ -69,7 +74,7 @@ def check(
     An anchor is believed because it is configured: it passes unless it has revoked itself. Returns until when the
     chain is known to be good where that rests on what the peer sent, which nobody will fetch again; else None.
     Raises ChainError (REVOKED, REVOCATION_UNKNOWN)."""
-    if revocation is None:
+    if revocation is None or revocation.lenient:
         return None
     known = {issuer.sha256: _known(issuer, revocation) for issuer in chain[1:] or chain}
     links = list(pairwise(chain))

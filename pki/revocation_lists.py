@@ -198,6 +198,9 @@ class RevocationLists:
         for one in sorted(dict.fromkeys(lists), key=age, reverse=True):
             self._by_issuer.setdefault(one.folded_issuer, []).append(one)
 
+    def __bool__(self) -> bool:
+        return bool(self._by_issuer)
+
     def of(self, issuer: ChainCertificate) -> ListsOfIssuer:
         """The lists of an authority whose certificate is part of a chain."""
         found = self._of.get(issuer.sha256)

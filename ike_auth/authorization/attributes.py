@@ -187,6 +187,7 @@ def _filter(name: str, selector: Selector, client_ids: bool) -> Attributes:
     }
 
 
+@lru_cache(256)
 def _protocol(parameters: ProtocolParameters) -> Attributes:
     prefix = _PREFIX[parameters.protocol]
     found = {

@@ -81,18 +81,20 @@ class Gate:
         credential = question.credential
         if isinstance(credential, Secret):
             return PresharedKey(credential, self.shared(question.peer)), None
-        peer = question.peer
+        peer, sent, revocation = question.peer, question.sent, self.revocations.check()
+        if sent.lists or sent.staples:
+            revocation = replace(revocation, sent=sent.lists, staples=sent.staples)
         chain: ValidatedChain = validate(
             credential[0],
             credential[1:],
             self.anchors,
             now,
             role=Role.CLIENT if peer.is_default else Role.GATEWAY,
-            revocation=replace(self.revocations.check(), sent=question.sent.lists, staples=question.sent.staples),
+            revocation=revocation,
             legacy=CERTIFICATES in peer.allow_legacy,
         )
         self.recorded(chain.certificates)
-        return CertifiedKey(chain, question.sent), chain.expires
+        return CertifiedKey(chain, sent), chain.expires
 
 
 def _denied(because: str) -> Decision:

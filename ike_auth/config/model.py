@@ -5,7 +5,7 @@ Readers (`isakmpd.py`, later others) produce these values; the engine and the da
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
@@ -192,6 +192,13 @@ class Configuration:
     connections: Mapping[str, Connection]
     default_suites: tuple[Suite, ...] = ()
     warnings: tuple[Complaint, ...] = ()
+    _of_peer: Mapping[str, tuple[Connection, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        of_peer: dict[str, list[Connection]] = {}
+        for connection in self.connections.values():
+            of_peer.setdefault(connection.peer, []).append(connection)
+        object.__setattr__(self, "_of_peer", {peer: tuple(found) for peer, found in of_peer.items()})
 
     def peer_at(self, address: IPAddress) -> Peer | None:
         """The peer that speaks from `address`, or the one that stands for everybody else."""
@@ -199,4 +206,4 @@ class Configuration:
         return None if name is None else self.peers[name]
 
     def connections_of(self, peer: str) -> tuple[Connection, ...]:
-        return tuple(c for c in self.connections.values() if c.peer == peer)
+        return self._of_peer.get(peer, ())

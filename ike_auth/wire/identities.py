@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -187,24 +188,7 @@ class Selector:
 
         Raises InvalidIdInformation for names, wrong lengths, masks with holes or host bits, and reversed ranges.
         """
-        if identity.type not in _ADDRESS_SIZES:
-            raise InvalidIdInformation(f"{identity.type} is no traffic selector")
-        identity._check_size()
-        data, protocol, port = identity.data, identity.protocol, identity.port
-        if port and not protocol:
-            raise InvalidIdInformation(f"port {port} without a protocol")
-        if identity.type in _HOSTS:
-            return cls.of(_address(data), protocol, port)
-        half = len(data) // 2
-        if identity.type in _SUBNETS:
-            host_bits = _host_bits(data)
-            if host_bits is None:
-                raise InvalidIdInformation(f"`{identity.text}` is no subnet")
-            last = int.from_bytes(data[:half], "big") + (1 << host_bits) - 1
-            return cls(_address(data[:half]), _address(last.to_bytes(half, "big")), protocol, port)
-        if data[:half] > data[half:]:
-            raise InvalidIdInformation(f"`{identity.text}` is no range")
-        return cls(_address(data[:half]), _address(data[half:]), protocol, port)
+        return _meant(identity)
 
     def identity(self) -> Identity:
         """The shortest identity that means this: an address, a subnet, or else a range."""
@@ -260,6 +244,28 @@ class Selector:
         if self.low == self.high:
             return f"{self.low}{suffix}"
         return f"{self.network or f'{self.low}-{self.high}'}{suffix}"
+
+
+@lru_cache(1024)  # with each renewal the same ones come again
+def _meant(identity: Identity) -> Selector:
+    if identity.type not in _ADDRESS_SIZES:
+        raise InvalidIdInformation(f"{identity.type} is no traffic selector")
+    identity._check_size()
+    data, protocol, port = identity.data, identity.protocol, identity.port
+    if port and not protocol:
+        raise InvalidIdInformation(f"port {port} without a protocol")
+    if identity.type in _HOSTS:
+        return Selector.of(_address(data), protocol, port)
+    half = len(data) // 2
+    if identity.type in _SUBNETS:
+        host_bits = _host_bits(data)
+        if host_bits is None:
+            raise InvalidIdInformation(f"`{identity.text}` is no subnet")
+        last = int.from_bytes(data[:half], "big") + (1 << host_bits) - 1
+        return Selector(_address(data[:half]), _address(last.to_bytes(half, "big")), protocol, port)
+    if data[:half] > data[half:]:
+        raise InvalidIdInformation(f"`{identity.text}` is no range")
+    return Selector(_address(data[:half]), _address(data[half:]), protocol, port)
 
 
 def _by_version(v4: IdType, v6: IdType, address: IPAddress) -> IdType:

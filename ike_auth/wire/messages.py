@@ -50,6 +50,10 @@ class Message:
     header: Header
     payloads: tuple[Payload, ...]
     after_first: bytes = field(default=b"", repr=False, compare=False)
+    kinds: tuple[type[Payload], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kinds", tuple(map(type, self.payloads)))
 
     @classmethod
     def decode(cls, datagram: bytes) -> Message:
@@ -71,21 +75,22 @@ class Message:
         return self.header.datagram(*encode_payloads(self.payloads))
 
     def all(self, kind: type[P]) -> tuple[P, ...]:
+        if kind not in self.kinds:
+            return ()
         return tuple([payload for payload in self.payloads if type(payload) is kind])
 
     def first(self, kind: type[P]) -> P | None:
-        for payload in self.payloads:
-            if type(payload) is kind:
-                return payload
-        return None
+        return self._of(kind) if kind in self.kinds else None
 
     def one(self, kind: type[P]) -> P:
         """The only payload of its kind. Raises UnexpectedMessage if there is none, or a second one."""
-        kinds = [*map(type, self.payloads)]
-        if kinds.count(kind) != 1:
-            raise UnexpectedMessage(f"{kinds.count(kind)} payloads {kind.__name__} where one belongs")
-        found: P = self.payloads[kinds.index(kind)]  # type: ignore[assignment]
-        return found
+        count = self.kinds.count(kind)
+        if count != 1:
+            raise UnexpectedMessage(f"{count} payloads {kind.__name__} where one belongs")
+        return self._of(kind)
+
+    def _of(self, kind: type[P]) -> P:
+        return self.payloads[self.kinds.index(kind)]  # type: ignore[return-value]
 
     @property
     def summary(self) -> str:
