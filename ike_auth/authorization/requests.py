@@ -43,13 +43,16 @@ class Sent:
     staples: tuple[bytes, ...] = field(default=(), repr=False)
 
 
+NOTHING_SENT = Sent()
+
+
 @dataclass(frozen=True, slots=True)
 class CertifiedKey:
     """The peer holds the private key of the leaf of this chain. What it `sent` is kept: when its SAs are reviewed, it
     is not there to send it again."""
 
     chain: ValidatedChain
-    sent: Sent = Sent()
+    sent: Sent = NOTHING_SENT
 
 
 Proof = PresharedKey | CertifiedKey
@@ -130,7 +133,7 @@ class IdentifyPeer:
     identity: Identity
     credential: Secret | tuple[bytes, ...]
     negotiation: Negotiation
-    sent: Sent = Sent()
+    sent: Sent = NOTHING_SENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from ike_auth.authorization.requests import (
 )
 from ike_auth.config.certificates import KeyStore
 from ike_auth.crypto import authenticators
-from ike_auth.daemon import clock, counters, operating
+from ike_auth.daemon import clock, counters, memory, operating
 from ike_auth.daemon.beside import Beside
 from ike_auth.daemon.control import ControlSocket, Handler, Json
 from ike_auth.daemon.decision_log import DecisionLog
@@ -126,6 +126,7 @@ class Service:
             if self._control is not None:
                 await self._control.serve(self._handlers())
             self._watch_revocations()
+            memory.settle()
             self._journal.info(ready)
             if beside is not None:
                 beside.begin(stopped)
@@ -175,6 +176,7 @@ class Service:
         self._gate.revocations.fetched(self._fetcher.lists)
         self._feed(lambda: self._engine.reload(loaded.configuration, identities, clock.now()))
         self._watch_revocations()
+        memory.settle()
         self._journal.info("the configuration was read again")
         return []
 

@@ -77,10 +77,9 @@ class Header:
 
     def checked(self) -> Header:
         """This header, if it can belong to an IKEv1 message at all (RFC 2408 5.2); else the error to report."""
-        if self.version >> 4 != VERSION_1 >> 4:
-            raise InvalidMajorVersion(f"version {self.version >> 4}.{self.version & 15}")
-        if self.version & 15 > VERSION_1 & 15:
-            raise InvalidMinorVersion(f"version {self.version >> 4}.{self.version & 15}")
+        if self.version != VERSION_1:
+            kind = InvalidMinorVersion if self.major_version == VERSION_1 >> 4 else InvalidMajorVersion
+            raise kind(f"version {self.version >> 4}.{self.version & 15}")
         if self.exchange not in _EXCHANGES:
             raise InvalidExchangeType(f"exchange type {self.exchange}")
         if int(self.flags) & ~_KNOWN_FLAGS:

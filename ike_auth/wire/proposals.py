@@ -22,6 +22,7 @@ MAX_TRANSFORMS = 256  # of all proposals together: one proposal can hold 255
 _DOI_AND_SITUATION = Struct("!II")
 _GENERIC = Struct("!BBH")
 _PROPOSAL = Struct("!BBHBBBB")
+_PROPOSAL_HEAD = Struct("!BBBB")
 _TRANSFORM = Struct("!BBHBBH")
 _USUAL = 64  # bytes of a transform: ten attributes and more
 
@@ -65,14 +66,18 @@ class Proposal:
 
     @classmethod
     def decode(cls, body: bytes) -> Proposal:
-        reader = Reader(body)
-        number, protocol, spi_size, count = reader.unpack("BBBB")
-        spi = reader.take(spi_size)
+        if len(body) < _PROPOSAL_HEAD.size:
+            raise MalformedMessage(f"needs {_PROPOSAL_HEAD.size} bytes where {len(body)} are left")
+        number, protocol, spi_size, count = _PROPOSAL_HEAD.unpack_from(body)
+        start = _PROPOSAL_HEAD.size + spi_size
+        if start > len(body):
+            raise MalformedMessage(f"needs {spi_size} bytes where {len(body) - _PROPOSAL_HEAD.size} are left")
+        spi = body[_PROPOSAL_HEAD.size : start]
         if not count:
             raise BadProposalSyntax(f"proposal {number} has no transform")
         transforms = [
             _usual_transform(each) if len(each) <= _USUAL else Transform.decode(each)
-            for each in _bodies(reader.rest(), PayloadType.TRANSFORM, MAX_TRANSFORMS)
+            for each in _bodies(body[start:], PayloadType.TRANSFORM, MAX_TRANSFORMS)
         ]
         if len(transforms) != count:
             raise BadProposalSyntax(f"proposal {number} says {count} transforms and has {len(transforms)}")

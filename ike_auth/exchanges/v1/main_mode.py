@@ -94,7 +94,7 @@ class KeysOffered(State):
     cookies: Cookies
     suite: Phase1Suite
     sa_body: bytes
-    nat_traversal: bool
+    discovery: tuple[NatDiscovery, ...]  # ours; empty: we do without
     dpd: bool
     share: KeyShare
     nonce: bytes
@@ -219,12 +219,12 @@ def _offer_keys(state: Offered, message: Message, local: Local) -> Outcome:
     if cookies.responder in (NO_COOKIE, cookies.initiator):
         raise InvalidCookie("main mode 2: the responder's cookie is none, or ours")
     suite = negotiation.accept_choice(state.offer, message.one(SecurityAssociation))
-    nat_traversal, dpd = phase1.supports_nat_traversal(message), phase1.supports_dpd(message)
+    dpd = phase1.supports_dpd(message)
     share = groups.generate(suite.group, local.random)
     nonce = local.random(phase1.NONCE_SIZE)
-    discovery = phase1.nat_discovery(suite, cookies, local) if nat_traversal else ()
+    discovery = phase1.nat_discovery(suite, cookies, local) if phase1.supports_nat_traversal(message) else ()
     payloads = _keys(share, nonce, suite, discovery, local)
-    following = KeysOffered(state.peer, cookies, suite, state.offer.raw, nat_traversal, dpd, share, nonce)
+    following = KeysOffered(state.peer, cookies, suite, state.offer.raw, discovery, dpd, share, nonce)
     return Outcome(following, send=_clear(cookies, payloads))
 
 
@@ -255,8 +255,7 @@ def _agree(state: KeysOffered, message: Message, local: Local) -> Outcome:
     public, nonce_r = message.one(KeyExchange).data, message.one(Nonce).data
     if public == state.share.public:
         raise InvalidKeyInformation("main mode 4: our own public value came back")
-    discovery = phase1.nat_discovery(state.suite, state.cookies, local) if state.nat_traversal else ()
-    nat = phase1.nat_found(discovery, message, local.settings.encapsulate)
+    nat = phase1.nat_found(state.discovery, message, local.settings.encapsulate)
     agreed = phase1.agree(
         state.peer,
         ExchangeType.MAIN,

@@ -8,7 +8,7 @@ from hmac import compare_digest
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import load_der_x509_certificate
 
-from ike_auth.authorization.requests import IdentifyPeer, Negotiation, PeerIdentified, Sent
+from ike_auth.authorization.requests import NOTHING_SENT, IdentifyPeer, Negotiation, PeerIdentified, Sent
 from ike_auth.config.model import Peer
 from ike_auth.crypto import authenticators, key_material
 from ike_auth.crypto.ciphers import Cbc, phase1_cipher
@@ -145,17 +145,17 @@ def check_proof(agreed: Agreed, message: Message, local: Local) -> IdentifyPeer:
     name = identity.checked().normalized()
     digest = _hash(agreed, identity.encode(), of_initiator=not agreed.initiator)
     credential: Secret | tuple[bytes, ...]
-    sent = Sent()
+    sent = NOTHING_SENT
     if agreed.suite.authentication == AuthenticationMethod.PRE_SHARED:
         if not compare_digest(message.one(Hash).data, digest):
             raise AuthenticationFailed(f"wrong hash for {name}: the pre-shared keys differ, or somebody interfered")
         credential = preshared_key(agreed.peer)
     else:
-        credential = _encoded(message, CertEncoding.X509_SIGNATURE) or _known_certificate(name, local)
-        sent = Sent(
-            lists=_encoded(message, CertEncoding.CRL, CertEncoding.ARL),
-            staples=_encoded(message, CertEncoding.OCSP),
-        )
+        credential = _encoded(message, CertEncoding.X509_SIGNATURE)
+        if len(credential) < message.kinds.count(Certificate):
+            lists = _encoded(message, CertEncoding.CRL, CertEncoding.ARL)
+            sent = Sent(lists, staples=_encoded(message, CertEncoding.OCSP))
+        credential = credential or _known_certificate(name, local)
         authenticators.verify(_public_key(credential[0]), digest, message.one(Signature).data)
     negotiation = Negotiation(
         local.local.host, local.remote.host, agreed.exchange, agreed.suite.group, agreed.initiator
