@@ -10,26 +10,23 @@ _SLACK = 64  # stale entries that are not worth a clean-up
 
 
 class Timers(Generic[Key]):
-    """A heap whose stale entries are passed over, and swept out when they outnumber the live ones.
-
-    Keys of two types are never the same, even where they are equal, as tuples are.
-    """
+    """A heap whose stale entries are passed over, and swept out when they outnumber the live ones."""
 
     def __init__(self) -> None:
-        self._deadlines: dict[tuple[type[Key], Key], float] = {}
+        self._deadlines: dict[Key, float] = {}
         self._heap: list[tuple[float, int, Key]] = []
         self._count = 0  # keeps equal deadlines in the order in which they were set
 
     def set(self, key: Key, deadline: float) -> None:
         """Wake for `key` at `deadline`, and no longer at an earlier one."""
-        self._deadlines[type(key), key] = deadline
+        self._deadlines[key] = deadline
         self._count += 1
         heappush(self._heap, (deadline, self._count, key))
         if not self._count % _SLACK and len(self._heap) > 2 * len(self._deadlines) + _SLACK:
             self._sweep()
 
     def cancel(self, key: Key) -> None:
-        self._deadlines.pop((type(key), key), None)
+        self._deadlines.pop(key, None)
 
     def clear(self) -> None:
         self._deadlines.clear()
@@ -40,7 +37,7 @@ class Timers(Generic[Key]):
         while self._heap and self._heap[0][0] <= now:
             deadline, _, key = heappop(self._heap)
             if self._is_live(deadline, key):
-                del self._deadlines[type(key), key]
+                del self._deadlines[key]
                 return key
         return None
 
@@ -52,13 +49,13 @@ class Timers(Generic[Key]):
 
     def __iter__(self) -> Iterator[Key]:
         """The keys that are waited for, in no particular order."""
-        return (key for _, key in self._deadlines)
+        return iter(self._deadlines)
 
     def __len__(self) -> int:
         return len(self._deadlines)
 
     def _is_live(self, deadline: float, key: Key) -> bool:
-        return self._deadlines.get((type(key), key)) == deadline
+        return self._deadlines.get(key) == deadline
 
     def _sweep(self) -> None:
         self._heap = [entry for entry in self._heap if self._is_live(entry[0], entry[2])]

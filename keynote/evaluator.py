@@ -108,7 +108,7 @@ class Layer:
     def keys(self) -> Keys:
         """Of its assertions; found when an explanation first asks, and kept."""
         if self._keys is None:
-            self._keys = Keys(self._found_keys())
+            self._keys = Keys.found(self._found_keys())
         return self._keys
 
     def _found_keys(self) -> Iterator[str]:

@@ -67,7 +67,7 @@ class Evidence:
         """The pre-shared keys of all who have to do with this query, to be hidden in what is told of it."""
         asked_by = self.asked_by
         if asked_by.keys is None:
-            asked_by.keys = Keys(keys_in((*asked_by.names, asked_by.text)))
+            asked_by.keys = Keys.found(keys_in((*asked_by.names, asked_by.text)))
         found = (*self.delegations.keys, asked_by.keys)
         if self.set_aside:
             found += (keys_of(item.assertion for item in self.set_aside if item.assertion is not None),)

@@ -140,6 +140,12 @@ class Keys:
             else:
                 self._by_start.setdefault(key[:_WITHIN], []).append(key)
 
+    @classmethod
+    def found(cls, keys: Iterable[str]) -> "Keys":
+        """The same, for who keeps them: mostly there are none, and all share these."""
+        known = set(keys)
+        return cls(known) if known else NO_KEYS
+
     def __bool__(self) -> bool:
         return bool(self._short or self._by_start)
 
@@ -174,6 +180,8 @@ class Keys:
         pieces = [piece for piece in _ALPHANUMERIC.findall(text.lower()) if len(piece) > 2]
         return any(piece in key for keys in self._by_start.values() for key in keys for piece in pieces)
 
+
+NO_KEYS: Final = Keys(())
 
 _hidden: ContextVar[tuple[Keys, ...]] = ContextVar("hidden keys", default=())
 

@@ -58,69 +58,82 @@ class Identities:
 ReserveSpi = Callable[[ProtocolId, IPAddress, IPAddress], bytes]
 
 
-# --- what timers ring for
+# --- what timers ring for: tuples, for they are looked up at every step; `sort` keeps those of two kinds apart
 
 
 class Deadline(NamedTuple):
     """An exchange has had its time."""
 
     exchange: ExchangeId
+    sort: str = "deadline"
 
 
 class Resend(NamedTuple):
     """The peer has not answered."""
 
     exchange: ExchangeId
+    sort: str = "resend"
 
 
 class Doubt(NamedTuple):
     """Nothing better has come than what was refused on doubtful grounds."""
 
     exchange: ExchangeId
+    sort: str = "doubt"
 
 
 class IkeExpires(NamedTuple):
     cookies: Cookies
+    sort: str = "ike expires"
 
 
 class TunnelExpires(NamedTuple):
     spi: bytes  # of the first inbound SA
+    sort: str = "tunnel expires"
 
 
 class Keepalive(NamedTuple):
     """RFC 3948 4: a NAT forgets who is silent."""
 
     cookies: Cookies
+    sort: str = "keepalive"
 
 
 class FragmentsStale(NamedTuple):
     cookies: Cookies
+    sort: str = "fragments stale"
 
 
 class Renew(NamedTuple):
     """Most of a tunnel's life is over."""
 
     spi: bytes  # of the first inbound SA
+    sort: str = "renew"
 
 
 class Retire(NamedTuple):
     """What is older than this tunnel, for the same traffic, is needed no longer."""
 
     spi: bytes  # of an inbound SA
+    sort: str = "retire"
 
 
 class Probe(NamedTuple):
     """Whether the peer of an IKE SA has been heard of."""
 
     cookies: Cookies
+    sort: str = "probe"
 
 
 class ReviewOverdue(NamedTuple):
     question: QuestionId
+    sort: str = "review overdue"
 
 
 class Check(NamedTuple):
     """Whether what is configured to be up is up."""
+
+    sort: str = "check"
 
 
 Alarm = (

@@ -246,7 +246,7 @@ class Selector:
         return f"{self.network or f'{self.low}-{self.high}'}{suffix}"
 
 
-@lru_cache(1024)  # with each renewal the same ones come again
+@lru_cache(128)  # both ends of a tunnel, and again when it is renewed
 def _meant(identity: Identity) -> Selector:
     if identity.type not in _ADDRESS_SIZES:
         raise InvalidIdInformation(f"{identity.type} is no traffic selector")
