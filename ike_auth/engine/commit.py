@@ -28,6 +28,7 @@ from ike_auth.sa import IkeSa, Tunnel
 from ike_auth.wire.numbers import NotifyType
 
 PATIENCE = 10.0  # seconds for a better message after a doubtful one: peers repeat theirs within 4 to 10
+_FAILURES = (PeerRefused, TunnelRefused, ExchangeFailed)
 MAX_LIKE_TUNNELS = 4  # for the same traffic: crossing exchanges make two, renegotiation makes more for a while
 
 
@@ -121,9 +122,11 @@ def _remembered(
     """For the same bytes the same reply; and what is sent once more if nothing comes."""
     if received and (sent or outcome.ask is None):
         retransmission = retransmission.answered(received, sent)
-    if outcome.send is not None:
-        retransmission = retransmission.awaiting(outcome.send if outcome.state.awaits_message else None)
-    return retransmission if outcome.state.open else retransmission.final()
+    if not outcome.state.open:
+        return retransmission.final()
+    if outcome.send is None:
+        return retransmission
+    return retransmission.awaiting(outcome.send if outcome.state.awaits_message else None)
 
 
 def _new_question(core: Core, exchange: Exchange) -> QuestionId:
@@ -235,7 +238,7 @@ def _to_nat_port(core: Core, exchange: Exchange) -> Exchange:
 def _note_reasons(core: Core, exchange: Exchange, outcome: Outcome) -> None:
     """What has to be said of an attempt of ours that comes to nothing."""
     for effect in outcome.after:
-        if isinstance(effect, Report) and isinstance(effect.event, PeerRefused | TunnelRefused | ExchangeFailed):
+        if isinstance(effect, Report) and isinstance(effect.event, _FAILURES):
             core.reasons.update(dict.fromkeys(exchange.connections, str(effect.event)))
 
 

@@ -280,14 +280,20 @@ def _parameters(proposal: Proposal, terms: Terms) -> ProtocolParameters:
         raise NoProposalChosen(f"{where}: protocol {proposal.protocol} is not supported")
     if len(proposal.spi) != SPI_SIZE or int.from_bytes(proposal.spi, "big") < _LOWEST_SPI:
         raise NoProposalChosen(f"{where}: SPI `{proposal.spi.hex()}` is reserved or not of four bytes")
+    return _keyed(proposal.protocol, transform, terms.nat, terms.client_ids, where)
+
+
+@lru_cache(KEPT_OFFERS)  # with each renewal the same ones come again
+def _keyed(protocol: ProtocolId, transform: Transform, nat: bool, client_ids: bool, where: str) -> ProtocolParameters:
+    """The same for ESP and AH, but for the SPI."""
     values, lives = _values(transform, where), _lives(transform)
-    kind = EspTransform if proposal.protocol == ProtocolId.ESP else AhTransform
+    kind = EspTransform if protocol == ProtocolId.ESP else AhTransform
     authentication = values.get(IpsecAttribute.AUTHENTICATION_ALGORITHM)
     group = values.get(IpsecAttribute.GROUP_DESCRIPTION)
     return ProtocolParameters(
-        proposal.protocol,
+        protocol,
         kind(transform.id),
-        _encapsulation(values.get(IpsecAttribute.ENCAPSULATION_MODE), proposal.protocol, terms, where),
+        _encapsulation(values.get(IpsecAttribute.ENCAPSULATION_MODE), protocol, nat, client_ids, where),
         None if authentication is None else AuthenticationAlgorithm(authentication),
         values.get(IpsecAttribute.KEY_LENGTH),
         values.get(IpsecAttribute.KEY_ROUNDS),
@@ -320,17 +326,19 @@ def _compression(proposal: Proposal, terms: Terms, where: str) -> ProtocolParame
     )
 
 
-def _encapsulation(value: int | None, protocol: ProtocolId, terms: Terms, where: str) -> EncapsulationMode:
+def _encapsulation(
+    value: int | None, protocol: ProtocolId, nat: bool, client_ids: bool, where: str
+) -> EncapsulationMode:
     # RFC 2407 4.5 leaves a missing mode to the host; what the client IDs say is the only sensible reading.
     if value is None:
-        value = EncapsulationMode.TUNNEL if terms.client_ids else EncapsulationMode.TRANSPORT
-        value = _UNDER_NAT[value] if terms.nat else value
+        value = EncapsulationMode.TUNNEL if client_ids else EncapsulationMode.TRANSPORT
+        value = _UNDER_NAT[value] if nat else value
     mode = EncapsulationMode(value)
-    if terms.nat and protocol == ProtocolId.AH:
+    if nat and protocol == ProtocolId.AH:
         raise NoProposalChosen(f"{where}: AH does not pass the NAT that was detected")
-    allowed = _WITHOUT_NAT if terms.nat else _UNDER_NAT
+    allowed = _WITHOUT_NAT if nat else _UNDER_NAT
     if mode not in allowed:
-        state = "behind NAT" if terms.nat else "without NAT"
+        state = "behind NAT" if nat else "without NAT"
         raise NoProposalChosen(f"{where}: encapsulation {mode} does not go {state}")
     return mode
 

@@ -167,9 +167,12 @@ def _encoded(message: Message, *encodings: CertEncoding) -> tuple[bytes, ...]:
     return tuple(payload.data for payload in message.all(Certificate) if payload.encoding in encodings)
 
 
+_PROOF = {Identity, Hash, Signature}
+
+
 def proof_of(message: Message) -> bytes:
     """Of a message that `check_proof` has passed, what nobody but the peer can have written."""
-    return b"".join([p.encode() for p in message.payloads if isinstance(p, Identity | Hash | Signature)])
+    return b"".join([p.encode() for p in message.payloads if type(p) in _PROOF])
 
 
 def establish(agreed: Agreed, answer: PeerIdentified, last_block: bytes, local: Local) -> IkeSa:

@@ -99,14 +99,7 @@ def test_a_key_of_one_peer_certifies_nobody_else(tmp_path: Path) -> None:
 def test_a_key_of_two_peers_does(tmp_path: Path) -> None:
     found = configuration(tmp_path, UNBOUND, rsa=False)
     only = found.peers["peer"]
-    fields = {name: getattr(only, name) for name in only.__dataclass_fields__}
-    second = type(only)(**{**fields, "name": "second"})
-    two = Configuration(
-        **{
-            **{name: getattr(found, name) for name in found.__dataclass_fields__},
-            "peers": {"peer": only, "second": second},
-        }
-    )
+    two = replace(found, peers={"peer": only, "second": replace(only, name="second")})
     assert is_shared(two, only)
     assert not is_shared(found, only)
     assert len(problems(two)) == 2
