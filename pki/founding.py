@@ -14,7 +14,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pki import keystore, settings
+from pki import keystore, recording, settings
 from pki.directory import Directory
 from pki.errors import KeystoreError, PkiError, RegistryUnreachable
 from pki.registry import Registry
@@ -110,8 +110,8 @@ def _keys_elsewhere(directory: Directory, hidden: Path) -> list[Path]:
         unfinished = Registry.open(hidden).unfinished(directory.settings().id)
     except PkiError:  # so young that it has no tables, or so broken that it tells nothing
         return []
-    paths = [directory.key_path(it.temporary_file) for it in unfinished if it.temporary_file]
-    return [path for path in paths if path.parent != directory.keys and path.parent.is_dir()]
+    paths = [recording.left_by(directory, it) for it in unfinished]
+    return [path for path in paths if path is not None and path.parent != directory.keys and path.parent.is_dir()]
 
 
 def _discard_beside(registry: Path) -> None:

@@ -29,6 +29,9 @@ from pki import keys
 from pki.errors import KeystoreError
 from pki.keys import PrivateKey
 
+# Of what `pem` writes.
+_FIRST_LINES = (b"-----BEGIN PRIVATE KEY-----\n", b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
+
 Passphrase: TypeAlias = Callable[[Path], bytes]  # asked for the key in this file; empty: there is none
 
 
@@ -248,6 +251,18 @@ def work_beside(path: Path) -> Iterator[Path]:
             raise KeystoreError(
                 f"`{work}` cannot be removed: {error.strerror}", "remove it: it may hold private keys"
             ) from error
+
+
+def may_be_key(path: Path) -> bool:
+    """Whether a file is a private key in PEM, as far as it was written, or not there."""
+    try:
+        with path.open("rb") as file:
+            begin = file.readline(max(map(len, _FIRST_LINES)))
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return any(first.startswith(begin) for first in _FIRST_LINES)
 
 
 def discard(path: Path) -> None:

@@ -31,12 +31,12 @@ from pki import authority, keys, keystore
 from pki.authority import Prepared
 from pki.chain_certificates import ReadCertificate
 from pki.delegation_records import Draft
-from pki.directory import Directory
-from pki.errors import KeystoreError, PkiError
+from pki.directory import REQUESTED_KEY, Directory
+from pki.errors import KeystoreError, PkiError, RegistryError
 from pki.keys import PrivateKey, Signer
 from pki.names import Identity
 from pki.profiles import Profile
-from pki.records import Record, Reservation, Signed, serial_text
+from pki.records import Record, Reservation, Signed, Unfinished, serial_text
 from pki.registry import Registry
 
 
@@ -177,14 +177,15 @@ def recover(directory: Directory, registry: Registry) -> tuple[Recovered, ...]:
     left = registry.unfinished(directory.settings().id)
     undone = [it for it in left if not it.issued]
     completed = [it for it in left if it.issued]
-    for each in undone:
-        if each.temporary_file:
-            _discard(directory.key_path(each.temporary_file))
-    keystore.give_names(
-        (directory.key_path(it.temporary_file), directory.key_path(it.key_file))
+    discarded = [path for it in undone if (path := left_by(directory, it)) is not None]
+    named = [
+        (path, directory.key_path(it.key_file))
         for it in completed
-        if it.temporary_file and it.key_file
-    )
+        if it.key_file and (path := left_by(directory, it)) is not None
+    ]
+    for path in discarded:
+        _discard(path)
+    keystore.give_names(named)
     if completed:
         registry.settle_all([(it.authority_id, it.serial) for it in completed])
     if undone:
@@ -202,6 +203,26 @@ def recover_if_idle(directory: Directory, registry: Registry) -> tuple[Recovered
         except KeystoreError:
             return ()
         return recover(directory, registry)
+
+
+def left_by(directory: Directory, unfinished: Unfinished) -> Path | None:
+    """The key file that an interrupted issue may have left under its temporary name.
+
+    Others write to a registry that is shared, so its word is not enough to touch any file: the name has to be the one
+    that we give, or outside of the directory, what is there has to be the beginning of a private key. Raises
+    RegistryError."""
+    if not unfinished.temporary_file:
+        return None
+    own, temporary = Directory.key_files(unfinished.serial)
+    path = directory.key_path(unfinished.temporary_file)
+    if unfinished.temporary_file in (temporary, REQUESTED_KEY) and unfinished.key_file == own:
+        return path
+    if unfinished.key_file is None and Path(unfinished.temporary_file).is_absolute() and keystore.may_be_key(path):
+        return path
+    raise RegistryError(
+        f"serial number {unfinished.serial} is not finished, and `{path}` is not the file that its key was to be in",
+        "somebody has edited the registry: find out who; `keynote-pki audit` shows what else was done",
+    )
 
 
 def _discard(path: Path) -> None:

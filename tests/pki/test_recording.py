@@ -5,6 +5,7 @@ the place of another authority, for requests."""
 import contextlib
 import shutil
 import signal
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from pki import issuance, keystore, profiles, renewal, requested, rollover
 from pki.authorities import Root
 from pki.directory import Directory
-from pki.errors import PkiError
+from pki.errors import PkiError, RegistryError
 from pki.issuance import Issuer, Wanted
 from pki.names import identity
 from tests.pki import factory, faults
@@ -234,3 +235,53 @@ def test_an_authority_certified_by_somebody_else(tmp_path: Path) -> None:
     assert [it.sha256 for it in registry.above(own.id).anchors] == [root.certificate.sha256]
     assert registry.above(own.id).intermediates == (record,)
     assert root.certificate.certificate.public_bytes(Encoding.DER) == ROOT.der
+
+
+def interrupted_and_edited(directory: Directory, step: int, temporary_file: str, key_file: str | None) -> None:
+    """An issue that was interrupted at a step, in a registry that somebody has edited afterwards."""
+
+    def interrupted() -> None:
+        with faults.at_step(step, faults.kill):
+            issuance.issue(directory, profiles.GATEWAY, GATEWAY, NOW)
+
+    assert faults.in_child(interrupted) == signal.SIGKILL
+    with contextlib.closing(sqlite3.connect(directory.path / "registry.sqlite")) as registry:
+        edited = registry.execute(
+            "UPDATE certificate SET temporary_file = ?, key_file = ? WHERE temporary_file IS NOT NULL",
+            (temporary_file, key_file),
+        )
+        assert edited.rowcount == 1
+        registry.commit()
+
+
+PENDING, ISSUED = 5, 12  # steps: the key file is written; it gets its name
+
+
+@pytest.mark.parametrize(
+    ("step", "file", "key_file"),
+    [
+        (PENDING, "{}/precious", None),
+        (PENDING, "../../precious", "mine.pem"),
+        (ISSUED, "{}/precious", "mine.pem"),
+        (ISSUED, "../../precious", "mine.pem"),
+    ],
+)
+def test_no_file_is_touched_because_a_registry_names_it(
+    directory: Directory, tmp_path: Path, step: int, file: str, key_file: str | None
+) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("-----BEGIN CERTIFICATE-----\n")
+    interrupted_and_edited(directory, step, file.format(tmp_path), key_file)
+    with pytest.raises(RegistryError, match="is not the file that its key was to be in"):
+        issuance.recover_if_idle(directory, directory.registry())
+    assert precious.read_text() == "-----BEGIN CERTIFICATE-----\n"
+    assert not (directory.keys / "mine.pem").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"-----BEGIN PRIV", b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMII"])
+def test_a_key_elsewhere_goes_as_far_as_it_was_written(directory: Directory, tmp_path: Path, content: bytes) -> None:
+    root_key = tmp_path / "root.pem"
+    root_key.write_bytes(content)
+    interrupted_and_edited(directory, PENDING, str(root_key), None)
+    assert len(issuance.recover_if_idle(directory, directory.registry())) == 1
+    assert not root_key.exists()
