@@ -85,10 +85,10 @@ class ExchangeTable:
             self._list(exchange)
         state = exchange.state
         if exchange.ike is None and not exchange.initiator:
-            if state.open:
-                self.half_open.add(id, exchange.remote.host, exchange.confirmed)
-            else:
+            if not state.open:
                 self.half_open.discard(id)
+            elif before is None or before.confirmed != exchange.confirmed:
+                self.half_open.add(id, exchange.remote.host, exchange.confirmed)
         tunnel = state.pending_tunnel
         if tunnel is not None:
             self._pending[id] = tunnel

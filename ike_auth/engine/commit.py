@@ -10,7 +10,7 @@ from ike_auth.engine import contact, flows, lacking, liveness, removal, renewal,
 from ike_auth.engine.core import Core, Deadline, Doubt, IkeExpires, Keepalive, Resend, TunnelExpires
 from ike_auth.errors import IkeError
 from ike_auth.events import ExchangeFailed, PeerNotified, PeerRefused, TunnelRefused, said
-from ike_auth.exchange_table import Exchange
+from ike_auth.exchange_table import Exchange, FirstMessage
 from ike_auth.exchanges.steps import (
     Acknowledged,
     AddIkeSa,
@@ -32,17 +32,28 @@ _FAILURES = (PeerRefused, TunnelRefused, ExchangeFailed)
 MAX_LIKE_TUNNELS = 4  # for the same traffic: crossing exchanges make two, renegotiation makes more for a while
 
 
-def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now, received: bytes | None = None) -> list[Effect]:
-    """Make the outcome of a step of this exchange true. `received` is the digest of the message that it took; without
-    one it is still about the last."""
+def commit(
+    core: Core,
+    exchange: Exchange,
+    outcome: Outcome,
+    now: Now,
+    received: bytes | None = None,
+    between: tuple[Endpoint, Endpoint] | None = None,
+) -> list[Effect]:
+    """Make the outcome of a step of this exchange true. `received` is the digest of the message that it took, and
+    `between` which ends of ours and the peer's that came; without these it is still about the last."""
     received = exchange.received if received is None else received
     state, awaited = outcome.state, exchange.state.awaits_message
+    local, remote = between or (exchange.local, exchange.remote)
     if outcome.to_nat_port:
-        exchange = _to_nat_port(core, exchange)
+        local, remote = _on_nat_port(core, exchange.peer, local, remote)
     sent = outcome.notify if outcome.send is None else (*outcome.notify, outcome.send)
     cookies = state.ike_cookies if exchange.ike is None else None
     exchange = exchange._replace(
         state=state,
+        local=local,
+        remote=remote,
+        confirmed=exchange.confirmed or between is not None,
         cookies=cookies or exchange.cookies,
         question=None if outcome.ask is None else _new_question(core, exchange),
         refused=exchange.refused or any(map(_is_refusal, outcome.after)),
@@ -58,7 +69,7 @@ def commit(core: Core, exchange: Exchange, outcome: Outcome, now: Now, received:
     effects = list(outcome.before)
     for data in sent:
         core.note_sent(exchange.cookies, data)
-        effects.append(SendDatagram(data, exchange.local, exchange.remote))
+        effects.append(SendDatagram(data, local, remote))
     effects += outcome.after
     if exchange.connections and outcome.after:
         _note_reasons(core, exchange, outcome)
@@ -78,8 +89,8 @@ def begin_ike(core: Core, peer: Peer, address: IPAddress, connections: tuple[str
     except IkeError as error:
         core.reasons.update(dict.fromkeys(connections, str(error)))
         return [Report(ExchangeFailed("main mode", peer.name, remote, str(error)))]
-    exchange = new_exchange(core, outcome, peer, local, remote, None, now)
-    return commit(core, exchange._replace(initiator=True, connections=connections), outcome, now)
+    exchange = new_exchange(core, outcome, peer, local, remote, None, now, initiator=True, connections=connections)
+    return commit(core, exchange, outcome, now)
 
 
 def begin_child(core: Core, ike: IkeSa, connection: str, now: Now) -> list[Effect]:
@@ -91,21 +102,55 @@ def begin_child(core: Core, ike: IkeSa, connection: str, now: Now) -> list[Effec
         core.reasons[connection] = str(error)
         what = f"quick mode {connection}"
         return [Report(ExchangeFailed(what, ike.peer.name, ike.remote, str(error), ike.identity))]
-    exchange = new_exchange(core, outcome, ike.peer, ike.local, ike.remote, ike, now)
-    message_id = core.version.message_id(outcome.state)
-    begun = exchange._replace(initiator=True, message_id=message_id, connections=(connection,))
+    begun = new_exchange(
+        core,
+        outcome,
+        ike.peer,
+        ike.local,
+        ike.remote,
+        ike,
+        now,
+        initiator=True,
+        message_id=core.version.message_id(outcome.state),
+        connections=(connection,),
+    )
     return commit(core, begun, outcome, now)
 
 
 def new_exchange(
-    core: Core, outcome: Outcome, peer: Peer, local: Endpoint, remote: Endpoint, ike: IkeSa | None, now: Now
+    core: Core,
+    outcome: Outcome,
+    peer: Peer,
+    local: Endpoint,
+    remote: Endpoint,
+    ike: IkeSa | None,
+    now: Now,
+    *,
+    initiator: bool = False,
+    message_id: int = 0,
+    connections: tuple[str, ...] = (),
+    first_message: FirstMessage | None = None,
 ) -> Exchange:
     """An exchange that one step has been taken of. It is in no table yet."""
     id = core.exchanges.new_id()
     core.timers.set(Deadline(id), now.monotonic + core.configuration.general.exchange_max_time)
     cookies = ike.cookies if ike is not None else outcome.state.ike_cookies
     assert cookies is not None
-    return Exchange(id, core.version, outcome.state, peer, local, remote, False, now.monotonic, cookies, ike)
+    return Exchange(
+        id,
+        core.version,
+        outcome.state,
+        peer,
+        local,
+        remote,
+        initiator,
+        now.monotonic,
+        cookies,
+        ike,
+        message_id,
+        connections,
+        first_message,
+    )
 
 
 def arm_resend(core: Core, exchange: Exchange, now: Now) -> None:
@@ -227,12 +272,10 @@ def _belongs(tunnel: Tunnel, ike: IkeSa) -> bool:
     return tunnel.peer == ike.peer.name and tunnel.identity == ike.identity
 
 
-def _to_nat_port(core: Core, exchange: Exchange) -> Exchange:
+def _on_nat_port(core: Core, peer: Peer, local: Endpoint, remote: Endpoint) -> tuple[Endpoint, Endpoint]:
     """RFC 3947 4. A peer that speaks from another port than its configured one has moved already."""
-    local = Endpoint(exchange.local.host, core.ports.nat)
-    moved = exchange.remote.port not in (exchange.peer.port, core.ports.ike)
-    remote = exchange.remote if moved else Endpoint(exchange.remote.host, core.ports.nat)
-    return exchange._replace(local=local, remote=remote)
+    moved = remote.port not in (peer.port, core.ports.ike)
+    return Endpoint(local.host, core.ports.nat), remote if moved else Endpoint(remote.host, core.ports.nat)
 
 
 def _note_reasons(core: Core, exchange: Exchange, outcome: Outcome) -> None:

@@ -80,8 +80,9 @@ def _for_ike(
     except PeerError as error:
         return _refuse(core, version, header, peer.name, error, datagram)
     _make_room(core, datagram.remote.host)
-    exchange = new_exchange(core, outcome, peer, datagram.local, datagram.remote, None, now)
-    return commit(core, exchange._replace(first_message=(datagram.remote, seen)), outcome, now, seen)
+    first = datagram.remote, seen
+    exchange = new_exchange(core, outcome, peer, datagram.local, datagram.remote, None, now, first_message=first)
+    return commit(core, exchange, outcome, now, seen)
 
 
 def _make_room(core: Core, host: IPAddress) -> None:
@@ -122,8 +123,9 @@ def _for_child(
     ike, outcome = _first_step(core, version, header, variants, datagram, now)
     core.sas.use(cookies, header.message_id)
     effects = _heard_from(core, ike, datagram, now)
-    exchange = new_exchange(core, outcome, ike.peer, datagram.local, datagram.remote, ike, now)
-    exchange = exchange._replace(message_id=header.message_id)
+    exchange = new_exchange(
+        core, outcome, ike.peer, datagram.local, datagram.remote, ike, now, message_id=header.message_id
+    )
     effects += commit(core, exchange, outcome, now, digest(datagram.data))
     if core.sas.is_worn_out(cookies):
         effects += removal.remove_ike(
@@ -181,10 +183,7 @@ def _advance(
         during = f"{exchange.version.name(exchange.state)} with {exchange.peer.name}"
         return _drop(core, datagram, error, during if news else "")
     effects = [] if exchange.ike is None else _heard_from(core, exchange.ike, datagram, now)
-    ends = datagram.local, datagram.remote
-    if not exchange.confirmed or ends != (exchange.local, exchange.remote):
-        exchange = exchange._replace(local=datagram.local, remote=datagram.remote, confirmed=True)
-    return effects + commit(core, exchange, outcome, now, seen)
+    return effects + commit(core, exchange, outcome, now, seen, (datagram.local, datagram.remote))
 
 
 def _check_ends(datagram: Datagram, local: Endpoint | None, remote: Endpoint, *, port_may_change: bool) -> None:
