@@ -269,7 +269,7 @@ class _Builder:
 
     def _reason(self, delegation: Delegation) -> str:
         found = routes(self.evidence, 1)
-        reason = condition_reason(found, found.link(delegation), 1)
+        reason = condition_reason(found, found.link(delegation))
         return reason.text if reason is not None else ""
 
     def _everybody(self) -> State:
