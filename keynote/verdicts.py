@@ -19,8 +19,8 @@ _TOLD: Final = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verdict:
-    """`distance` counts the changes of the easiest way through the assertion; it is None if none lead there,
-    `ruled_out` if that is because no value of an attribute does. Unless it is `certain`, one change may not be enough,
+    """`distance` counts the changes of the easiest way through the assertion; it is None if none does,
+    `ruled_out` where no value of an attribute leads through it. Unless it is `certain`, one change may not be enough,
     or more than two be needed. `alone`: one attribute was tried, and is enough. Where what the changes say of it is
     not, `example` has its name and a value.
     """

@@ -19,6 +19,7 @@ from keynote.complaints import Complaint, Place
 from keynote.errors import Problem, SignatureError
 from keynote.files import SetAside, parse_credentials, problem
 from keynote.private_keys import KINDS, PrivateKey, UnusablePrivateKey
+from keynote.redaction import quoted
 from keynote.signing import LENGTH, OFFSET
 
 _SEPARATOR: Final = "=" * 27
@@ -68,7 +69,7 @@ def keygen(
     kind, _, encoding = label.lower().removesuffix(":").partition("-")
     if kind not in KINDS or encoding not in signatures.ENCODINGS:
         raise InputError(
-            f"`{algorithm}` is no algorithm of keys",
+            f"{quoted(latin_1(algorithm))} is no algorithm of keys",
             hint=f"{', '.join(f'{kind}-' for kind in KINDS)} with hex: or base64:",
         )
     if len(label) + 2 > print_length:

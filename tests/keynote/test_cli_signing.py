@@ -306,7 +306,7 @@ def test_sigver_of_what_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     Path("some.kn").write_text("broken\n\n" + Path("a.kn").read_text())
     status, out, err = run("sigver some.kn", capsys)
     assert (status, out) == (1, "Signature on assertion 1 verified.\n")
-    assert "error: some.kn:1:1: assertion 0: neither a field nor the continuation of one\n    broken\n    ^\n" in err
+    assert "error: some.kn:1:1: assertion 0: neither a field nor the continuation of one\n" in err
     assert "hint: indent a line that goes on" in err
     Path("empty").touch()
     assert run("sigver empty", capsys) == (1, "", "keynote: error: empty: no assertions\n")
