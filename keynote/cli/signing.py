@@ -23,6 +23,8 @@ from keynote.redaction import quoted
 from keynote.signing import LENGTH, OFFSET
 
 _SEPARATOR: Final = "=" * 27
+#: Of the lines of a signature.
+_SHORTEST: Final = 2
 
 
 def _layout(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -144,6 +146,9 @@ def sign(
     chosen, _ = signing.algorithm_of(latin_1(label))
     key = private_key(private_file)
     text, name = text_of(assertion_file, read_assertions), str(assertion_file)
+    if print_length < _SHORTEST:
+        hint = f"a line that goes on has a backslash and something before it: {_SHORTEST} at least"
+        raise InputError(f"PRINT-LENGTH {print_length} is too short", hint=hint)
     if in_place and not print_offset:
         raise InputError("PRINT-OFFSET 0", hint="in an assertion, a line that goes on is indented")
     if in_place:

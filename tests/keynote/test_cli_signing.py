@@ -226,6 +226,7 @@ def test_a_private_key_for_everybody_is_warned_of(capsys: pytest.CaptureFixture[
         ("sign sig-ed25519-hex: missing key", "missing: No such file or directory"),
         ("sign sig-ed25519-hex: key key", "key:1:1: neither a field nor the continuation of one"),
         ("sign --in-place sig-ed25519-hex: a.kn key 0", "PRINT-OFFSET 0"),
+        ("sign sig-ed25519-hex: a.kn key 4 1", "PRINT-LENGTH 1 is too short"),
     ],
 )
 @pytest.mark.usefixtures("files")
