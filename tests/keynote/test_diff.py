@@ -299,7 +299,7 @@ class TestCommand:
         os.write(writing, Path("log").read_bytes())
         os.close(writing)
         try:
-            status, lines, _ = run(f"diff old.kn new.kn --inputs /dev/fd/{reading} --key log.key", capsys)
+            status, lines, _ = run(f"diff old.kn new.kn --inputs /dev/fd/{reading}", capsys)
         finally:
             os.close(reading)
         assert (status, lines[-1]) == (2, run("diff old.kn new.kn --inputs log", capsys)[1][-1])
