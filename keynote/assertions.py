@@ -169,7 +169,7 @@ class _Block:
         edge = heads[0].start() if heads else self.end
         stray = _COMMENTS.match(text, self.start, edge)
         if stray is not None and stray.end() < edge:
-            self._problem(stray.end(), "text before the first field", _NO_AUTHORIZER)
+            self._problem(stray.end(), "text before the first field", _NO_AUTHORIZER, shown=False)
         spans: dict[str, tuple[int, int]] = {}
         for number, head in enumerate(heads):
             end = heads[number + 1].start() if number + 1 < len(heads) else self.end
@@ -195,7 +195,10 @@ class _Block:
 
     def _unknown_line(self, at: int, label: str | None) -> None:
         if label is None:
-            self._problem(at, "neither a field nor the continuation of one", "indent a line that goes on")
+            word = _WORD.match(self.reader.source.text, at)
+            known = word and difflib.get_close_matches(word[0].lower(), _FIELD_NAMES, n=1, cutoff=_A_FIELD)
+            message = "neither a field nor the continuation of one"
+            self._problem(at, message, "indent a line that goes on", shown=bool(known))
             return
         close = difflib.get_close_matches(label[:-1].lower(), _FIELD_NAMES, n=1)
         if close:
@@ -203,7 +206,7 @@ class _Block:
         else:
             # It may be what follows a passphrase on the next line.
             named = not secrets(self._text(self.start, self.end))
-            self._problem(at, f"unknown field `{label[:-1]}`" if named else "unknown field")
+            self._problem(at, f"unknown field `{label[:-1]}`" if named else "unknown field", shown=False)
 
     def _field(self, span: tuple[int, int] | None, read: Callable[[int, int], Tree]) -> Field[Tree] | None:
         if span is None:
@@ -325,13 +328,18 @@ class _Block:
     def _text(self, start: int, end: int) -> str:
         return self.reader.source.text[start:end]
 
-    def _problem(self, at: int, message: str, hint: str = "") -> None:
-        source, shown = self.reader.source, ""
-        if self.reader.excerpts > 0:
+    def _problem(self, at: int, message: str, hint: str = "", *, shown: bool = True) -> None:
+        source, text = self.reader.source, ""
+        if shown and self.reader.excerpts > 0:
             self.reader.excerpts -= 1
-            shown = excerpt(source, at, self.start, self.end)
-        self.problems.append(Problem(source.location(at), message, hint, shown))
+            text = excerpt(source, at, self.start, self.end)
+        self.problems.append(Problem(source.location(at), message, hint, text))
 
+
+# A line that begins with none, or nearly, is not shown: it may be of another file, and what is a secret there, as an
+# isakmpd.conf's pre-shared key is, nobody can tell here.
+_WORD = re.compile(r"[A-Za-z-]+")
+_A_FIELD = 0.8
 
 _NO_AUTHORIZER = "a blank line ends an assertion: does this belong to the one above?"
 # RFC 2704 4.1: assertions are ASCII. Skipped, the mark would make a file that other implementations refuse.

@@ -10,6 +10,7 @@ from json import JSONDecodeError
 from typing import Any
 
 from keynote.errors import KeynoteError, Problem
+from keynote.redaction import redacted_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,12 @@ class Place:
     column: int | None = None
 
     def __str__(self) -> str:
-        return ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        return ":".join(str(part) for part in (self.shown_file, self.line, self.column) if part is not None)
+
+    @property
+    def shown_file(self) -> str:
+        """A principal may have been given in a file's place, and that a passphrase."""
+        return redacted_sentence(self.file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class Complaint:
 
     def data(self) -> dict[str, Any]:
         """As it is told to programs: `where` is null or has `file`, `line` and `column`, these two perhaps null."""
-        where = self.where and {"file": self.where.file, "line": self.where.line, "column": self.where.column}
+        where = self.where and {"file": self.where.shown_file, "line": self.where.line, "column": self.where.column}
         return {"message": self.message, "where": where, "hint": self.hint}
 
     def _head(self) -> str:

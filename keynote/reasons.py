@@ -14,7 +14,6 @@ from typing import Final
 
 from keynote.combinations import minimal_sets
 from keynote.conditions import set_group_state
-from keynote.costs import NEVER
 from keynote.evaluator import UNKNOWN_AUTHORIZER, Delegation
 from keynote.evidence import Evidence
 from keynote.files import SetAside
@@ -22,10 +21,12 @@ from keynote.locations import Location
 from keynote.principals import POLICY, shown_principal
 from keynote.printing import printed
 from keynote.redaction import meant
-from keynote.retrial import refuted
-from keynote.routes import Link, Never, Routes, routes
+from keynote.retrial import trials
+from keynote.routes import Link, Routes, routes
+from keynote.supposing import first_failure
 from keynote.syntax import AllOf, AnyOf, Licensees, StringExpression, Threshold, leftmost, walk
-from keynote.wording import described, one_of, too_little
+from keynote.verdicts import Verdict, verdict
+from keynote.wording import described, one_of, too_little, would_do
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,14 @@ class Reason:
     `distance` counts what the easiest way through this assertion lacks altogether: attributes that would have to be
     otherwise, principals, signatures. It is `MAXIMUM` if nothing would help, and 0 if that cannot be said. `kind` is
     what is lacking here: an `attribute`, a `test` of several, a `principal`, a `delegation`, a `signature`; or "".
+    Unless it is `certain`, one change may not be enough, and of more than one it is only known that there are.
     """
 
     where: Location | None
     text: str
     distance: int
     kind: str = ""
+    certain: bool = True
 
     @property
     def away(self) -> str:
@@ -49,7 +52,9 @@ class Reason:
             return "a delegation is missing"
         if not 0 < self.distance < MAXIMUM:
             return ""
-        return f"one {self.kind or 'change'} away" if self.distance == 1 else f"{self.distance} changes away"
+        if self.distance == 1:
+            return f"{'' if self.certain else 'perhaps '}one {self.kind or 'change'} away"
+        return f"{self.distance} changes away" if self.certain else "more than one change away"
 
     def __str__(self) -> str:
         return self.text if self.where is None else f"{self.where.file}:{self.where.line}: {self.text}"
@@ -77,7 +82,9 @@ def _reasons(found: Routes) -> tuple[tuple[Reason, ...], int]:
         ends = sorted([*_dead_ends(found), *_dangling(found)], key=lambda reason: reason.distance)
         told = [*unreadable[:_UNREADABLE], *_set_aside_on_the_way(found), *map(_unsaid, ends)]
         return tuple(told[:MAXIMUM]), max(0, len(told) - MAXIMUM)
+    solved = trials(found).solutions
     lacking = [link for link in found.links if found.totals[link][1]]
+    lacking.sort(key=lambda link: link.delegation not in solved)
     known: list[tuple[Link, Reason]] = []
     for number, link in enumerate(lacking):
         if len(known) >= MAXIMUM:
@@ -86,12 +93,8 @@ def _reasons(found: Routes) -> tuple[tuple[Reason, ...], int]:
         known += [(link, reason) for reason in _reasons_of(found, link)]
     else:
         rest = 0
-    known = [
-        (link, replace(reason, distance=2) if refuted(found, link, reason.distance) else reason)
-        for link, reason in known
-    ]
     known.sort(key=lambda item: (item[1].distance, item[0].price))
-    ranked = [(_rank(reason, found.needs_others(link)), _unsaid(reason)) for link, reason in known]
+    ranked = [(_rank(reason, _needs_others(found, link, reason)), _unsaid(reason)) for link, reason in known]
     ranked += (((_OTHERS, 1.5), reason) for reason in unreadable[:_UNREADABLE])
     ranked += (((_MISSING, 0.0), _unsaid(reason)) for reason in _dangling(found))
     if not ranked or min(rank for rank, _ in ranked) >= (_NEVER, 0.0):
@@ -110,7 +113,12 @@ def _rank(reason: Reason, needs_others: bool) -> tuple[int, float]:
         return _NEVER, 0.0
     if reason.kind == "delegation":
         return _MISSING, 0.0
-    return _OTHERS if needs_others else _OWN, reason.distance
+    return _OTHERS if needs_others else _OWN, reason.distance if reason.certain else reason.distance + 0.5
+
+
+def _needs_others(found: Routes, link: Link, reason: Reason) -> bool:
+    told = verdict(found, link)
+    return found.needs_others(link) and not (told is not None and told.alone and reason.kind in ("attribute", "test"))
 
 
 def _unsaid(reason: Reason) -> Reason:
@@ -123,11 +131,10 @@ def _unsaid(reason: Reason) -> Reason:
 
 def _reasons_of(found: Routes, link: Link) -> Iterator[Reason]:
     """What one assertion lacks itself."""
-    price, needs = found.totals[link]
-    distance = MAXIMUM if price >= NEVER or Never in needs else len(needs)
+    distance = MAXIMUM if (known := found.distance(link)) is None else known
     if link.refused is not None:
         yield _set_aside(link.refused, distance, "signature")
-    if reason := condition_reason(found, link, distance):
+    if reason := condition_reason(found, link):
         yield reason
     if reason := licensee_reason(found, link.delegation, distance):
         yield reason
@@ -137,7 +144,7 @@ def _set_aside(item: SetAside, distance: int, kind: str = "") -> Reason:
     return Reason(item.where, f"set aside: {item.reason}", distance, kind)
 
 
-def condition_reason(found: Routes, link: Link, distance: int) -> Reason | None:
+def condition_reason(found: Routes, link: Link) -> Reason | None:
     """What the Conditions of a delegation lack, or None if nothing."""
     field = link.delegation.assertion.conditions
     if link.holds or field is None:
@@ -146,17 +153,29 @@ def condition_reason(found: Routes, link: Link, distance: int) -> Reason | None:
     if miss is None:
         what = "Conditions is empty, which nothing satisfies"
         if field.tree.clauses:
-            what = "Conditions do not hold" if found.exhausted else "Conditions never hold"
+            what = "Conditions do not hold" if found.exhausted else _never(found, link)
         return Reason(field.where(field.tree), what, MAXIMUM)
     if not miss.enough:
         text = too_little(found.evidence.scale, found.goal, miss)
         return Reason(field.where(leftmost(miss.clause.node)), text, MAXIMUM)
-    where = field.where(leftmost(miss.first[0].relation))
-    set_group_state(environment, miss.first[0].groups)
-    kind = "attribute" if all(isinstance(need, str) for need in miss.needs) else "test"
-    text = described(miss.first, link.delegation.assertion, environment)
+    told = verdict(found, link) or Verdict(miss, None)
+    changes = told.miss.first
+    where = field.where(leftmost(changes[0].relation))
+    set_group_state(environment, changes[0].groups)
+    kind = "attribute" if all(isinstance(need, str) for need in told.miss.needs) else "test"
+    text = described(changes, link.delegation.assertion, environment)
     set_group_state(environment, None)
-    return Reason(where, text, distance, kind)
+    if told.example is not None:
+        text += would_do(text, *told.example)
+    if told.ruled_out:
+        text += ", which other tests on the way rule out"
+    return Reason(where, text, MAXIMUM if told.distance is None else told.distance, kind, told.certain)
+
+
+def _never(found: Routes, link: Link) -> str:
+    program = link.delegation.conditions
+    failure = None if program is None else first_failure(program, found.evidence.scale)
+    return f"Conditions never hold: {failure}" if failure else "Conditions never hold"
 
 
 def licensee_reason(found: Routes, delegation: Delegation, distance: int | None = None) -> Reason | None:

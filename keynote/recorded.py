@@ -11,7 +11,9 @@ import hmac
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from os import fstat
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any, Final
 
 from keynote.assertions import Assertion
@@ -161,15 +163,19 @@ def read(path: Path) -> Iterator[Recorded]:
     """The decisions of a log, one after the other. Raises RecordError and OSError."""
     with path.open("rb") as file:
         number = 0
-        while text := file.readline(LONGEST):
+        while text := file.readline(LONGEST + 1):
             number += 1
+            if len(text) > LONGEST:
+                raise RecordError(f"a line of more than {LONGEST:,} bytes", Place(str(path), number))
             if text.strip():
                 yield parsed(text, Place(str(path), number))
 
 
-def count(path: Path) -> int:
-    """How many lines a log has. Raises OSError."""
+def count(path: Path) -> int | None:
+    """How many lines a log has; None for what is no file, and can be read but once, or has no end. Raises OSError."""
     with path.open("rb") as file:
+        if not S_ISREG(fstat(file.fileno()).st_mode):
+            return None
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(2**20), b""))
 
 

@@ -146,7 +146,13 @@ def _step(step: Step) -> dict[str, Any]:
 
 def _reason(reason: Reason) -> dict[str, Any]:
     where = None if reason.where is None else _place(reason.where)
-    return {"where": where, "text": reason.text, "distance": reason.distance, "kind": reason.kind}
+    return {
+        "where": where,
+        "text": reason.text,
+        "distance": reason.distance,
+        "kind": reason.kind,
+        "certain": reason.certain,
+    }
 
 
 def _place(where: Location) -> dict[str, Any]:

@@ -1,89 +1,286 @@
 # SPDX-License-Identifier: ISC
-"""Whether it is true that one attribute is all that is lacking.
+"""What single attributes would bring about: the query is asked again, with other values of one attribute at a time.
 
-A denial is told by what each test lacks, but two tests may want the same attribute otherwise. So where one attribute
-is said to be enough, the query is asked again with values that the tests ask for.
+A denial is told by what each test lacks, but two tests may want the same attribute otherwise. So what is told is held
+against the whole policy: with which values of which attribute the action would be allowed, and by which assertions;
+and which assertions no value of an attribute leads through.
 """
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
-from keynote.compiler import CompiledProgram
-from keynote.conditions import conditions_interval
-from keynote.environment import Environment, PartialEnvironment
-from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, fixed_point
-from keynote.facts import fact
+from keynote import expressions
+from keynote.bounds import Bounds
+from keynote.compiler import CompiledProgram, names_read
+from keynote.costs import costs, costs_of_others
+from keynote.environment import Environment, PartialEnvironment, completed, is_attribute_name
+from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation, Values, fixed_point
+from keynote.misses import tested_attribute
 from keynote.principals import POLICY
+from keynote.printing import printed
 from keynote.routes import Link, Routes
-from keynote.syntax import Relation
+from keynote.supposing import Also, Supposed, anything, highest_if, near, tried
+from keynote.syntax import Dereference, Literal, Name, Relation, walk
 
-#: Values that are tried for an attribute, and attributes; and relations that each query may have to look at.
-_VALUES: Final = 20
-_NAMES: Final = 5
-_RELATIONS: Final = 2_000
+#: Relations that may be looked at for one denial: some milliseconds.
+_WORK: Final = 60_000
+#: What a walk along the exits costs, where asking costs one.
+_WALK: Final = 10
 
-
-def refuted(found: Routes, link: Link, distance: int) -> bool:
-    """Whether no value that a test asks for would do, where one attribute is said to be lacking. If none can be
-    found, as for a regular expression, it is not refuted."""
-    needs = found.totals[link][1]
-    if distance != 1 or len(needs) != 1:
-        return False
-    (name,) = needs
-    if not isinstance(name, str):
-        return False
-    if name not in found.retrials:
-        found.retrials[name] = _some_value_does(found, name)
-    return found.retrials[name] is False
+_Conditions = Callable[[CompiledProgram], int]
 
 
-def _some_value_does(found: Routes, name: str) -> bool | None:
-    """None if it is not known."""
-    if sum(1 for link in found.links for _ in islice(_relations(link), _RELATIONS)) > _RELATIONS:
-        return None
-    values = dict.fromkeys(value for link in found.links for value in _wanted(link, name))
-    if not values or len(found.retrials) >= _NAMES:
-        return None
-    if any(_reached(found, name, value) for value in islice(values, _VALUES)):
-        return True
-    return False if len(values) <= _VALUES else None
+@dataclass(slots=True, eq=False)
+class Trials:
+    """What was found out for a denial.
+
+    `solutions` has the values of an attribute with which the action is allowed, by each delegation that leads to it
+    then; `tried` all values that were tried. `told` keeps what was found out of each link.
+    """
+
+    found: Routes
+    solutions: dict[Delegation, dict[str, list[str]]] = field(default_factory=dict)
+    tried: dict[str, list[str]] = field(default_factory=dict)
+    told: dict[Link, object] = field(default_factory=dict)
+    _left: int = _WORK
+    _size: int = 0
+    _relations: dict[str, dict[tuple[Relation, int], tuple[Relation, Mapping[str, str]]]] = field(
+        default_factory=dict
+    )
+    _by_authorizer: dict[str, list[Delegation]] = field(default_factory=dict)
+    _contested: dict[str, bool] = field(default_factory=dict)
+    _may: dict[tuple[str, ...], frozenset[Delegation] | None] = field(default_factory=dict)
+    _ever: dict[str, dict[str | None, frozenset[Delegation]] | None] = field(default_factory=dict)
+
+    # -- questions ---------------------------------------------------------------------------------------------------
+
+    def may(self, delegation: Delegation, names: frozenset[str]) -> bool | None:
+        """Whether authority may come through a delegation if only these attributes are otherwise, and have none of
+        the values that were tried. None if there is no time to find out."""
+        key = tuple(sorted(names))
+        if key not in self._may:
+            self._may[key] = self._reached_if(names) if self._spend(_WALK) else None
+        found = self._may[key]
+        return None if found is None else delegation in found
+
+    def ever(self, delegation: Delegation, name: str) -> Sequence[str | None] | None:
+        """The values of an attribute with which any action comes through a delegation, as far as anybody knows: those
+        that tests compare it with and their neighbours, and None for any other. None at all if there is no time."""
+        if name not in self._ever:
+            self._ever[name] = self._ever_of(name)
+        found = self._ever[name]
+        return None if found is None else [value for value, reached in found.items() if delegation in reached]
+
+    def relations(self, name: str) -> Iterable[tuple[Relation, Mapping[str, str]]]:
+        """Those that read an attribute, with the local constants beside which they stand."""
+        return self._relations.get(name, {}).values()
+
+    def contested(self, name: str) -> bool:
+        """Whether different assertions test an attribute differently, and there is time to find out more."""
+        if name not in self._contested:
+            texts: dict[int, set[str]] = {}
+            for relation, program in self._relations.get(name, {}) if self._left > 0 else ():
+                texts.setdefault(program, set()).add(printed(relation, _LONG))
+            first, *others = texts.values() or [set()]
+            self._contested[name] = any(other != first for other in others)
+        return self._contested[name]
+
+    # -- trials ------------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        self._survey()
+        for name in self._names():
+            if not self._spend():
+                return
+            self._try(name)
+
+    def _spend(self, times: int = 1) -> bool:
+        self._left -= (self._size + 10) * times
+        return self._left > 0
+
+    def _survey(self) -> None:
+        """What the tests on the ways read."""
+        programs: dict[int, CompiledProgram] = {}
+        for link in self.found.links:
+            delegation = link.delegation
+            if link.refused is None:
+                self._by_authorizer.setdefault(delegation.authorizer, []).append(delegation)
+                if delegation.conditions is not None:
+                    programs[id(delegation.conditions)] = delegation.conditions
+        for program in programs.values():
+            for clause in program.clauses:
+                self._size += len(clause.steps)
+                if self._size > _WORK:
+                    return
+                for relation in clause.relations:
+                    for name in names_in(relation, program.constants, self.found.evidence.facts):
+                        relations = self._relations.setdefault(name, {})
+                        relations[relation, id(program)] = relation, program.constants
+
+    def _names(self) -> Iterator[str]:
+        """The attributes that may be worth a trial, those first that seem to be all that is lacking."""
+        claimed = [
+            need
+            for link in self.found.links
+            for need in self.found.totals[link][1]
+            if isinstance(need, str) and len(self.found.totals[link][1]) == 1
+        ]
+        fields = _read_by_fields(self.found)
+        if fields is None:
+            return
+        for name in dict.fromkeys([*claimed, *self._relations]):
+            # Who is licensed is found out by a query of its own.
+            if name in self._relations and name not in fields:
+                yield name
+
+    def _try(self, name: str) -> None:
+        found, evidence = self.found, self.found.evidence
+        facts = {key: value for key, value in evidence.facts.items() if key != name}
+        bounds = Bounds(facts, evidence.asked_by.text, Also({name}, evidence.unknown), evidence.scale)
+        if self._value_of_policy(self._values(bounds.highest)) < found.goal:
+            self.tried[name] = []
+            self._may[name,] = frozenset()
+            return
+        values = self._tried(name)
+        self.tried[name] = []
+        for value in values:
+            if not self._spend():
+                return
+            self.tried[name].append(value)
+            conditions = Bounds(
+                {**facts, name: value}, evidence.asked_by.text, evidence.unknown, evidence.scale
+            ).highest
+            for delegation in self._reached(conditions):
+                self.solutions.setdefault(delegation, {}).setdefault(name, []).append(value)
+
+    def _tried(self, name: str) -> list[str]:
+        relations = self._relations[name].values()
+        values = tried(relations, name)
+        if all(tested_attribute(relation, constants) == name for relation, constants in relations):
+            return values
+        # What is compared with other attributes may have to be what they are, or just not.
+        others = (value for value in self.found.evidence.facts.values() if len(value) <= _LONG)
+        beside = chain.from_iterable(near(value) for value in others)
+        literals = chain.from_iterable(
+            tried(relations.values(), other) for other, relations in self._relations.items() if other != name
+        )
+        return list(dict.fromkeys([*values, *beside, "", "0", "1", "-1", *literals]))[:_MOST]
+
+    def _reached_if(self, names: frozenset[str]) -> frozenset[Delegation]:
+        evidence = self.found.evidence
+        known = completed(evidence.facts, evidence.asked_by.text, evidence.scale)
+        for name in names:
+            known.pop(name, None)
+        (other,) = names if len(names) == 1 else ("",)
+        action = Supposed(known, Also(names, evidence.unknown), other)
+        return frozenset(self._reached(self._if(action)))
+
+    def _ever_of(self, name: str) -> dict[str | None, frozenset[Delegation]] | None:
+        found: dict[str | None, frozenset[Delegation]] = {}
+        for value in (*tried(self._relations[name].values(), name), None):
+            if not self._spend(_WALK):
+                return None
+            action = anything(self.found.evidence.scale, name, value)
+            found[value] = frozenset(self._reached(self._if(action)))
+        return found
+
+    def _if(self, action: PartialEnvironment) -> _Conditions:
+        scale = self.found.evidence.scale
+        return lambda program: highest_if(program, action, scale)
+
+    # -- the fixed point, and what it rests on -----------------------------------------------------------------------
+
+    def _values(self, conditions: _Conditions) -> Values:
+        evidence = self.found.evidence
+        anybody = (*evidence.requesters, UNKNOWN_LICENSEE)
+        # Nothing comes to more than the top, so that it does not end before all have what they come to.
+        values, _ = fixed_point(anybody, evidence.delegations, conditions, evidence.scale.top + 1)
+        return values
+
+    def _value_of_policy(self, values: Values) -> int:
+        return max(values.get(POLICY, 0), values.get(UNKNOWN_AUTHORIZER, 0))
+
+    def _reached(self, conditions: _Conditions) -> Iterator[Delegation]:
+        """The delegations through which authority comes from POLICY to a requester, if it does."""
+        remembered: dict[int, int] = {}
+
+        def kept(program: CompiledProgram) -> int:
+            if id(program) not in remembered:
+                remembered[id(program)] = conditions(program)
+            return remembered[id(program)]
+
+        goal, values = self.found.goal, self._values(kept)
+        if self._value_of_policy(values) < goal:
+            return
+        agenda = dict.fromkeys((POLICY, UNKNOWN_AUTHORIZER))
+        todo = list(agenda)
+        for principal in todo:  # grows while it runs
+            for delegation in self._by_authorizer.get(principal, ()):
+                program, licensees = delegation.conditions, delegation.licensees
+                if (program is not None and kept(program) < goal) or (
+                    licensees is not None and licensees.value(values) < goal
+                ):
+                    continue
+                yield delegation
+                for name in self._carrying(delegation, values):
+                    if name not in agenda:
+                        agenda[name] = None
+                        todo.append(name)
+
+    def _carrying(self, delegation: Delegation, values: Values) -> Iterator[str]:
+        """The licensees on whom it rests."""
+        tree = delegation.assertion.licensees
+        if tree is None or delegation.licensees is None:
+            return
+        if delegation.licensee is not None:
+            yield delegation.licensee
+            return
+        names, goal = self.found.names(delegation), self.found.goal
+        lacking = costs(tree.tree, lambda node: 0.0 if values.get(names[node], 0) >= goal else 1.0)
+        for node, others in costs_of_others(tree.tree, lacking).items():
+            if lacking[node] <= 0 and others <= 0:
+                yield names[node]  # type: ignore[index]
 
 
-def _wanted(link: Link, name: str) -> Iterator[str]:
-    """Values of an attribute that stand in an assertion's tests of it, and their neighbours."""
-    constants = link.delegation.assertion.constants
-    for relation in _relations(link):
-        tested = fact(relation, constants)
-        if tested is not None and tested.name == name:
-            yield from _values(tested.value)
+#: Values that are tried where an attribute is compared with others, and the longest of theirs.
+_MOST: Final = 64
+_LONG: Final = 1_000
 
 
-def _relations(link: Link) -> Iterator[Relation]:
-    program = link.delegation.conditions
-    for clause in program.clauses if program else ():
-        yield from clause.relations
+def trials(found: Routes) -> Trials:
+    """Of a denial; empty where no way leads to the requesters. Kept with it."""
+    if found.trials is None:
+        made = Trials(found)
+        if found.connected:
+            made.run()
+        found.trials = made
+    result: Trials = found.trials
+    return result
 
 
-def _values(value: str | int | float) -> Iterator[str]:
-    if isinstance(value, str):
-        yield from (value, value + " ", value[:-1], "")
-    elif isinstance(value, int):
-        yield from (str(value), str(value + 1), str(value - 1))
-    else:
-        yield from (f"{value:f}", f"{value + 1:f}", f"{value - 1:f}")
+def _read_by_fields(found: Routes) -> frozenset[str] | None:
+    """The attributes by which it depends who licenses whom; None if that may be any."""
+    read: set[str] = set()
+    for link in found.links:
+        assertion = link.delegation.assertion
+        for part in (assertion.authorizer, assertion.licensees):
+            if part is not None and not isinstance(part.tree, Literal):
+                names = names_read(part.tree)
+                if names is None:
+                    return None
+                read |= names - assertion.constants.keys()
+    return frozenset(read)
 
 
-def _reached(found: Routes, name: str, value: str) -> bool:
-    evidence = found.evidence
-    facts: Environment = dict(found.environment)
-    facts[name] = value
-    environment = PartialEnvironment(facts, found.environment.unknown)
-    scale = evidence.scale
-
-    def conditions(program: CompiledProgram) -> int:
-        return conditions_interval(program, environment, scale)[1]
-
-    anybody = (*evidence.requesters, UNKNOWN_LICENSEE)
-    values, _ = fixed_point(anybody, evidence.delegations, conditions, scale.top)
-    return max(values.get(POLICY, 0), values.get(UNKNOWN_AUTHORIZER, 0)) >= found.goal
+def names_in(relation: Relation, constants: Mapping[str, str], facts: Mapping[str, str]) -> frozenset[str]:
+    """The attributes that a relation reads, those too that it names by `$` in an action of these facts."""
+    found = set()
+    for node in walk(relation):
+        if isinstance(node, Name) and node.name not in constants:
+            found.add(node.name)
+        elif isinstance(node, Dereference):
+            name = expressions.string(node.operand, constants)
+            found.add(name if isinstance(name, str) else name(Environment(facts)))
+    return frozenset(name for name in found if is_attribute_name(name))

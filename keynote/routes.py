@@ -79,7 +79,7 @@ class Routes:
         self.evidence = evidence
         self.goal = goal
         self.exhausted = False
-        self.retrials: dict[str, bool | None] = {}
+        self.trials: Any = None
         self.told: Any = None
         self.environment: PartialEnvironment = evidence.partial_environment()
         self._left = _WORK
@@ -120,7 +120,7 @@ class Routes:
         return Link(delegation, holds, miss, refused, needs, _price(needs))
 
     def _conditions(self, delegation: Delegation) -> tuple[bool, Miss | None]:
-        program, constants = delegation.conditions, delegation.assertion.constants
+        program = delegation.conditions
         if program is None:
             return True, None
         found = self._programs.get(id(program))
@@ -131,9 +131,14 @@ class Routes:
             miss = None
             self.exhausted |= self._left <= 0
             if not holds and not self.exhausted:
-                miss = nearest_miss(program, self.environment, scale, self.goal, constants)
+                miss = nearest_miss(program, self.environment, scale, self.goal)
             found = self._programs[id(program)] = holds, miss
         return found
+
+    def distance(self, link: Link) -> int | None:
+        """How many things the cheapest way through a delegation lacks; None if nothing would help."""
+        price, needs = self.totals[link]
+        return None if price >= NEVER or Never in needs else len(needs)
 
     def needs_others(self, link: Link) -> bool:
         """Whether the cheapest way through a delegation needs signatures, or principals who request too."""

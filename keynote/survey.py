@@ -17,7 +17,7 @@ from keynote.locations import Location
 from keynote.principals import POLICY, shown_principal
 from keynote.printing import printed
 from keynote.proof import Step, steps
-from keynote.reasons import MAXIMUM, below_policy, condition_reason, licensee_reason
+from keynote.reasons import below_policy, condition_reason, licensee_reason
 from keynote.routes import Link, Routes, routes
 from keynote.syntax import AllOf, AnyOf, Licensees, Threshold, leftmost
 
@@ -124,7 +124,7 @@ class _Tree:
         return Line(depth, f"{name} {text}", None if principal in self._found.below else False)
 
     def _assertion(self, depth: int, link: Link) -> Iterator[Line]:
-        reason = condition_reason(self._found, link, MAXIMUM)
+        reason = condition_reason(self._found, link)
         lacking = licensee_reason(self._found, link.delegation)
         assertion = link.delegation.assertion
         yield Line(depth, _head(assertion.where, assertion.licensees), link.holds and link.refused is None)

@@ -23,6 +23,8 @@ from keynote.explanation import Decision
 from keynote.files import SetAside, parse_assertion, parse_credentials, parse_policy
 from keynote.limits import Limits
 from keynote.parameters import ParameterError, expanded
+from keynote.redaction import Keys, hiding, quoted, redacted
+from keynote.secrecy import keys_in
 from keynote.session import BOOLEAN, Session
 
 _DEFAULT_LIMITS: Final = Limits()
@@ -58,7 +60,7 @@ class Query:
     table: Path = Path("queries.toml")
 
     def __repr__(self) -> str:
-        return f"<query {self.name}>"  # its authorizers may be passphrases
+        return f"<query of {self.table}>"  # its authorizers may be passphrases, and its name tell them
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +110,20 @@ def run(query: Query, coverage: Coverage | None = None) -> Result:
     except KeynoteError as error:
         message = str(error).splitlines()[0]
         problem = "" if isinstance(query.expect, ExpectedError) else f"expected {expected}, got an error: {message}"
-        return Result(query.name, expected, f"error: {message}", "", problem, bool(problem))
+        with hiding([Keys.found(keys_in(query.authorizers))]):
+            return Result(redacted(query.name), expected, f"error: {message}", "", problem, bool(problem))
     if coverage is not None:
         coverage.count(decision, folder)
-    return Result(query.name, expected, str(decision), decision.because, _problem(query, decision))
+    # Its parameters are in its name, whatever they are.
+    with hiding(decision.evidence.keys()):
+        return Result(redacted(query.name), expected, str(decision), decision.because, _problem(query, decision))
 
 
 def _problem(query: Query, decision: Decision) -> str:
     if str(decision) != query.expect:
         return f"expected {query.expect}, got {decision}: {decision.because}"
     missing = [text for text in query.because if text not in decision.because]
-    return f"{decision} as expected, but because `{decision.because}`, not `{missing[0]}`" if missing else ""
+    return f"{decision} as expected, but because `{decision.because}`, not {quoted(missing[0])}" if missing else ""
 
 
 # -- collections -----------------------------------------------------------------------------------------------------

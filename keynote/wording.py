@@ -78,6 +78,15 @@ def _is(name: str, assertion: Assertion, environment: Environment) -> str:
     return f"{name} is `{HIDDEN_TEXT}`" if hidden else f"{name} is {_cut(shown(value))}"
 
 
+def would_do(text: str, name: str, value: str) -> str:
+    """Of what is told about an attribute: a value that would do. Nothing if there is something to hide in it."""
+    known = shown(value)
+    if known != value and HIDDEN_TEXT in known:
+        return ""
+    told = _cut(known) if value else '`""`'
+    return f" ({told} would do)" if text.startswith(f"{name} is ") else f" ({name} {told} would do)"
+
+
 def _is_secret_group(name: str, assertion: Assertion, environment: Environment) -> bool:
     return is_group_name(name) and groups_are_secret(assertion, environment)
 

@@ -10,7 +10,7 @@ import click
 
 from keynote import recorded, report
 from keynote.assertions import Assertion
-from keynote.cli.inputs import FILE, legacy_option, policy, read, read_assertions
+from keynote.cli.inputs import FILE, each_once, legacy_option, policy, read, read_assertions
 from keynote.cli.program import json_option, print_json, settled
 from keynote.cli.progress import tracked
 from keynote.complaints import Place, one_line
@@ -64,7 +64,7 @@ def command(
     before, after = ((*policy(path), *common) for path in (old, new))
     comparer = Comparer(before, after, believed, set_aside, Limits(legacy_signatures))
     found = Differences()
-    for log in logs:
+    for log in each_once(logs):
         decisions = tracked(recorded.read(log), recorded.count(log), "decisions")
         so_far = found.decisions
         seal = _seal(log, key)

@@ -272,6 +272,12 @@ def unknown_of(names: Sequence[str], given: Container[str]) -> Container[str]:
 
 _BLANKS = re.compile(r"(?:[ \t\n]|#[^\n]*)*")
 _LITERAL = re.compile(literals.PATTERN)
+# A field of an assertion, or a section or a setting of a configuration file.
+_NO_PRINCIPAL = re.compile(
+    r"[ \t]*(?:(?:keynote-version|comment|local-constants|authorizer|licensees|conditions|signature)[ \t]*:"
+    r"|\[[^]]*\][ \t]*$|[A-Za-z0-9_.-]+[ \t]*=(?:[ \t]|[^=]*[^= \t]))",
+    re.IGNORECASE,
+)
 
 
 def _principals(argument: str) -> list[str]:
@@ -287,10 +293,20 @@ def _principals(argument: str) -> list[str]:
 
 
 def principals_file(text: str, name: str) -> list[str]:
-    """String literals with comments, as keynote(1) reads and writes keys; or plain principals, one a line."""
+    """String literals with comments, as keynote(1) reads and writes keys; or plain principals, one a line.
+
+    Raises InputError, also for a file of something else: a line of it would be a principal whom nobody knows, and is
+    not shown, as there may be a secret in it.
+    """
     position = _end_of_blanks(text, 0)
     if not text.startswith('"', position):
-        found = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        found = []
+        for number, each in enumerate(text.splitlines(), 1):
+            if _NO_PRINCIPAL.match(each):
+                hint = "without quotes each line is one; what looks like a field or a setting has to stand in quotes"
+                raise InputError("neither a principal nor a key", Place(name, number), hint)
+            if each.strip() and not each.startswith("#"):
+                found.append(each.strip())
     else:
         found = []
         while position < len(text):

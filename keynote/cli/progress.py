@@ -11,8 +11,9 @@ T = TypeVar("T")
 PATIENCE: Final = timedelta(seconds=1)
 
 
-def tracked(items: Iterable[T], total: int, what: str, patience: timedelta = PATIENCE) -> Iterator[T]:
-    """The items; meanwhile a bar tells how many of them have been taken. `what` says what they are."""
+def tracked(items: Iterable[T], total: int | None, what: str, patience: timedelta = PATIENCE) -> Iterator[T]:
+    """The items; meanwhile a bar tells how many of them have been taken. `what` says what they are, and `total` how
+    many, if that is known."""
     if not sys.stderr.isatty():
         yield from items
         return
@@ -24,7 +25,7 @@ def tracked(items: Iterable[T], total: int, what: str, patience: timedelta = PAT
             yield from _with_bar(remaining, number + 1, total, what)
 
 
-def _with_bar(items: Iterable[T], start: int, total: int, what: str) -> Iterator[T]:
+def _with_bar(items: Iterable[T], start: int, total: int | None, what: str) -> Iterator[T]:
     from rich.console import Console  # slow to load, and seldom needed
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

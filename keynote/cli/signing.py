@@ -19,9 +19,12 @@ from keynote.complaints import Complaint, Place
 from keynote.errors import Problem, SignatureError
 from keynote.files import SetAside, parse_credentials, problem
 from keynote.private_keys import KINDS, PrivateKey, UnusablePrivateKey
+from keynote.redaction import quoted
 from keynote.signing import LENGTH, OFFSET
 
 _SEPARATOR: Final = "=" * 27
+#: Of the lines of a signature.
+_SHORTEST: Final = 2
 
 
 def _layout(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,7 +71,7 @@ def keygen(
     kind, _, encoding = label.lower().removesuffix(":").partition("-")
     if kind not in KINDS or encoding not in signatures.ENCODINGS:
         raise InputError(
-            f"`{algorithm}` is no algorithm of keys",
+            f"{quoted(latin_1(algorithm))} is no algorithm of keys",
             hint=f"{', '.join(f'{kind}-' for kind in KINDS)} with hex: or base64:",
         )
     if len(label) + 2 > print_length:
@@ -143,6 +146,9 @@ def sign(
     chosen, _ = signing.algorithm_of(latin_1(label))
     key = private_key(private_file)
     text, name = text_of(assertion_file, read_assertions), str(assertion_file)
+    if print_length < _SHORTEST:
+        hint = f"a line that goes on has a backslash and something before it: {_SHORTEST} at least"
+        raise InputError(f"PRINT-LENGTH {print_length} is too short", hint=hint)
     if in_place and not print_offset:
         raise InputError("PRINT-OFFSET 0", hint="in an assertion, a line that goes on is indented")
     if in_place:

@@ -165,15 +165,27 @@ def _principals(
     if UNKNOWN_AUTHORIZER in by_authorizer:
         found[UNKNOWN_AUTHORIZER] = State.MAY_HOLD
     todo = list(found)
+    everybody = False
     for principal in todo:  # grows while it runs
         for delegation in by_authorizer.get(principal, ()):
-            if conditions[delegation] is State.STOPS:
+            licensees = delegation.licensees
+            if conditions[delegation] is State.STOPS or (licensees is None and everybody):
                 continue
-            for licensee in delegation.licensees.principals if delegation.licensees else ():
+            everybody |= licensees is None
+            for licensee in _everybody(evidence) if licensees is None else licensees.principals:
                 if licensee not in found:
                     found[licensee] = _alone(session, asked, licensee)
                     todo.append(licensee)
     return found
+
+
+def _everybody(evidence: Evidence) -> Iterable[str]:
+    """Whom an assertion without Licensees licenses, of those that are named anywhere."""
+    named = dict.fromkeys(evidence.requesters)
+    for delegation in evidence.delegations:
+        named[delegation.authorizer] = None
+        named.update(dict.fromkeys(delegation.licensees.principals if delegation.licensees else ()))
+    return named
 
 
 def _alone(session: Session, asked: Question, principal: str) -> State:
@@ -269,7 +281,7 @@ class _Builder:
 
     def _reason(self, delegation: Delegation) -> str:
         found = routes(self.evidence, 1)
-        reason = condition_reason(found, found.link(delegation), 1)
+        reason = condition_reason(found, found.link(delegation))
         return reason.text if reason is not None else ""
 
     def _everybody(self) -> State:

@@ -226,6 +226,7 @@ def test_a_private_key_for_everybody_is_warned_of(capsys: pytest.CaptureFixture[
         ("sign sig-ed25519-hex: missing key", "missing: No such file or directory"),
         ("sign sig-ed25519-hex: key key", "key:1:1: neither a field nor the continuation of one"),
         ("sign --in-place sig-ed25519-hex: a.kn key 0", "PRINT-OFFSET 0"),
+        ("sign sig-ed25519-hex: a.kn key 4 1", "PRINT-LENGTH 1 is too short"),
     ],
 )
 @pytest.mark.usefixtures("files")
@@ -306,7 +307,7 @@ def test_sigver_of_what_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     Path("some.kn").write_text("broken\n\n" + Path("a.kn").read_text())
     status, out, err = run("sigver some.kn", capsys)
     assert (status, out) == (1, "Signature on assertion 1 verified.\n")
-    assert "error: some.kn:1:1: assertion 0: neither a field nor the continuation of one\n    broken\n    ^\n" in err
+    assert "error: some.kn:1:1: assertion 0: neither a field nor the continuation of one\n" in err
     assert "hint: indent a line that goes on" in err
     Path("empty").touch()
     assert run("sigver empty", capsys) == (1, "", "keynote: error: empty: no assertions\n")

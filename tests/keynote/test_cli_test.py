@@ -141,7 +141,7 @@ class TestJunit:
         ]
         assert [[child.tag for child in case] for case in suite] == [[], [], [], ["failure"], ["error"]]
         failure = suite[3][0].get("message")
-        assert failure == "expected true, got false: policy.kn:3: enc is empty, needs `aes`"
+        assert failure == "expected true, got false: policy.kn:3: enc is empty, needs `aes`, `3des` or `never`"
 
     def test_a_file_that_cannot_be_written_is_an_error(
         self, folder: Path, capsys: pytest.CaptureFixture[str]

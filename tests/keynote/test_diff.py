@@ -2,6 +2,7 @@
 """Decisions on record, and what another policy makes of them."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -278,6 +279,30 @@ class TestCommand:
             "keynote: error: sealed:1: made with a pre-shared key, which is sealed\n"
             "keynote: hint: name the key file of the log with --key\n"
         )
+
+    def test_a_log_that_is_named_twice_counts_once(self, capsys: pytest.CaptureFixture[str]) -> None:
+        once = run("diff old.kn new.kn --inputs log", capsys)
+        Path("same").symlink_to("log")
+        assert run("diff old.kn new.kn --inputs log --inputs ./log", capsys)[1][-1] == once[1][-1]
+        assert run("diff old.kn new.kn --inputs log --inputs same", capsys)[1][-1] == once[1][-1]
+
+    def test_what_has_no_end_is_not_counted(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("keynote.recorded.LONGEST", 1_000)
+        assert count(Path("/dev/zero")) is None
+        status, _, message = run("diff old.kn new.kn --inputs /dev/zero", capsys)
+        assert (status, message) == (1, "keynote: error: /dev/zero:1: a line of more than 1,000 bytes\n")
+
+    def test_a_log_may_come_through_a_pipe(self, capsys: pytest.CaptureFixture[str]) -> None:
+        reading, writing = os.pipe()
+        os.write(writing, Path("log").read_bytes())
+        os.close(writing)
+        try:
+            status, lines, _ = run(f"diff old.kn new.kn --inputs /dev/fd/{reading}", capsys)
+        finally:
+            os.close(reading)
+        assert (status, lines[-1]) == (2, run("diff old.kn new.kn --inputs log", capsys)[1][-1])
 
     def test_common_files(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (folder / "more.kn").write_text('Authorizer: "POLICY"\nLicensees: "CA"\nConditions: enc == "3des";\n')

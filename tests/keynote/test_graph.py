@@ -100,6 +100,24 @@ def test_without_an_action_it_is_all_assertions() -> None:
     assert not found.verdict
 
 
+def test_who_is_licensed_with_everybody_has_authority() -> None:
+    text = 'Authorizer: "POLICY"\nConditions: a == "1";\n\nAuthorizer: "CA"\nLicensees: "k"\nConditions: b == "1";\n'
+    found = graph(session(text), Question({"a": "1"}))
+    assert states(found) == {
+        "POLICY": State.HOLDS,
+        "p.kn:1": State.HOLDS,
+        "anybody": State.HOLDS,
+        "CA": State.HOLDS,
+        "p.kn:4": State.STOPS,
+        "k": State.HOLDS,
+    }
+    for requester in ("k", "stranger"):
+        found = graph(session(text), Question({"a": "1"}, [requester]))
+        assert (found.verdict, states(found)[requester]) == ("true", State.HOLDS)
+    assert states(graph(session(text), Question({"a": "2"})))["k"] is State.NONE
+    assert states(graph(session(text), Question({}, unknown={"a"})))["k"] is State.MAY_HOLD
+
+
 def test_authority_is_followed_to_where_it_stops() -> None:
     found = graph(session(POLICY), Question({**ACTION, "net": "2"}))
     assert states(found) == {

@@ -84,7 +84,7 @@ def test_after_an_error_nothing_is_written(capfdbinary: pytest.CaptureFixture[by
         ("fmt", b"no policy"),
         ("fmt none.kn", b"none.kn: No such file or directory"),
         ("fmt empty", b"empty: no *.kn file in this folder"),
-        ("fmt ugly.kn --resign nice.kn", b"nice.kn: more than one key"),
+        ("fmt ugly.kn --resign nice.kn", b"nice.kn:1: neither a principal nor a key"),
     ],
 )
 def test_errors(line: str, error: bytes, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
