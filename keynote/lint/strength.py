@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from keynote import expressions, regular_expressions
-from keynote.binding import unbound as ask_unbound
+from keynote.binding import Strangers
 from keynote.errors import EvaluationError
 from keynote.lint.findings import Check, Draft, Severity
 from keynote.lint.flow import attribute
@@ -17,7 +17,6 @@ from keynote.lint.graph import IPSEC, by_authorizer, can_request, values_in, way
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
 from keynote.principals import POLICY
 from keynote.schemas.ipsec import APP_DOMAIN
-from keynote.session import Session
 from keynote.sets import Set, only
 from keynote.syntax import Match, Name, Node, walk
 
@@ -169,10 +168,10 @@ def no_pfs(policy: Policy) -> Iterator[Draft]:
 def unbound(policy: Policy) -> Iterator[Draft]:
     """Strict rule 3 of the daemon, asked of the principals that an assertion of POLICY licenses: what they cannot do,
     nobody can to whom they delegate."""
-    delegations = Session([subject.assertion for subject in policy.believed if not subject.is_policy])
+    delegations = Strangers(subject.assertion for subject in policy.believed if not subject.is_policy)
     for subject in policy.believed:
         principals = _who_ask(policy, subject) if subject.is_policy and _could_be_unbound(subject) else []
-        answer = ask_unbound(delegations.extended([subject.assertion]), principals) if principals else None
+        answer = delegations.extended([subject.assertion]).admitted(principals) if principals else None
         if answer is not None:
             who = answer.path[-1].licensees if answer.path else ()
             message = f"remote_id is not bound: whomever `{who[0] if who else 'anybody'}` vouches for"
@@ -180,9 +179,13 @@ def unbound(policy: Policy) -> Iterator[Draft]:
 
 
 _BIND: Final = (
-    "test `remote_id` and `remote_id_type`; the daemon demands it of its authorities, and of keys that several peers"
-    " share, unless `Strict-Remote-ID` is off"
+    "test `remote_id` and `remote_id_type`, with `==` or a pattern that ends in your domain, not a mere shape; the"
+    " daemon demands it of its authorities, and of keys that several peers share, unless `Strict-Remote-ID` is off"
 )
+
+
+#: Somebody who can request.
+_SOMEBODY: Final = "DN:/"
 
 
 def _could_be_unbound(subject: Subject) -> bool:
@@ -194,6 +197,8 @@ def _who_ask(policy: Policy, subject: Subject) -> list[str]:
     issuers = by_authorizer(policy)
     found: dict[str, None] = {}
     seen: set[str] = set()
+    if None in subject.names.values():
+        found[_SOMEBODY] = None  # it may be anybody whom the action names
     todo = [name for name in subject.names.values() if name is not None]
     for name in todo:  # grows while it runs
         if can_request(name):
@@ -278,9 +283,10 @@ CHECKS: Final = (
         " daemon's strict rule 3, and the same code.",
         'Licensees: "DN:/O=Example/CN=Gateway CA"\n'
         'Conditions: app_domain == "IPsec policy" && esp_enc_alg == "aes" -> "true";',
-        "Test `remote_id` and `remote_id_type`. If the licensee is one peer's own certificate or key, which"
-        " nobody else"
-        " has, and certifies nobody, ignore this.",
+        "Test `remote_id` and `remote_id_type`: the whole name with `==`, or a pattern that says whose names they"
+        " are (`@example\\\\.org$`, `^/O=Example/`). A shape such as `^[a-z]+\\\\.[a-z]+$` fits whomever wants to get"
+        " in. If the licensee is one peer's own certificate or key, which nobody else has, and certifies nobody,"
+        " ignore this.",
         unbound,
     ),
     Check(

@@ -59,6 +59,8 @@ def policy(conditions: str, licensees: str = '"DN:/CN=gw"') -> str:
         ("KN113", IPSEC + 'remote_id ~= "^gw.*$"', IPSEC + 'remote_id ~= "^gw[0-9]$"'),
         ("KN113", IPSEC + 'remote_id ~= "^(a\\\\.org$|b)"', IPSEC + 'remote_id ~= "^(a\\\\.org|b)$"'),
         ("KN113", IPSEC + 'remote_id ~= "^/O=Example.*"', IPSEC + 'remote_id ~= "^/O=Example/.*"'),
+        ("KN505", IPSEC + 'remote_id ~= "^[a-z.]+$"', IPSEC + 'remote_id ~= "\\\\.example\\\\.org$"'),
+        ("KN505", IPSEC + '"gw.example.org" ~= remote_id', IPSEC + 'remote_id == "gw.example.org"'),
         (
             "KN201",
             IPSEC + 'esp_key_length == "128" && @esp_key_length > 128',
