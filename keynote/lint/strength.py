@@ -91,15 +91,17 @@ def unencrypted(policy: Policy) -> Iterator[Draft]:
                 yield subject.in_conditions(clause.node, f"allows tunnels without encryption: {how}", hint)
 
 
+#: Of all groups that IANA has for IKEv1, those that are weaker than MODP of 2048 bits: MODP of 768, 1024 (22, too)
+#: and 1536 bits; elliptic curves below 224 bits (3, 4, 6, 7: over fields of characteristic two); and those with small
+#: subgroups (RFC 5114), against which RFC 8247 2.4 advises, as against 1, 2, 5 and 22.
+_GROUPS: Final = ["1", "2", "3", "4", "5", "6", "7", "22", "23", "24", "25"]
 #: Attribute -> what is weak by today's measure: docs/decisions/0302, and what no implementation should have any more.
 _WEAK: Final[Mapping[str, Sequence[str]]] = {
     "esp_enc_alg": ["des-iv64", "des", "3des", "rc5", "idea", "cast", "blowfish", "3idea", "des-iv32", "rc4"],
     "esp_auth_alg": ["hmac-md5", "des-mac", "kpdk"],
     "ah_auth_alg": ["hmac-md5", "des-mac", "kpdk"],
     "ah_hash_alg": ["md5", "des"],
-    "phase1_group_desc": ["1", "2"],
-    "esp_group_desc": ["1", "2"],
-    "ah_group_desc": ["1", "2"],
+    **dict.fromkeys(("phase1_group_desc", "esp_group_desc", "ah_group_desc"), _GROUPS),
 }
 _PRESENT: Final = {"esp": "esp_present", "ah": "ah_present"}
 
@@ -254,12 +256,13 @@ CHECKS: Final = (
         "KN503",
         _WARNING,
         "weak algorithms",
-        "What is tested still leaves ciphers with blocks of 64 bits, MD5, or groups of 1024 bits and less. The"
-        " daemon asks"
-        " policy only for what its configuration allows, so this is the second of two fences.",
+        "What is tested still leaves ciphers with blocks of 64 bits, MD5, or groups below 2048 bits, or below 224"
+        " bits of an elliptic curve; those of RFC 5114 (22 to 24) are advised against too, and `@esp_group_desc >="
+        " 14` leaves them. The daemon asks policy only for what its configuration allows, so this is the second of"
+        " two fences.",
         'Conditions: app_domain == "IPsec policy" && esp_present == "yes" &&\n'
         '    (esp_enc_alg == "aes" || esp_enc_alg == "3des") -> "true";',
-        "Name the strong ones: `aes`; `hmac-sha2-256` and up; groups from 14 on.",
+        "Name the strong ones: `aes`; `hmac-sha2-256` and up; groups 14 to 21, and from 26 on.",
         weak_algorithms,
     ),
     Check(

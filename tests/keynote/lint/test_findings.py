@@ -51,6 +51,57 @@ def policy(conditions: str, licensees: str = '"DN:/CN=gw"') -> str:
         ("KN102", IPSEC + '"20260230" > LocalTimeOfDay', IPSEC + '"20280229" > LocalTimeOfDay'),
         ("KN102", IPSEC + 'esp_enc_alg >= "aes-256"', IPSEC + 'esp_enc_alg >= "aes"'),
         ("KN102", IPSEC + 'remote_filter_addr_lower >= "lan"', IPSEC + 'remote_filter_addr_lower >= "010."'),
+        # No such address, network or range.
+        *(
+            ("KN102", f'{IPSEC}{name} {operator} "{wrong}"', f'{IPSEC}{name} {operator} "{right}"')
+            for name, operator, wrong, right in (
+                ("remote_filter_addr_upper", "<=", "010.001.256.999", "010.001.255.255"),
+                ("remote_filter_addr_lower", ">=", "010.001.300.000", "010.001.2"),
+                ("remote_filter_addr_lower", ">=", "010.001.26", "010.001.25"),
+                ("remote_ike_address", "==", "010.001.256.001", "010.001.255.001"),
+                ("remote_ike_address", "!=", "10.1.256.1", "010.001.255.001"),
+                ("remote_id_addr_lower", "==", "10.0.0.1000", "010.000.000.001"),
+                ("remote_filter", "==", "010.002.000.000-010.001.000.000", "010.001.000.000-010.002.000.000"),
+                ("remote_filter", "==", "010.002.000.000-2001:db8::1", "010.001.000.000"),
+                ("local_filter", "==", "010.001.300.000", "010.001.030.000"),
+                ("local_filter", "==", "10.1.0.0/33", "010.001.000.000-010.001.255.255"),
+                ("local_filter", "==", "2001:0db8::/129", "lan.example.org"),
+                ("local_filter", "==", "10.1", "10-1"),
+                ("local_filter", "==", "12345::1", "::name"),
+                ("remote_filter", ">=", "010.001.300.000", "010.001.200"),
+                ("remote_filter", "<", "010.256", "010.255"),
+            )
+        ),
+        *(
+            ("KN103", f'{IPSEC}{name} == "{wrong}"', f'{IPSEC}{name} == "{right}"')
+            for name, wrong, right in (
+                ("remote_filter", "010.001.000.000/16", "010.001.000.000-010.001.255.255"),
+                ("remote_filter", "10.1.0.0/255.255.0.0", "010.001.000.000"),
+                ("remote_filter", "010.001.000.000 - 010.001.255.255", "010.001.000.000-010.001.255.255"),
+                ("remote_filter", "2001:0db8:0000::/48", "2001:db8 is a name"),
+                ("remote_ike_address", " 010.001.000.001", "010.001.000.001"),
+                ("remote_id", "10.1.2.3", "10.1.2.300"),
+            )
+        ),
+        # Protocols have words, and numbers ends.
+        ("KN102", IPSEC + 'remote_filter_proto == "6"', IPSEC + 'remote_filter_proto == "47"'),
+        ("KN102", IPSEC + 'local_filter_proto != "17"', IPSEC + 'local_filter_proto != "udp"'),
+        ("KN102", IPSEC + "@remote_filter_proto == 97", IPSEC + "@remote_filter_proto == 50"),
+        ("KN102", IPSEC + 'remote_filter_proto ~= "^(6|17)$"', IPSEC + 'remote_filter_proto ~= "^(tcp|udp)$"'),
+        ("KN102", IPSEC + "@remote_filter_port == 70000", IPSEC + "@remote_filter_port == 500"),
+        ("KN102", IPSEC + "@esp_key_length == -1", IPSEC + "@esp_key_length == 256"),
+        ("KN102", IPSEC + "@esp_life_seconds < 0", IPSEC + "@esp_life_seconds <= 0"),
+        ("KN102", IPSEC + "0 <= @esp_life_seconds", IPSEC + "0 < @esp_life_seconds"),
+        *(
+            ("KN503", f"{IPSEC}{wrong}", f"{IPSEC}{right}")
+            for wrong, right in (
+                ("@esp_group_desc >= 14", "@esp_group_desc >= 14 && @esp_group_desc <= 21"),
+                ('phase1_group_desc == "22"', 'phase1_group_desc ~= "^(1[4-9]|2[01]|2[6-9]|3[0-2])$"'),
+                ('ah_group_desc ~= "^2[0-9]$"', 'ah_group_desc == "31"'),
+                ("@phase1_group_desc == 25", "@phase1_group_desc == 26"),
+                ('esp_group_desc == "5"', 'esp_group_desc == "20"'),
+            )
+        ),
         ("KN105", IPSEC + "@GMTTimeOfDay < 20270101000000", IPSEC + 'GMTTimeOfDay < "20270101000000"'),
         ("KN105", IPSEC + "20270101000000 > @GMTTimeOfDay", IPSEC + "@GMTTimeOfDay % 1000000 > 80000"),
         ("KN105", IPSEC + "&LocalTimeOfDay < 20270101000000.0", IPSEC + "@esp_life_seconds < 3600"),
@@ -139,6 +190,17 @@ def test_nothing_of_a_digest_is_told() -> None:
         ("KN101", policy(IPSEC + 'esp_enc_algo == "aes"'), "did you mean `esp_enc_alg`?"),
         ("KN101", policy(IPSEC + 'gmttimeofday > "2026"'), "did you mean `GMTTimeOfDay`?"),
         ("KN102", policy(IPSEC + 'GMTTimeOfDay < "2027-01-01"'), "write `20270101000000`"),
+        (
+            "KN102",
+            policy(IPSEC + 'remote_filter_proto == "6"'),
+            'the daemon says `tcp` for that: `remote_filter_proto == "tcp"`',
+        ),
+        ("KN103", policy(IPSEC + 'local_filter == "010.001.000.000/16"'), "write `010.001.000.000-010.001.255.255`"),
+        (
+            "KN102",
+            policy(IPSEC + 'remote_filter_addr_upper <= "010.001.256.999"'),
+            "write an address as `010.001.002.003`, a network as `010.001.000.000-010.001.255.255`",
+        ),
         ("KN102", policy(IPSEC + 'GMTTimeOfDay < "0800"'), "write `YYYYMMDDHHMMSS`, the date too, or its beginning"),
         ("KN311", policy("true", '"DN:CN=gw, O=Example"'), "write `DN:/O=Example/CN=gw`"),
         ("KN311", policy("true", '"DN:/o=Example/e=a@b/"'), "write `DN:/O=Example/emailAddress=a@b`"),
