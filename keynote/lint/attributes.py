@@ -11,7 +11,7 @@ from keynote import expressions, regular_expressions
 from keynote.errors import EvaluationError
 from keynote.lint import addresses, patterns
 from keynote.lint.findings import Check, Draft, Severity
-from keynote.lint.flow import Fact, attribute
+from keynote.lint.flow import Fact, attribute, dereferenced
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
 from keynote.lint.times import is_time
 from keynote.nearest import nearest
@@ -47,14 +47,11 @@ def facts(policy: Policy) -> Iterator[tuple[Subject, Fact]]:
 def unknown_attribute(policy: Policy) -> Iterator[Draft]:
     for subject, clause in ipsec_clauses(policy):
         for node in walk(clause.node.test):
-            if not isinstance(node, Name) or node.name.startswith("_") or node.name in ATTRIBUTES:
-                continue
-            if node.name not in subject.assertion.constants:
-                yield subject.in_conditions(
-                    node,
-                    f"`{node.name}` is no attribute of IPsec, and so is always empty",
-                    _meant(subject, node.name),
-                )
+            constants = subject.assertion.constants
+            name = node.name if isinstance(node, Name) else dereferenced(node, constants)
+            if name is not None and not name.startswith("_") and name not in ATTRIBUTES and name not in constants:
+                message = f"{quoted(name)} is no attribute of IPsec, and so is always empty"
+                yield subject.in_conditions(node, message, _meant(subject, name))
 
 
 def _meant(subject: Subject, name: str) -> str:
@@ -79,19 +76,41 @@ def misspelt_app_domain(policy: Policy) -> Iterator[Draft]:
     for subject in policy.subjects:
         for clause in subject.clauses:
             for passage in clause.flow.passages:
-                found = passage.fact
+                found, relation = passage.fact, passage.relation
+                message = ""
                 if found is not None and found.name == "app_domain" and _nearly_ipsec(found.value):
-                    yield subject.in_conditions(
-                        found.relation,
-                        f"app_domain is never {quoted(str(found.value))} where the IKE daemon asks",
-                        f"did you mean `{APP_DOMAIN}`?",
-                    )
+                    message = f"app_domain is never {quoted(str(found.value))} where the IKE daemon asks"
+                elif isinstance(relation, Match):
+                    pattern = _pattern_of(subject, relation, "app_domain")
+                    if pattern is not None and _matches_nearly_ipsec(pattern):
+                        message = f"app_domain never matches {quoted(pattern)} where the IKE daemon asks"
+                if message:
+                    yield subject.in_conditions(relation, message, f"did you mean `{APP_DOMAIN}`?")
 
 
 def _nearly_ipsec(value: object) -> bool:
     if not isinstance(value, str) or value == APP_DOMAIN:
         return False
     return difflib.SequenceMatcher(None, value.lower(), APP_DOMAIN.lower()).ratio() >= 0.8
+
+
+def _pattern_of(subject: Subject, relation: Match, name: str) -> str | None:
+    """The pattern that is matched with an attribute, if the action has no say in it."""
+    constants = subject.assertion.constants
+    pattern = expressions.string(relation.pattern, constants)
+    return pattern if isinstance(pattern, str) and attribute(relation.subject, constants) == name else None
+
+
+def _matches_nearly_ipsec(pattern: str) -> bool:
+    """Whether it matches IPsec's only but for its case, or what is nearly that."""
+    try:
+        if regular_expressions.compiled(pattern).search(APP_DOMAIN.encode()) is not None:
+            return False
+        folded = regular_expressions.compiled(pattern.lower())
+    except EvaluationError:
+        return False
+    words = patterns.words(pattern)
+    return folded.search(APP_DOMAIN.lower().encode()) is not None or any(map(_nearly_ipsec, words or ()))
 
 
 # -- values ----------------------------------------------------------------------------------------------------------

@@ -85,6 +85,34 @@ def _piece_texts(piece: Piece) -> set[str] | None:
     return found
 
 
+# -- how they begin --------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1024)
+def beginnings(pattern: str) -> frozenset[str] | None:
+    """Texts with one of which everything begins that the pattern matches; None if they are not few, or none."""
+    group = read(pattern)
+    found: set[str] = set()
+    for branch in group.branches if group is not None else ():
+        texts = _beginnings(branch)
+        if texts is None or len(found) + len(texts) > _WORDS:
+            return None
+        found |= texts
+    return frozenset(found) if found and "" not in found else None
+
+
+def _beginnings(branch: list[Piece]) -> set[str] | None:
+    texts = {""}
+    if not branch or branch[0].what != BEGIN or not branch[0].least:
+        return None
+    for piece in branch[1:]:
+        more = _piece_texts(piece)
+        if more is None or len(texts) * len(more) > _WORDS or any(set(_MARKS) & set(text) for text in more):
+            break
+        texts = {before + behind for before in texts for behind in more}
+    return texts
+
+
 # -- how they end ----------------------------------------------------------------------------------------------------
 
 

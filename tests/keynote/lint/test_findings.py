@@ -7,7 +7,7 @@ import pytest
 
 from keynote.files import parse_all
 from keynote.lint import Finding, lint
-from keynote.lint.patterns import is_open, words
+from keynote.lint.patterns import beginnings, is_open, words
 from keynote.schemas import names
 from pki import distinguished_names
 from pki.errors import NameInvalid
@@ -102,6 +102,50 @@ def policy(conditions: str, licensees: str = '"DN:/CN=gw"') -> str:
                 ('esp_group_desc == "5"', 'esp_group_desc == "20"'),
             )
         ),
+        # Behind `$`, in expressions, and as floats.
+        ("KN101", IPSEC + '$"esp_enc_algo" == "aes"', IPSEC + '$"esp_enc_alg" == "aes"'),
+        ("KN101", IPSEC + '$("esp_" . "enc_algo") == "aes"', IPSEC + '$pfs == "aes"'),
+        ("KN102", IPSEC + '$"esp_enc_alg" == "aes-256"', IPSEC + '$"esp_enc_alg" == "aes"'),
+        ("KN102", IPSEC + '@$"esp_key_length" == -1', IPSEC + '@$"esp_key_length" == 256'),
+        ("KN102", IPSEC + '$"esp_enc_alg" ~= "^AES$"', IPSEC + '$"esp_enc_alg" ~= "^aes$"'),
+        (
+            "KN111",
+            IPSEC + "remote_id != local_filter",
+            IPSEC + 'remote_id != local_filter && remote_id == "gw" && local_filter != ""',
+        ),
+        ("KN111", IPSEC + 'esp_enc_alg . "x" != "nullx"', IPSEC + 'esp_enc_alg . "x" != "x"'),
+        ("KN111", IPSEC + '!("x" . remote_id == "xgw")', IPSEC + '!("x" . remote_id == "x")'),
+        ("KN111", IPSEC + "@esp_life_seconds != @ah_life_seconds", IPSEC + "@esp_life_seconds == @ah_life_seconds"),
+        ("KN111", IPSEC + '$"esp_enc_alg" != "null"', IPSEC + '$"esp_enc_alg" != ""'),
+        ("KN112", IPSEC + "&esp_life_seconds < 2.0", IPSEC + "&esp_life_seconds < 2.0 && &esp_life_seconds > 0.0"),
+        ("KN112", IPSEC + "!(&esp_life_seconds > 2.5)", IPSEC + "!(&esp_life_seconds < 2.5)"),
+        ("KN112", IPSEC + 'esp_enc_alg < "null"', IPSEC + 'esp_enc_alg < "null" && esp_enc_alg ~= "^a"'),
+        ("KN112", IPSEC + 'remote_id <= "gw"', IPSEC + 'remote_id >= "gw"'),
+        # The case of app_domain.
+        ("KN107", 'app_domain ~= "ipsec"', 'app_domain ~= "IPsec"'),
+        ("KN107", 'app_domain ~= "^IPSec policy$"', 'app_domain ~= "^(IPsec policy|mail)$"'),
+        ("KN107", 'app_domain ~= "^IPsec-policy$"', 'app_domain ~= "^mail$"'),
+        ("KN107", '$"app_domain" == "ipsec policy"', 'app_domain ~= "("'),
+        # Windows of time, also of a part of the test, by number, by pattern. It is June of 2026.
+        ("KN401", 'GMTTimeOfDay ~= "^2025"', 'GMTTimeOfDay ~= "^202[56]"'),
+        ("KN401", 'GMTTimeOfDay ~= "^20260[1-5]"', 'GMTTimeOfDay ~= "^20260[1-6]"'),
+        ("KN401", 'GMTTimeOfDay ~= "^(2024|2025)1[12]|^202603"', 'GMTTimeOfDay ~= "2025"'),
+        (
+            "KN401",
+            '(GMTTimeOfDay < "20260101000000" || GMTTimeOfDay > "20300101000000")',
+            '(GMTTimeOfDay < "20270101000000" || GMTTimeOfDay > "20300101000000")',
+        ),
+        ("KN401", 'x == "1" && GMTTimeOfDay < "2026" || x == "2"', 'x == "1" && GMTTimeOfDay < "2027" || x == "2"'),
+        ("KN401", '!(GMTTimeOfDay > "2025" && x == "2")', '!(GMTTimeOfDay < "2025" && x == "2")'),
+        ("KN401", "@GMTTimeOfDay < 20260101000000", "@GMTTimeOfDay < 20270101000000"),
+        ("KN402", "@LocalTimeOfDay <= 20260620000000", "@LocalTimeOfDay <= 20260820000000"),
+        ("KN402", 'x == "1" && GMTTimeOfDay < "20260615" || x == "2"', 'x == "1" && GMTTimeOfDay >= "20260615"'),
+        ("KN402", 'GMTTimeOfDay ~= "^2026060"', 'GMTTimeOfDay ~= "^20260[1-9]"'),
+        # POSIX has no classes with a backslash.
+        ("KN211", 'x ~= "^\\\\w+\\\\.x$"', 'x ~= "^[[:alpha:]]+\\\\.x$"'),
+        ("KN211", 'x ~= "^[a\\\\d]$"', 'x ~= "^[]a\\\\.]\\\\[d]$"'),
+        ("KN211", 'x ~= "[^]\\\\s]"', 'x ~= "[[.].]d]"'),
+        ("KN211", 'x ~= "a\\\\\\\\\\\\b"', 'x ~= "a\\\\\\\\b"'),
         ("KN105", IPSEC + "@GMTTimeOfDay < 20270101000000", IPSEC + 'GMTTimeOfDay < "20270101000000"'),
         ("KN105", IPSEC + "20270101000000 > @GMTTimeOfDay", IPSEC + "@GMTTimeOfDay % 1000000 > 80000"),
         ("KN105", IPSEC + "&LocalTimeOfDay < 20270101000000.0", IPSEC + "@esp_life_seconds < 3600"),
@@ -191,6 +235,11 @@ def test_nothing_of_a_digest_is_told() -> None:
         ("KN101", policy(IPSEC + 'gmttimeofday > "2026"'), "did you mean `GMTTimeOfDay`?"),
         ("KN102", policy(IPSEC + 'GMTTimeOfDay < "2027-01-01"'), "write `20270101000000`"),
         (
+            "KN211",
+            policy('x ~= "^\\\\d+$"'),
+            "POSIX extended regular expressions have none by that name: it is the letter `d`; write `[0-9]`",
+        ),
+        (
             "KN102",
             policy(IPSEC + 'remote_filter_proto == "6"'),
             'the daemon says `tcp` for that: `remote_filter_proto == "tcp"`',
@@ -245,6 +294,27 @@ def test_hints(code: str, text: str, hint: str) -> None:
 )
 def test_the_texts_that_a_pattern_matches(pattern: str, matched: set[str] | None) -> None:
     assert words(pattern) == matched
+
+
+@pytest.mark.parametrize(
+    ("pattern", "begun"),
+    [
+        ("^2025", {"2025"}),
+        ("^202[56]0?1", {"20251", "202501", "20261", "202601"}),
+        ("^(aes|3des)-.*$", {"aes-", "3des-"}),
+        ("^a|^bc+", {"a", "b"}),
+        ("^a|b", None),
+        ("2025", None),
+        ("^[0-9]*", None),
+        ("^.{3}", None),
+        ("^(a|^b)", None),
+        ("^?a", None),
+        ("(^a)", None),
+        ("^(a", None),
+    ],
+)
+def test_how_all_begins_that_a_pattern_matches(pattern: str, begun: set[str] | None) -> None:
+    assert beginnings(pattern) == begun
 
 
 @pytest.mark.parametrize(
