@@ -5,12 +5,13 @@ A pattern means somebody if each of its alternatives has, at an anchored end, te
 domain (`@example\\.org$`, `\\.example\\.org$`), the beginning of a distinguished name (`^/C=DE/O=Example/`) or the
 last part of one (`/CN=gateway$`), the network of an address (`^010\\.`), the word in a name of one label
 (`^gw[0-9]+$`); or if it is the whole name. What is only a shape (`^[a-z]+\\.[a-z]+$`, `^.{1,20}$`), a country or a
-domain in which anybody has a name (`\\.org$`, `^/C=DE/`), or what can stand anywhere (`@example\\.org` without `$`)
-means nobody: whoever chooses his own name can choose one that fits.
+domain in which anybody has a name (`\\.org$`, `^/C=DE/`), what can be a piece of something else (`example\\.org$` of
+`evilexample.org`, `^/O=Example`), or what can stand anywhere (`@example\\.org` without `$`) means nobody: whoever
+chooses his own name can choose one that fits.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
@@ -66,9 +67,14 @@ def _of_branch(branch: Sequence[Piece], groups: Mapping[int, str]) -> Kinds:
     if ends is None or beginnings is None:
         return NONE
     by_end = _common(ALL if edge.whole else _by_ending(edge.text) for edge in ends)
-    by_beginning = _common(ALL if edge.whole else _by_beginning(edge.text) for edge in beginnings)
-    if _is_one_label(branch) and any(
-        all(_is_word(edge.text) for edge in edges if not edge.whole) for edges in (ends, beginnings)
+    ended = _begins_and_ends(branch)
+    fixed = ended and not _varies_by(branch, b"/")
+    by_beginning = _common(ALL if edge.whole else _by_beginning(edge.text, fixed=fixed) for edge in beginnings)
+    # What has one label is no name in anybody's domain.
+    if (
+        ended
+        and not _has(branch, _DIVIDING)
+        and any(all(_is_word(edge.text) for edge in edges if not edge.whole) for edges in (ends, beginnings))
     ):
         return ALL
     return by_end | by_beginning
@@ -90,7 +96,8 @@ _PUBLIC: Final = frozenset(
 _COUNTRY: Final = 2
 #: Where the labels of a name and the parts of a distinguished one are divided.
 _SEPARATORS: Final = frozenset("./@=:")
-_PART: Final = re.compile(r"/([A-Za-z][A-Za-z0-9.-]*)=([^/]*)")
+_PART: Final = re.compile(r"/([A-Za-z][A-Za-z0-9.-]*)=([^/]*)(?=/)")
+_BEGUN_PART: Final = re.compile(r"/([A-Za-z][A-Za-z0-9.-]*)=([^/]*)")
 _LAST_PART: Final = re.compile(r"/([A-Za-z][A-Za-z0-9.-]*)=([^/=]+)\Z")
 _VALUE: Final = 2
 _NETWORK: Final = re.compile(r"[0-9]{3}\.|[0-9a-f]{4}:")
@@ -102,8 +109,9 @@ def _by_ending(text: str) -> Kinds:
     return ALL if _is_domain(text) or (last is not None and _says_who([last])) else _by_word(text)
 
 
-def _by_beginning(text: str) -> Kinds:
-    if text.startswith("/") and _says_who(_PART.finditer(text)):
+def _by_beginning(text: str, *, fixed: bool = False) -> Kinds:
+    """`fixed`: behind the text there is no other part of a distinguished name but those that the pattern has."""
+    if text.startswith("/") and _says_who((_BEGUN_PART if fixed else _PART).finditer(text)):
         return ALL
     return frozenset([Kind.ADDRESS]) if _NETWORK.match(text) else _by_word(text)
 
@@ -123,16 +131,14 @@ def _says_who(parts: Iterable[re.Match[str]]) -> bool:
 
 
 def _is_domain(text: str) -> bool:
-    """Whether whoever has a name that ends so was given it in a domain that is somebody's: `.example.org`, also
-    `example.org`, or whatever is behind an `@`; not `.org`, and not `.co.uk`."""
+    """Whether whoever has a name that ends so was given it in a domain that is somebody's: `.example.org`, or what
+    is behind an `@`; not `.org`, nor `.co.uk`, nor `example.org`, with which other labels end too."""
     if "@" in text:
         return bool(text.rpartition("@")[2])
-    begun, *labels = text.lower().split(".")
+    _, *labels = text.lower().split(".")
     if not labels or not all(labels) or labels[-1].isdigit():
         return False
     *given, top = labels
-    if _is_word(begun):
-        given.insert(0, begun)
     if given and len(top) == _COUNTRY and given[-1] in _PUBLIC:
         given.pop()
     return bool(given)
@@ -216,6 +222,8 @@ def _taken(piece: Piece, edges: list[_Edge], walk: _Walk) -> list[_Edge] | None:
     letters = {chr(code).lower() for code in piece.what}
     if not letters:
         return []  # it matches nothing
+    if letters == {".", "@"}:
+        letters = {"."}  # one or the other divides
     letter = letters.pop()
     if letters:
         return [replace(edge, ended=True) for edge in edges]
@@ -232,16 +240,23 @@ def _anchored(edge: _Edge, anchor: str, walk: _Walk) -> _Edge:
     return replace(edge, ended=True, whole=edge.anchored)
 
 
-def _is_one_label(branch: Sequence[Piece]) -> bool:
-    """Whether nothing that it matches has a second label, or another part: then it is no name in anybody's domain."""
+def _has(branch: Sequence[Piece], characters: Collection[int]) -> bool:
+    return any(not members.isdisjoint(characters) for members in _members(branch))
+
+
+def _varies_by(branch: Sequence[Piece], characters: Collection[int]) -> bool:
+    """Whether one of these may stand where others may."""
+    return any(len(members) > 1 and not members.isdisjoint(characters) for members in _members(branch))
+
+
+def _members(branch: Sequence[Piece]) -> Iterator[frozenset[int]]:
     todo: list[Sequence[Piece]] = [branch]
     while todo:
         for piece in todo.pop():
             if isinstance(piece.what, Group):
                 todo += piece.what.branches
-            elif isinstance(piece.what, frozenset) and piece.what & _DIVIDING:
-                return False
-    return _begins_and_ends(branch)
+            elif isinstance(piece.what, frozenset):
+                yield piece.what
 
 
 _DIVIDING: Final = frozenset(map(ord, _SEPARATORS))

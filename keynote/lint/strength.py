@@ -181,8 +181,9 @@ def unbound(policy: Policy) -> Iterator[Draft]:
 
 
 _BIND: Final = (
-    "test `remote_id` and `remote_id_type`, with `==` or a pattern that ends in your domain, not a mere shape; the"
-    " daemon demands it of its authorities, and of keys that several peers share, unless `Strict-Remote-ID` is off"
+    "test `remote_id` and `remote_id_type`, with `==` or a pattern that ends in a dot or `@` and your domain, not a"
+    " mere shape; the daemon demands it of its authorities, and of keys that several peers share, unless"
+    " `Strict-Remote-ID` is off"
 )
 
 
