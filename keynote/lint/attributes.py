@@ -317,9 +317,9 @@ CHECKS: Final = (
         _ERROR,
         "value outside an attribute's domain",
         "The daemon says `aes` for AES of every length and mode, `yes` and `no` in lower case, numbers without"
-        " leading"
-        " zeros, times as `YYYYMMDDHHMMSS`. A comparison with anything else never holds, or always, or from another"
-        " time on than was meant.",
+        " leading zeros, `tcp`, `udp` and `etherip` for the protocols 6, 17 and 97, times as `YYYYMMDDHHMMSS`. No"
+        " group of an address is above 255, and no range upside down. A comparison with anything else never holds,"
+        " or always, or from another time on than was meant.",
         'Conditions: app_domain == "IPsec policy" && esp_enc_alg == "aes-256" -> "true";',
         "Compare with a value that `keynote attributes NAME` lists. The length of a key is `esp_key_length`.",
         outside_domain,
@@ -372,9 +372,8 @@ CHECKS: Final = (
         "KN107",
         _ERROR,
         "app_domain misspelt",
-        "An assertion whose app_domain is nearly that of IPsec never counts for the daemon. None of the checks"
-        " for IPsec"
-        " look at it either.",
+        "An assertion whose app_domain is nearly that of IPsec, or matches it but for its case, never counts for the"
+        " daemon. None of the checks for IPsec look at it either.",
         'Conditions: app_domain == "IPSec policy" -> "true";',
         'The daemon\'s is `"IPsec policy"`.',
         misspelt_app_domain,
