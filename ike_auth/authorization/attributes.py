@@ -21,7 +21,7 @@ from ike_auth.wire.numbers import (
     ProtocolId,
 )
 from keynote import binding
-from keynote.schemas.ipsec import padded
+from keynote.schemas.ipsec import PROTOCOLS, padded
 from pki import names
 from pki.errors import PkiError
 
@@ -82,7 +82,6 @@ _IDENTITY_TYPES = {
     IdType.DER_ASN1_GN: "ASN1 GN",
     IdType.KEY_ID: "Key ID",
 }
-_PROTOCOLS = {6: "tcp", 17: "udp", 97: "etherip"}
 #: The words that attributes can have, beside `yes` and `no`; the schema has them all.
 WORDS = {
     "phase_1": frozenset(_PHASE_1.values()),
@@ -94,7 +93,7 @@ WORDS = {
     "comp_alg": frozenset(_COMPRESSION.values()),
     "remote_id_type": frozenset(_IDENTITY_TYPES.values()),
     "remote_filter_type": frozenset(f"IPv{v} {kind}" for v in (4, 6) for kind in ("address", "range", "subnet")),
-    "remote_filter_proto": frozenset(_PROTOCOLS.values()),
+    "remote_filter_proto": frozenset(PROTOCOLS.values()),
 }
 
 
@@ -167,7 +166,7 @@ def remote_id(identity: Identity) -> Attributes:
         "remote_id_type": _IDENTITY_TYPES.get(identity.type, ""),
         "remote_id_addr_lower": bounds,
         "remote_id_addr_upper": bounds,
-        "remote_id_proto": _PROTOCOLS.get(identity.protocol, str(identity.protocol)),
+        "remote_id_proto": PROTOCOLS.get(identity.protocol, str(identity.protocol)),
         "remote_id_port": str(identity.port),
     }
 
@@ -182,7 +181,7 @@ def _filter(name: str, selector: Selector, client_ids: bool) -> Attributes:
         f"{name}_type": f"{family} {kind}",
         f"{name}_addr_lower": lower,
         f"{name}_addr_upper": upper,
-        f"{name}_proto": _PROTOCOLS.get(selector.protocol, str(selector.protocol)) if client_ids else "",
+        f"{name}_proto": PROTOCOLS.get(selector.protocol, str(selector.protocol)) if client_ids else "",
         f"{name}_port": str(selector.port) if client_ids else "",
     }
 

@@ -58,6 +58,7 @@ class RegistryDelegations:
         self._delegations = delegations
         self._signed_only = signed_only
         self._loaded: Loaded | None = None
+        self._strangers: binding.Strangers | None = None  # to whom the policy alone is held
         self._read_before: dict[DelegationRecord, keynote.Assertion] = {}  # parsing takes longest, and few are new
 
     @classmethod
@@ -127,12 +128,14 @@ class RegistryDelegations:
 
     def _unbound(self, delegations: Iterable[keynote.Assertion]) -> set[keynote.Assertion]:
         """Those by which policy would let in whomever somebody vouches for under any name."""
-        left = set(delegations)
+        left = set(delegations) if self.certifiers else set()
         out: set[keynote.Assertion] = set()
-        while left:
-            session = self.policy.extended(left)
-            answers = (binding.unbound(session, principals) for principals in self.certifiers)
-            guilty = {step.assertion for answer in answers if answer is not None for step in answer.path} & left
+        if left and self._strangers is None:
+            self._strangers = binding.Strangers(self.policy.assertions())
+        while left and self._strangers is not None:
+            strangers = self._strangers.extended(left)
+            answers = (strangers.admitted(principals) for principals in self.certifiers)
+            guilty = {it for answer in answers if answer is not None for it in strangers.by(answer)} & left
             if not guilty:
                 break
             left -= guilty

@@ -47,6 +47,7 @@ class KeyNoteAuthorizer:
         self._asked: datetime | None = None
         self._delegated: Mapping[keynote.Assertion, bool] = {}  # whether it is believed for its signature
         self._with_chain = lru_cache(_CACHED_CHAINS)(self._extended)
+        self._for_strangers: tuple[keynote.Session, binding.Strangers] | None = None
 
     @classmethod
     def from_configuration(cls, configuration: Configuration) -> "KeyNoteAuthorizer":
@@ -85,7 +86,10 @@ class KeyNoteAuthorizer:
     def binds(self, request: IdentityRequest, now: datetime) -> bool:
         self._refresh(now)
         known = attributes.phase1(request, now)
-        return not any(self._admits(request.proof, known | name) for name in binding.fresh_identities())
+        if isinstance(request.proof, PresharedKey):
+            return self._strangers().admitted(passphrase_principals(request.proof.key), known) is None
+        _, principals, made = self._with_chain(request.proof.chain)
+        return self._strangers().extended(made).admitted(principals, known) is None
 
     def tunnel(self, request: TunnelRequest, now: datetime) -> Decision:
         self._refresh(now)
@@ -99,8 +103,14 @@ class KeyNoteAuthorizer:
 
     def unbound_principals(self, principals: Sequence[str]) -> str | None:
         """The same for principals who request together."""
-        answer = binding.unbound(self._session, principals)
+        answer = self._strangers().admitted(principals)
         return None if answer is None else answer.because
+
+    def _strangers(self) -> binding.Strangers:
+        """The policy as it is for those whom it does not mean."""
+        if self._for_strangers is None or self._for_strangers[0] is not self._session:
+            self._for_strangers = self._session, binding.Strangers(self._session.assertions())
+        return self._for_strangers[1]
 
     def prospect(self, principals: Sequence[str], identity: Identity | None) -> keynote.Decision:
         """What policy might ever allow these principals together: all is unknown but who they say they are, if that
@@ -120,9 +130,6 @@ class KeyNoteAuthorizer:
             self.refresh(now)
         except PkiError as error:
             raise Refused(f"the delegations of the registry cannot be read: {error}") from None
-
-    def _admits(self, proof: Proof, known: dict[str, str]) -> bool:
-        return self._question(proof, known, keynote.Unknown.except_(known)).answer().highest != VALUES[0]
 
     def _question(
         self, proof: Proof, action: dict[str, str], unknown: frozenset[str] | keynote.Unknown = frozenset()

@@ -37,8 +37,9 @@ class StrictnessProblem:
         return Complaint(
             f"policy does not bind remote_id for {self.certifier}: {self.because}; whoever it vouches for could take"
             " the place of any other",
-            hint="test `remote_id` (and `remote_id_type`) in the policy, or set `Strict-Remote-ID= no` in the peer's"
-            " section to accept that",
+            hint="test `remote_id` (and `remote_id_type`) in the policy, with `==` or a pattern that ends in a dot or"
+            " `@` and your domain, not a mere shape; or set `Strict-Remote-ID= no` in the peer's section to accept"
+            " that",
         )
 
     def __str__(self) -> str:

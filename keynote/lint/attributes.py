@@ -5,18 +5,20 @@ import difflib
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from ipaddress import ip_address, ip_network
 from typing import Final
 
 from keynote import expressions, regular_expressions
 from keynote.errors import EvaluationError
+from keynote.lint import addresses, patterns
 from keynote.lint.findings import Check, Draft, Severity
-from keynote.lint.flow import Fact, attribute
+from keynote.lint.flow import Fact, attribute, dereferenced
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
 from keynote.lint.times import is_time
 from keynote.nearest import nearest
+from keynote.printing import printed
 from keynote.redaction import quoted
 from keynote.schemas.ipsec import APP_DOMAIN, ATTRIBUTES, Attribute, Kind
+from keynote.sets import compared
 from keynote.syntax import Comparison, Conversion, Literal, Match, Name, Node, walk
 
 _ORDERS: Final = ("<", ">", "<=", ">=")
@@ -45,14 +47,11 @@ def facts(policy: Policy) -> Iterator[tuple[Subject, Fact]]:
 def unknown_attribute(policy: Policy) -> Iterator[Draft]:
     for subject, clause in ipsec_clauses(policy):
         for node in walk(clause.node.test):
-            if not isinstance(node, Name) or node.name.startswith("_") or node.name in ATTRIBUTES:
-                continue
-            if node.name not in subject.assertion.constants:
-                yield subject.in_conditions(
-                    node,
-                    f"`{node.name}` is no attribute of IPsec, and so is always empty",
-                    _meant(subject, node.name),
-                )
+            constants = subject.assertion.constants
+            name = node.name if isinstance(node, Name) else dereferenced(node, constants)
+            if name is not None and not name.startswith("_") and name not in ATTRIBUTES and name not in constants:
+                message = f"{quoted(name)} is no attribute of IPsec, and so is always empty"
+                yield subject.in_conditions(node, message, _meant(subject, name))
 
 
 def _meant(subject: Subject, name: str) -> str:
@@ -77,13 +76,16 @@ def misspelt_app_domain(policy: Policy) -> Iterator[Draft]:
     for subject in policy.subjects:
         for clause in subject.clauses:
             for passage in clause.flow.passages:
-                found = passage.fact
+                found, relation = passage.fact, passage.relation
+                message = ""
                 if found is not None and found.name == "app_domain" and _nearly_ipsec(found.value):
-                    yield subject.in_conditions(
-                        found.relation,
-                        f"app_domain is never {quoted(str(found.value))} where the IKE daemon asks",
-                        f"did you mean `{APP_DOMAIN}`?",
-                    )
+                    message = f"app_domain is never {quoted(str(found.value))} where the IKE daemon asks"
+                elif isinstance(relation, Match):
+                    pattern = _pattern_of(subject, relation, "app_domain")
+                    if pattern is not None and _matches_nearly_ipsec(pattern):
+                        message = f"app_domain never matches {quoted(pattern)} where the IKE daemon asks"
+                if message:
+                    yield subject.in_conditions(relation, message, f"did you mean `{APP_DOMAIN}`?")
 
 
 def _nearly_ipsec(value: object) -> bool:
@@ -92,20 +94,73 @@ def _nearly_ipsec(value: object) -> bool:
     return difflib.SequenceMatcher(None, value.lower(), APP_DOMAIN.lower()).ratio() >= 0.8
 
 
+def _pattern_of(subject: Subject, relation: Match, name: str) -> str | None:
+    """The pattern that is matched with an attribute, if the action has no say in it."""
+    constants = subject.assertion.constants
+    pattern = expressions.string(relation.pattern, constants)
+    return pattern if isinstance(pattern, str) and attribute(relation.subject, constants) == name else None
+
+
+def _matches_nearly_ipsec(pattern: str) -> bool:
+    """Whether it matches IPsec's only but for its case, or what is nearly that."""
+    try:
+        if regular_expressions.compiled(pattern).search(APP_DOMAIN.encode()) is not None:
+            return False
+        folded = regular_expressions.compiled(pattern.lower())
+    except EvaluationError:
+        return False
+    words = patterns.words(pattern)
+    return folded.search(APP_DOMAIN.lower().encode()) is not None or any(map(_nearly_ipsec, words or ()))
+
+
 # -- values ----------------------------------------------------------------------------------------------------------
 
 
 def outside_domain(policy: Policy) -> Iterator[Draft]:
     for subject, found in facts(policy):
-        if not isinstance(found.value, str) or _is_within(ATTRIBUTES[found.name], found.operator, found.value):
-            continue
-        if _padded(found) is None:
-            what = quoted(found.value) if found.value else "empty"
-            yield subject.in_conditions(found.relation, f"{found.name} is never {what}", _value_hint(found))
+        wrong = _number_outside(found) if isinstance(found.value, int) else _text_outside(found, found.value)
+        if wrong is not None:
+            yield subject.in_conditions(found.relation, *wrong)
     for subject, clause in ipsec_clauses(policy):
         for passage in clause.flow.passages:
             if isinstance(passage.relation, Match):
                 yield from _outside_pattern(subject, passage.relation)
+
+
+def _text_outside(found: Fact, value: str) -> tuple[str, str] | None:
+    """What is wrong with a text that the attribute is compared with, and what to do."""
+    why = addresses.why_impossible(found)
+    if why is not None:
+        return f"{found.name} is never {quoted(value)}: {why}", _ADDRESSES
+    if _is_within(ATTRIBUTES[found.name], found.operator, value) or addresses.as_written(found) is not None:
+        return None
+    return f"{found.name} is never {quoted(value) if value else 'empty'}", _value_hint(found)
+
+
+_ADDRESSES: Final = "write an address as `010.001.002.003`, a network as `010.001.000.000-010.001.255.255`"
+
+
+def _number_outside(found: Fact) -> tuple[str, str] | None:
+    """The same of a number: none that the attribute can be meets the comparison, or each does."""
+    described, value = ATTRIBUTES[found.name], found.value
+    if described.kind not in _NUMERIC:
+        return None
+    possible = compared(">=", 0)
+    if described.greatest is not None:
+        possible &= compared("<=", described.greatest)
+    for number in described.spelt:
+        possible &= compared("!=", number)
+    wanted = compared(found.operator, value)
+    if possible & wanted and not possible <= wanted:
+        return None
+    spelt = described.spelt.get(value) if isinstance(value, int) else None
+    hint = f"its values are {described.domain}" if spelt is None else _spelt_hint(found.name, spelt)
+    holds = "always holds" if possible & wanted else "never holds"
+    return f"`{printed(found.relation, 120)}` {holds}, whatever number {found.name} is", hint
+
+
+def _spelt_hint(name: str, word: str) -> str:
+    return f'the daemon says `{word}` for that: `{name} == "{word}"`'
 
 
 def _is_within(described: Attribute, operator: str, value: str) -> bool:
@@ -115,28 +170,26 @@ def _is_within(described: Attribute, operator: str, value: str) -> bool:
         return is_time(value) if operator in _ORDERS else described.allows(value)
     if operator not in _ORDERS or not value or described.kind in (Kind.TEXT, *_NUMERIC):  # numbers: another check
         return operator in _ORDERS or described.allows(value)
-    return (
-        _ADDRESS_BEGINNING.fullmatch(value) is not None
-        if described.kind is Kind.ADDRESS
-        else value in described.words
-    )
-
-
-_ADDRESS_BEGINNING: Final = re.compile(r"(?:[0-9]{3}\.){0,3}[0-9]{0,3}|(?:[0-9a-f]{4}:){0,7}[0-9a-f]{0,4}")
+    return addresses.is_beginning(value) if described.kind is Kind.ADDRESS else value in described.words
 
 
 def _outside_pattern(subject: Subject, relation: Match) -> Iterator[Draft]:
     name = attribute(relation.subject, subject.assertion.constants)
     pattern = expressions.string(relation.pattern, subject.assertion.constants)
     described = ATTRIBUTES.get(name or "")
-    if described is None or described.kind is not Kind.CHOICE or not isinstance(pattern, str):
+    if described is None or not isinstance(pattern, str):
         return
-    try:
-        compiled = regular_expressions.compiled(pattern)
-    except EvaluationError:
-        return
-    values = (*described.words, *([""] if described.may_be_empty else []))
-    if not any(compiled.search(value.encode("latin-1")) for value in values):
+    if described.kind is Kind.CHOICE:
+        try:
+            compiled = regular_expressions.compiled(pattern)
+        except EvaluationError:
+            return
+        values = (*described.words, *([""] if described.may_be_empty else []))
+        possible = any(compiled.search(value.encode("latin-1")) for value in values)
+    else:
+        texts = patterns.words(pattern)
+        possible = texts is None or any(map(described.allows, texts))
+    if not possible:
         message = f"{described.name} never matches {quoted(pattern)}"
         yield subject.in_conditions(relation, message, f"its values are {described.domain}")
 
@@ -151,6 +204,11 @@ def _value_hint(found: Fact) -> str:
     if found.name == "esp_enc_alg" and length is not None:
         bits = length[1] or "128"
         return f"`aes` whatever its mode; the length is another attribute: `@esp_key_length == {bits}`"
+    for number, word in described.spelt.items():
+        if value == str(number):
+            return _spelt_hint(found.name, word)
+    if described.kind is Kind.ADDRESS:
+        return _ADDRESSES
     close = nearest(value, described.words)
     return f"did you mean `{close}`?" if close else f"its values are {described.domain}"
 
@@ -162,56 +220,12 @@ def _time_hint(value: str) -> str:
         return "write `YYYYMMDDHHMMSS`, the date too, or its beginning"
 
 
-_WITH_ADDRESSES: Final = ("remote_filter", "local_filter", "remote_id")
-
-
 def unpadded_address(policy: Policy) -> Iterator[Draft]:
     for subject, found in facts(policy):
-        padded = _padded(found)
+        padded = addresses.as_written(found)
         if padded is not None:
             message = f"{found.name} is never written {quoted(str(found.value))}, and strings are compared"
             yield subject.in_conditions(found.relation, message, f"write `{padded}`")
-
-
-def _padded(found: Fact) -> str | None:
-    """The address, network or range of a constant as the daemon writes it, if that is another text."""
-    if not isinstance(found.value, str) or found.value[:1] not in set("0123456789abcdefABCDEF:"):
-        return None
-    # A name may look like many things, but not like an IPv4 address.
-    is_name = found.name == "remote_id" and found.value.count(".") != 3
-    is_address = ATTRIBUTES[found.name].kind is Kind.ADDRESS or found.name in _WITH_ADDRESSES
-    bounds = _bounds(found.value) if is_address and not is_name else None
-    if bounds is None:
-        return None
-    low, high = bounds
-    if found.name.endswith("_upper"):
-        low = high
-    elif ATTRIBUTES[found.name].kind is Kind.ADDRESS:
-        high = low
-    text = low if low == high else f"{low}-{high}"
-    return None if text == found.value else text
-
-
-def _bounds(text: str) -> tuple[str, str] | None:
-    first, dash, last = text.partition("-")
-    try:
-        if dash:
-            return _expanded(first), _expanded(last)
-        if "/" in text:
-            network = ip_network(text, strict=False)
-            return _expanded(str(network[0])), _expanded(str(network[-1]))
-        return _expanded(text), _expanded(text)
-    except ValueError:
-        return None
-
-
-def _expanded(text: str) -> str:
-    if ":" in text:
-        return ip_address(text).exploded
-    groups = text.split(".")
-    if len(groups) != 4 or not all(group.isdigit() and len(group) <= 3 and int(group) < 256 for group in groups):
-        raise ValueError(text)
-    return ".".join(f"{int(group):03d}" for group in groups)
 
 
 # -- numbers ---------------------------------------------------------------------------------------------------------
@@ -303,9 +317,9 @@ CHECKS: Final = (
         _ERROR,
         "value outside an attribute's domain",
         "The daemon says `aes` for AES of every length and mode, `yes` and `no` in lower case, numbers without"
-        " leading"
-        " zeros, times as `YYYYMMDDHHMMSS`. A comparison with anything else never holds, or always, or from another"
-        " time on than was meant.",
+        " leading zeros, `tcp`, `udp` and `etherip` for the protocols 6, 17 and 97, times as `YYYYMMDDHHMMSS`. No"
+        " group of an address is above 255, and no range upside down. A comparison with anything else never holds,"
+        " or always, or from another time on than was meant.",
         'Conditions: app_domain == "IPsec policy" && esp_enc_alg == "aes-256" -> "true";',
         "Compare with a value that `keynote attributes NAME` lists. The length of a key is `esp_key_length`.",
         outside_domain,
@@ -358,9 +372,8 @@ CHECKS: Final = (
         "KN107",
         _ERROR,
         "app_domain misspelt",
-        "An assertion whose app_domain is nearly that of IPsec never counts for the daemon. None of the checks"
-        " for IPsec"
-        " look at it either.",
+        "An assertion whose app_domain is nearly that of IPsec, or matches it but for its case, never counts for the"
+        " daemon. None of the checks for IPsec look at it either.",
         'Conditions: app_domain == "IPSec policy" -> "true";',
         'The daemon\'s is `"IPsec policy"`.',
         misspelt_app_domain,

@@ -2,6 +2,7 @@
 """Checks of clauses, for any application: what can never hold, always holds, or gives nothing."""
 
 import difflib
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -94,6 +95,43 @@ def _pattern_error(subject: Subject, relation: Node) -> str:
     except EvaluationError as error:
         return str(error)
     return ""
+
+
+def foreign_escape(policy: Policy) -> Iterator[Draft]:
+    for subject in policy.subjects:
+        conditions = subject.assertion.conditions
+        for node in walk(conditions.tree) if conditions is not None else ():
+            if not isinstance(node, Match) or _pattern_error(subject, node):
+                continue
+            pattern = expressions.string(node.pattern, subject.assertion.constants)
+            if isinstance(pattern, str) and (escape := _foreign(pattern)) is not None:
+                message = f"`{escape}` in {quoted(pattern)} is no class of characters"
+                yield subject.in_conditions(node.pattern, message, _posix(escape))
+
+
+#: An escaped character, or a bracket expression with what is in it.
+_PIECES: Final = re.compile(r"\\(?P<escaped>.)|\[\^?\]?(?P<members>(?:\[[:.=].*?[:.=]\]|[^\]])*)\]", re.DOTALL)
+_IN_BRACKETS: Final = re.compile(r"\\[dDwWsSnrtfv]")
+_POSIX: Final = {"d": "[0-9]", "D": "[^0-9]", "w": "[A-Za-z0-9_]", "W": "[^A-Za-z0-9_]", "s": "[[:space:]]"}
+
+
+def _foreign(pattern: str) -> str | None:
+    """The first escape that means something in Perl and others, and in POSIX its letter alone; in brackets the
+    backslash, too."""
+    for piece in _PIECES.finditer(pattern):
+        escaped, members = piece["escaped"], piece["members"]
+        if escaped is not None and escaped.isascii() and escaped.isalnum():
+            return piece[0]
+        found = _IN_BRACKETS.search(members or "")
+        if found is not None:
+            return found[0]
+    return None
+
+
+def _posix(escape: str) -> str:
+    letter = escape[1]
+    meant = f"; write `{_POSIX[letter]}`" if letter in _POSIX else ""
+    return f"POSIX extended regular expressions have none by that name: it is the letter `{letter}`{meant}"
 
 
 # -- what gives nothing ----------------------------------------------------------------------------------------------
@@ -279,5 +317,17 @@ CHECKS: Final = (
         'Conditions: app_domain == "IPsec policy" && $"esp_enc_alg" == "aes" -> "true";',
         "Write the name alone.",
         dereferenced_constant,
+    ),
+    Check(
+        "KN211",
+        _WARNING,
+        "escape of other regular expressions",
+        "`\\\\d`, `\\\\w`, `\\\\s`, `\\\\b` and the like are of Perl and of those who took after it. In POSIX"
+        " extended regular expressions a backslash takes a character's meaning away, and a letter has none:"
+        " `^\\\\d+$` matches `ddd`, and not `5`. In brackets the backslash is a character of its own besides.",
+        'Conditions: app_domain == "IPsec policy" && remote_id_type == "Key ID" &&\n'
+        '    remote_id ~= "^gw\\\\d+$" -> "true";',
+        "Write `[0-9]`, `[A-Za-z0-9_]`, `[[:space:]]`.",
+        foreign_escape,
     ),
 )

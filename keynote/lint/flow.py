@@ -8,18 +8,19 @@ attribute of its own, true or false, known by its text.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
 
 from keynote import expressions, facts, regular_expressions
 from keynote.errors import EvaluationError
 from keynote.exact_text import exact_text
 from keynote.facts import OPERATORS, OPPOSITE
 from keynote.lint import patterns
-from keynote.sets import Set, Value, compared, everything, only
+from keynote.sets import NOTHING, Set, Value, compared, everything, only
 from keynote.syntax import (
     And,
     Comparison,
+    Conversion,
     Dereference,
     Match,
     Name,
@@ -59,15 +60,44 @@ class Fact:
 
 def fact(relation: Relation, constants: Mapping[str, str]) -> Fact | None:
     """None for any other relation, one of floats and a regular expression's too."""
-    found = facts.fact(relation, constants)
+    found = any_fact(relation, constants)
     if found is None or isinstance(found.value, float) or found.name.startswith("_"):
         return None
     return Fact(relation, found.name, found.operator, found.value)
 
 
+def any_fact(relation: Relation, constants: Mapping[str, str]) -> facts.Fact | None:
+    """The same, of floats and of names that begin with an underscore too."""
+    if isinstance(relation, Comparison):
+        left, right = (_direct(side, constants) for side in (relation.left, relation.right))
+        if left is not relation.left or right is not relation.right:
+            relation = replace(relation, left=left, right=right)
+    return facts.fact(relation, constants)
+
+
+def _direct(node: Node, constants: Mapping[str, str]) -> Any:
+    """`$"name"` as `name`, which it is."""
+    if isinstance(node, Conversion):
+        inner = _direct(node.operand, constants)
+        return node if inner is node.operand else replace(node, operand=inner)
+    name = dereferenced(node, constants)
+    return node if name is None else Name(node.at, name)
+
+
+def dereferenced(node: Node, constants: Mapping[str, str]) -> str | None:
+    """The name that a `$` reads, if the action has no say in it."""
+    if not isinstance(node, Dereference):
+        return None
+    try:
+        name = expressions.string(node.operand, constants)
+    except EvaluationError:
+        return None
+    return name if isinstance(name, str) else None
+
+
 def attribute(node: Node, constants: Mapping[str, str]) -> str | None:
     """The attribute that an expression is, or whose number it is."""
-    name = facts.attribute(node, constants)
+    name = facts.attribute(_direct(node, constants), constants)
     return None if name is None or name.startswith("_") else name
 
 
@@ -172,8 +202,10 @@ def _exits(
         return (state, None) if truth else (None, state)
     name = _only_attribute(relation, constants)
     values = None if name is None else values_of(state, name, schema).values
-    if name is None or values is None or len(values) > _FEW:
+    if name is None:
         return _opaque(relation, state)
+    if values is None or len(values) > _FEW:
+        return _empty_or_not(relation, name, state, constants, schema)
     return _tried(relation, name, map(str, values), state, constants, schema)
 
 
@@ -187,6 +219,25 @@ def _only_attribute(relation: Comparison, constants: Mapping[str, str]) -> str |
         return None
     names = {node.name for node in walk(relation) if isinstance(node, Name) and node.name not in constants}
     return names.pop() if len(names) == 1 else None
+
+
+def _empty_or_not(
+    relation: Comparison, name: str, state: State, constants: Mapping[str, str], schema: Mapping[str, Set]
+) -> tuple[Reached, Reached]:
+    """Of a relation that depends on one attribute, which has many values: what it says if there is none."""
+    holds, fails = _opaque(relation, state)
+    left, right = (expressions.operand(side, constants) for side in (relation.left, relation.right))
+    try:
+        sides = [side({name: ""}) if callable(side) else side for side in (left, right)]
+        truth: bool | None = OPERATORS[relation.operator](*sides)
+    except EvaluationError:
+        truth = None
+    there = compared("!=", "")
+    if truth is not True:
+        holds = holds and narrowed(holds, name, there, schema)
+    if truth is not False:
+        fails = fails and narrowed(fails, name, there, schema)
+    return holds, fails
 
 
 def _tried(
@@ -325,6 +376,13 @@ def _matched(
         fails = fails and narrowed(fails, name, compared("!=", ""), schema)
     else:
         holds = holds and narrowed(holds, name, compared("!=", ""), schema)
+    found = patterns.beginnings(pattern)
+    if found is not None:
+        begun = NOTHING
+        for text in found:
+            following = text[:-1] + chr(ord(text[-1]) + 1)
+            begun |= compared(">=", text) & compared("<", following)
+        holds = holds and narrowed(holds, name, begun, schema)
     return holds, fails
 
 

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from typing import Final
 
 from keynote import expressions
-from keynote.facts import OPPOSITE
+from keynote.facts import OPERATORS, OPPOSITE, Fact
 from keynote.lint import patterns
 from keynote.lint.attributes import ipsec_clauses
 from keynote.lint.findings import Check, Draft, Severity
-from keynote.lint.flow import Fact, Passage, attribute
+from keynote.lint.flow import Passage, any_fact, attribute
 from keynote.lint.graph import values_in
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
 from keynote.redaction import quoted
 from keynote.schemas.ipsec import ATTRIBUTES, Kind
-from keynote.sets import Set, compared, only
-from keynote.syntax import Match, Relation
+from keynote.sets import Set, only
+from keynote.syntax import Comparison, Match, Relation, walk
 
 _ADDRESS_TYPES: Final = only(f"IPv{version} {kind}" for version in (4, 6) for kind in ("address", "range", "subnet"))
 
@@ -28,16 +28,34 @@ def unequal(policy: Policy) -> Iterator[Draft]:
             if wanted.operator != "!=" or wanted.value == "":
                 continue
             name, said = wanted.name, "differs from what is compared"
-        else:
-            if wanted is None:
-                continue
+        elif isinstance(wanted, str):
             name, said = wanted, "does not match"
+        else:
+            continue
         if _lets_empty_through(subject, clause, name):
             yield subject.in_conditions(
                 relation,
                 f"fails open: {name} may be empty, which {said}",
                 f'say what is allowed, with `==`, or also that it is not empty: `{name} != ""`',
             )
+    yield from _unequal_expressions(policy)
+
+
+def _unequal_expressions(policy: Policy) -> Iterator[Draft]:
+    """`!=` between expressions that are more than an attribute and a constant."""
+    for subject, clause, relation, wanted in _relations(policy):
+        if wanted is not None or not isinstance(relation, Comparison):
+            continue
+        negated = any(passage.negated for passage in clause.passages() if passage.relation is relation)
+        if relation.operator != ("==" if negated else "!="):
+            continue
+        for node in walk(relation):
+            name = attribute(node, subject.assertion.constants)
+            if name is not None and _lets_empty_through(subject, clause, name):
+                message = f"fails open: {name} may be empty, which differs from what is compared"
+                hint = f'say what is allowed, with `==`, or also that it is not empty: `{name} != ""`'
+                yield subject.in_conditions(relation, message, hint)
+                break
 
 
 def ordered(policy: Policy) -> Iterator[Draft]:
@@ -45,13 +63,15 @@ def ordered(policy: Policy) -> Iterator[Draft]:
     for subject, clause, relation, wanted in _relations(policy):
         if not isinstance(wanted, Fact) or wanted.operator not in ("<", "<="):
             continue
-        number = isinstance(wanted.value, int)
-        if (0 if number else "") not in compared(wanted.operator, wanted.value):
+        number = not isinstance(wanted.value, str)
+        if not OPERATORS[wanted.operator](0 if number else "", wanted.value):
             continue
-        if not number and ATTRIBUTES[wanted.name].kind is not Kind.ADDRESS:
-            continue
+        described = ATTRIBUTES.get(wanted.name)
+        if described is None or (not number and described.kind in (Kind.NUMBER, Kind.WORD_OR_NUMBER)):
+            continue  # a number that is compared as a string: a mistake of its own
         if _lets_empty_through(subject, clause, wanted.name):
-            why = "counts as 0" if number else "comes before every address"
+            address = described.kind is Kind.ADDRESS
+            why = "counts as 0" if number else f"comes before every {'address' if address else 'other text'}"
             also = f"@{wanted.name} > 0" if number else f'{wanted.name} != ""'
             message = f"fails open: {wanted.name} may be empty, which {why}"
             yield subject.in_conditions(relation, message, f"test that it is there, too: `{also}`")
@@ -70,7 +90,7 @@ def _wanted(subject: Subject, passage: Passage) -> Fact | str | None:
     constants = subject.assertion.constants
     if isinstance(passage.relation, Match):
         return attribute(passage.relation.subject, constants) if passage.negated else None
-    found = passage.fact
+    found = any_fact(passage.relation, constants)
     if found is None or not passage.negated:
         return found
     return Fact(found.relation, found.name, OPPOSITE[found.operator], found.value)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from keynote import expressions, regular_expressions
-from keynote.binding import unbound as ask_unbound
+from keynote.binding import Strangers
 from keynote.errors import EvaluationError
 from keynote.lint.findings import Check, Draft, Severity
 from keynote.lint.flow import attribute
@@ -17,7 +17,6 @@ from keynote.lint.graph import IPSEC, by_authorizer, can_request, values_in, way
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
 from keynote.principals import POLICY
 from keynote.schemas.ipsec import APP_DOMAIN
-from keynote.session import Session
 from keynote.sets import Set, only
 from keynote.syntax import Match, Name, Node, walk
 
@@ -92,15 +91,17 @@ def unencrypted(policy: Policy) -> Iterator[Draft]:
                 yield subject.in_conditions(clause.node, f"allows tunnels without encryption: {how}", hint)
 
 
+#: Of all groups that IANA has for IKEv1, those that are weaker than MODP of 2048 bits: MODP of 768, 1024 (22, too)
+#: and 1536 bits; elliptic curves below 224 bits (3, 4, 6, 7: over fields of characteristic two); and those with small
+#: subgroups (RFC 5114), against which RFC 8247 2.4 advises, as against 1, 2, 5 and 22.
+_GROUPS: Final = ["1", "2", "3", "4", "5", "6", "7", "22", "23", "24", "25"]
 #: Attribute -> what is weak by today's measure: docs/decisions/0302, and what no implementation should have any more.
 _WEAK: Final[Mapping[str, Sequence[str]]] = {
     "esp_enc_alg": ["des-iv64", "des", "3des", "rc5", "idea", "cast", "blowfish", "3idea", "des-iv32", "rc4"],
     "esp_auth_alg": ["hmac-md5", "des-mac", "kpdk"],
     "ah_auth_alg": ["hmac-md5", "des-mac", "kpdk"],
     "ah_hash_alg": ["md5", "des"],
-    "phase1_group_desc": ["1", "2"],
-    "esp_group_desc": ["1", "2"],
-    "ah_group_desc": ["1", "2"],
+    **dict.fromkeys(("phase1_group_desc", "esp_group_desc", "ah_group_desc"), _GROUPS),
 }
 _PRESENT: Final = {"esp": "esp_present", "ah": "ah_present"}
 
@@ -169,10 +170,10 @@ def no_pfs(policy: Policy) -> Iterator[Draft]:
 def unbound(policy: Policy) -> Iterator[Draft]:
     """Strict rule 3 of the daemon, asked of the principals that an assertion of POLICY licenses: what they cannot do,
     nobody can to whom they delegate."""
-    delegations = Session([subject.assertion for subject in policy.believed if not subject.is_policy])
+    delegations = Strangers(subject.assertion for subject in policy.believed if not subject.is_policy)
     for subject in policy.believed:
         principals = _who_ask(policy, subject) if subject.is_policy and _could_be_unbound(subject) else []
-        answer = ask_unbound(delegations.extended([subject.assertion]), principals) if principals else None
+        answer = delegations.extended([subject.assertion]).admitted(principals) if principals else None
         if answer is not None:
             who = answer.path[-1].licensees if answer.path else ()
             message = f"remote_id is not bound: whomever `{who[0] if who else 'anybody'}` vouches for"
@@ -180,9 +181,14 @@ def unbound(policy: Policy) -> Iterator[Draft]:
 
 
 _BIND: Final = (
-    "test `remote_id` and `remote_id_type`; the daemon demands it of its authorities, and of keys that several peers"
-    " share, unless `Strict-Remote-ID` is off"
+    "test `remote_id` and `remote_id_type`, with `==` or a pattern that ends in a dot or `@` and your domain, not a"
+    " mere shape; the daemon demands it of its authorities, and of keys that several peers share, unless"
+    " `Strict-Remote-ID` is off"
 )
+
+
+#: Somebody who can request.
+_SOMEBODY: Final = "DN:/"
 
 
 def _could_be_unbound(subject: Subject) -> bool:
@@ -194,6 +200,8 @@ def _who_ask(policy: Policy, subject: Subject) -> list[str]:
     issuers = by_authorizer(policy)
     found: dict[str, None] = {}
     seen: set[str] = set()
+    if None in subject.names.values():
+        found[_SOMEBODY] = None  # it may be anybody whom the action names
     todo = [name for name in subject.names.values() if name is not None]
     for name in todo:  # grows while it runs
         if can_request(name):
@@ -249,12 +257,13 @@ CHECKS: Final = (
         "KN503",
         _WARNING,
         "weak algorithms",
-        "What is tested still leaves ciphers with blocks of 64 bits, MD5, or groups of 1024 bits and less. The"
-        " daemon asks"
-        " policy only for what its configuration allows, so this is the second of two fences.",
+        "What is tested still leaves ciphers with blocks of 64 bits, MD5, or groups below 2048 bits, or below 224"
+        " bits of an elliptic curve; those of RFC 5114 (22 to 24) are advised against too, and `@esp_group_desc >="
+        " 14` leaves them. The daemon asks policy only for what its configuration allows, so this is the second of"
+        " two fences.",
         'Conditions: app_domain == "IPsec policy" && esp_present == "yes" &&\n'
         '    (esp_enc_alg == "aes" || esp_enc_alg == "3des") -> "true";',
-        "Name the strong ones: `aes`; `hmac-sha2-256` and up; groups from 14 on.",
+        "Name the strong ones: `aes`; `hmac-sha2-256` and up; groups 14 to 21, and from 26 on.",
         weak_algorithms,
     ),
     Check(
@@ -278,9 +287,10 @@ CHECKS: Final = (
         " daemon's strict rule 3, and the same code.",
         'Licensees: "DN:/O=Example/CN=Gateway CA"\n'
         'Conditions: app_domain == "IPsec policy" && esp_enc_alg == "aes" -> "true";',
-        "Test `remote_id` and `remote_id_type`. If the licensee is one peer's own certificate or key, which"
-        " nobody else"
-        " has, and certifies nobody, ignore this.",
+        "Test `remote_id` and `remote_id_type`: the whole name with `==`, or a pattern that says whose names they"
+        " are (`@example\\\\.org$`, `^/O=Example/`). A shape such as `^[a-z]+\\\\.[a-z]+$` fits whomever wants to get"
+        " in. If the licensee is one peer's own certificate or key, which nobody else has, and certifies nobody,"
+        " ignore this.",
         unbound,
     ),
     Check(

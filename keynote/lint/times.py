@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: ISC
 """Checks of windows of time: what has ended, and what is about to."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from keynote import expressions
 from keynote.facts import OPPOSITE
+from keynote.lint import patterns
 from keynote.lint.findings import Check, Draft, Severity
+from keynote.lint.flow import Passage, State, attribute
 from keynote.lint.graph import values_in
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
 from keynote.sets import compared
-from keynote.syntax import Node
+from keynote.syntax import Match, Relation
 
 #: How long before its end a window is told of.
 SOON: Final = timedelta(days=30)
@@ -37,47 +41,97 @@ _FIRST_YEAR: Final = 1970
 
 
 def expired(policy: Policy) -> Iterator[Draft]:
-    for subject, clause, clock, end in _windows(policy):
-        if not _open(clause, clock, policy.now):
-            message = f"the window is over: {clock} had to be {end[1]}, and it is {policy.now:{_FORM}}"
-            yield subject.in_conditions(end[0], message, "renew it, or take the clause away")
+    def over(state: State, clock: str) -> bool:
+        return not _open(state, clock, policy.now)
+
+    for subject, end in _ends(policy, over):
+        what = "the window" if end.whole else "this part of the test"
+        message = f"{what} is over: {end.clock} had to be {end.bound}, and it is {policy.now:{_FORM}}"
+        yield subject.in_conditions(end.relation, message, f"renew it, or take {end.named} away")
 
 
 def expiring(policy: Policy) -> Iterator[Draft]:
-    for subject, clause, clock, end in _windows(policy):
-        if _open(clause, clock, policy.now) and not _open(clause, clock, policy.now + SOON):
-            message = f"the window ends within {SOON.days} days: {clock} has to be {end[1]}"
-            yield subject.in_conditions(end[0], message, "renew it in time")
+    def ending(state: State, clock: str) -> bool:
+        return _open(state, clock, policy.now) and not _open(state, clock, policy.now + SOON)
+
+    for subject, end in _ends(policy, ending):
+        what = "the window" if end.whole else "this part of the test"
+        message = f"{what} ends within {SOON.days} days: {end.clock} has to be {end.bound}"
+        yield subject.in_conditions(end.relation, message, "renew it in time")
 
 
-def _windows(policy: Policy) -> Iterator[tuple[Subject, ClauseFacts, str, tuple[Node, str]]]:
-    """The clauses that give something until some time, with the relation that says until when."""
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The relation by which a clause as a `whole`, or an alternative in it, holds until some time."""
+
+    relation: Relation
+    clock: str
+    bound: str
+    whole: bool = False
+
+    @property
+    def named(self) -> str:
+        return "the clause" if self.whole else "it"
+
+
+def _ends(policy: Policy, ended: Callable[[State, str], bool]) -> Iterator[tuple[Subject, _End]]:
+    """Of clauses that give something, and of alternatives in them, those of which it is asked."""
     for subject in policy.subjects:
+        told: set[Relation] = set()
         for clause in subject.leaves:
             for clock in _CLOCKS:
-                state = clause.state
-                if state is not None and clock in state and (end := _end(clause, clock)):
-                    yield subject, clause, clock, end
+                end = _of_clause(subject, clause, clock, ended)
+                found = _of_parts(subject, clause, clock, ended) if end is None else [end]
+                for each in found:
+                    if each.relation not in told:
+                        told.add(each.relation)
+                        yield subject, each
 
 
-def _open(clause: ClauseFacts, clock: str, time: datetime) -> bool:
-    """Whether the clause can still hold at some time from this one on."""
-    assert clause.state is not None, "a window has a state"
-    text = (time.astimezone() if clock == "LocalTimeOfDay" else time).strftime(_FORM)
-    return bool(values_in(clause.state, clock) & compared(">=", text))
+def _of_clause(subject: Subject, clause: ClauseFacts, clock: str, ended: Callable[[State, str], bool]) -> _End | None:
+    """By its earliest upper bound in the text."""
+    if clause.state is None or not ended(clause.state, clock):
+        return None
+    found = [bound for passage in clause.passages() if (bound := _bound(subject, passage, clock)) is not None]
+    if not found:
+        return None
+    _, relation, words = min(found, key=lambda each: each[0])
+    return _End(relation, clock, words, whole=True)
 
 
-def _end(clause: ClauseFacts, clock: str) -> tuple[Node, str] | None:
-    """The earliest upper bound in the text."""
-    found: list[tuple[str, Node, str]] = []
+def _of_parts(
+    subject: Subject, clause: ClauseFacts, clock: str, ended: Callable[[State, str], bool]
+) -> Iterator[_End]:
     for passage in clause.passages():
-        known = passage.fact
-        if known is None or known.name != clock or not isinstance(known.value, str):
-            continue
+        after = passage.fails if passage.negated else passage.holds
+        bound = _bound(subject, passage, clock)
+        if bound is not None and after is not None and ended(after, clock) and not ended(passage.before, clock):
+            _, relation, words = bound
+            yield _End(relation, clock, words)
+
+
+def _open(state: State, clock: str, time: datetime) -> bool:
+    """Whether what leads to the state can still hold at some time from this one on."""
+    text = (time.astimezone() if clock == "LocalTimeOfDay" else time).strftime(_FORM)
+    return bool(values_in(state, clock) & compared(">=", text)) and bool(
+        values_in(state, f"@{clock}") & compared(">=", int(text))
+    )
+
+
+def _bound(subject: Subject, passage: Passage, clock: str) -> tuple[str, Relation, str] | None:
+    """Until when a relation holds, if it says that: the text of the time, and in words."""
+    relation, known, constants = passage.relation, passage.fact, subject.assertion.constants
+    if known is not None and known.name == clock:
         operator = OPPOSITE[known.operator] if passage.negated else known.operator
-        if operator in ("<", "<=", "=="):
-            found.append((known.value, passage.relation, f"{operator} `{known.value}`"))
-    return min(found, key=lambda bound: bound[0])[1:] if found else None
+        return (str(known.value), relation, f"{operator} `{known.value}`") if operator in _UNTIL else None
+    if isinstance(relation, Match) and not passage.negated and attribute(relation.subject, constants) == clock:
+        pattern = expressions.string(relation.pattern, constants)
+        begun = patterns.beginnings(pattern) if isinstance(pattern, str) else None
+        return (max(begun), relation, f"like `{pattern}`") if begun else None
+    return None
+
+
+_UNTIL: Final = ("<", "<=", "==")
 
 
 CHECKS: Final = (
@@ -85,7 +139,7 @@ CHECKS: Final = (
         "KN401",
         Severity.WARNING,
         "window of time that is over",
-        "From now on the clause never holds. Now is `--now`, or else the clock.",
+        "From now on the clause, or an alternative in its test, never holds. Now is `--now`, or else the clock.",
         'Conditions: app_domain == "IPsec policy" && GMTTimeOfDay <= "20200101000000" -> "true";',
         "Renew it, or take it away.",
         expired,
@@ -95,7 +149,7 @@ CHECKS: Final = (
         "KN402",
         Severity.INFO,
         "window of time that ends soon",
-        f"In {SOON.days} days the clause will never hold.",
+        f"In {SOON.days} days the clause, or an alternative in its test, will never hold.",
         'Conditions: app_domain == "IPsec policy" && GMTTimeOfDay <= "20260620000000" -> "true";',
         "Renew it in time.",
         expiring,

@@ -8,7 +8,7 @@ the empty string.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address
 from types import MappingProxyType
@@ -31,9 +31,14 @@ class Kind(Enum):
     TEXT = "any text"
 
 
+_NO_WORDS: Final[Mapping[int, str]] = MappingProxyType({})
+#: The protocols for which the daemon has words, by their numbers.
+PROTOCOLS: Final[Mapping[int, str]] = MappingProxyType({6: "tcp", 17: "udp", 97: "etherip"})
+
+_GROUP: Final = r"(?:[01][0-9]{2}|2[0-4][0-9]|25[0-5])"
 _FORMS: Final = {
     Kind.NUMBER: re.compile(r"0|[1-9][0-9]*"),
-    Kind.ADDRESS: re.compile(r"[0-9]{3}(?:\.[0-9]{3}){3}|[0-9a-f]{4}(?::[0-9a-f]{4}){7}"),
+    Kind.ADDRESS: re.compile(rf"{_GROUP}(?:\.{_GROUP}){{3}}|[0-9a-f]{{4}}(?::[0-9a-f]{{4}}){{7}}"),
     Kind.TIME: re.compile(r"[0-9]{14}"),
 }
 
@@ -41,7 +46,8 @@ _FORMS: Final = {
 @dataclass(frozen=True, slots=True)
 class Attribute:
     """`words` are the values of a CHOICE, and the words of a WORD_OR_NUMBER. `may_be_empty`: the attribute can be
-    undefined, so that `!=` holds though nothing was said. `phase1`: known before there is a tunnel to speak of."""
+    undefined, so that `!=` holds though nothing was said. `phase1`: known before there is a tunnel to speak of.
+    Numbers go up to `greatest`, without those of `spelt`, for which there are words."""
 
     name: str
     kind: Kind
@@ -49,6 +55,8 @@ class Attribute:
     words: tuple[str, ...] = ()
     may_be_empty: bool = True
     phase1: bool = False
+    greatest: int | None = None
+    spelt: Mapping[int, str] = field(default_factory=lambda: _NO_WORDS)
 
     def allows(self, value: str) -> bool:
         """Whether the attribute can have this value."""
@@ -57,7 +65,11 @@ class Attribute:
         if self.kind is Kind.TEXT or value in self.words:
             return True
         form = _FORMS[Kind.NUMBER] if self.kind is Kind.WORD_OR_NUMBER else _FORMS.get(self.kind)
-        return form is not None and form.fullmatch(value) is not None
+        if form is None or form.fullmatch(value) is None:
+            return False
+        if self.greatest is None:
+            return True
+        return len(value) <= len(str(self.greatest)) and int(value) <= self.greatest and int(value) not in self.spelt
 
     def data(self) -> dict[str, Any]:
         """As it is told to programs. `kind` is one of the names of `Kind`, in lower case."""
@@ -75,7 +87,10 @@ class Attribute:
     def domain(self) -> str:
         """The values, in words."""
         words = ", ".join(f"`{word}`" for word in self.words)
-        return words if self.kind is Kind.CHOICE else f"{words}, or a number" if words else self.kind.value
+        if self.kind is Kind.CHOICE:
+            return words
+        up_to = "" if self.greatest is None else f" up to {self.greatest}"
+        return f"{words}, or another number{up_to}" if words else f"{self.kind.value}{up_to}"
 
 
 _YES_NO: Final = ("yes", "no")
@@ -173,9 +188,9 @@ def _identity(name: str, meaning: str) -> Iterable[Attribute]:
     for bound in ("lower", "upper"):
         text = f"the {bound} address of {meaning}, if it is one of addresses"
         yield Attribute(f"{name}_addr_{bound}", Kind.ADDRESS, text, phase1=known)
-    protocols = ("tcp", "udp", "etherip")
-    yield Attribute(f"{name}_proto", Kind.WORD_OR_NUMBER, f"the protocol of {meaning}", protocols, phase1=known)
-    yield Attribute(f"{name}_port", Kind.NUMBER, f"the port of {meaning}", phase1=known)
+    text, words = f"the protocol of {meaning}", tuple(PROTOCOLS.values())
+    yield Attribute(f"{name}_proto", Kind.WORD_OR_NUMBER, text, words, phase1=known, greatest=255, spelt=PROTOCOLS)
+    yield Attribute(f"{name}_port", Kind.NUMBER, f"the port of {meaning}", phase1=known, greatest=65535)
 
 
 def _table() -> dict[str, Attribute]:

@@ -7,7 +7,7 @@ import pytest
 
 from keynote.files import parse_all
 from keynote.lint import Finding, lint
-from keynote.lint.patterns import is_open, words
+from keynote.lint.patterns import beginnings, is_open, words
 from keynote.schemas import names
 from pki import distinguished_names
 from pki.errors import NameInvalid
@@ -51,6 +51,101 @@ def policy(conditions: str, licensees: str = '"DN:/CN=gw"') -> str:
         ("KN102", IPSEC + '"20260230" > LocalTimeOfDay', IPSEC + '"20280229" > LocalTimeOfDay'),
         ("KN102", IPSEC + 'esp_enc_alg >= "aes-256"', IPSEC + 'esp_enc_alg >= "aes"'),
         ("KN102", IPSEC + 'remote_filter_addr_lower >= "lan"', IPSEC + 'remote_filter_addr_lower >= "010."'),
+        # No such address, network or range.
+        *(
+            ("KN102", f'{IPSEC}{name} {operator} "{wrong}"', f'{IPSEC}{name} {operator} "{right}"')
+            for name, operator, wrong, right in (
+                ("remote_filter_addr_upper", "<=", "010.001.256.999", "010.001.255.255"),
+                ("remote_filter_addr_lower", ">=", "010.001.300.000", "010.001.2"),
+                ("remote_filter_addr_lower", ">=", "010.001.26", "010.001.25"),
+                ("remote_ike_address", "==", "010.001.256.001", "010.001.255.001"),
+                ("remote_ike_address", "!=", "10.1.256.1", "010.001.255.001"),
+                ("remote_id_addr_lower", "==", "10.0.0.1000", "010.000.000.001"),
+                ("remote_filter", "==", "010.002.000.000-010.001.000.000", "010.001.000.000-010.002.000.000"),
+                ("remote_filter", "==", "010.002.000.000-2001:db8::1", "010.001.000.000"),
+                ("local_filter", "==", "010.001.300.000", "010.001.030.000"),
+                ("local_filter", "==", "10.1.0.0/33", "010.001.000.000-010.001.255.255"),
+                ("local_filter", "==", "2001:0db8::/129", "lan.example.org"),
+                ("local_filter", "==", "10.1", "10-1"),
+                ("local_filter", "==", "12345::1", "::name"),
+                ("remote_filter", ">=", "010.001.300.000", "010.001.200"),
+                ("remote_filter", "<", "010.256", "010.255"),
+            )
+        ),
+        *(
+            ("KN103", f'{IPSEC}{name} == "{wrong}"', f'{IPSEC}{name} == "{right}"')
+            for name, wrong, right in (
+                ("remote_filter", "010.001.000.000/16", "010.001.000.000-010.001.255.255"),
+                ("remote_filter", "10.1.0.0/255.255.0.0", "010.001.000.000"),
+                ("remote_filter", "010.001.000.000 - 010.001.255.255", "010.001.000.000-010.001.255.255"),
+                ("remote_filter", "2001:0db8:0000::/48", "2001:db8 is a name"),
+                ("remote_ike_address", " 010.001.000.001", "010.001.000.001"),
+                ("remote_id", "10.1.2.3", "10.1.2.300"),
+            )
+        ),
+        # Protocols have words, and numbers ends.
+        ("KN102", IPSEC + 'remote_filter_proto == "6"', IPSEC + 'remote_filter_proto == "47"'),
+        ("KN102", IPSEC + 'local_filter_proto != "17"', IPSEC + 'local_filter_proto != "udp"'),
+        ("KN102", IPSEC + "@remote_filter_proto == 97", IPSEC + "@remote_filter_proto == 50"),
+        ("KN102", IPSEC + 'remote_filter_proto ~= "^(6|17)$"', IPSEC + 'remote_filter_proto ~= "^(tcp|udp)$"'),
+        ("KN102", IPSEC + "@remote_filter_port == 70000", IPSEC + "@remote_filter_port == 500"),
+        ("KN102", IPSEC + "@esp_key_length == -1", IPSEC + "@esp_key_length == 256"),
+        ("KN102", IPSEC + "@esp_life_seconds < 0", IPSEC + "@esp_life_seconds <= 0"),
+        ("KN102", IPSEC + "0 <= @esp_life_seconds", IPSEC + "0 < @esp_life_seconds"),
+        *(
+            ("KN503", f"{IPSEC}{wrong}", f"{IPSEC}{right}")
+            for wrong, right in (
+                ("@esp_group_desc >= 14", "@esp_group_desc >= 14 && @esp_group_desc <= 21"),
+                ('phase1_group_desc == "22"', 'phase1_group_desc ~= "^(1[4-9]|2[01]|2[6-9]|3[0-2])$"'),
+                ('ah_group_desc ~= "^2[0-9]$"', 'ah_group_desc == "31"'),
+                ("@phase1_group_desc == 25", "@phase1_group_desc == 26"),
+                ('esp_group_desc == "5"', 'esp_group_desc == "20"'),
+            )
+        ),
+        # Behind `$`, in expressions, and as floats.
+        ("KN101", IPSEC + '$"esp_enc_algo" == "aes"', IPSEC + '$"esp_enc_alg" == "aes"'),
+        ("KN101", IPSEC + '$("esp_" . "enc_algo") == "aes"', IPSEC + '$pfs == "aes"'),
+        ("KN102", IPSEC + '$"esp_enc_alg" == "aes-256"', IPSEC + '$"esp_enc_alg" == "aes"'),
+        ("KN102", IPSEC + '@$"esp_key_length" == -1', IPSEC + '@$"esp_key_length" == 256'),
+        ("KN102", IPSEC + '$"esp_enc_alg" ~= "^AES$"', IPSEC + '$"esp_enc_alg" ~= "^aes$"'),
+        (
+            "KN111",
+            IPSEC + "remote_id != local_filter",
+            IPSEC + 'remote_id != local_filter && remote_id == "gw" && local_filter != ""',
+        ),
+        ("KN111", IPSEC + 'esp_enc_alg . "x" != "nullx"', IPSEC + 'esp_enc_alg . "x" != "x"'),
+        ("KN111", IPSEC + '!("x" . remote_id == "xgw")', IPSEC + '!("x" . remote_id == "x")'),
+        ("KN111", IPSEC + "@esp_life_seconds != @ah_life_seconds", IPSEC + "@esp_life_seconds == @ah_life_seconds"),
+        ("KN111", IPSEC + '$"esp_enc_alg" != "null"', IPSEC + '$"esp_enc_alg" != ""'),
+        ("KN112", IPSEC + "&esp_life_seconds < 2.0", IPSEC + "&esp_life_seconds < 2.0 && &esp_life_seconds > 0.0"),
+        ("KN112", IPSEC + "!(&esp_life_seconds > 2.5)", IPSEC + "!(&esp_life_seconds < 2.5)"),
+        ("KN112", IPSEC + 'esp_enc_alg < "null"', IPSEC + 'esp_enc_alg < "null" && esp_enc_alg ~= "^a"'),
+        ("KN112", IPSEC + 'remote_id <= "gw"', IPSEC + 'remote_id >= "gw"'),
+        # The case of app_domain.
+        ("KN107", 'app_domain ~= "ipsec"', 'app_domain ~= "IPsec"'),
+        ("KN107", 'app_domain ~= "^IPSec policy$"', 'app_domain ~= "^(IPsec policy|mail)$"'),
+        ("KN107", 'app_domain ~= "^IPsec-policy$"', 'app_domain ~= "^mail$"'),
+        ("KN107", '$"app_domain" == "ipsec policy"', 'app_domain ~= "("'),
+        # Windows of time, also of a part of the test, by number, by pattern. It is June of 2026.
+        ("KN401", 'GMTTimeOfDay ~= "^2025"', 'GMTTimeOfDay ~= "^202[56]"'),
+        ("KN401", 'GMTTimeOfDay ~= "^20260[1-5]"', 'GMTTimeOfDay ~= "^20260[1-6]"'),
+        ("KN401", 'GMTTimeOfDay ~= "^(2024|2025)1[12]|^202603"', 'GMTTimeOfDay ~= "2025"'),
+        (
+            "KN401",
+            '(GMTTimeOfDay < "20260101000000" || GMTTimeOfDay > "20300101000000")',
+            '(GMTTimeOfDay < "20270101000000" || GMTTimeOfDay > "20300101000000")',
+        ),
+        ("KN401", 'x == "1" && GMTTimeOfDay < "2026" || x == "2"', 'x == "1" && GMTTimeOfDay < "2027" || x == "2"'),
+        ("KN401", '!(GMTTimeOfDay > "2025" && x == "2")', '!(GMTTimeOfDay < "2025" && x == "2")'),
+        ("KN401", "@GMTTimeOfDay < 20260101000000", "@GMTTimeOfDay < 20270101000000"),
+        ("KN402", "@LocalTimeOfDay <= 20260620000000", "@LocalTimeOfDay <= 20260820000000"),
+        ("KN402", 'x == "1" && GMTTimeOfDay < "20260615" || x == "2"', 'x == "1" && GMTTimeOfDay >= "20260615"'),
+        ("KN402", 'GMTTimeOfDay ~= "^2026060"', 'GMTTimeOfDay ~= "^20260[1-9]"'),
+        # POSIX has no classes with a backslash.
+        ("KN211", 'x ~= "^\\\\w+\\\\.x$"', 'x ~= "^[[:alpha:]]+\\\\.x$"'),
+        ("KN211", 'x ~= "^[a\\\\d]$"', 'x ~= "^[]a\\\\.]\\\\[d]$"'),
+        ("KN211", 'x ~= "[^]\\\\s]"', 'x ~= "[[.].]d]"'),
+        ("KN211", 'x ~= "a\\\\\\\\\\\\b"', 'x ~= "a\\\\\\\\b"'),
         ("KN105", IPSEC + "@GMTTimeOfDay < 20270101000000", IPSEC + 'GMTTimeOfDay < "20270101000000"'),
         ("KN105", IPSEC + "20270101000000 > @GMTTimeOfDay", IPSEC + "@GMTTimeOfDay % 1000000 > 80000"),
         ("KN105", IPSEC + "&LocalTimeOfDay < 20270101000000.0", IPSEC + "@esp_life_seconds < 3600"),
@@ -59,6 +154,8 @@ def policy(conditions: str, licensees: str = '"DN:/CN=gw"') -> str:
         ("KN113", IPSEC + 'remote_id ~= "^gw.*$"', IPSEC + 'remote_id ~= "^gw[0-9]$"'),
         ("KN113", IPSEC + 'remote_id ~= "^(a\\\\.org$|b)"', IPSEC + 'remote_id ~= "^(a\\\\.org|b)$"'),
         ("KN113", IPSEC + 'remote_id ~= "^/O=Example.*"', IPSEC + 'remote_id ~= "^/O=Example/.*"'),
+        ("KN505", IPSEC + 'remote_id ~= "^[a-z.]+$"', IPSEC + 'remote_id ~= "\\\\.example\\\\.org$"'),
+        ("KN505", IPSEC + '"gw.example.org" ~= remote_id', IPSEC + 'remote_id == "gw.example.org"'),
         (
             "KN201",
             IPSEC + 'esp_key_length == "128" && @esp_key_length > 128',
@@ -137,6 +234,22 @@ def test_nothing_of_a_digest_is_told() -> None:
         ("KN101", policy(IPSEC + 'esp_enc_algo == "aes"'), "did you mean `esp_enc_alg`?"),
         ("KN101", policy(IPSEC + 'gmttimeofday > "2026"'), "did you mean `GMTTimeOfDay`?"),
         ("KN102", policy(IPSEC + 'GMTTimeOfDay < "2027-01-01"'), "write `20270101000000`"),
+        (
+            "KN211",
+            policy('x ~= "^\\\\d+$"'),
+            "POSIX extended regular expressions have none by that name: it is the letter `d`; write `[0-9]`",
+        ),
+        (
+            "KN102",
+            policy(IPSEC + 'remote_filter_proto == "6"'),
+            'the daemon says `tcp` for that: `remote_filter_proto == "tcp"`',
+        ),
+        ("KN103", policy(IPSEC + 'local_filter == "010.001.000.000/16"'), "write `010.001.000.000-010.001.255.255`"),
+        (
+            "KN102",
+            policy(IPSEC + 'remote_filter_addr_upper <= "010.001.256.999"'),
+            "write an address as `010.001.002.003`, a network as `010.001.000.000-010.001.255.255`",
+        ),
         ("KN102", policy(IPSEC + 'GMTTimeOfDay < "0800"'), "write `YYYYMMDDHHMMSS`, the date too, or its beginning"),
         ("KN311", policy("true", '"DN:CN=gw, O=Example"'), "write `DN:/O=Example/CN=gw`"),
         ("KN311", policy("true", '"DN:/o=Example/e=a@b/"'), "write `DN:/O=Example/emailAddress=a@b`"),
@@ -181,6 +294,27 @@ def test_hints(code: str, text: str, hint: str) -> None:
 )
 def test_the_texts_that_a_pattern_matches(pattern: str, matched: set[str] | None) -> None:
     assert words(pattern) == matched
+
+
+@pytest.mark.parametrize(
+    ("pattern", "begun"),
+    [
+        ("^2025", {"2025"}),
+        ("^202[56]0?1", {"20251", "202501", "20261", "202601"}),
+        ("^(aes|3des)-.*$", {"aes-", "3des-"}),
+        ("^a|^bc+", {"a", "b"}),
+        ("^a|b", None),
+        ("2025", None),
+        ("^[0-9]*", None),
+        ("^.{3}", None),
+        ("^(a|^b)", None),
+        ("^?a", None),
+        ("(^a)", None),
+        ("^(a", None),
+    ],
+)
+def test_how_all_begins_that_a_pattern_matches(pattern: str, begun: set[str] | None) -> None:
+    assert beginnings(pattern) == begun
 
 
 @pytest.mark.parametrize(
