@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from keynote.cli.program import FAILED, print_json, tell
 from keynote.complaints import Complaint
@@ -224,7 +225,10 @@ def _print(
 
 
 def _revoked(made: ListRecord) -> dict[str, Revoked]:
-    return {serial_text(serial): it for serial, it in revocation_lists.read(made.der).revoked.items()}
+    return {
+        serial_text(serial): it
+        for serial, it in revocation_lists.read(made.crl.public_bytes(Encoding.DER)).revoked.items()
+    }
 
 
 def _entries(made: ListRecord) -> str:
