@@ -15,13 +15,14 @@ Several names in one field stand apart by `;` (or blanks, but for `dn`). Columns
 
 import csv
 import datetime
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
-from pki import authority, keys, profiles, signing_requests
+from pki import authority, keys, profiles, signing_requests, whole_files
 from pki.authority import Prepared
 from pki.errors import PkiError, shown
 from pki.issuance import Issuer, Ready, Recorded, Wanted
@@ -70,11 +71,11 @@ class Outcome:
 def read(path: Path) -> tuple[Row, ...]:
     """Raises PkiError for what is no table of this kind; what is wrong with a row is said when it is its turn."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = [name.strip().lower() for name in next(reader, [])]
-            _check_header(path, header)
-            return tuple(_row(path, reader.line_num, header, values) for values in reader if any(values))
+        text = whole_files.content(path, whole_files.TABLE).decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header = [name.strip().lower() for name in next(reader, [])]
+        _check_header(path, header)
+        return tuple(_row(path, reader.line_num, header, values) for values in reader if any(values))
     except OSError as error:
         raise PkiError(f"`{path}` cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -228,7 +229,7 @@ def _accepted(asked: tuple[Identity, ...], accept: bool) -> tuple[Identity, ...]
 def _beside(row: Row, file: str) -> bytes:
     path = Path(row.file).parent / file
     try:
-        return path.read_bytes()
+        return whole_files.content(path)
     except OSError as error:
         raise PkiError(f"`{path}` cannot be read: {error.strerror}") from error
 

@@ -11,11 +11,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from keynote.cli.program import FAILED, print_json, tell
 from keynote.complaints import Complaint
-from pki import publishing, revocation, revocation_lists
+from pki import publishing, revocation, revocation_lists, whole_files
 from pki.audit import Head
-from pki.cli import authority_keys, passphrases
+from pki.cli import authority_keys, inputs, passphrases
 from pki.cli.common import as_json, current_time, in_directory, opened, root_key
-from pki.errors import PkiError
 from pki.publishing import Published
 from pki.records import AuthorityRecord, serial_text
 from pki.revocation import ListRecord
@@ -193,10 +192,7 @@ def show(file: Path | None, name: str | None, check: bool, directory: Path, as_j
 
 
 def _show_file(file: Path, as_json: bool) -> None:
-    try:
-        read = revocation_lists.read(file.read_bytes())
-    except OSError as error:
-        raise PkiError(f"`{file}` cannot be read: {error.strerror}") from error
+    read = revocation_lists.read(inputs.content(file, whole_files.LIST))
     revoked = {serial_text(serial): it for serial, it in read.revoked.items()}
     if as_json:
         print_json(
