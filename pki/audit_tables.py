@@ -348,7 +348,9 @@ def _differs(what: str, name: str, found: object, logged: object, entry: AuditEn
 
 
 def _shown(value: object) -> str:
-    return f"{value:%Y-%m-%d %H:%M:%SZ}" if isinstance(value, datetime.datetime) else shown(str(value))
+    if not isinstance(value, datetime.datetime):
+        return shown(str(value))
+    return f"{value:%Y-%m-%d %H:%M:%S.%fZ}" if value.microsecond else f"{value:%Y-%m-%d %H:%M:%SZ}"
 
 
 def _time(value: object) -> datetime.datetime | None:

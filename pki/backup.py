@@ -4,6 +4,7 @@
 manifest.json      what is in it: SHA-256 of each file, rows and SHA-256 of each table, the head of the audit log
 registry.sqlite    the registry, whatever database it was in (`registry_copy`)
 ca.toml            without the registry's URL, which may hold a password
+profiles.toml      where there is one, as it is
 keys/              only where they were asked for, each as it is: encrypted, if it has a passphrase
 """
 
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from pki import keystore, registry_copy, settings
+from pki import keystore, registry_copy, settings, whole_files
 from pki.audit import Head
 from pki.directory import Directory
 from pki.errors import KeystoreError, PkiError, shown
@@ -28,8 +29,9 @@ from pki.registry_copy import Contents, Table
 from pki.registry_database import SCHEMA
 
 MANIFEST, REGISTRY, SETTINGS, KEYS = "manifest.json", "registry.sqlite", "ca.toml", "keys/"
+PROFILES: Final = "profiles.toml"
 _FORMAT: Final = 1
-_MEMBER: Final = re.compile(r"manifest\.json|registry\.sqlite|ca\.toml|keys/[0-9a-f]{40}\.pem")
+_MEMBER: Final = re.compile(r"manifest\.json|registry\.sqlite|(?:ca|profiles)\.toml|keys/[0-9a-f]{40}\.pem")
 _SMALL: Final = 64 << 20  # what is read as a whole: a manifest has some 100 bytes for each key
 _PIECE: Final = 1 << 20
 
@@ -71,6 +73,9 @@ def write(directory: Directory, target: Path, now: datetime.datetime, *, keys: b
         if own.id:
             settings.write(work / SETTINGS, dataclasses.replace(own, registry=None))
             members[SETTINGS] = work / SETTINGS
+        if (profiles := _profiles(directory)) is not None:
+            keystore.write(work / PROFILES, profiles)
+            members[PROFILES] = work / PROFILES
         wanted = directory.registry().key_files(own.id) if keys else ()
         there = [name for name in wanted if directory.key_path(name).is_file()]
         members |= {KEYS + name: directory.key_path(name) for name in there}
@@ -157,6 +162,17 @@ def _copy(content: IO[bytes], path: Path, mode: int) -> str:
     except OSError as error:
         raise BackupError(f"`{path}` cannot be written: {error.strerror}") from error
     return digest.hexdigest()
+
+
+def _profiles(directory: Directory) -> bytes | None:
+    """What stands in the CA's own profiles, read once, for somebody may be at work on them; None: it has none."""
+    path = directory.profiles_path
+    try:
+        return whole_files.content(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BackupError(f"`{path}` cannot be read: {error.strerror}") from error
 
 
 def _sha256(path: Path) -> str:

@@ -10,18 +10,19 @@ days       how long it is valid
 key        kind of its new key
 csr        a request with its holder's own key, in a file beside the table
 
-Several names in one field stand apart by `;` (or blanks, but for `dn`). Columns may be missing, and in any order.
+Several names in one field stand apart by `;`. Columns may be missing, and in any order.
 """
 
 import csv
 import datetime
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
-from pki import authority, keys, profiles, signing_requests
+from pki import authority, keys, profiles, signing_requests, whole_files
 from pki.authority import Prepared
 from pki.errors import PkiError, shown
 from pki.issuance import Issuer, Ready, Recorded, Wanted
@@ -70,11 +71,11 @@ class Outcome:
 def read(path: Path) -> tuple[Row, ...]:
     """Raises PkiError for what is no table of this kind; what is wrong with a row is said when it is its turn."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = [name.strip().lower() for name in next(reader, [])]
-            _check_header(path, header)
-            return tuple(_row(path, reader.line_num, header, values) for values in reader if any(values))
+        text = whole_files.content(path, whole_files.TABLE).decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header = [name.strip().lower() for name in next(reader, [])]
+        _check_header(path, header)
+        return tuple(_row(path, reader.line_num, header, values) for values in reader if any(values))
     except OSError as error:
         raise PkiError(f"`{path}` cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -195,7 +196,7 @@ def _wanted(row: Row, known: Mapping[str, Profile], *, accept: bool) -> Wanted:
         _apart(values.get("dns", "")),
         _apart(values.get("ip", "")),
         _apart(values.get("mail", "")),
-        tuple(it.strip() for it in values.get("dn", "").split(";") if it.strip()),
+        _apart(values.get("dn", "")),
     ).identities()
     public_key = None
     if "csr" in values:
@@ -211,9 +212,8 @@ def _wanted(row: Row, known: Mapping[str, Profile], *, accept: bool) -> Wanted:
 
 
 def _apart(text: str) -> tuple[str, ...]:
-    if text.startswith(("/", "DN:/")):  # a distinguished name has blanks of its own
-        return tuple(it.strip() for it in text.split(";"))
-    return tuple(text.replace(";", " ").split())
+    """The names in a field: at `;` alone, lest one with a blank in it becomes two."""
+    return tuple(it.strip() for it in text.split(";") if it.strip())
 
 
 def _accepted(asked: tuple[Identity, ...], accept: bool) -> tuple[Identity, ...]:
@@ -228,7 +228,7 @@ def _accepted(asked: tuple[Identity, ...], accept: bool) -> tuple[Identity, ...]
 def _beside(row: Row, file: str) -> bytes:
     path = Path(row.file).parent / file
     try:
-        return path.read_bytes()
+        return whole_files.content(path)
     except OSError as error:
         raise PkiError(f"`{path}` cannot be read: {error.strerror}") from error
 

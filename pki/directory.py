@@ -51,9 +51,13 @@ class Directory:
         """Raises PkiError."""
         return settings.read(self.settings_path)
 
+    @property
+    def profiles_path(self) -> Path:
+        return self.path / _PROFILES
+
     def profiles(self) -> dict[str, Profile]:
         """The kinds of certificates that are issued here, by their names. Raises PkiError."""
-        return profiles.read(self.path / _PROFILES)
+        return profiles.read(self.profiles_path)
 
     @property
     def lock_path(self) -> Path:

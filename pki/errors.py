@@ -12,6 +12,9 @@ def shown(text: str) -> str:
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in cut)
 
 
+EDITED = "somebody has edited the registry: find out who; `keynote-pki audit` shows what else was done"
+
+
 class PkiError(Exception):
     """Something that the caller can be told in one line, with what to do about it in `hint`."""
 

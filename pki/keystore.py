@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from pki import keys
+from pki import keys, whole_files
 from pki.errors import KeystoreError
 from pki.keys import PrivateKey
 
@@ -62,7 +62,7 @@ def read(path: Path) -> bytes:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise KeystoreError(f"private key `{path}` can be read by others", f"chmod 600 {path}")
-            return file.read()
+            return whole_files.bounded(file, f"private key `{path}`")
     except OSError as error:
         raise KeystoreError(f"private key `{path}` cannot be read: {error.strerror}") from error
 

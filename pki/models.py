@@ -5,40 +5,24 @@ import datetime
 
 from sqlalchemy import (
     CheckConstraint,
-    DateTime,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
-    LargeBinary,
     MetaData,
     String,
     Text,
     text,
 )
-from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-from sqlalchemy.types import TypeDecorator
 
 from pki.names import IdentityKind
+from pki.registry_values import Bytes, UtcDateTime
 
 PENDING = "pending"
 ISSUED = "issued"
 _IS_PENDING = text(f"state = '{PENDING}'")
 _IS_REVOKED = text("revoked_at IS NOT NULL")
 _IS_UNNAMED = text("temporary_file IS NOT NULL")
-
-
-class UtcDateTime(TypeDecorator[datetime.datetime]):
-    """Aware times outside, UTC without a zone inside: SQLite keeps none, and so all databases hold the same."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime.datetime | None, dialect: Dialect) -> datetime.datetime | None:
-        return None if value is None else value.astimezone(datetime.UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime.datetime | None, dialect: Dialect) -> datetime.datetime | None:
-        return None if value is None else value.replace(tzinfo=datetime.UTC)
 
 
 class Base(DeclarativeBase):
@@ -61,7 +45,7 @@ class Authority(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
-    subject_der: Mapped[bytes] = mapped_column(LargeBinary)
+    subject_der: Mapped[bytes] = mapped_column(Bytes)
     issuer_id: Mapped[int] = mapped_column(ForeignKey("authority.id"))
     serial: Mapped[str] = mapped_column(String(40))
     key_sha256: Mapped[str] = mapped_column(String(64), index=True)  # hex, of the DER SubjectPublicKeyInfo
@@ -92,13 +76,13 @@ class Certificate(Base):
     profile: Mapped[str] = mapped_column(String(32), index=True)
     name: Mapped[str] = mapped_column(index=True)  # its first identity, an authority's common name
     subject: Mapped[str] = mapped_column(index=True)  # as KeyNote names it
-    subject_der: Mapped[bytes] = mapped_column(LargeBinary)
+    subject_der: Mapped[bytes] = mapped_column(Bytes)
     not_before: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     not_after: Mapped[datetime.datetime] = mapped_column(UtcDateTime, index=True)
     issued_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     sha256: Mapped[str | None] = mapped_column(String(64), unique=True)  # hex, of the whole DER
     key_sha256: Mapped[str] = mapped_column(String(64), index=True)  # hex, of the DER SubjectPublicKeyInfo
-    der: Mapped[bytes | None] = mapped_column(LargeBinary)
+    der: Mapped[bytes | None] = mapped_column(Bytes)
     supersedes: Mapped[str | None] = mapped_column(ForeignKey("certificate.sha256"), index=True)
     directory: Mapped[str] = mapped_column(String(32))  # the id of the CA directory that issued it
     key_file: Mapped[str | None]  # in that directory's keys; none: the key was never ours
@@ -137,10 +121,10 @@ class RevocationList(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     this_update: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     next_update: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
-    der: Mapped[bytes] = mapped_column(LargeBinary)
+    der: Mapped[bytes] = mapped_column(Bytes)
     audit_sequence: Mapped[int]
     audit_hash: Mapped[str] = mapped_column(String(64))
-    audit_signature: Mapped[bytes] = mapped_column(LargeBinary)
+    audit_signature: Mapped[bytes] = mapped_column(Bytes)
 
 
 class AuditEntry(Base):

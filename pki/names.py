@@ -138,12 +138,18 @@ def distinguished_name(text: str) -> Identity:
 
 
 def a_labels(host: str) -> str:
-    """A host name in ASCII, as RFC 5891 has it (IDNA 2008); what is ASCII stays as it is. Raises NameInvalid."""
+    """A host name in ASCII, as RFC 5891 has it (IDNA 2008); what is ASCII stays as it is. Raises NameInvalid, also
+    for characters that nobody sees and that the mapping (UTS 46 4) would drop in silence."""
     if host.isascii():
         return host
     import idna  # its tables are large, and seldom needed
 
     try:
+        if unseen := next((it for it in host if not it.isascii() and not idna.uts46_remap(it)), None):
+            raise NameInvalid(
+                f"`{shown(host)}` is not a host name: U+{ord(unseen):04X} in it is not to be seen",
+                "type the name anew, without it",
+            )
         return idna.encode(host, uts46=True).decode("ascii")
     except idna.IDNAError as error:
         raise NameInvalid(f"`{shown(host)}` is not a host name: {error}") from error

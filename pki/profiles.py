@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar, get_args
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from pki import whole_files
 from pki.chain_rules import ANY_EXTENDED_KEY_USAGE, IKE_INTERMEDIATE, IPSEC_IKE
 from pki.errors import PkiError, shown
 from pki.keys import KINDS
@@ -203,7 +204,7 @@ def read(path: Path) -> dict[str, Profile]:
 
     Raises PkiError, which names the file and the key that is wrong."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = whole_files.content(path).decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return dict(PROFILES)
     except OSError as error:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pki import auditing, keystore, revocation_lists
+from pki import auditing, keystore, revocation_lists, whole_files
 from pki.errors import KeystoreError, PkiError, RevocationListInvalid
 from pki.records import AuthorityRecord
 from pki.registry import Registry
@@ -65,7 +65,7 @@ def write_below(made: ListRecord, directory: Path, name: str) -> tuple[Path, ...
 
 def _check_not_later(made: ListRecord, path: Path) -> None:
     try:
-        there = revocation_lists.read(path.read_bytes())
+        there = revocation_lists.read(whole_files.content(path, whole_files.LIST))
     except FileNotFoundError:
         return
     except OSError as error:

@@ -32,7 +32,7 @@ from pki.authority import Prepared
 from pki.chain_certificates import ReadCertificate
 from pki.delegation_records import Draft
 from pki.directory import REQUESTED_KEY, Directory
-from pki.errors import KeystoreError, PkiError, RegistryError
+from pki.errors import EDITED, KeystoreError, PkiError, RegistryError
 from pki.keys import PrivateKey, Signer
 from pki.names import Identity
 from pki.profiles import Profile
@@ -221,7 +221,7 @@ def left_by(directory: Directory, unfinished: Unfinished) -> Path | None:
         return path
     raise RegistryError(
         f"serial number {unfinished.serial} is not finished, and `{path}` is not the file that its key was to be in",
-        "somebody has edited the registry: find out who; `keynote-pki audit` shows what else was done",
+        EDITED,
     )
 
 

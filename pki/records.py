@@ -11,6 +11,7 @@ from cryptography import x509
 from pki import chain_certificates
 from pki.chain_certificates import ReadCertificate
 from pki.delegation_records import Draft
+from pki.errors import EDITED, RegistryError, shown
 from pki.names import Identity
 
 
@@ -145,7 +146,15 @@ class Record:
 
     @property
     def certificate(self) -> x509.Certificate:
-        return x509.load_der_x509_certificate(self.der)
+        """Raises RegistryError where the row holds none, as it was when it was recorded."""
+        try:
+            return x509.load_der_x509_certificate(self.der)
+        except ValueError as error:
+            raise RegistryError(
+                f"what the registry has of certificate `{shown(self.name)}` (serial {shown(self.serial)}) is none: "
+                f"{shown(str(error))}",
+                EDITED,
+            ) from error
 
     def read(self) -> ReadCertificate:
         """Raises ChainError."""

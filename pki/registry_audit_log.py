@@ -15,6 +15,7 @@ from pki.delegation_records import DelegationRecord
 from pki.models import ISSUED, Authority, Certificate, SubjectAltName
 from pki.names import Identity
 from pki.registry_database import Database, check_schema
+from pki.registry_values import reading_on
 from pki.revocation import ListRecord
 
 _AT_ONCE = 1000  # rows in memory
@@ -35,8 +36,8 @@ class AuditLog:
 
     @contextlib.contextmanager
     def reading(self) -> "Iterator[Snapshot]":
-        """Everything at one moment. Raises RegistryUnreachable, SchemaUnknown."""
-        with self._database.reading() as session:
+        """Everything at one moment, edited or not. Raises RegistryUnreachable, SchemaUnknown."""
+        with reading_on(), self._database.reading() as session:
             check_schema(session.connection())
             yield Snapshot(session)
 

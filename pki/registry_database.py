@@ -19,7 +19,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from pki import models
-from pki.errors import RegistryError, RegistryUnreachable, SchemaUnknown, shown
+from pki.errors import EDITED, RegistryError, RegistryUnreachable, SchemaUnknown, shown
+from pki.registry_values import Garbled, Unreadable, UtcDateTime, reading_on
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -120,12 +121,30 @@ class Database:
         except exc.IntegrityError as error:
             raise RegistryError(f"the registry refuses this: {_words(error)}") from error
         except exc.DBAPIError as error:
-            hint, where = _HINTS[self.dialect], self._read_only()
-            if where is not None:
-                hint = f"`{where}` may only be read by us"
+            hint, kept = _HINTS[self.dialect], self._read_only()
+            if kept is not None:
+                hint = f"`{kept}` may only be read by us"
             if _sqlstate(error) == _LACKS_RIGHT:
                 hint = "whoever owns the tables has to GRANT that (docs/registry.md)"
             raise RegistryUnreachable(f"the registry cannot be used: {_words(error)}", hint) from error
+        except Unreadable as error:
+            with self._reader.connect() as connection:
+                where = _unreadable(connection)
+            raise RegistryUnreachable(f"the registry cannot be used: {where or error}", EDITED) from None
+
+
+def _unreadable(connection: sa.Connection) -> str:
+    """The first row with something in the place of a moment, and what."""
+    with reading_on():
+        for table in models.Base.metadata.sorted_tables:
+            moments = [it for it in table.columns if isinstance(it.type, UtcDateTime)]
+            known_by = [it for it in table.columns if it.primary_key or it.name == "name"]
+            for row in connection.execute(sa.select(*known_by, *moments)) if moments else ():
+                for column in moments:
+                    if isinstance(found := row._mapping[column], Garbled):
+                        which = ", ".join(f"{it.name} `{shown(str(row._mapping[it]))}`" for it in known_by)
+                        return f"{column.name} of the {table.name} with {which} is `{found}`, which is no moment"
+    return ""
 
 
 def check_schema(connection: sa.Connection) -> None:

@@ -136,8 +136,8 @@ def confirm_all(
     action: str = "issue",
     more: Details = MappingProxyType({}),
 ) -> None:
-    """Make reserved certificates issued ones; the log has `more` of each. Raises RegistryError where one is not
-    reserved."""
+    """Make reserved certificates issued ones at `now`, which may be later than they were reserved; the log has `more`
+    of each. Raises RegistryError where one is not reserved."""
     connection = session.connection()
     told, rows = [], []
     for each in signed:
@@ -146,7 +146,7 @@ def confirm_all(
         if reserved is None:
             raise RegistryError(f"serial number {each.serial} is not reserved")
         sha256 = hashlib.sha256(each.der).hexdigest()
-        rows.append({**key, "new_der": each.der, "new_sha256": sha256})
+        rows.append({**key, "new_der": each.der, "new_sha256": sha256, "at": now})
         details: dict[str, str | int | None] = {
             "authority": each.authority_id,
             "serial": each.serial,
@@ -174,7 +174,12 @@ _RESERVED = sa.select(
 _ISSUE = (
     sa.update(Certificate)
     .where(*_THIS)
-    .values(state=ISSUED, der=sa.bindparam("new_der"), sha256=sa.bindparam("new_sha256"))
+    .values(
+        state=ISSUED,
+        der=sa.bindparam("new_der"),
+        sha256=sa.bindparam("new_sha256"),
+        issued_at=sa.bindparam("at"),
+    )
 )
 _SETTLE = sa.update(Certificate).where(*_THIS).values(temporary_file=None)
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID
 
 from pki import keys, signing
-from pki.errors import PkiError, shown
+from pki.errors import EDITED, PkiError, RegistryError, shown
 from pki.keys import Signer
 
 # Those that begin and end a hold are missing: a revocation is for ever here. One can always issue anew.
@@ -64,7 +64,15 @@ class ListRecord:
 
     @property
     def crl(self) -> x509.CertificateRevocationList:
-        return x509.load_der_x509_crl(self.der)
+        """Raises RegistryError where the row holds none, as it was when it was recorded."""
+        try:
+            return x509.load_der_x509_crl(self.der)
+        except ValueError as error:
+            raise RegistryError(
+                f"what the registry has of revocation list {self.number} of authority {self.authority_id} is none: "
+                f"{shown(str(error))}",
+                EDITED,
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)

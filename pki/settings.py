@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pki import keystore
+from pki import keystore, whole_files
 from pki.errors import PkiError
 from pki.locations import Locations
 
@@ -52,7 +52,7 @@ class Settings:
 def read(path: Path) -> Settings:
     """Raises PkiError, which names the file and the key that is wrong."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(whole_files.content(path).decode("utf-8"))
     except FileNotFoundError:
         return Settings()
     except OSError as error:

@@ -12,8 +12,9 @@ from pki.names import Identity
 
 _IKE, _ESP = "aes256-sha256-modp2048", "aes256-sha256-modp2048"
 _VERSIONS = {"1": "1", "2": "2", "both": "0"}
-# What strongSwan makes of a text is told by a prefix rather than guessed (swanctl.conf(5), local.id).
-_KINDS = {"FQDN": "fqdn", "USER_FQDN": "email", "IPV4_ADDR": "ipv4", "IPV6_ADDR": "ipv6"}
+# What strongSwan makes of a text is told by a prefix rather than guessed (swanctl.conf(5), local.id). Not of an
+# address: behind `ipv4:` charon takes the letters themselves for its bytes.
+_KINDS = {"FQDN": "fqdn:", "USER_FQDN": "email:", "IPV4_ADDR": "", "IPV6_ADDR": ""}
 
 
 def make(handover: Handover, request: Request) -> Bundle:
@@ -94,4 +95,4 @@ def _child(name: str, local: str, remote: str) -> str:
 
 
 def _identity(identity: Identity) -> str:
-    return quoted(f"{_KINDS[identity.kind]}:{identity.value}")
+    return quoted(f"{_KINDS[identity.kind]}{identity.value}")

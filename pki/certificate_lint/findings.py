@@ -71,5 +71,17 @@ class Check:
     source: str
     run: Callable[[Subject], Iterator[str]] | None = None  # None: whoever reads the certificate finds it
 
+    def data(self) -> dict[str, Any]:
+        """As it is told to programs, in the words of its findings."""
+        return {
+            "code": self.code,
+            "severity": str(self.severity),
+            "platform": str(self.platform),
+            "title": self.title,
+            "fails": self.fails,
+            "hint": self.mend,
+            "source": self.source,
+        }
+
     def finding(self, message: str) -> Finding:
         return Finding(self.code, self.severity, self.platform, message, self.fails, self.mend, self.source)

@@ -10,11 +10,12 @@ import click
 from keynote.cli.program import FAILED, print_json, tell
 from keynote.cli.progress import tracked
 from keynote.complaints import Complaint
-from pki import auditing
+from pki import auditing, whole_files
 from pki.audit import AuditEntry, Head
 from pki.auditing import KeptList
+from pki.cli import inputs
 from pki.cli.common import as_json, in_directory, opened
-from pki.errors import PkiError, shown
+from pki.errors import shown
 
 
 @click.command("audit")
@@ -98,10 +99,7 @@ def command(
 
 
 def _kept(path: Path) -> KeptList:
-    try:
-        return auditing.kept_list(path.read_bytes(), f"`{path}`")
-    except OSError as error:
-        raise PkiError(f"`{path}` cannot be read: {error.strerror}") from error
+    return auditing.kept_list(inputs.content(path, whole_files.LIST), f"`{path}`")
 
 
 def _line(entry: AuditEntry) -> str:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from keynote.cli.program import Program, print_json, tell
 from keynote.complaints import Complaint
 from pki import certificate_files, certpatch, chain_certificates, keystore, names
+from pki.cli import inputs
 from pki.cli.common import as_json, complaints
 from pki.errors import KeystoreError, PkiError, shown
 from pki.names import Identity
@@ -46,7 +47,7 @@ def command(kind: str, identity: str, key_file: Path, source: Path, destination:
     """
     program = click.get_current_context().command_path.split()[0]
     wanted = _KINDS[kind](identity)
-    found = certificate_files.certificates(_read(source))
+    found = certificate_files.certificates(inputs.content(source))
     if len(found) > 1:
         raise PkiError(f"`{source}` holds {len(found)} certificates", "give a file with one")
     certificate = chain_certificates.load(found[0])
@@ -85,13 +86,6 @@ def _warnings(result: certpatch.Patched) -> list[Complaint]:
     if result.digest:
         found.append(Complaint(f"it was signed with {result.digest}, and is with SHA-256 now"))
     return found
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise PkiError(f"`{path}` cannot be read: {error.strerror}") from error
 
 
 def _key(path: Path) -> rsa.RSAPrivateKey:

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from keynote.cli.program import FAILED, print_json, tell
 from keynote.complaints import Complaint
-from pki import publishing, revocation, revocation_lists
+from pki import publishing, revocation, revocation_lists, whole_files
 from pki.audit import Head
-from pki.cli import authority_keys, passphrases
+from pki.cli import authority_keys, inputs, passphrases
 from pki.cli.common import as_json, current_time, in_directory, opened, root_key
-from pki.errors import PkiError
 from pki.publishing import Published
 from pki.records import AuthorityRecord, serial_text
 from pki.revocation import ListRecord
@@ -192,10 +192,7 @@ def show(file: Path | None, name: str | None, check: bool, directory: Path, as_j
 
 
 def _show_file(file: Path, as_json: bool) -> None:
-    try:
-        read = revocation_lists.read(file.read_bytes())
-    except OSError as error:
-        raise PkiError(f"`{file}` cannot be read: {error.strerror}") from error
+    read = revocation_lists.read(inputs.content(file, whole_files.LIST))
     revoked = {serial_text(serial): it for serial, it in read.revoked.items()}
     if as_json:
         print_json(
@@ -224,7 +221,10 @@ def _print(
 
 
 def _revoked(made: ListRecord) -> dict[str, Revoked]:
-    return {serial_text(serial): it for serial, it in revocation_lists.read(made.der).revoked.items()}
+    return {
+        serial_text(serial): it
+        for serial, it in revocation_lists.read(made.crl.public_bytes(Encoding.DER)).revoked.items()
+    }
 
 
 def _entries(made: ListRecord) -> str:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """`keynote-pki delegate`."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,10 +11,9 @@ from keynote.cli.program import print_json, tell
 from keynote.complaints import Complaint
 from keynote.principals import is_key, shown_principal
 from pki import condition_templates, delegating
-from pki.cli import delegation_output, passphrases, times
+from pki.cli import delegation_output, inputs, passphrases, times
 from pki.cli.common import as_json, current_time, in_directory, opened
 from pki.delegating import Request
-from pki.errors import DelegationInvalid
 
 _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
@@ -109,11 +107,7 @@ def command(
 def _text(path: Path | None) -> str:
     if path is None:
         return ""
-    try:
-        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise DelegationInvalid(f"`{path}` cannot be read: {error.strerror}") from error
-    return content.decode("latin-1")
+    return inputs.content_or_standard(path).decode("latin-1")
 
 
 def _list_templates(as_json: bool) -> None:

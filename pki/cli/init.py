@@ -10,7 +10,7 @@ from keynote.cli.program import print_json, tell
 from keynote.complaints import Complaint
 from pki import certificate_files, issuance, keys, name_constraints, requested
 from pki.authorities import Root
-from pki.cli import passphrases
+from pki.cli import inputs, passphrases
 from pki.cli.common import as_json, current_time, days, lifetime, record_data
 from pki.directory import Directory
 from pki.errors import DerInvalid, PkiError
@@ -158,9 +158,7 @@ def _complete(
 
 def _certificates(path: Path) -> tuple[bytes, ...]:
     try:
-        return certificate_files.certificates(path.read_bytes())
-    except OSError as error:
-        raise PkiError(f"`{path}` cannot be read: {error.strerror}") from error
+        return certificate_files.certificates(inputs.content(path))
     except DerInvalid as error:
         raise PkiError(f"`{path}`: {error}", error.hint) from error
 

@@ -2,24 +2,26 @@
 """`keynote-pki issue batch`."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 import click
 
 from keynote.cli.program import print_json, tell
 from keynote.cli.progress import tracked
 from keynote.complaints import Complaint, Place
-from pki import batch, keystore
+from pki import batch
 from pki.authority import Prepared
 from pki.batch import Outcome, Row
 from pki.candidates import SERIAL_SHOWN
 from pki.certificate_lint import Platform
 from pki.cli import passphrases, platforms
 from pki.cli.common import as_json, current_time, in_directory, opened
+from pki.errors import PkiError
 from pki.issuance import Issuer
 
 _PATH = click.Path(path_type=Path)
@@ -57,10 +59,9 @@ def command(
                        gateway,gw.example.org,192.0.2.1;2001:db8::1
     """
     rows = batch.read(table)
-    if report is not None and report.exists():
-        raise click.UsageError(f"--report {report}: the file exists and is not overwritten")
     where, _ = opened(directory)
     issuer = Issuer.of(where, passphrase=passphrases.source(passphrase_file))
+    file = None if report is None else _opened(report)  # before anything is issued: then it has to be told
     outcomes = []
     warnings: dict[str, tuple[Complaint, ...]] = {}  # by where the row is
 
@@ -73,11 +74,36 @@ def command(
             told = warnings.pop(outcome.row.where, ())
             outcomes.append((outcome, told if outcome.result == "issued" else ()))
     finally:
-        _report(outcomes, report, as_json)
-    return 1 if any(it.result == "failed" for it, _ in outcomes) else 0
+        found = _told(outcomes, as_json)
+        written = file is None or _written(file, found)
+    return 0 if written and not found["failed"] else 1
 
 
-def _report(reported: Sequence[_Reported], report: Path | None, as_json: bool) -> None:
+def _opened(report: Path) -> TextIO:
+    """A new file. Raises click.UsageError, PkiError."""
+    try:
+        return report.open("x", encoding="utf-8")
+    except FileExistsError:
+        raise click.UsageError(f"--report {report}: the file exists and is not overwritten") from None
+    except OSError as error:
+        raise PkiError(f"`{report}` cannot be written: {error.strerror}", "nothing was issued") from error
+
+
+def _written(file: TextIO, found: object) -> bool:
+    try:
+        with file:
+            file.write(json.dumps(found, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        hint = "what was issued is in the registry: `keynote-pki list`"
+        tell("keynote-pki", "error", [Complaint(f"`{file.name}` cannot be written: {error.strerror}", hint=hint)])
+        return False
+    return True
+
+
+def _told(reported: Sequence[_Reported], as_json: bool) -> dict[str, Any]:
+    """Prints what became of the rows; the same for programs."""
     outcomes = [it for it, _ in reported]
     counts = Counter(it.result for it in outcomes)
     found = {
@@ -88,11 +114,9 @@ def _report(reported: Sequence[_Reported], report: Path | None, as_json: bool) -
     tell("keynote-pki", "warning", [replace(it, where=place) for place, warnings in places for it in warnings])
     failed = [it for it in outcomes if it.result == "failed"]
     tell("keynote-pki", "error", [Complaint(f"{it.row.where}: {it.error}", hint=it.hint) for it in failed])
-    if report is not None:
-        keystore.write(report, (json.dumps(found, indent=2) + "\n").encode(), 0o644)
     if as_json:
         print_json(found)
-        return
+        return found
     lines = [("LINE", "NAME", "RESULT", "UNTIL", "SERIAL")]
     for it in outcomes:
         record = it.record
@@ -103,6 +127,7 @@ def _report(reported: Sequence[_Reported], report: Path | None, as_json: bool) -
     for line in lines:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
     click.echo(", ".join(f"{counts[result]} {result}" for result in ("issued", "there", "failed")))
+    return found
 
 
 def _data(outcome: Outcome, warnings: Sequence[Complaint]) -> dict[str, Any]:

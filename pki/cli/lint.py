@@ -2,7 +2,6 @@
 """`keynote-pki lint`: what is doubtful in certificates, and where it would fail."""
 
 import datetime
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from pki.certificate_lint import (
 )
 from pki.certificate_signatures import is_signed_by
 from pki.chain_certificates import ChainError, ReadCertificate
-from pki.cli import platforms
+from pki.cli import inputs, platforms
 from pki.cli.common import SERIAL_SHOWN, as_json, complete_names, current_time, in_directory
 from pki.directory import Directory
 from pki.errors import DerInvalid, PkiError, RegistryError, RegistryUnreachable, shown
@@ -38,7 +37,6 @@ CLEAN: Final = 0
 FOUND: Final = 1
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
-_INPUT: Final = Path("-")
 _ROLES: Final = [str(Role.GATEWAY), str(Role.CLIENT)]
 
 
@@ -119,7 +117,7 @@ def command(
       keynote-pki lint --explain PK701
     """
     if explain is not None:
-        click.echo(_explained(explain), nl=False)
+        _explain(explain, as_json)
         return CLEAN
     if not certificates:
         raise click.UsageError("nothing to look at: name a file, a certificate of the CA, or `-`")
@@ -139,36 +137,40 @@ def command(
     return FOUND if matters(severities, strict=strict, fail_on=fail_on) else CLEAN
 
 
-def _explained(code: str) -> str:
+def _explain(code: str, as_json: bool) -> None:
     if code == platforms.ALL:
-        return reference()
+        if as_json:
+            print_json({"checks": [it.data() for it in CHECKS.values()]})
+        else:
+            click.echo(reference(), nl=False)
+        return
     check = CHECKS.get(code.upper())
     if check is None:
         raise click.BadParameter(f"no check `{shown(code)}`; `--explain all` has them all", param_hint="--explain")
-    return page(check)
-
-
-def _data(file: Path) -> bytes:
-    return sys.stdin.buffer.read() if file == _INPUT else file.read_bytes()
+    if as_json:
+        print_json(check.data())
+    else:
+        click.echo(page(check), nl=False)
 
 
 def _name(file: Path) -> str:
-    return "standard input" if file == _INPUT else shown(str(file))
+    return "standard input" if file == inputs.STANDARD else shown(str(file))
 
 
 def _authority(file: Path) -> ReadCertificate:
+    data = inputs.content_or_standard(file)
     try:
-        return chain_certificates.load(certificate_files.certificates(_data(file))[0])
+        return chain_certificates.load(certificate_files.certificates(data)[0])
     except PkiError as error:
         raise PkiError(f"{_name(file)}: {error}", error.hint or "give the certificate of the authority") from error
 
 
 def _source(text: str, directory: Path) -> _Source:
     """Raises PkiError, and click.UsageError where there is neither a file nor an authority."""
-    if text == str(_INPUT) or _is_file(text):
+    if text == str(inputs.STANDARD) or _is_file(text):
         file = Path(_FILE.convert(text, None, None))
         try:
-            return _Source(certificate_files.certificates(_data(file)), _name(file))
+            return _Source(certificate_files.certificates(inputs.content_or_standard(file)), _name(file))
         except DerInvalid as error:
             return _Source(error, _name(file))
     lacks = f"file `{shown(text)}` does not exist"

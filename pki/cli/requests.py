@@ -3,13 +3,13 @@
 
 import sys
 from pathlib import Path
-from typing import Final
 
 import click
 
 from keynote.cli.program import tell
 from keynote.complaints import Complaint
 from pki import signing_requests
+from pki.cli import inputs
 from pki.errors import PkiError
 from pki.names import Identity
 from pki.signing_requests import SigningRequest
@@ -24,15 +24,10 @@ csr = click.option(
 )
 accept = click.option("--accept", is_flag=True, help="Take the names that the request asks for.")
 
-_INPUT: Final = Path("-")
-
 
 def read(path: Path) -> SigningRequest:
     """Raises PkiError, which names the file."""
-    try:
-        content = sys.stdin.buffer.read() if path == _INPUT else path.read_bytes()
-    except OSError as error:
-        raise PkiError(f"`{path}` cannot be read: {error.strerror}") from error
+    content = inputs.content_or_standard(path)
     try:
         return signing_requests.read(content)
     except PkiError as error:

@@ -57,7 +57,7 @@ def charon(
     request = connection(own, peer, peer_name, ike)
     authority.hand_over(authority.issue(own_name), "strongswan", request, exported)
     return stage.running.enter_context(
-        SwanctlCharon(own, peer, exported, "Head-office", stage.directory / f"charon-{own_name[0]}")
+        SwanctlCharon(own, peer, exported, "Head-office", stage.directory / f"charon-{own.namespace[-1]}")
     )
 
 
@@ -83,6 +83,23 @@ def test_directories_for_swanctl_bring_up_a_tunnel_between_two_charons(stage: St
     ike, _ = both[1].wait_for_tunnel()
     assert (ike.version, ike.local_id, ike.remote_id) == ("2", PEER_NAME, OUR_NAME)
     both[0].wait_for_tunnel()
+
+
+def test_addresses_are_identities_for_swanctl(stage: Stage, gateways: Gateways) -> None:
+    both = [
+        charon(stage, stage.authority, own, peer, (own.address, peer.address), "2")
+        for own, peer in ((gateways.a, gateways.b), (gateways.b, gateways.a))
+    ]
+    both[1].initiate()
+    ike, _ = both[1].wait_for_tunnel()
+    assert (ike.local_id, ike.remote_id) == (gateways.b.address, gateways.a.address)
+
+
+def test_addresses_of_six_are_identities_for_swanctl(stage: Stage, gateways: Gateways) -> None:
+    own, peer = "2001:db8::1", "2001:db8::2"
+    loaded = charon(stage, stage.authority, gateways.a, gateways.b, (own, peer), "2")
+    listed = re.findall(r"^ +id: (.*)$", loaded.swanctl("--list-conns"), re.MULTILINE)
+    assert listed == [own, peer]
 
 
 def test_an_intermediate_goes_along_for_a_peer_that_has_the_root_alone(stage: Stage, gateways: Gateways) -> None:
@@ -116,11 +133,12 @@ def libreswan(gateways: Gateways) -> None:
     subprocess.run(route, check=True)
 
 
-def pluto(stage: Stage, gateways: Gateways, ike: str) -> Pluto:
+def pluto(stage: Stage, gateways: Gateways, ike: str, ids: tuple[str, str] = (PEER_NAME, OUR_NAME)) -> Pluto:
     """Running at gateway B."""
-    request = connection(gateways.b, gateways.a, OUR_NAME, ike)
+    own_name, peer_name = ids
+    request = connection(gateways.b, gateways.a, peer_name, ike)
     exported = stage.directory / "exported"
-    stage.authority.hand_over(stage.authority.issue(PEER_NAME), "libreswan", request, exported)
+    stage.authority.hand_over(stage.authority.issue(own_name), "libreswan", request, exported)
     return stage.running.enter_context(
         Pluto(gateways.b, exported, "Head-office", request.password, stage.directory / "pluto")
     )
@@ -145,3 +163,13 @@ def test_libreswan_authenticates_to_charon_in_ikev2(stage: Stage, gateways: Gate
     theirs.initiate()
     other.wait_for_log(f"authentication of '{PEER_NAME}' with RSA.* successful")
     theirs.wait_for_log("authenticated peer .*certificate '@a.interop.test'")
+
+
+@pytest.mark.usefixtures("libreswan")
+def test_addresses_are_identities_for_libreswan(stage: Stage, gateways: Gateways) -> None:
+    own, peer = gateways.b.address, gateways.a.address
+    other = charon(stage, stage.authority, gateways.a, gateways.b, (peer, own), "2")
+    theirs = pluto(stage, gateways, "2", (own, peer))
+    theirs.initiate()
+    other.wait_for_log(f"authentication of '{own}' with RSA.* successful")
+    theirs.wait_for_log(f"authenticated peer .*certificate '{peer}'")

@@ -363,6 +363,22 @@ def test_the_commands(run: Run, tmp_path: Path) -> None:  # noqa: F811
     )
 
 
+def test_profiles_of_its_own_are_in_it(run: Run) -> None:  # noqa: F811
+    run("keynote-pki init ca --name CA")
+    text = '[visitor]\nlike = "road-warrior"\ndays = 3\n'
+    Path("ca/profiles.toml").write_text(text)
+    assert run("keynote-pki issue visitor a@example.org -d ca").status == 0
+    run("keynote-pki backup --keys one.tar -d ca")
+    run("keynote-pki restore one.tar new")
+    assert Path("new/profiles.toml").read_text() == text
+    assert run("keynote-pki issue visitor b@example.org -d new").status == 0
+    bad = changed(Path("one.tar"), replaced("profiles.toml", b"days = 3", b"days = 9"))
+    done = run(f"keynote-pki restore {bad} another")
+    assert done.status == 1
+    assert "is damaged: `profiles.toml` is not what it was" in done.err
+    assert not Path("another").exists()
+
+
 def test_the_manifest_says_what_it_was(archive: Path) -> None:
     with backup.reading(archive) as (manifest, _):
         assert isinstance(manifest, Manifest)

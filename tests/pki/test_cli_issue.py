@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Roots, requests, passphrases, batches and what follows what, as a user types them."""
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki import keystore
+from pki.cli import issue_batch
 from pki.directory import Directory
 from tests.pki import factory
 from tests.pki.test_cli import Run, ca, run, snapshot
@@ -364,6 +366,28 @@ def test_batch(ca: Run, tmp_path: Path) -> None:
     assert (again.status, again.json["there"], again.json["issued"], again.json["failed"]) == (0, 1, 1, 0)
     assert ca("keynote-pki issue batch peers.csv --report report.json").status == 2
     assert "nowhere.csv` cannot be read" in ca("keynote-pki issue batch nowhere.csv").err
+
+
+def test_a_report_that_cannot_be_made_is_told_before_anything_is_issued(ca: Run, tmp_path: Path) -> None:
+    (tmp_path / "peers.csv").write_text("profile,name\ngateway,gw.example.org\n")
+    done = ca("keynote-pki issue batch peers.csv --report nowhere/x.json")
+    assert (done.status, done.out) == (1, "")
+    assert "`nowhere/x.json` cannot be written: No such file or directory" in done.err
+    assert ca("keynote-pki show gw.example.org").status == 1
+
+
+def test_a_report_that_cannot_be_written_hides_nothing(
+    ca: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "peers.csv").write_text("profile,name\ngateway,gw.example.org\n")
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        monkeypatch.setattr(issue_batch, "_opened", lambda report: full)
+        done = ca("keynote-pki issue batch peers.csv --report x.json")
+        with contextlib.suppress(OSError):  # its buffer is lost once more
+            full.close()
+    assert done.status == 1
+    assert done.out.splitlines()[-1] == "1 issued, 0 there, 0 failed"
+    assert "`/dev/full` cannot be written: No space left on device" in done.err
 
 
 def test_a_delegation_is_issued_with_the_certificate(ca: Run) -> None:

@@ -55,6 +55,12 @@ def test_idna_of_2008_and_not_of_2003(text: str) -> None:
     assert names.a_labels(text) == "xn--fa-hia.example"
 
 
+@pytest.mark.parametrize("unseen", ["\u200b", "\u00ad", "\ufe0f", "\u2060", "\ufeff"])
+def test_what_nobody_sees_is_not_dropped_in_silence(unseen: str) -> None:
+    with pytest.raises(NameInvalid, match=f"U.{ord(unseen):04X} in it is not to be seen"):
+        names.typed(f"gw{unseen}.example.org")
+
+
 @pytest.mark.parametrize("text", ["\u2603\u200d.example", "bü cher.example", "-ü.example", "ü" * 64 + ".example"])
 def test_what_is_no_name_in_any_language(text: str) -> None:
     with pytest.raises(NameInvalid, match="is not a host name"):

@@ -78,6 +78,11 @@ connections {
                 ("head-office-2", "10.2.0.0/16", "10.3.0.0/16"),
             ]
 
+    @pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+    def test_an_address_is_told_without_a_prefix(self, address: str) -> None:
+        it = text(strongswan.make(under_an_intermediate(), Request(server=identity(address), password=PASSWORD)))
+        assert f'      id = "{address}"\n' in it
+
     def test_a_gateway_and_ikev1_ask_for_no_address(self) -> None:
         assert "vips" not in text(strongswan.make(under_an_intermediate("gw2.example.org"), TO_GATEWAY))
         assert "vips" not in text(strongswan.make(under_an_intermediate(), of_ike("1")))

@@ -219,6 +219,10 @@ def test_neither_a_file_nor_a_certificate(run: Run, authority: str) -> None:
 def test_explain(run: Run) -> None:
     assert run("keynote-pki lint --explain pk701").out == page(CHECKS["PK701"])
     assert run("keynote-pki lint --explain all").out == reference()
+    told = json.loads(run("keynote-pki lint --explain pk701 --json").out)
+    assert (told["code"], told["title"], told["hint"]) == ("PK701", CHECKS["PK701"].title, CHECKS["PK701"].mend)
+    everything = json.loads(run("keynote-pki lint --explain all --json").out)
+    assert [it["code"] for it in everything["checks"]] == list(CHECKS)
 
 
 def test_the_document_has_every_check_as_the_table_has_it() -> None:
