@@ -60,7 +60,7 @@ def rekey(
 
 
 def _holder(issuer: Issuer, text: str, now: datetime.datetime) -> Record:
-    old = issuer.registry.find_newest(text, now)
+    old = issuer.newest(text, now)
     if not old.identities:
         raise PkiError(
             f"`{old.name}` is an authority, not a peer", 'make another authority: keynote-pki rollover --name "…"'

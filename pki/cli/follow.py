@@ -104,7 +104,7 @@ def _rekey(
     def follow(issuer: Issuer, now: datetime.datetime, review: Review) -> Followed:
         public_key = None
         if request is not None:
-            requests.decided(request, issuer.registry.find_newest(name, now).identities, accepted=False)
+            requests.decided(request, issuer.newest(name, now).identities, accepted=False)
             public_key = request.public_key
         lifetime = validity(days, not_after, now)
         return renewal.rekey(
