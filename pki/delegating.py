@@ -107,7 +107,7 @@ def _prepared(
                 "delegate from the key: --from key:NAME",
             )
         return Prepared(draft, warnings, believed=True)
-    key = key or _own_key(directory, by, passphrase)
+    key = key or own_key(directory, by, passphrase)
     if key is None:
         return Prepared(draft, warnings, believed=False)
     return Prepared(delegations.sign(draft, key), warnings, believed=True)
@@ -157,7 +157,8 @@ def _looked_at(
     return (*doubts, *map(delegations.complaint, found))
 
 
-def _own_key(directory: Directory, party: Party, passphrase: Passphrase | None) -> PrivateKey | None:
+def own_key(directory: Directory, party: Party, passphrase: Passphrase | None) -> PrivateKey | None:
+    """The private key of a party, if it is in the directory. Raises KeystoreError."""
     here = directory.settings().id
     for holder in party.records:
         if holder.key_file is not None and holder.directory == here:
