@@ -228,6 +228,13 @@ class Registry:
         """The one certificate that is meant. Raises RegistryError for none, and for several, which it lists."""
         return candidates.only(text, self.find(text), self)
 
+    def find_holding(self, text: str, now: datetime.datetime) -> tuple[Record, tuple[Record, ...]]:
+        """The one that is meant, which is the one that holds where just one does, and all that were found.
+
+        Raises RegistryError for none, and for several, which it lists."""
+        found = self.find(text)
+        return candidates.holding(text, found, self, now), found
+
     def find_newest(self, text: str, now: datetime.datetime, directory: str | None = None) -> Record:
         """The certificate of the one holder who is meant that another is to follow: `candidates.newest`. With the id
         of a CA directory, among those that it has issued.

@@ -24,6 +24,7 @@ from pki.cli.common import (
     days,
     in_directory,
     opened,
+    tell_others,
     validity,
 )
 from pki.delegation_records import DelegationRecord
@@ -151,6 +152,8 @@ def _follow(
     followed = follow(issuer, now, functools.partial(platforms.review, wanted=wanted))
     profile = where.profiles()[followed.record.profile]
     old = registry.find_one(followed.follows.sha256)
+    others = [it for it in registry.find(old.name) if it.sha256 != followed.record.sha256]
+    tell_others(old, others, now, "this is the one that was followed")
     tell("keynote-pki", "warning", map(functools.partial(_left_behind, followed.record), followed.left))
     more = {
         "delegations": [
