@@ -171,6 +171,12 @@ class Registry:
         """What is issued for this key (`keys.key_sha256`)."""
         return self._select(Certificate.key_sha256 == key_sha256)
 
+    def issued_profiles(self) -> tuple[str, ...]:
+        """Those that something is issued by."""
+        query = sa.select(Certificate.profile).where(Certificate.state == ISSUED).distinct()
+        with self._database.connection() as connection:
+            return tuple(connection.scalars(query))
+
     def with_profile(self, profile: str) -> tuple[Record, ...]:
         """What is issued by this profile."""
         return self._select(Certificate.profile == profile)
