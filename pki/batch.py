@@ -246,6 +246,7 @@ def _there(issuer: Issuer, wanted: Wanted, now: datetime.datetime) -> Record | N
     for record in issuer.registry.find(name):
         if (
             record.name == name
+            and record.directory == issuer.settings.id
             and record.validity(now) == "valid"
             and record.profile == wanted.profile.name
             and set(record.identities) == set(wanted.identities)

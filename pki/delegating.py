@@ -9,7 +9,7 @@ from keynote import literals, private_keys
 from keynote.complaints import Complaint
 from keynote.lint import Severity
 from keynote.principals import is_key, shown_principal
-from pki import condition_templates, delegation_parties, delegations, keys, keystore
+from pki import condition_templates, delegation_parties, delegations, keys, keystore, unbound
 from pki.chain_certificates import ReadCertificate
 from pki.delegation_parties import Party
 from pki.delegation_records import DelegationRecord, Draft
@@ -51,13 +51,23 @@ def prepare(
     key: PrivateKey | None = None,
     passphrase: Passphrase | None = None,
     strict: bool = False,
+    any_name: bool = False,
 ) -> Prepared:
-    """Raises PkiError; of it ConditionsInvalid for what the linter calls an error, or a warning where `strict`.
+    """Raises PkiError; of it ConditionsInvalid for what the linter calls an error, or a warning where `strict`, and
+    DelegationInvalid for what lets the peers of an authority in under `any_name`, unless that is meant.
 
     `key` is the authorizer's private key where it is not in the directory."""
     by = delegation_parties.authorizer(registry, request.authorizer, now)
     to = delegation_parties.licensee(registry, request.licensee, now)
-    return _prepared(directory, request, (by, to), now, key, passphrase, strict)
+    prepared = _prepared(directory, request, (by, to), now, key, passphrase, strict)
+    if not any_name and (whose := unbound.authority_let_in(registry, prepared.draft, to, now)) is not None:
+        raise DelegationInvalid(
+            f"remote_id is not bound: whomever `{shown_principal(whose)}` vouches for is let in under any name, and "
+            "daemons that read this registry would not start (strict rule 3)",
+            "say who is meant: --template identity=gw.example.org, hosts=example.org or mails=example.org; "
+            "or --any-name if `Strict-Remote-ID= no` is everywhere",
+        )
+    return prepared
 
 
 def prepare_with_certificate(
@@ -107,7 +117,7 @@ def _prepared(
                 "delegate from the key: --from key:NAME",
             )
         return Prepared(draft, warnings, believed=True)
-    key = key or _own_key(directory, by, passphrase)
+    key = key or own_key(directory, by, passphrase)
     if key is None:
         return Prepared(draft, warnings, believed=False)
     return Prepared(delegations.sign(draft, key), warnings, believed=True)
@@ -157,7 +167,8 @@ def _looked_at(
     return (*doubts, *map(delegations.complaint, found))
 
 
-def _own_key(directory: Directory, party: Party, passphrase: Passphrase | None) -> PrivateKey | None:
+def own_key(directory: Directory, party: Party, passphrase: Passphrase | None) -> PrivateKey | None:
+    """The private key of a party, if it is in the directory. Raises KeystoreError."""
     here = directory.settings().id
     for holder in party.records:
         if holder.key_file is not None and holder.directory == here:

@@ -20,6 +20,7 @@ class Draft:
     comment: str
     assertion: str  # whole, signed where its authorizer is a key
     not_after: datetime.datetime | None
+    carries_on: int | None = None  # the number of the one that goes on as this one, with a following certificate
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,8 @@ def findings(draft: Draft, now: datetime.datetime) -> tuple[Finding, ...]:
     assertion = parse_assertion(draft.assertion, name=_NAME)
     trusted = not is_key(draft.authorizer)
     codes = [code for code in CHECKS if code != _UNSIGNED or assertion.signature is not None]
-    return lint([assertion] if trusted else [], [] if trusted else [assertion], now=now, codes=codes)
+    # Daemons are who reads delegations, whether they test app_domain or leave that to the one above.
+    return lint([assertion] if trusted else [], [] if trusted else [assertion], now=now, codes=codes, ipsec=True)
 
 
 def complaint(finding: Finding) -> Complaint:

@@ -103,6 +103,11 @@ class Issuer:
             signer, protection = directory.unlocked(found.certificate, passphrase)
         return cls(directory, registry, directory.settings(), found, signer, protection)
 
+    def newest(self, text: str, now: datetime.datetime) -> Record:
+        """The certificate of the one holder who is meant that another is to follow, among those that this directory
+        has issued. Raises RegistryError."""
+        return self.registry.find_newest(text, now, self.settings.id)
+
     def issue(self, wanted: Wanted, now: datetime.datetime) -> Record:
         """Raises PkiError."""
         return self.record((self.ready(wanted, now),), now)[0].record()

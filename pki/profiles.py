@@ -225,4 +225,6 @@ def named(profiles: Mapping[str, Profile], name: str) -> Profile:
 _BUILT_IN: Final = "profiles.toml"
 PROFILES: Final = parse((resources.files("pki") / _BUILT_IN).read_text(encoding="utf-8"), _BUILT_IN, {})
 GATEWAY, ROAD_WARRIOR = PROFILES["gateway"], PROFILES["road-warrior"]
+#: Of the certificates that answer OCSP in an authority's place (`responders`).
+OCSP: Final = "ocsp"
 ROOT, CA, INTERMEDIATE, CROSS = (PROFILES[name] for name in ("root", "ca", "intermediate", "cross"))

@@ -80,7 +80,8 @@ Standing: TypeAlias = Literal["holding", "expired", "revoked", "all"] | datetime
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Which of the issued certificates a list has. A time for `standing`: what ends from `now` until then, is not
-    revoked, and was not replaced by another that is not. `holding` is neither revoked nor expired."""
+    revoked, and was not replaced by another that is not; one that answers OCSP is replaced by any later one of its
+    authority. `holding` is neither revoked nor expired."""
 
     now: datetime.datetime
     standing: Standing = "all"

@@ -171,6 +171,12 @@ class Registry:
         """What is issued for this key (`keys.key_sha256`)."""
         return self._select(Certificate.key_sha256 == key_sha256)
 
+    def issued_profiles(self) -> tuple[str, ...]:
+        """Those that something is issued by."""
+        query = sa.select(Certificate.profile).where(Certificate.state == ISSUED).distinct()
+        with self._database.connection() as connection:
+            return tuple(connection.scalars(query))
+
     def with_profile(self, profile: str) -> tuple[Record, ...]:
         """What is issued by this profile."""
         return self._select(Certificate.profile == profile)
@@ -226,20 +232,35 @@ class Registry:
 
     def find_one(self, text: str) -> Record:
         """The one certificate that is meant. Raises RegistryError for none, and for several, which it lists."""
-        return candidates.only(text, self.find(text), self._names)
+        return candidates.only(text, self.find(text), self)
 
-    def _names(self) -> tuple[str, ...]:
+    def find_holding(self, text: str, now: datetime.datetime) -> tuple[Record, tuple[Record, ...]]:
+        """The one that is meant, which is the one that holds where just one does, and all that were found.
+
+        Raises RegistryError for none, and for several, which it lists."""
+        found = self.find(text)
+        return candidates.holding(text, found, self, now), found
+
+    def find_newest(self, text: str, now: datetime.datetime, directory: str | None = None) -> Record:
+        """The certificate of the one holder who is meant that another is to follow: `candidates.newest`. With the id
+        of a CA directory, among those that it has issued.
+
+        Raises RegistryError."""
+        found = self.find(text)
+        if directory is not None:
+            found = candidates.issued_in(directory, text, found, self)
+        return candidates.newest(text, found, self, now) if found else candidates.only(text, found, self)
+
+    def issued_names(self) -> tuple[str, ...]:
         """Those that something is issued under."""
         query = sa.select(Certificate.name).where(Certificate.state == ISSUED).distinct()
         with self._database.connection() as connection:
             return tuple(connection.scalars(query))
 
-    def find_newest(self, text: str, now: datetime.datetime) -> Record:
-        """The certificate of the one holder who is meant that another is to follow: `candidates.newest`.
-
-        Raises RegistryError."""
-        found = self.find(text)
-        return candidates.newest(text, found, now) if found else self.find_one(text)
+    def issuers(self) -> Mapping[int, str]:
+        """The names of all authorities, by their ids."""
+        with self._database.connection() as connection:
+            return dict(connection.execute(sa.select(Authority.id, Authority.name)).all())
 
     def above(self, authority_id: int) -> Above:
         """Every way from an authority up to those that signed themselves, also by what another authority signed for
@@ -295,9 +316,9 @@ class Registry:
         self, authority_id: int, reservation: Reservation, now: datetime.datetime, *, again: bool = False
     ) -> None:
         """Take a serial number. Raises RegistryError where it is taken, or one of the identities has a certificate
-        that is good: whoever holds it could be taken for the new holder, and the other way round. `again` is for
-        another certificate of the same holder, who goes by the same name. The same goes for the subject, by which
-        policies know a holder."""
+        that is good, by whichever authority of the registry: whoever holds it could be taken for the new holder, and
+        the other way round. `again` is for another certificate of the same holder, who goes by the same name in the
+        same directory. The same goes for the subject, by which policies know a holder."""
         with self._database.transaction() as session:
             registry_issues.reserve(session, authority_id, reservation, now, again=again)
 

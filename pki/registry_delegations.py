@@ -42,6 +42,13 @@ class Delegations:
             rows = session.scalars(sa.select(models.Delegation).order_by(models.Delegation.id))
             return tuple(map(as_record, rows))
 
+    def issued_with(self, sha256: str) -> tuple[DelegationRecord, ...]:
+        """Those that were issued with a certificate, in the order of their numbers. Raises RegistryUnreachable."""
+        table = models.Delegation
+        with self._database.reading() as session:
+            rows = session.scalars(sa.select(table).where(table.certificate == sha256).order_by(table.id))
+            return tuple(map(as_record, rows))
+
     def get(self, number: int) -> DelegationRecord:
         """Raises RegistryError where there is none of this number."""
         with self._database.reading() as session:
@@ -113,7 +120,12 @@ def insert(
     session: Session, draft: Draft, now: datetime.datetime, certificate: str | None = None
 ) -> DelegationRecord:
     """Record a delegation in a transaction that is open: `certificate` is the SHA-256 of the one that is issued with
-    it, and takes it along when it is revoked."""
+    it, and takes it along when it is revoked. Raises RegistryError where it carries on what is revoked."""
+    if draft.carries_on is not None and _row(session, draft.carries_on).revoked_at is not None:
+        raise RegistryError(
+            f"delegation {draft.carries_on} was revoked meanwhile, so nothing was issued",
+            "do it again: then it does not go on",
+        )
     row = models.Delegation(
         authorizer=draft.authorizer,
         licensee=draft.licensee,
@@ -135,6 +147,8 @@ def insert(
         "conditions_sha256": hashlib.sha256(draft.conditions.encode()).hexdigest(),
         "comment_sha256": hashlib.sha256(draft.comment.encode()).hexdigest(),
     }
+    if draft.carries_on is not None:
+        details["carries_on"] = draft.carries_on
     registry_audit.append(session, now, DELEGATE, str(row.id), details)
     return as_record(row)
 

@@ -46,8 +46,8 @@ def reserve(
 ) -> None:
     """See `Registry.reserve`. Where it raises, nothing was written."""
     if reservation.identities:
-        _check_identities(session, authority_id, reservation, now, again=again)
-        _check_subject(session, authority_id, reservation, now)
+        _check_identities(session, reservation, now, again=again)
+        _check_subject(session, reservation, now)
     insert_pending(session, authority_id, reservation)
 
 
@@ -71,27 +71,26 @@ _ADD_NAMES = sa.insert(SubjectAltName)
 _TAKEN = tuple(it.name for it in fields(Reservation) if it.name not in ("serial", "identities"))
 
 
-def _check_identities(
-    session: Session, authority_id: int, reservation: Reservation, now: datetime.datetime, *, again: bool
-) -> None:
-    """Raises RegistryError where somebody else has a certificate for one of the identities."""
+def _check_identities(session: Session, reservation: Reservation, now: datetime.datetime, *, again: bool) -> None:
+    """Raises RegistryError where somebody else has a certificate for one of the identities. Names are of one
+    directory, so another one's holder of the same name is somebody else."""
     wanted = [identity.value for identity in reservation.identities]
     # By the index of identities; few have many certificates, so the rest is looked at here.
     holders = [
         row
         for row in session.connection().execute(_HOLDERS, {"wanted": wanted})
-        if (row.authority_id == authority_id or row.directory == reservation.directory)
-        and row.revoked_at is None
+        if row.revoked_at is None
         and row.not_after >= now
-        and not (again and row.name == reservation.name)
+        and not (again and row.name == reservation.name and row.directory == reservation.directory)
     ]
     for identity in reservation.identities if holders else ():
         for valid in holders:
             if (valid.kind, valid.value) == (identity.kind, identity.value):
                 of = "" if valid.name == identity.value else f", that of `{valid.name}`"
+                by = _elsewhere(session, valid.authority_id, valid.directory, reservation.directory)
                 raise RegistryError(
                     f"`{identity.value}` has a certificate already{of}, valid until {valid.not_after:%Y-%m-%d} "
-                    f"(serial {valid.serial})",
+                    f"(serial {valid.serial}{by})",
                     f"look at it with `keynote-pki show {valid.name}`",
                 )
 
@@ -112,21 +111,29 @@ _HOLDERS = (
 )
 
 
-def _check_subject(session: Session, authority_id: int, reservation: Reservation, now: datetime.datetime) -> None:
+def _check_subject(session: Session, reservation: Reservation, now: datetime.datetime) -> None:
     """Raises RegistryError where somebody else is known by the subject of this certificate."""
-    query = sa.select(Certificate.name, Certificate.serial).where(
+    query = sa.select(Certificate.authority_id, Certificate.directory, Certificate.name, Certificate.serial).where(
         Certificate.subject == reservation.subject,
-        sa.or_(Certificate.authority_id == authority_id, Certificate.directory == reservation.directory),
-        Certificate.name != reservation.name,
+        sa.or_(Certificate.directory != reservation.directory, Certificate.name != reservation.name),
         Certificate.revoked_at.is_(None),
         Certificate.not_after >= now,
     )
     if (other := session.connection().execute(query).first()) is not None:
+        by = _elsewhere(session, other.authority_id, other.directory, reservation.directory)
         raise RegistryError(
-            f"`{reservation.subject}` is the subject of `{other.name}` (serial {other.serial}), and policies know "
-            "holders by their subjects",
+            f"`{reservation.subject}` is the subject of `{other.name}` (serial {other.serial}{by}), and policies "
+            "know holders by their subjects",
             "give it another subject",
         )
+
+
+def _elsewhere(session: Session, authority_id: int, directory: str, own: str) -> str:
+    """Who issued what is not of the same directory."""
+    if directory == own:
+        return ""
+    name = session.scalar(sa.select(Authority.name).where(Authority.id == authority_id))
+    return f", by `{name}`, the authority of another directory"
 
 
 def confirm_all(

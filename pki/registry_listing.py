@@ -48,10 +48,22 @@ def _standing(choice: Choice) -> tuple[sa.ColumnElement[bool], ...]:
             return (holds, Certificate.not_after >= choice.now)
         case datetime.datetime() as until:
             successor = aliased(Certificate)
-            replaced = sa.exists().where(
-                successor.supersedes == Certificate.sha256, successor.state == ISSUED, successor.revoked_at.is_(None)
+            good = (successor.state == ISSUED, successor.revoked_at.is_(None))
+            replaced = sa.exists().where(successor.supersedes == Certificate.sha256, *good)
+            # Nothing follows who answers OCSP by its SHA-256: the next one of the same authority takes over.
+            relieved = sa.exists().where(
+                successor.profile == profiles.OCSP,
+                successor.authority_id == Certificate.authority_id,
+                successor.not_after > Certificate.not_after,
+                *good,
             )
-            return (holds, Certificate.not_after.between(choice.now, until), ~replaced)
+            responds = Certificate.profile == profiles.OCSP
+            return (
+                holds,
+                Certificate.not_after.between(choice.now, until),
+                ~replaced,
+                ~sa.and_(responds, relieved),
+            )
 
 
 def order(choice: Choice) -> tuple[sa.ColumnElement[Any], ...]:

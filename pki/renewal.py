@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-from pki import keys, profiles
+from pki import carrying, keys, profiles
+from pki.carrying import LeftBehind
+from pki.chain_certificates import ReadCertificate
+from pki.delegation_records import DelegationRecord, Draft
 from pki.errors import PkiError
 from pki.issuance import Issuer, Review, Wanted, unreviewed
 from pki.profiles import Profile
@@ -17,10 +20,13 @@ from pki.records import Record
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The new certificate, and the one that it follows."""
+    """The new certificate, and the one that it follows; what was delegated to the holder and goes on, as it was and
+    as it is now, and what does not."""
 
     record: Record
     follows: Record
+    delegations: tuple[tuple[int, DelegationRecord], ...] = ()
+    left: tuple[LeftBehind, ...] = ()
 
 
 def renew(
@@ -31,7 +37,8 @@ def renew(
     *,
     review: Review = unreviewed,
 ) -> Followed:
-    """A new certificate for the key of the one that `text` finds, with the same names. Raises PkiError."""
+    """A new certificate for the key of the one that `text` finds, with the same names. Delegations that were issued
+    with that one go on (`carrying`). Raises PkiError."""
     old = _holder(issuer, text, now)
     return _follow(issuer, old, now, lifetime, old.certificate.public_key(), None, review)
 
@@ -48,7 +55,8 @@ def rekey(
     review: Review = unreviewed,
 ) -> Followed:
     """The same for a new key of `kind`, by default that of the old one; or for one that its holder made. If it
-    `supersedes` the old certificate, that is revoked with the issue. Raises PkiError."""
+    `supersedes` the old certificate, that is revoked with the issue. Delegations to the old key do not go on.
+    Raises PkiError."""
     old = _holder(issuer, text, now)
     if public_key is not None and keys.key_sha256(public_key) == old.key_sha256:
         raise PkiError(f"this is the key that `{old.name}` has", "make a new one, or renew: keynote-pki renew")
@@ -60,7 +68,7 @@ def rekey(
 
 
 def _holder(issuer: Issuer, text: str, now: datetime.datetime) -> Record:
-    old = issuer.registry.find_newest(text, now)
+    old = issuer.newest(text, now)
     if not old.identities:
         raise PkiError(
             f"`{old.name}` is an authority, not a peer", 'make another authority: keynote-pki rollover --name "…"'
@@ -80,6 +88,15 @@ def _follow(
 ) -> Followed:
     profile = _profile(issuer.directory.profiles(), old)
     subject = old.certificate.subject
+    gone_on = carrying.Carried()
+
+    def go_on(certificate: ReadCertificate) -> tuple[Draft, ...]:
+        nonlocal gone_on
+        gone_on = carrying.carried(
+            issuer.directory, issuer.registry, old, certificate, now, lambda path: issuer.passphrase or b""
+        )
+        return gone_on.drafts
+
     wanted = Wanted(
         profile,
         old.identities,
@@ -89,9 +106,13 @@ def _follow(
         public_key=public_key,
         follows=old,
         supersedes=supersedes,
+        delegations=go_on,
         review=review,
     )
-    return Followed(issuer.issue(wanted, now), old)
+    record = issuer.issue(wanted, now)
+    made = issuer.registry.delegations.issued_with(record.sha256) if gone_on.drafts else ()
+    numbers = [draft.carries_on for draft in gone_on.drafts if draft.carries_on is not None]
+    return Followed(record, old, tuple(zip(numbers, made, strict=True)), gone_on.left)
 
 
 def _profile(known: Mapping[str, Profile], old: Record) -> Profile:

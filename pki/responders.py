@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from pki import authority, chain_certificates, chain_rules, keys, recording
+from pki import authority, chain_certificates, chain_rules, keys, profiles, recording
 from pki.authority import Prepared
 from pki.chain_certificates import ReadCertificate
 from pki.directory import Directory
@@ -28,7 +28,7 @@ from pki.records import AuthorityRecord, Record
 from pki.registry import Registry
 
 PROFILE: Final = Profile(
-    name="ocsp",
+    name=profiles.OCSP,
     about="answers OCSP requests for its authority",
     lifetime=datetime.timedelta(days=90),
     key_usage=frozenset({"digital_signature"}),

@@ -92,7 +92,7 @@ class RegistryDelegations:
 
         loaded = self.current
         own = {assertion.source.name for assertion in (*loaded.trusted, *loaded.signed)}
-        found = lint([*self.policy.assertions(), *loaded.trusted], loaded.signed, now=now)
+        found = lint([*self.policy.assertions(), *loaded.trusted], loaded.signed, now=now, ipsec=True)
         return [complaint(it) for it in found if it.where.file in own and it.severity >= Severity.WARNING]
 
     def _read(self, found: InForce) -> Loaded:

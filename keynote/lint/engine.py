@@ -31,17 +31,19 @@ def lint(
     now: datetime,
     codes: Collection[str] | None = None,
     limits: Limits = _DEFAULT_LIMITS,
+    ipsec: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> tuple[Finding, ...]:
     """What is doubtful in these assertions, which are looked at together: in the order of the text.
 
     `policies` are trusted, `credentials` are believed for their signatures. `now` has a time zone; windows of time
-    are held against it. `codes` are the checks to run, all if None.
+    are held against it. `codes` are the checks to run, all if None. With `ipsec` all clauses that may hold for the
+    IKE daemon are looked at as those for it, also where they do not test app_domain.
     """
     wanted = [check for check in CHECKS.values() if codes is None or check.code in codes]
     total = len(policies) + len(credentials) + len(wanted)
     read: list[Subject] = []
-    for subject in subjects(policies, credentials, limits):
+    for subject in subjects(policies, credentials, limits, ipsec=ipsec):
         read.append(subject)
         if len(read) % 100 == 0:
             progress(len(read), total)

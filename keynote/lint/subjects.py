@@ -125,9 +125,11 @@ class Policy:
         return self._cache[name]
 
 
-def subjects(policies: Iterable[Assertion], credentials: Iterable[Assertion], limits: Limits) -> Iterator[Subject]:
-    """The facts of each assertion, in their order."""
-    read = _Reader()
+def subjects(
+    policies: Iterable[Assertion], credentials: Iterable[Assertion], limits: Limits, *, ipsec: bool = False
+) -> Iterator[Subject]:
+    """The facts of each assertion, in their order. With `ipsec` all clauses are for IPsec that may be."""
+    read = _Reader(ipsec)
     for trusted, assertions in ((True, policies), (False, credentials)):
         for assertion in assertions:
             yield _subject(assertion, trusted, limits, read)
@@ -136,7 +138,8 @@ def subjects(policies: Iterable[Assertion], credentials: Iterable[Assertion], li
 class _Reader:
     """Reads the clauses of Conditions, those of equal text and constants once."""
 
-    def __init__(self) -> None:
+    def __init__(self, ipsec: bool) -> None:
+        self._ipsec = ipsec
         self._names: dict[Program, frozenset[str]] = {}
         self._clauses: dict[Hashable, tuple[ClauseFacts, ...]] = {}
 
@@ -152,7 +155,7 @@ class _Reader:
         used = constants if _ALL in names else {name: constants[name] for name in constants.keys() & names}
         key = (program, frozenset(used.items()))
         if key not in self._clauses:
-            self._clauses[key] = _clauses(program, used)
+            self._clauses[key] = _clauses(program, used, self._ipsec)
         return self._clauses[key]
 
 
@@ -193,17 +196,17 @@ def _refused(assertion: Assertion, trusted: bool, limits: Limits) -> str | None:
 # -- clauses ---------------------------------------------------------------------------------------------------------
 
 
-def _clauses(program: Program, constants: Mapping[str, str]) -> tuple[ClauseFacts, ...]:
+def _clauses(program: Program, constants: Mapping[str, str], ipsec: bool) -> tuple[ClauseFacts, ...]:
     """In the order of the text. Only what is for IPsec is read by its schema, and that shows once it is read."""
-    found = _followed(program, constants, lambda node: {})
+    found = _followed(program, constants, lambda node: {}, ipsec)
     guarded = {clause.node for clause in found if clause.ipsec}
     if not guarded:
         return found
-    return _followed(program, constants, lambda node: SCHEMA if node in guarded else {})
+    return _followed(program, constants, lambda node: SCHEMA if node in guarded else {}, ipsec)
 
 
 def _followed(
-    program: Program, constants: Mapping[str, str], schema: Callable[[Clause], Mapping[str, Set]]
+    program: Program, constants: Mapping[str, str], schema: Callable[[Clause], Mapping[str, Set]], ipsec: bool
 ) -> tuple[ClauseFacts, ...]:
     found: list[ClauseFacts] = []
     todo: list[tuple[Clause, ClauseFacts | None]] = [(clause, None) for clause in reversed(program.clauses)]
@@ -212,7 +215,7 @@ def _followed(
         start = ANYTHING if parent is None else parent.state
         flow = Flow(None, ()) if start is None else follow(node.test, start, constants, schema(node))
         nested = isinstance(node.value, Program)
-        guarded = flow.holds is not None and _is_guarded(flow, constants)
+        guarded = flow.holds is not None and (_is_guarded(flow, constants) or (ipsec and _may_be_ipsec(flow)))
         gives = not nested and not _is_lowest(node, constants)
         clause = ClauseFacts(node, parent, flow, flow.holds, guarded, not nested, gives)
         found.append(clause)
@@ -230,6 +233,13 @@ def _is_guarded(flow: Flow, constants: Mapping[str, str]) -> bool:
     return any(
         must_match(state, passage.relation, "app_domain", ipsec.APP_DOMAIN, constants) for passage in flow.passages
     )
+
+
+def _may_be_ipsec(flow: Flow) -> bool:
+    """Whether the test may hold for the IKE daemon's app_domain, and not for others only."""
+    state = flow.holds
+    assert state is not None, "a test that never holds is for nobody"
+    return "app_domain" not in state or bool(state["app_domain"] & _GUARDED)
 
 
 def _with_parents(clauses: list[ClauseFacts]) -> tuple[ClauseFacts, ...]:

@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from keynote.cli.program import json_option, tell
 from keynote.complaints import Complaint
-from pki import issuance, names, profiles
+from pki import candidates, issuance, names, profiles
 from pki.candidates import SERIAL_SHOWN as SERIAL_SHOWN
 from pki.cli import times
 from pki.directory import Directory
@@ -55,6 +55,26 @@ def complete_names(context: click.Context, parameter: click.Parameter, begun: st
 
 
 certificate_argument = click.argument("name", shell_complete=complete_names)
+
+
+def meant(registry: Registry, text: str, now: datetime.datetime) -> Record:
+    """The certificate that is meant; where others are found too, which do not hold, that is said. Raises
+    RegistryError."""
+    record, found = registry.find_holding(text, now)
+    tell_others(record, found, now, "this is the one that holds")
+    return record
+
+
+def tell_others(record: Record, found: Iterable[Record], now: datetime.datetime, which: str) -> None:
+    """A note that a name has other certificates than the one that was taken, and how many of which kind."""
+    others = candidates.others(record, found, now)
+    if others:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
+        tell(
+            "keynote-pki",
+            "note",
+            [Complaint(f"`{record.name}` has other certificates ({kinds}): {which}, serial {record.serial}")],
+        )
 
 
 def opened(path: Path) -> tuple[Directory, Registry]:

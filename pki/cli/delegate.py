@@ -31,6 +31,11 @@ _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
     "--key", "key_file", type=_FILE, help="The private key of --from, where it is not in the CA's directory."
 )
 @click.option("--strict", is_flag=True, help="Refuse what the linter only warns of.")
+@click.option(
+    "--any-name",
+    is_flag=True,
+    help="Record it too where the peers of an authority are let in under any name (the daemon's strict rule 3).",
+)
 @click.option("--dry-run", is_flag=True, help="Print the assertion, and record nothing.")
 @passphrases.in_file
 @in_directory
@@ -46,6 +51,7 @@ def command(
     comment: str,
     key_file: Path | None,
     strict: bool,
+    any_name: bool,
     dry_run: bool,
     passphrase_file: Path | None,
     directory: Path,
@@ -81,7 +87,9 @@ def command(
     where, registry = opened(directory)
     asked = passphrases.source(passphrase_file)
     key = None if key_file is None else delegating.private_key(key_file, asked)
-    prepared = delegating.prepare(where, registry, request, now, key=key, passphrase=asked, strict=strict)
+    prepared = delegating.prepare(
+        where, registry, request, now, key=key, passphrase=asked, strict=strict, any_name=any_name
+    )
     tell("keynote-pki", "warning", prepared.warnings)
     if dry_run:
         if not prepared.believed:

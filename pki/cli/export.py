@@ -17,7 +17,7 @@ from pki.bundles.formats import Format
 from pki.bundles.handover import Handover
 from pki.bundles.request import Compat, IkeVersion, Network, Request
 from pki.cli import passphrases, qr
-from pki.cli.common import as_json, certificate_argument, current_time, in_directory, opened
+from pki.cli.common import as_json, certificate_argument, current_time, in_directory, meant, opened
 from pki.directory import Directory
 from pki.errors import KeystoreError, PkiError, shown
 from pki.keys import PrivateKey
@@ -89,8 +89,8 @@ def command(
     chosen = formats.FORMATS[form]
     _check(chosen, destination, file, as_qr, as_json, compat, password_file)
     where, registry = opened(directory)
-    record = registry.find_one(name)
     now = current_time()
+    record = meant(registry, name, now)
     given = handover.of(registry, record, None if no_key else _key(where, record, passphrase_file))
     password = passwords.generate() if chosen.compat else ""
     request = Request(

@@ -9,11 +9,27 @@ from typing import Any, TypeVar
 
 import click
 
+from keynote.cli.program import tell
+from keynote.complaints import Complaint
+from keynote.principals import is_key, shown_principal
 from pki import renewal
+from pki.carrying import LeftBehind
 from pki.certificate_lint import Platform
-from pki.cli import issued, passphrases, platforms, requests, times
-from pki.cli.common import as_json, certificate_argument, current_time, days, in_directory, opened, validity
+from pki.cli import delegation_output, issued, passphrases, platforms, requests, times
+from pki.cli.common import (
+    SERIAL_SHOWN,
+    as_json,
+    certificate_argument,
+    current_time,
+    days,
+    in_directory,
+    opened,
+    tell_others,
+    validity,
+)
+from pki.delegation_records import DelegationRecord
 from pki.issuance import Issuer, Review
+from pki.records import Record
 from pki.renewal import Followed
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -104,7 +120,7 @@ def _rekey(
     def follow(issuer: Issuer, now: datetime.datetime, review: Review) -> Followed:
         public_key = None
         if request is not None:
-            requests.decided(request, issuer.registry.find_newest(name, now).identities, accepted=False)
+            requests.decided(request, issuer.newest(name, now).identities, accepted=False)
             public_key = request.public_key
         lifetime = validity(days, not_after, now)
         return renewal.rekey(
@@ -136,7 +152,32 @@ def _follow(
     followed = follow(issuer, now, functools.partial(platforms.review, wanted=wanted))
     profile = where.profiles()[followed.record.profile]
     old = registry.find_one(followed.follows.sha256)
-    issued.say(followed.record, profile, done, now, directory, as_json=as_json)
+    others = [it for it in registry.find(old.name) if it.sha256 != followed.record.sha256]
+    tell_others(old, others, now, "this is the one that was followed")
+    tell("keynote-pki", "warning", map(functools.partial(_left_behind, followed.record), followed.left))
+    more = {
+        "delegations": [
+            {**delegation_output.data(it, now), "carries_on": before} for before, it in followed.delegations
+        ],
+        "delegations_left": [{"number": it.record.number, "why": it.why} for it in followed.left],
+    }
+    issued.say(followed.record, profile, done, now, directory, as_json=as_json, more=more)
     if not as_json:
         ends = "revoked" if old.revoked_at is not None else f"valid until {old.not_after:%Y-%m-%d}"
         click.echo(f"the one before, serial {old.serial}, is {ends}")
+        for before, made in followed.delegations:
+            with_old = "was revoked with the one before, and" if old.revoked_at is not None else "stays, and"
+            click.echo(f"delegation {before} {with_old} goes on as {made.number}, {delegation_output.until(made)}")
+
+
+def _left_behind(new: Record, left: LeftBehind) -> Complaint:
+    number, authorizer = left.record.number, shown_principal(left.record.authorizer)
+    return Complaint(
+        f"delegation {number} does not go on with the new certificate: {left.why}",
+        hint=f"delegate anew what `keynote-pki delegations show {number}` has: keynote-pki delegate "
+        f"--from '{authorizer}' --to {_whom(new, left.record)} …",
+    )
+
+
+def _whom(new: Record, record: DelegationRecord) -> str:
+    return f"key:{new.serial[:SERIAL_SHOWN]}" if is_key(record.licensee) else new.name

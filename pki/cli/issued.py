@@ -2,7 +2,10 @@
 """What is said of a certificate that was issued for a peer."""
 
 import datetime
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import click
 
@@ -22,8 +25,9 @@ def say(
     directory: Path,
     *,
     as_json: bool,
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """`done` is what was done: `issued`, `renewed`."""
+    """`done` is what was done: `issued`, `renewed`; `more` is told to programs besides."""
     kind = keys.kind(record.certificate.public_key())
     if kind in keys.EXPERIMENTAL:
         text = f"keys of kind {kind} are experimental: hardly any peer knows them, and messages with them are large"
@@ -31,7 +35,7 @@ def say(
     if profile.note:
         tell("keynote-pki", "note", [Complaint(profile.note)])
     if as_json:
-        print_json(record_data(record, now))
+        print_json({**record_data(record, now), **more})
         return
     click.echo(f"{record.name}: {record.profile} certificate {done}, valid until {record.not_after:%Y-%m-%d}")
     click.echo(f"peers will see {record.identities[0]}")

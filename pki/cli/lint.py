@@ -28,7 +28,7 @@ from pki.certificate_lint import (
 from pki.certificate_signatures import is_signed_by
 from pki.chain_certificates import ChainError, ReadCertificate
 from pki.cli import inputs, platforms
-from pki.cli.common import SERIAL_SHOWN, as_json, complete_names, current_time, in_directory
+from pki.cli.common import SERIAL_SHOWN, as_json, complete_names, current_time, in_directory, meant
 from pki.directory import Directory
 from pki.errors import DerInvalid, PkiError, RegistryError, RegistryUnreachable, shown
 from pki.registry import Registry
@@ -123,7 +123,7 @@ def command(
         raise click.UsageError("nothing to look at: name a file, a certificate of the CA, or `-`")
     authorities = [] if issuer is None else [_authority(issuer)]
     now = current_time()
-    sources = [_source(text, directory) for text in certificates]
+    sources = [_source(text, directory, now) for text in certificates]
     looked = [
         found
         for source in sources
@@ -165,7 +165,7 @@ def _authority(file: Path) -> ReadCertificate:
         raise PkiError(f"{_name(file)}: {error}", error.hint or "give the certificate of the authority") from error
 
 
-def _source(text: str, directory: Path) -> _Source:
+def _source(text: str, directory: Path, now: datetime.datetime) -> _Source:
     """Raises PkiError, and click.UsageError where there is neither a file nor an authority."""
     if text == str(inputs.STANDARD) or _is_file(text):
         file = Path(_FILE.convert(text, None, None))
@@ -180,7 +180,7 @@ def _source(text: str, directory: Path) -> _Source:
         raise click.UsageError(f"{lacks}, and {error}") from error
     registry = Registry.open_read_only(url)
     try:
-        record = registry.find_one(text)
+        record = meant(registry, text, now)
     except RegistryUnreachable:
         raise
     except RegistryError as error:

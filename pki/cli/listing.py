@@ -2,19 +2,22 @@
 """`keynote-pki list`."""
 
 import datetime
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 import click
 
 from keynote.cli.program import Failed, print_json
-from pki import names
+from pki import names, profiles
 from pki.cli import authority_keys
 from pki.cli.common import SERIAL_SHOWN, as_json, complaints, current_time, in_directory, opened, record_data
 from pki.cli.times import Length
-from pki.errors import NameInvalid, PkiError
+from pki.directory import Directory
+from pki.errors import NameInvalid, PkiError, shown
 from pki.records import Choice, Listed, Record, Standing
+from pki.registry import Registry
 
 # As monitoring plugins end.
 _OK, _WARNING, _CRITICAL, _UNKNOWN = range(4)
@@ -52,7 +55,8 @@ def command(
     """List what is issued and holds; authorities first, then by name.
 
     With --check the line begins with OK, WARNING (something is listed), CRITICAL (something of it ends within
-    --critical) or UNKNOWN (the registry cannot be asked), and the exit status is 0, 1, 2 or 3.
+    --critical) or UNKNOWN (the registry cannot be asked, or has no such profile, identity or authority), and the exit
+    status is 0, 1, 2 or 3.
 
     \b
     Example:
@@ -66,10 +70,13 @@ def command(
         raise click.UsageError("--critical goes with --check, and --check with --expiring")
     now = current_time()
     try:
-        _, registry = opened(directory)
+        where, registry = opened(directory)
         standing = _standing(now, expiring, revoked, expired, everything)
         issuer = None if authority is None else authority_keys.authority(registry, authority).id
-        choice = Choice(now, standing, profile, None if identity is None else _identity(identity), issuer)
+        if profile is not None:
+            _check_profile(where, registry, profile)
+        certified = None if identity is None else _identity(registry, identity, somebodys=check)
+        choice = Choice(now, standing, profile, certified, issuer)
         whole = registry.chosen(choice) if as_json else ()
         records: Sequence[Listed | Record] = whole if as_json else registry.listed(choice)
     except PkiError as error:
@@ -101,12 +108,39 @@ def _standing(
     return "revoked" if revoked else "expired" if expired else "holding"
 
 
-def _identity(text: str) -> str:
-    """As the registry has it, whatever its case."""
+def _check_profile(where: Directory, registry: Registry, name: str) -> None:
+    """Raises PkiError for one that is neither in the directory nor in the registry: a misspelt name would
+    find nothing, which to monitoring is all well."""
+    known = {*where.profiles(), profiles.OCSP}
+    if name in known:
+        return
+    known |= {*registry.issued_profiles()}
+    if name not in known:
+        raise PkiError(f"there is no profile `{shown(name)}`", _near(name, known))
+
+
+def _identity(registry: Registry, text: str, *, somebodys: bool) -> str:
+    """As the registry has it, whatever its case. Raises NameInvalid for what can be none, and where it has to be
+    `somebodys`, PkiError for one that nobody was ever certified to be."""
     try:
-        return names.identity(text).value
-    except NameInvalid:
-        return text
+        value = names.identity(text).value
+    except NameInvalid as error:
+        if registry.find(text):  # of a certificate that others made
+            return text
+        near = _near(text, registry.issued_names(), otherwise="")
+        raise NameInvalid(str(error), near or error.hint) from error
+    if somebodys and not any(value == it.value for found in registry.find(value) for it in found.identities):
+        raise PkiError(
+            f"no certificate for `{shown(value)}` was issued here",
+            _near(value, registry.issued_names(), otherwise=""),
+        )
+    return value
+
+
+def _near(text: str, known: Iterable[str], otherwise: str = "one of {}") -> str:
+    found = sorted(known)
+    near = difflib.get_close_matches(text, found, n=1)
+    return f"did you mean `{near[0]}`?" if near else otherwise.format(", ".join(found))
 
 
 def _line(status: int, records: Sequence[Listed | Record]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from keynote.cli.program import print_json
-from pki import revocation
+from pki import candidates, revocation
 from pki.cli.common import (
     SERIAL_SHOWN,
     as_json,
@@ -40,9 +40,10 @@ def command(names: Sequence[str], reason: str, every: bool, yes: bool, directory
       keynote-pki revoke gw.example.org --reason keyCompromise
       keynote-pki revoke alice@example.org --every --reason cessationOfOperation --yes
     """
-    _, registry = opened(directory)
+    where, registry = opened(directory)
     now = current_time()
-    records = _meant(registry, names, every, now)
+    own = where.settings().id
+    records = _meant(registry, own, names, every, now)
     if not yes:
         _confirm(records, reason)
     with_them = {
@@ -58,7 +59,7 @@ def command(names: Sequence[str], reason: str, every: bool, yes: bool, directory
         click.echo(f"{record.name}: revoked ({reason}), serial {record.serial}")
     for number in sorted(with_them):
         click.echo(f"delegation {number}, which came with it, is revoked too")
-    for line in _effects(registry, done, now):
+    for line in _effects(registry, own, done, now):
         click.echo(line)
 
 
@@ -66,33 +67,57 @@ def _sha256s(records: Sequence[Record]) -> set[str]:
     return {record.sha256 for record in records}
 
 
-def _meant(registry: Registry, names: Sequence[str], every: bool, now: datetime.datetime) -> tuple[Record, ...]:
+def _meant(
+    registry: Registry, own: str, names: Sequence[str], every: bool, now: datetime.datetime
+) -> tuple[Record, ...]:
     """Each once, in the order of the names. Raises RegistryError."""
     records: dict[str, Record] = {}
     for name in names:
-        for record in _every(registry, name) if every else (_one(registry, name, now),):
+        found = _found(registry, own, name)
+        for record in _every(registry, name, found) if every else (_one(registry, name, found, now),):
             records[record.sha256] = record
     return tuple(records.values())
 
 
-def _every(registry: Registry, name: str) -> tuple[Record, ...]:
-    left = tuple(record for record in registry.find(name) if record.revoked_at is None)
-    return left or (registry.find_one(name),)
+def _found(registry: Registry, own: str, name: str) -> tuple[Record, ...]:
+    """What the directory of the id `own` has issued, and of others what is meant by its number and nothing less: whom
+    they know by a name is their affair, and so is the list that has to have it. Raises RegistryError."""
+    found = registry.find(name)
+    numbered = tuple(it for it in found if it.directory != own and candidates.has_number(it, name))
+    if numbered:
+        return (*(it for it in found if it.directory == own), *numbered)
+    try:
+        return candidates.issued_in(own, name, found, registry)
+    except RegistryError as error:
+        raise RegistryError(str(error), f"{error.hint}; or give its serial number if you mean it") from error
 
 
-def _one(registry: Registry, name: str, now: datetime.datetime) -> Record:
+def _every(registry: Registry, name: str, found: Sequence[Record]) -> tuple[Record, ...]:
+    return tuple(record for record in found if record.revoked_at is None) or (_last(registry, name, found),)
+
+
+def _one(registry: Registry, name: str, found: Sequence[Record], now: datetime.datetime) -> Record:
     """The one that holds, where a name also has others, which do not. Raises RegistryError."""
-    records = registry.find(name)
-    valid = [record for record in records if record.validity(now) in ("valid", "not yet valid")]
-    if len(valid) == 1:
-        return valid[0]
-    if len(valid) > 1:
-        candidates = ", ".join(f"{it.serial[:SERIAL_SHOWN]} ({it.name}, {it.not_after:%Y-%m-%d})" for it in valid)
+    good = [record for record in found if candidates.holds(record, now)]
+    if len(good) == 1:
+        return good[0]
+    if len(good) > 1:
         raise RegistryError(
-            f"`{shown(name)}` is {len(valid)} certificates that hold: {candidates}",
+            f"`{shown(name)}` is {len(good)} certificates that hold: {candidates.listed(good, registry, now)}",
             "give the serial number of one, or take --every",
         )
-    return registry.find_one(name)
+    return _last(registry, name, found)
+
+
+def _last(registry: Registry, name: str, found: Sequence[Record]) -> Record:
+    """The only one, whatever it is. Raises RegistryError."""
+    if len(found) > 1 and all(record.revoked_at is not None for record in found):
+        last = max(found, key=lambda record: record.revoked_at or record.issued_at)
+        raise RegistryError(
+            f"`{shown(name)}` was revoked already: {len(found)} certificates, the last on "
+            f"{last.revoked_at:%Y-%m-%d %H:%M:%SZ}: {last.revocation_reason}"
+        )
+    return candidates.only(name, found, registry)
 
 
 def _confirm(records: Sequence[Record], reason: str) -> None:
@@ -104,8 +129,8 @@ def _confirm(records: Sequence[Record], reason: str) -> None:
     click.confirm(f"revoke for ever ({reason})?", abort=True, err=True)
 
 
-def _effects(registry: Registry, records: Sequence[Record], now: datetime.datetime) -> Iterator[str]:
-    """What takes effect where, and when."""
+def _effects(registry: Registry, own: str, records: Sequence[Record], now: datetime.datetime) -> Iterator[str]:
+    """What takes effect where, and when. `own` is the id of the directory."""
     yield "gateways that ask this registry refuse it from the next handshake on; OCSP says so at once"
     authorities = {it.id: it for it in registry.authorities()}
     revoked = _sha256s(records)
@@ -113,16 +138,17 @@ def _effects(registry: Registry, records: Sequence[Record], now: datetime.dateti
         if below.certificate.sha256 in revoked:
             yield f"authority `{below.name}` is refused with everything that it issued"
     for authority_id in dict.fromkeys(record.authority_id for record in records):
-        yield _about_list(registry, authorities[authority_id], now)
+        yield _about_list(registry, own, authorities[authority_id], now)
 
 
-def _about_list(registry: Registry, issuer: AuthorityRecord, now: datetime.datetime) -> str:
+def _about_list(registry: Registry, own: str, issuer: AuthorityRecord, now: datetime.datetime) -> str:
     if issuer.foreign:
         return f"its issuer `{issuer.name}` is not ours: whoever goes by its list or OCSP needs it revoked there too"
     newest = registry.crls.newest(issuer.id)
+    there = "" if issuer.certificate.directory == own else ", in the directory of that authority"
     if newest is None or now > newest.next_update:
-        return f"`{issuer.name}` has no list that holds: make one with `keynote-pki crl make`"
+        return f"`{issuer.name}` has no list that holds: make one with `keynote-pki crl make`{there}"
     return (
         f"who goes by list {newest.number} of `{issuer.name}` may accept it until "
-        f"{newest.next_update:%Y-%m-%d %H:%M:%SZ}: make the next with `keynote-pki crl make`"
+        f"{newest.next_update:%Y-%m-%d %H:%M:%SZ}: make the next with `keynote-pki crl make`{there}"
     )

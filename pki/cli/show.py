@@ -13,7 +13,7 @@ from keynote.principals import UndecodableKey, key_principal, shown_principal
 from pki import names
 from pki.bundles import texts
 from pki.cli import delegation_output
-from pki.cli.common import as_json, certificate_argument, current_time, in_directory, opened, record_data
+from pki.cli.common import as_json, certificate_argument, current_time, in_directory, meant, opened, record_data
 from pki.delegation_records import DelegationRecord
 from pki.records import Record
 from pki.registry import Registry
@@ -36,7 +36,7 @@ def command(name: str, pem: bool, directory: Path, as_json: bool) -> None:
     """
     where, registry = opened(directory)
     now = current_time()
-    record = registry.find_one(name)
+    record = meant(registry, name, now)
     if pem and not as_json:
         click.echo(texts.pem(record.certificate), nl=False)
         return

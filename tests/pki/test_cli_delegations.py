@@ -207,6 +207,49 @@ def test_what_the_linter_calls_an_error_is_refused(alice: Run) -> None:
     assert (warned.status, "warning" in warned.err, "[KN502]" in warned.err) == (0, True, True)
 
 
+def test_conditions_without_app_domain_are_for_ipsec_all_the_same(alice: Run) -> None:
+    line = "keynote-pki delegate --from POLICY --to alice@example.org --until never --conditions"
+    refused = alice(f"""{line} 'esp_enc_algo == "aes"'""")
+    assert refused.status == 1
+    assert "[KN101]" in refused.err
+    assert "did you mean `esp_enc_alg`?" in refused.err
+    nested = alice(f"""{line} 'esp_present == "yes" -> {{ esp_enc_alg == "aes256"; }};'""")
+    assert (nested.status, "[KN102]" in nested.err) == (1, True)
+    warned = alice(f"""{line} 'esp_enc_alg == "aes"' --json""")
+    assert (warned.status, "[KN501]" in warned.err) == (0, True)
+    other = alice(f"""{line} 'app_domain == "mail" && sender == "alice"'""")
+    assert (other.status, "[KN101]" in other.err) == (0, False)
+
+
+@pytest.mark.parametrize("to", [CA, "key:Example VPN CA", "DN:/CN=Partner CA"])
+def test_what_the_daemon_would_not_start_with_is_refused(alice: Run, to: str) -> None:
+    line = f"keynote-pki delegate --from POLICY --to '{to}' --until never --template algorithms=strong"
+    for options in ("", " --dry-run"):
+        refused = alice(line + options)
+        assert refused.status == 1
+        assert "is let in under any name, and daemons that read this registry would not start" in refused.err
+        assert "--template identity=gw.example.org" in refused.err
+    assert alice("keynote-pki delegations list --json").json == {"delegations": []}
+    assert alice(f"{line} --template hosts=example.org").status == 0
+    assert alice(f"{line} --any-name").status == 0
+
+
+def test_nor_what_leads_to_an_authority_by_others(alice: Run) -> None:
+    strong = "--until never --template algorithms=strong"
+    above = f"keynote-pki delegate --from POLICY --to gw.example.org {strong}"
+    below = f"keynote-pki delegate --from DN:/CN=gw.example.org --to '{CA}' {strong}"
+    assert alice(below).status == 0  # nobody licenses the gateway
+    refused = alice(above)
+    assert (refused.status, f"whomever `{CA}` vouches for is let in under any name" in refused.err) == (1, True)
+    alice("keynote-pki delegations revoke 1 --reason x")
+    assert alice(above).status == 0
+    refused = alice(below)
+    assert (refused.status, "would not start" in refused.err) == (1, True)
+    # What is there already is not the fault of the next one.
+    assert alice(f"{below} --any-name").status == 0
+    assert alice(f"keynote-pki delegate --from POLICY --to alice@example.org {strong}").status == 0
+
+
 def test_conditions_from_a_file(alice: Run, tmp_path: Path) -> None:
     (tmp_path / "conditions").write_bytes(
         b'# f\xc3\xbcr alice\napp_domain == "IPsec policy" && esp_enc_alg == "aes"\n'

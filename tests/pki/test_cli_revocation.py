@@ -372,6 +372,50 @@ def test_monitoring(several: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "told", "hint"),
+    [
+        ("--profile gatewy", "there is no profile `gatewy`", "did you mean `gateway`?"),
+        ("--profile nothing-like-it", "there is no profile `nothing-like-it`", "one of ca, cross, dual, gateway, "),
+        ("--identity 'soon.example.org '", "is not a host name", "did you mean `soon.example.org`?"),
+        ("--identity bob@", "`bob@` is not a mail address", ""),
+        ("--authority Nobody", "no authority `Nobody`", "one of `Example VPN CA`"),
+    ],
+)
+def test_what_is_misspelt_is_not_all_well(ca: Run, options: str, told: str, hint: str) -> None:
+    ca("keynote-pki issue gateway soon.example.org --days 5")
+    for line, status in (("list", 1), ("list --expiring 1d --check", 3)):
+        done = ca(f"keynote-pki {line} {options}")
+        assert (done.status, told in done.err, hint in done.err) == (status, True, True)
+    assert done.out.startswith("UNKNOWN: ")
+
+
+def test_monitoring_an_identity_that_nobody_has(ca: Run) -> None:
+    ca("keynote-pki issue gateway soon.example.org --days 5")
+    assert ca("keynote-pki list --identity son.example.org").status == 0
+    done = ca("keynote-pki list --expiring 1d --check --identity son.example.org")
+    assert (done.status, done.out) == (3, "UNKNOWN: no certificate for `son.example.org` was issued here\n")
+    assert "did you mean `soon.example.org`?" in done.err
+    assert ca("keynote-pki list --expiring 1d --check --identity SOON.example.org").status == 0
+
+
+def test_a_profile_that_is_in_the_registry_only(ca: Run, gateway: str) -> None:
+    databases.execute(
+        Path("ca/registry.sqlite"), f"UPDATE certificate SET profile = 'old' WHERE serial = '{gateway}'"
+    )
+    assert [it["serial"] for it in ca("keynote-pki list --profile old --json").json["certificates"]] == [gateway]
+
+
+def test_a_responder_that_was_replaced_does_not_alarm(ca: Run) -> None:
+    ca("keynote-pki ocsp certify --days 10")
+    assert ca("keynote-pki list --expiring 30d --check").status == 1
+    later = ca("keynote-pki ocsp certify --days 90 --json").json["certificates"][0]
+    assert ca("keynote-pki list --expiring 30d --check --profile ocsp").status == 0
+    assert ca("keynote-pki list --expiring 99d --json").json["certificates"] == [later]
+    ca(f"keynote-pki revoke {later['serial']} --reason superseded --yes")
+    assert ca("keynote-pki list --expiring 30d --check").status == 1
+
+
+@pytest.mark.parametrize(
     "options", ["--check", "--critical 7d", "--all --revoked", "--expiring 7", "--expiring 7d --critical 1d"]
 )
 def test_wrong_usage_of_list(ca: Run, options: str) -> None:

@@ -224,7 +224,7 @@ def test_several_holders_of_one_name_are_listed_and_an_expired_one_may_follow(di
     registry = directory.registry()
     assert registry.find_newest("192.0.2.1", late) == two
     with pytest.raises(RegistryError, match="is 2 certificates of several holders") as caught:
-        candidates.newest("192.0.2.1", registry.find("192.0.2.1"), two.not_after + DAY)
+        candidates.newest("192.0.2.1", registry.find("192.0.2.1"), registry, two.not_after + DAY)
     assert one.serial[:12] in str(caught.value)
     with pytest.raises(RegistryError, match=r"`192.0.2.1` is 2 certificates"):
         registry.find_one("192.0.2.1")

@@ -98,7 +98,8 @@ class Site:
     def delegate(self, by: str = "POLICY", to: str = "gw.example.com", conditions: str = BOUND) -> DelegationRecord:
         request = Request(by, to, conditions, until=NOW + 10 * DAY)
         now = NOW - DAY
-        return delegating.record(self.registry, delegating.prepare(self.ca, self.registry, request, now), now)
+        prepared = delegating.prepare(self.ca, self.registry, request, now, any_name=True)
+        return delegating.record(self.registry, prepared, now)
 
     def revoke(self, number: int = 1) -> None:
         self.registry.delegations.revoke(number, "for the test", NOW)

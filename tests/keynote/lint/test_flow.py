@@ -123,6 +123,25 @@ def test_shadows_of_other_assertions() -> None:
     assert [(found.index(shadow.subject), found.index(shadow.by)) for shadow in shadows(found)] == [(0, 4), (2, 3)]
 
 
+@pytest.mark.parametrize(
+    ("text", "by_itself", "for_ipsec"),
+    [
+        ('a == "x";', [False], [True]),
+        ('app_domain == "mail";', [False], [False]),
+        ('app_domain != "mail";', [False], [True]),
+        ('app_domain == "IPsec policy";', [True], [True]),
+        ('app_domain == "mail" -> { a == "x"; b == "y"; }; a == "x";', [False] * 4, [False] * 3 + [True]),
+        ('a == "x" && a == "y";', [False], [False]),
+    ],
+)
+def test_which_clauses_are_for_ipsec(text: str, by_itself: list[bool], for_ipsec: list[bool]) -> None:
+    (assertion,), problems = parse_all(f'Authorizer: "POLICY"\nConditions: {text}\n', name="p")
+    assert problems == ()
+    for assumed, expected in ((False, by_itself), (True, for_ipsec)):
+        found = next(subjects([assertion], [], Limits(), ipsec=assumed))
+        assert [clause.ipsec for clause in found.clauses] == expected
+
+
 @pytest.mark.parametrize("connective", ["&&", "||"])
 @pytest.mark.parametrize("nested", [False, True])
 def test_long_and_deep_tests(connective: str, nested: bool) -> None:
