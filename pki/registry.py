@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pki import candidates, keys, registry_issues, registry_listing, registry_revocations
+from pki import candidates, keys, registry_issues, registry_listing, registry_revocations, registry_standing
 from pki.chain_certificates import ChainCertificate
 from pki.delegation_records import Draft
 from pki.errors import NotRecorded, RegistryError
@@ -94,16 +94,19 @@ class Registry:
 
     def check_chain(self, chain: Sequence[ChainCertificate]) -> None:
         """Whether a chain (leaf first) that leads to an authority of this registry is recorded here, link by link up
-        to that authority, and nothing of it revoked. A chain that leads elsewhere is none of its business.
+        to that authority, and nothing of it revoked, neither a certificate nor its key, which may have another that
+        is not. A chain that leads elsewhere is none of its business.
 
         An authority is known by its key: its certificate may have been signed anew. Raises NotRecorded,
         RegistryUnreachable, SchemaUnknown."""
         with self._database.connection() as connection:
             check_schema(connection)
             own = set(connection.scalars(_OUR_KEYS))
-            ours = max((at for at, link in enumerate(chain) if _key_sha256(link) in own), default=-1)
+            chain_keys = [_key_sha256(link) for link in chain]
+            ours = max((at for at, key in enumerate(chain_keys) if key in own), default=-1)
             links = chain[: ours + 1]
             known = _known(connection, [link.sha256.hex() for link in links])
+            gone = registry_standing.withdrawn(connection, [it for it in chain_keys[: ours + 1] if it is not None])
         for link in links:
             if (status := _status(known, link.sha256.hex())) is not Status.ISSUED:
                 raise NotRecorded(
@@ -111,6 +114,11 @@ class Registry:
                     "have a new one issued"
                     if status is Status.REVOKED
                     else "only what the registry holds is trusted",
+                )
+        for link, key in zip(links, chain_keys, strict=False):
+            if key is not None and (told := gone.get(key)) is not None:
+                raise NotRecorded(
+                    f"certificate `{link.subject}` has the key of {told}", "have one issued for a new key"
                 )
 
     def last_change(self) -> tuple[int, str]:
@@ -358,19 +366,24 @@ class Registry:
 
     def revoke(self, authority_id: int, serial: str, reason: str, now: datetime.datetime) -> Record:
         """Take an issued certificate back, for ever, for one of `revocation.REASONS`. Raises RegistryError where it
-        is unknown or revoked already, PkiError for another reason."""
-        (record,) = self.revoke_all(((authority_id, serial),), reason, now)
-        return record
+        is unknown or revoked already, PkiError for another reason. What is `reached` by it goes along."""
+        return self.revoke_all(((authority_id, serial),), reason, now)[0]
 
     def revoke_all(
         self, certificates: Sequence[tuple[int, str]], reason: str, now: datetime.datetime
     ) -> tuple[Record, ...]:
-        """The same for several, by authority and serial number: all of them or, where it raises, none."""
+        """The same for several, by authority and serial number: all of them or, where it raises, none. Those that
+        `reached` has come after them."""
         with self._database.transaction() as session:
-            return tuple(
-                _record(registry_revocations.revoke(session, authority_id, serial, reason, now))
-                for authority_id, serial in certificates
-            )
+            return tuple(map(_record, registry_revocations.revoke_all(session, certificates, reason, now)))
+
+    def reached(
+        self, certificates: Sequence[tuple[int, str]], reason: str, now: datetime.datetime
+    ) -> tuple[Record, ...]:
+        """What is revoked with these, since it is for their keys, which are good for nothing any more: whatever is
+        issued for a key that is compromised, or for that of an authority, unless the reason clears its key."""
+        with self._database.reading() as session:
+            return tuple(map(_record, registry_revocations.reached(session, certificates, reason, now)))
 
     def settle(self, authority_id: int, serial: str) -> None:
         """Record that the key file has its name."""

@@ -80,8 +80,13 @@ def command(
         click.echo(f"its private key is in {place}: take it offline, it is needed for rollover and lists only")
         click.echo(f"{made.retired_root.name} vouches for no more authorities, and still signs revocation lists")
     click.echo(f"{made.authority.name}: authority made, valid until {made.authority.not_after:%Y-%m-%d}")
-    click.echo(f"{made.retired.name} issues no more; what it issued stays valid")
+    click.echo(f"{made.retired.name} issues no more; {_left(made)}")
     for it in made.cross:
         click.echo(f"cross certificate: {it.name}")
     click.echo(f"policies trust it as DN:{made.authority.subject}; while both are in use, let them trust both")
     click.echo(f"sha256 {made.authority.sha256}")
+
+
+def _left(made: rollover.RolledOver) -> str:
+    revoked = [it for it in (made.retired, made.retired_root) if it is not None and it.revoked_at is not None]
+    return f"what it issued went with `{revoked[0].name}`" if revoked else "what it issued stays valid"
