@@ -150,11 +150,12 @@ class Registry:
             .order_by(Authority.id)
         )
         with self._database.reading() as session:
+            fallen = registry_standing.read(session.connection()).fallen
             return tuple(
                 AuthorityRecord(
                     authority.id,
                     authority.name,
-                    _record(certificate),
+                    _record(certificate, fallen),
                     authority.issuer_id,
                     authority.foreign,
                     authority.retired_at,
@@ -169,11 +170,17 @@ class Registry:
     def listed(self, choice: Choice) -> tuple[Listed, ...]:
         """What a list shows, in its order. Of thousands it costs a tenth of `chosen`."""
         with self._database.connection() as connection:
-            return tuple(map(Listed._make, connection.execute(registry_listing.question(choice))))
+            fallen = registry_standing.read(connection).fallen
+            rows = connection.execute(registry_listing.question(choice, fallen))
+            return tuple(Listed._make((*row[:-1], bool(row[-1]))) for row in rows)
 
     def chosen(self, choice: Choice) -> tuple[Record, ...]:
         """The same with all that is known of each."""
-        return self._select(*registry_listing.conditions(choice), order=registry_listing.order(choice))
+        with self._database.connection() as connection:
+            fallen = registry_standing.read(connection).fallen
+        return self._select(
+            *registry_listing.conditions(choice, fallen), order=registry_listing.order(choice, fallen)
+        )
 
     def with_key(self, key_sha256: str) -> tuple[Record, ...]:
         """What is issued for this key (`keys.key_sha256`)."""
@@ -251,7 +258,7 @@ class Registry:
 
     def above(self, authority_id: int) -> Above:
         """Every way from an authority up to those that signed themselves, also by what another authority signed for
-        the same name and key. What was revoked leads nowhere."""
+        the same name and key. What was revoked leads nowhere, nor does what an authority issued that was."""
         authorities = {authority.id: authority.certificate for authority in self.authorities()}
         intermediates: list[Record] = []
         anchors: list[Record] = []
@@ -263,7 +270,7 @@ class Registry:
             seen.add(number)
             own = authorities[number]
             for record in self.with_key(own.key_sha256):
-                if record.subject != own.subject or record.revoked_at is not None:
+                if record.subject != own.subject or record.revoked_at is not None or record.fallen:
                     continue
                 if record.authority_id == number:
                     anchors.append(record)
@@ -287,11 +294,18 @@ class Registry:
             .order_by(SubjectAltName.position)
         )
         with self._database.connection() as connection:
+            fallen = registry_standing.read(connection).fallen
             rows = connection.execute(query).all()
             identities: dict[tuple[int, str], list[Identity]] = {}
             for authority_id, serial, kind, value in connection.execute(names) if rows else ():
                 identities.setdefault((authority_id, serial), []).append(Identity(kind, value))
-        return tuple(Record(*(*row, tuple(identities.get(row[:2], ())))) for row in rows)
+        return tuple(Record(*(*row, tuple(identities.get(row[:2], ())), row[0] in fallen)) for row in rows)
+
+    def check_issues(self, authority_id: int) -> None:
+        """Whether an authority may issue. Raises RegistryError where it was revoked or stands below one that was:
+        `reserve` refuses it as well, but then a key is made and the authority's opened already."""
+        with self._database.connection() as connection:
+            registry_standing.read(connection).check_issues(authority_id)
 
     def reserve_authority(self, reservation: Reservation, issuer_id: int | None = None) -> int:
         """Take the name of a new authority and the serial number of its own certificate, which `issuer_id` signs, or
@@ -302,12 +316,13 @@ class Registry:
     def reserve(
         self, authority_id: int, reservation: Reservation, now: datetime.datetime, *, again: bool = False
     ) -> None:
-        """Take a serial number. Raises RegistryError where it is taken, or one of the identities has a certificate
-        that is good: whoever holds it could be taken for the new holder, and the other way round. `again` is for
-        another certificate of the same holder, who goes by the same name. The same goes for the subject, by which
-        policies know a holder."""
+        """Take a serial number. Raises RegistryError where it is taken, the authority is revoked or the key
+        compromised, or one of the identities has a certificate that is good: whoever holds it could be taken for the
+        new holder, and the other way round. `again` is for another certificate of the same holder, who goes by the
+        same name. The same goes for the subject, by which policies know a holder."""
         with self._database.transaction() as session:
-            registry_issues.reserve(session, authority_id, reservation, now, again=again)
+            standing = registry_standing.read(session.connection(), (reservation.key_sha256,))
+            registry_issues.reserve(session, authority_id, reservation, now, standing, again=again)
 
     def reserve_all(
         self, authority_id: int, reservations: Sequence[Reservation], now: datetime.datetime
@@ -318,9 +333,11 @@ class Registry:
         Raises RegistryError where a serial number is taken; then none is reserved."""
         refused: list[RegistryError | None] = []
         with self._database.transaction() as session:
+            standing = registry_standing.read(session.connection(), [it.key_sha256 for it in reservations])
             for it in reservations:
                 try:
-                    registry_issues.reserve(session, authority_id, it, now, again=it.supersedes is not None)
+                    again = it.supersedes is not None
+                    registry_issues.reserve(session, authority_id, it, now, standing, again=again)
                     refused.append(None)
                 except RegistryError as error:
                     refused.append(error)
@@ -432,7 +449,7 @@ class Registry:
         )
 
 
-_COLUMNS = [getattr(Certificate, it.name) for it in fields(Record) if it.name != "identities"]
+_COLUMNS = [getattr(Certificate, it.name) for it in fields(Record) if it.name not in ("identities", "fallen")]
 _IS_PENDING = Certificate.state == sa.literal_column(f"'{PENDING}'")  # as the index has it
 
 _STATUS = sa.select(Certificate.sha256, Certificate.revoked_at).where(
@@ -468,6 +485,6 @@ def _identities(certificate: Certificate) -> tuple[Identity, ...]:
     return tuple(Identity(name.kind, name.value) for name in certificate.names)
 
 
-def _record(certificate: Certificate) -> Record:
+def _record(certificate: Certificate, fallen: frozenset[int] = frozenset()) -> Record:
     columns = (getattr(certificate, column.key) for column in _COLUMNS)
-    return Record(*(*columns, _identities(certificate)))
+    return Record(*(*columns, _identities(certificate), certificate.authority_id in fallen))

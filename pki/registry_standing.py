@@ -63,6 +63,7 @@ class Standing:
     fallen: frozenset[int]  # what these issued holds no more
     revoked: Mapping[int, str]  # those whose own certificate is revoked, with what to say of it
     names: Mapping[int, str]
+    compromised: Mapping[str, Withdrawn]  # of the keys that were asked for
 
     def check_issues(self, authority_id: int) -> None:
         """Raises RegistryError for an authority that was revoked, or stands below one: what it issued would be
@@ -77,11 +78,20 @@ class Standing:
             'replace both: keynote-pki rollover --name "…" --root "…"',
         )
 
+    def check_key(self, key_sha256: str) -> None:
+        """Raises RegistryError for a key that was compromised, which is certified no more, whoever holds it."""
+        if (told := self.compromised.get(key_sha256)) is not None:
+            raise RegistryError(
+                f"the key is compromised: it is that of {told}, serial {told.serial}",
+                "have a new key made: one that others may hold is certified no more",
+            )
+
 
 _ROLL_OVER = 'make another in its place: keynote-pki rollover --name "…"'
 
 
-def read(connection: sa.Connection) -> Standing:
+def read(connection: sa.Connection, key_sha256s: Collection[str] = ()) -> Standing:
+    """With which of these keys are compromised."""
     authorities = [_Authority._make(row) for row in connection.execute(_AUTHORITIES)]
     keys = sorted({it.key_sha256 for it in authorities})
     links = [_Link._make(row) for row in _in_parts(connection, _LINKS, keys)]
@@ -91,7 +101,9 @@ def read(connection: sa.Connection) -> Standing:
         for it in links
         if it.revoked_at is not None and (it.by, it.serial) in own
     }
-    return Standing(_fallen(authorities, links, own), revoked, {it.id: it.name for it in authorities})
+    compromised = _taken_back(connection, key_sha256s, lambda reason, own: reason in revocation.COMPROMISES)
+    names = {it.id: it.name for it in authorities}
+    return Standing(_fallen(authorities, links, own), revoked, names, compromised)
 
 
 def _fallen(
@@ -127,16 +139,6 @@ def withdrawn(connection: sa.Connection, key_sha256s: Collection[str]) -> Mappin
     """Of these keys, those that nobody is to be believed by any more: they were compromised, or an authority was
     revoked whose they are."""
     return _taken_back(connection, key_sha256s, lambda reason, own: revocation.is_about_key(reason, of_authority=own))
-
-
-def check_keys(connection: sa.Connection, key_sha256s: Collection[str]) -> None:
-    """Raises RegistryError for a key that was compromised, which is certified no more, whoever holds it."""
-    found = _taken_back(connection, key_sha256s, lambda reason, own: reason in revocation.COMPROMISES)
-    for told in found.values():
-        raise RegistryError(
-            f"the key is compromised: it is that of {told}, serial {told.serial}",
-            "certify a new key; one that others may hold is certified no more",
-        )
 
 
 def _taken_back(

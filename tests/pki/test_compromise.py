@@ -151,7 +151,11 @@ def test_what_revoking_an_authority_says(ca: Run) -> None:
     assert "authority `Example VPN CA` is refused with everything that it issued" in out
     assert "`Next CA` has no list that holds: make one with `keynote-pki crl make`" in out
     listed = ca("keynote-pki list --revoked --json").json["certificates"]
-    assert {it["revocation_reason"] for it in listed} == {"cACompromise"}
+    assert [(it["name"], it["status"], it["revocation_reason"]) for it in listed] == [
+        ("Example VPN CA", "revoked", "cACompromise"),
+        ("Example VPN CA, vouched for by Next CA", "revoked", "cACompromise"),
+        ("Next CA, vouched for by Example VPN CA", "revoked authority", None),
+    ]
 
 
 def test_what_stays_valid_of_a_superseded_authority_is_said(ca: Run) -> None:
@@ -175,4 +179,5 @@ def test_a_rollover_after_a_compromise_says_what_it_does(ca: Run) -> None:
     assert done.status == 0
     assert "no cross certificates, so peers believe `Next CA` when they have been given its certificate" in done.err
     assert "Example VPN CA issues no more; what it issued went with `Example VPN CA`" in done.out
+    assert "; take DN:/CN=Example VPN CA out of them" in done.out
     assert "vouched" not in done.out
