@@ -56,6 +56,7 @@ def authorizer(registry: Registry, text: str, now: datetime.datetime) -> Party:
     if text.strip().upper() == POLICY:
         raise DelegationInvalid(f"`{shown(text)}` is nobody", f"write `{POLICY}`, in capitals")
     party = _party(registry, text, now)
+    _check_key_stands(registry, party)
     if not is_key(party.principal) and not party.records:
         raise DelegationInvalid(
             f"`{party.principal}` is the name of no certificate in this registry, which cannot speak for it",
@@ -104,6 +105,18 @@ def _with_key(registry: Registry, key: str) -> Party:
     return Party.of(key, tuple(record for record in records if record.revoked_at is None))
 
 
+def _check_key_stands(registry: Registry, party: Party) -> None:
+    """Raises DelegationInvalid for a key of the registry that was taken back with all its certificates."""
+    sha256 = key_sha256(party.principal) if is_key(party.principal) else None
+    certified = () if sha256 is None else registry.with_key(sha256)
+    if certified and all(record.revoked_at is not None or record.fallen for record in certified):
+        raise DelegationInvalid(
+            f"the key of `{certified[0].name}` delegates nothing: every certificate of it is revoked, "
+            "or its authority is",
+            "delegate from another key; where it is an authority's, make a new one: keynote-pki rollover",
+        )
+
+
 def _named(registry: Registry, text: str, now: datetime.datetime, revoked: bool) -> Party:
     try:
         subject = names.dn_keynote(names.dn_from_keynote(text))
@@ -134,9 +147,10 @@ def _chosen(registry: Registry, text: str, now: datetime.datetime, revoked: bool
 
 def _not_revoked(records: Sequence[Record], text: str, now: datetime.datetime, revoked: bool) -> tuple[Record, ...]:
     """Those that hold, else those that did or will; the newest first."""
-    left = [record for record in records if revoked or record.revoked_at is None]
+    left = [record for record in records if revoked or (record.revoked_at is None and not record.fallen)]
     if not left:
-        raise DelegationInvalid(f"every certificate of `{shown(text)}` is revoked", "issue a new one first")
+        what = "revoked, or its authority is" if any(record.fallen for record in records) else "revoked"
+        raise DelegationInvalid(f"every certificate of `{shown(text)}` is {what}", "issue a new one first")
     left.sort(key=lambda record: (record.validity(now) == "valid", record.not_before), reverse=True)
     return tuple(left)
 

@@ -95,9 +95,10 @@ class Issuer:
         cls, directory: Directory, *, passphrase: Passphrase | None = None, signer: Signer | None = None
     ) -> "Issuer":
         """Without `signer` the authority's key is that of its file; where that is encrypted, those of its peers are
-        encrypted with the same. Raises PkiError."""
+        encrypted with the same. Raises PkiError, also where the authority was revoked."""
         registry = directory.registry()
         found = directory.authority(registry)
+        registry.check_issues(found.id)
         protection = None
         if signer is None:
             signer, protection = directory.unlocked(found.certificate, passphrase)

@@ -23,7 +23,7 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
 
-Validity = Literal["valid", "expired", "not yet valid", "revoked"]
+Validity = Literal["valid", "expired", "not yet valid", "revoked", "revoked authority"]
 
 
 def serial_text(number: int) -> str:
@@ -80,8 +80,9 @@ Standing: TypeAlias = Literal["holding", "expired", "revoked", "all"] | datetime
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Which of the issued certificates a list has. A time for `standing`: what ends from `now` until then, is not
-    revoked, and was not replaced by another that is not; one that answers OCSP is replaced by any later one of its
-    authority. `holding` is neither revoked nor expired."""
+    revoked, and was not replaced by another that is not (one that answers OCSP is replaced by any later one of its
+    authority); and what a peer has of an authority that has fallen, which holds no more. `holding` is neither revoked
+    nor expired nor of such an authority."""
 
     now: datetime.datetime
     standing: Standing = "all"
@@ -99,6 +100,7 @@ class Listed(NamedTuple):
     not_before: datetime.datetime
     not_after: datetime.datetime
     revoked_at: datetime.datetime | None
+    fallen: bool
 
     def validity(self, now: datetime.datetime) -> Validity:
         """As `Record.validity`."""
@@ -112,20 +114,24 @@ class _Standing(Protocol):
     def not_after(self) -> datetime.datetime: ...
     @property
     def revoked_at(self) -> datetime.datetime | None: ...
+    @property
+    def fallen(self) -> bool: ...
 
 
 def validity(record: _Standing, now: datetime.datetime) -> Validity:
     """Whether it holds at a time, revocation before all else."""
     if record.revoked_at is not None:
         return "revoked"
-    if now < record.not_before:
-        return "not yet valid"
-    return "expired" if now > record.not_after else "valid"
+    if now > record.not_after:
+        return "expired"
+    if record.fallen:
+        return "revoked authority"
+    return "not yet valid" if now < record.not_before else "valid"
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An issued certificate. All but the identities are columns of its row."""
+    """An issued certificate. All but the last two are columns of its row."""
 
     authority_id: int
     serial: str
@@ -144,6 +150,7 @@ class Record:
     revoked_at: datetime.datetime | None
     revocation_reason: str | None
     identities: tuple[Identity, ...]
+    fallen: bool = False  # its authority was revoked, or what that stands below (`registry_standing`)
 
     @property
     def certificate(self) -> x509.Certificate:

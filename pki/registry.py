@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pki import candidates, keys, registry_issues, registry_listing, registry_revocations
+from pki import candidates, keys, registry_issues, registry_listing, registry_revocations, registry_standing
 from pki.chain_certificates import ChainCertificate
 from pki.delegation_records import Draft
 from pki.errors import NotRecorded, RegistryError
@@ -94,16 +94,19 @@ class Registry:
 
     def check_chain(self, chain: Sequence[ChainCertificate]) -> None:
         """Whether a chain (leaf first) that leads to an authority of this registry is recorded here, link by link up
-        to that authority, and nothing of it revoked. A chain that leads elsewhere is none of its business.
+        to that authority, and nothing of it revoked, neither a certificate nor its key, which may have another that
+        is not. A chain that leads elsewhere is none of its business.
 
         An authority is known by its key: its certificate may have been signed anew. Raises NotRecorded,
         RegistryUnreachable, SchemaUnknown."""
         with self._database.connection() as connection:
             check_schema(connection)
             own = set(connection.scalars(_OUR_KEYS))
-            ours = max((at for at, link in enumerate(chain) if _key_sha256(link) in own), default=-1)
+            chain_keys = [_key_sha256(link) for link in chain]
+            ours = max((at for at, key in enumerate(chain_keys) if key in own), default=-1)
             links = chain[: ours + 1]
             known = _known(connection, [link.sha256.hex() for link in links])
+            gone = registry_standing.withdrawn(connection, [it for it in chain_keys[: ours + 1] if it is not None])
         for link in links:
             if (status := _status(known, link.sha256.hex())) is not Status.ISSUED:
                 raise NotRecorded(
@@ -111,6 +114,11 @@ class Registry:
                     "have a new one issued"
                     if status is Status.REVOKED
                     else "only what the registry holds is trusted",
+                )
+        for link, key in zip(links, chain_keys, strict=False):
+            if key is not None and (told := gone.get(key)) is not None:
+                raise NotRecorded(
+                    f"certificate `{link.subject}` has the key of {told}", "have one issued for a new key"
                 )
 
     def last_change(self) -> tuple[int, str]:
@@ -142,11 +150,12 @@ class Registry:
             .order_by(Authority.id)
         )
         with self._database.reading() as session:
+            fallen = registry_standing.read(session.connection()).fallen
             return tuple(
                 AuthorityRecord(
                     authority.id,
                     authority.name,
-                    _record(certificate),
+                    _record(certificate, fallen),
                     authority.issuer_id,
                     authority.foreign,
                     authority.retired_at,
@@ -161,11 +170,17 @@ class Registry:
     def listed(self, choice: Choice) -> tuple[Listed, ...]:
         """What a list shows, in its order. Of thousands it costs a tenth of `chosen`."""
         with self._database.connection() as connection:
-            return tuple(map(Listed._make, connection.execute(registry_listing.question(choice))))
+            fallen = registry_standing.read(connection).fallen
+            rows = connection.execute(registry_listing.question(choice, fallen))
+            return tuple(Listed._make((*row[:-1], bool(row[-1]))) for row in rows)
 
     def chosen(self, choice: Choice) -> tuple[Record, ...]:
         """The same with all that is known of each."""
-        return self._select(*registry_listing.conditions(choice), order=registry_listing.order(choice))
+        with self._database.connection() as connection:
+            fallen = registry_standing.read(connection).fallen
+        return self._select(
+            *registry_listing.conditions(choice, fallen), order=registry_listing.order(choice, fallen)
+        )
 
     def with_key(self, key_sha256: str) -> tuple[Record, ...]:
         """What is issued for this key (`keys.key_sha256`)."""
@@ -264,7 +279,7 @@ class Registry:
 
     def above(self, authority_id: int) -> Above:
         """Every way from an authority up to those that signed themselves, also by what another authority signed for
-        the same name and key. What was revoked leads nowhere."""
+        the same name and key. What was revoked leads nowhere, nor does what an authority issued that was."""
         authorities = {authority.id: authority.certificate for authority in self.authorities()}
         intermediates: list[Record] = []
         anchors: list[Record] = []
@@ -276,7 +291,7 @@ class Registry:
             seen.add(number)
             own = authorities[number]
             for record in self.with_key(own.key_sha256):
-                if record.subject != own.subject or record.revoked_at is not None:
+                if record.subject != own.subject or record.revoked_at is not None or record.fallen:
                     continue
                 if record.authority_id == number:
                     anchors.append(record)
@@ -300,11 +315,18 @@ class Registry:
             .order_by(SubjectAltName.position)
         )
         with self._database.connection() as connection:
+            fallen = registry_standing.read(connection).fallen
             rows = connection.execute(query).all()
             identities: dict[tuple[int, str], list[Identity]] = {}
             for authority_id, serial, kind, value in connection.execute(names) if rows else ():
                 identities.setdefault((authority_id, serial), []).append(Identity(kind, value))
-        return tuple(Record(*(*row, tuple(identities.get(row[:2], ())))) for row in rows)
+        return tuple(Record(*(*row, tuple(identities.get(row[:2], ())), row[0] in fallen)) for row in rows)
+
+    def check_issues(self, authority_id: int) -> None:
+        """Whether an authority may issue. Raises RegistryError where it was revoked or stands below one that was:
+        `reserve` refuses it as well, but then a key is made and the authority's opened already."""
+        with self._database.connection() as connection:
+            registry_standing.read(connection).check_issues(authority_id)
 
     def reserve_authority(self, reservation: Reservation, issuer_id: int | None = None) -> int:
         """Take the name of a new authority and the serial number of its own certificate, which `issuer_id` signs, or
@@ -315,12 +337,14 @@ class Registry:
     def reserve(
         self, authority_id: int, reservation: Reservation, now: datetime.datetime, *, again: bool = False
     ) -> None:
-        """Take a serial number. Raises RegistryError where it is taken, or one of the identities has a certificate
-        that is good, by whichever authority of the registry: whoever holds it could be taken for the new holder, and
-        the other way round. `again` is for another certificate of the same holder, who goes by the same name in the
-        same directory. The same goes for the subject, by which policies know a holder."""
+        """Take a serial number. Raises RegistryError where it is taken, the authority is revoked or the key
+        compromised, or one of the identities has a certificate that is good, by whichever authority of the registry:
+        whoever holds it could be taken for the new holder, and the other way round. `again` is for another
+        certificate of the same holder, who goes by the same name in the same directory. The same goes for the
+        subject, by which policies know a holder."""
         with self._database.transaction() as session:
-            registry_issues.reserve(session, authority_id, reservation, now, again=again)
+            standing = registry_standing.read(session.connection(), (reservation.key_sha256,))
+            registry_issues.reserve(session, authority_id, reservation, now, standing, again=again)
 
     def reserve_all(
         self, authority_id: int, reservations: Sequence[Reservation], now: datetime.datetime
@@ -331,9 +355,11 @@ class Registry:
         Raises RegistryError where a serial number is taken; then none is reserved."""
         refused: list[RegistryError | None] = []
         with self._database.transaction() as session:
+            standing = registry_standing.read(session.connection(), [it.key_sha256 for it in reservations])
             for it in reservations:
                 try:
-                    registry_issues.reserve(session, authority_id, it, now, again=it.supersedes is not None)
+                    again = it.supersedes is not None
+                    registry_issues.reserve(session, authority_id, it, now, standing, again=again)
                     refused.append(None)
                 except RegistryError as error:
                     refused.append(error)
@@ -379,19 +405,24 @@ class Registry:
 
     def revoke(self, authority_id: int, serial: str, reason: str, now: datetime.datetime) -> Record:
         """Take an issued certificate back, for ever, for one of `revocation.REASONS`. Raises RegistryError where it
-        is unknown or revoked already, PkiError for another reason."""
-        (record,) = self.revoke_all(((authority_id, serial),), reason, now)
-        return record
+        is unknown or revoked already, PkiError for another reason. What is `reached` by it goes along."""
+        return self.revoke_all(((authority_id, serial),), reason, now)[0]
 
     def revoke_all(
         self, certificates: Sequence[tuple[int, str]], reason: str, now: datetime.datetime
     ) -> tuple[Record, ...]:
-        """The same for several, by authority and serial number: all of them or, where it raises, none."""
+        """The same for several, by authority and serial number: all of them or, where it raises, none. Those that
+        `reached` has come after them."""
         with self._database.transaction() as session:
-            return tuple(
-                _record(registry_revocations.revoke(session, authority_id, serial, reason, now))
-                for authority_id, serial in certificates
-            )
+            return tuple(map(_record, registry_revocations.revoke_all(session, certificates, reason, now)))
+
+    def reached(
+        self, certificates: Sequence[tuple[int, str]], reason: str, now: datetime.datetime
+    ) -> tuple[Record, ...]:
+        """What is revoked with these, since it is for their keys, which are good for nothing any more: whatever is
+        issued for a key that is compromised, or for that of an authority, unless the reason clears its key."""
+        with self._database.reading() as session:
+            return tuple(map(_record, registry_revocations.reached(session, certificates, reason, now)))
 
     def settle(self, authority_id: int, serial: str) -> None:
         """Record that the key file has its name."""
@@ -440,7 +471,7 @@ class Registry:
         )
 
 
-_COLUMNS = [getattr(Certificate, it.name) for it in fields(Record) if it.name != "identities"]
+_COLUMNS = [getattr(Certificate, it.name) for it in fields(Record) if it.name not in ("identities", "fallen")]
 _IS_PENDING = Certificate.state == sa.literal_column(f"'{PENDING}'")  # as the index has it
 
 _STATUS = sa.select(Certificate.sha256, Certificate.revoked_at).where(
@@ -476,6 +507,6 @@ def _identities(certificate: Certificate) -> tuple[Identity, ...]:
     return tuple(Identity(name.kind, name.value) for name in certificate.names)
 
 
-def _record(certificate: Certificate) -> Record:
+def _record(certificate: Certificate, fallen: frozenset[int] = frozenset()) -> Record:
     columns = (getattr(certificate, column.key) for column in _COLUMNS)
-    return Record(*(*columns, _identities(certificate)))
+    return Record(*(*columns, _identities(certificate), certificate.authority_id in fallen))

@@ -11,18 +11,24 @@ from types import MappingProxyType
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from pki import registry_audit, registry_delegations
+from pki import registry_audit, registry_delegations, registry_standing
 from pki.audit import Details
 from pki.errors import RegistryError
 from pki.models import ISSUED, PENDING, Authority, Certificate, SubjectAltName
 from pki.records import Reservation, Signed
+from pki.registry_standing import Standing
 
 
 def add_authority(
     session: Session, reservation: Reservation, issuer_id: int | None = None, *, foreign: bool = False
 ) -> int:
     """Take the name of a new authority, and the serial number of its own certificate from its issuer, who may be
-    itself; the authority's id. Raises RegistryError where the name is taken."""
+    itself; the authority's id. Raises RegistryError where the name is taken, its issuer is revoked, or its key is
+    compromised."""
+    standing = registry_standing.read(session.connection(), (reservation.key_sha256,))
+    standing.check_key(reservation.key_sha256)
+    if issuer_id is not None:
+        standing.check_issues(issuer_id)
     if session.scalar(sa.select(Authority.id).where(Authority.name == reservation.name)):
         raise RegistryError(f"authority `{reservation.name}` exists already", "choose another name")
     new_id = (session.scalar(sa.select(sa.func.max(Authority.id))) or 0) + 1
@@ -42,12 +48,20 @@ def add_authority(
 
 
 def reserve(
-    session: Session, authority_id: int, reservation: Reservation, now: datetime.datetime, *, again: bool
+    session: Session,
+    authority_id: int,
+    reservation: Reservation,
+    now: datetime.datetime,
+    standing: Standing,
+    *,
+    again: bool,
 ) -> None:
-    """See `Registry.reserve`. Where it raises, nothing was written."""
+    """See `Registry.reserve`. `standing` is of this transaction. Where it raises, nothing was written."""
+    standing.check_issues(authority_id)
+    standing.check_key(reservation.key_sha256)
     if reservation.identities:
-        _check_identities(session, reservation, now, again=again)
-        _check_subject(session, reservation, now)
+        _check_identities(session, reservation, now, standing.fallen, again=again)
+        _check_subject(session, reservation, now, standing.fallen)
     insert_pending(session, authority_id, reservation)
 
 
@@ -71,7 +85,9 @@ _ADD_NAMES = sa.insert(SubjectAltName)
 _TAKEN = tuple(it.name for it in fields(Reservation) if it.name not in ("serial", "identities"))
 
 
-def _check_identities(session: Session, reservation: Reservation, now: datetime.datetime, *, again: bool) -> None:
+def _check_identities(
+    session: Session, reservation: Reservation, now: datetime.datetime, fallen: frozenset[int], *, again: bool
+) -> None:
     """Raises RegistryError where somebody else has a certificate for one of the identities. Names are of one
     directory, so another one's holder of the same name is somebody else."""
     wanted = [identity.value for identity in reservation.identities]
@@ -81,6 +97,7 @@ def _check_identities(session: Session, reservation: Reservation, now: datetime.
         for row in session.connection().execute(_HOLDERS, {"wanted": wanted})
         if row.revoked_at is None
         and row.not_after >= now
+        and row.authority_id not in fallen
         and not (again and row.name == reservation.name and row.directory == reservation.directory)
     ]
     for identity in reservation.identities if holders else ():
@@ -111,13 +128,16 @@ _HOLDERS = (
 )
 
 
-def _check_subject(session: Session, reservation: Reservation, now: datetime.datetime) -> None:
+def _check_subject(
+    session: Session, reservation: Reservation, now: datetime.datetime, fallen: frozenset[int]
+) -> None:
     """Raises RegistryError where somebody else is known by the subject of this certificate."""
     query = sa.select(Certificate.authority_id, Certificate.directory, Certificate.name, Certificate.serial).where(
         Certificate.subject == reservation.subject,
         sa.or_(Certificate.directory != reservation.directory, Certificate.name != reservation.name),
         Certificate.revoked_at.is_(None),
         Certificate.not_after >= now,
+        *([Certificate.authority_id.not_in(fallen)] if fallen else []),
     )
     if (other := session.connection().execute(query).first()) is not None:
         by = _elsewhere(session, other.authority_id, other.directory, reservation.directory)
@@ -144,14 +164,16 @@ def confirm_all(
     more: Details = MappingProxyType({}),
 ) -> None:
     """Make reserved certificates issued ones at `now`, which may be later than they were reserved; the log has `more`
-    of each. Raises RegistryError where one is not reserved."""
+    of each. Raises RegistryError where one is not reserved, or its key or who issued it was taken back meanwhile."""
     connection = session.connection()
     told, rows = [], []
+    reserved_keys = set()
     for each in signed:
         key = {"of": each.authority_id, "number": each.serial}
         reserved = connection.execute(_RESERVED, key).first()
         if reserved is None:
             raise RegistryError(f"serial number {each.serial} is not reserved")
+        reserved_keys.add(reserved.key_sha256)
         sha256 = hashlib.sha256(each.der).hexdigest()
         rows.append({**key, "new_der": each.der, "new_sha256": sha256, "at": now})
         details: dict[str, str | int | None] = {
@@ -161,6 +183,11 @@ def confirm_all(
             **more,
         }
         told.append(registry_audit.Told(action, sha256, details))
+    standing = registry_standing.read(connection, reserved_keys)
+    for authority_id in {it.authority_id for it in signed}:
+        standing.check_issues(authority_id)
+    for key_sha256 in reserved_keys:
+        standing.check_key(key_sha256)
     if rows:
         connection.execute(_ISSUE, rows)
     registry_audit.append_all(session, now, told)

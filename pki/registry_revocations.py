@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: ISC
-"""Revocations in the registry. The delegations that were issued with a certificate go with it."""
+"""Revocations in the registry. The delegations that were issued with a certificate go with it, and where its key is
+no good any more, all other certificates for that key do too."""
 
 import datetime
+from collections.abc import Iterable, Sequence
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from pki import registry_audit, registry_delegations, revocation
 from pki.errors import RegistryError
-from pki.models import ISSUED, Certificate
+from pki.models import ISSUED, Authority, Certificate
 
 
 def revoke(session: Session, authority_id: int, serial: str, reason: str, now: datetime.datetime) -> Certificate:
@@ -34,3 +37,39 @@ def revoke(session: Session, authority_id: int, serial: str, reason: str, now: d
     registry_audit.append(session, now, "revoke", certificate.sha256, details)
     registry_delegations.revoke_bound(session, (certificate.sha256,), reason, now)
     return certificate
+
+
+def revoke_all(
+    session: Session, certificates: Sequence[tuple[int, str]], reason: str, now: datetime.datetime
+) -> tuple[Certificate, ...]:
+    """The same for several, and after them for those that `reached` has."""
+    asked = [revoke(session, authority_id, serial, reason, now) for authority_id, serial in certificates]
+    others = reached(session, certificates, reason, now)
+    return (*asked, *(revoke(session, it.authority_id, it.serial, reason, now) for it in others))
+
+
+def reached(
+    session: Session, certificates: Iterable[tuple[int, str]], reason: str, now: datetime.datetime
+) -> tuple[Certificate, ...]:
+    """Which other certificates go with these, since they are for the same keys (`revocation.is_about_key`): those
+    that are neither revoked nor expired, oldest first."""
+    asked = set(certificates)
+    keys = set()
+    for authority_id, serial in asked:
+        certificate = session.get(Certificate, (authority_id, serial))
+        own = sa.select(Authority.id).where(Authority.issuer_id == authority_id, Authority.serial == serial)
+        of_authority = session.scalar(own) is not None
+        if certificate is not None and revocation.is_about_key(reason, of_authority=of_authority):
+            keys.add(certificate.key_sha256)
+    query = (
+        sa.select(Certificate)
+        .where(
+            Certificate.key_sha256.in_(sorted(keys)),
+            Certificate.state == ISSUED,
+            Certificate.revoked_at.is_(None),
+            Certificate.not_after >= now,
+        )
+        .order_by(Certificate.issued_at, Certificate.authority_id, Certificate.serial)
+    )
+    found = session.scalars(query).all() if keys else ()
+    return tuple(it for it in found if (it.authority_id, it.serial) not in asked)

@@ -89,6 +89,7 @@ def certify(
             f"clients may not understand what a key of kind `{kind}` signs",
             f"one of {', '.join(keys.AUTHORITY_KINDS)}",
         )
+    registry.check_issues(issuer.id)
     key = keys.generate(kind)
     name = f"OCSP of {issuer.name}"
     prepared = prepare(name, issuer.certificate.read(), key.public_key(), now, lifetime)

@@ -24,6 +24,18 @@ _HOLD: Final = (x509.ReasonFlags.certificate_hold, x509.ReasonFlags.remove_from_
 REASONS: Final = tuple(str(flag.value) for flag in x509.ReasonFlags if flag not in _HOLD)
 UNSPECIFIED: Final = str(x509.ReasonFlags.unspecified.value)
 
+# Somebody else may hold the key, so it is good for nothing any more, whatever certificate it is in.
+COMPROMISES: Final = tuple(
+    str(flag.value)
+    for flag in (x509.ReasonFlags.key_compromise, x509.ReasonFlags.ca_compromise, x509.ReasonFlags.aa_compromise)
+)
+# X.509 8.5.2.2: "no cause to suspect that the private key has been compromised". These are about one certificate.
+_KEY_IS_GOOD: Final = (
+    str(x509.ReasonFlags.superseded.value),
+    str(x509.ReasonFlags.cessation_of_operation.value),
+    str(x509.ReasonFlags.affiliation_changed.value),
+)
+
 LIFETIME: Final = datetime.timedelta(days=7)  # of a list
 
 
@@ -37,6 +49,13 @@ def reason_flag(reason: str) -> x509.ReasonFlags | None:
     """As a list or an answer has it: RFC 5280 5.3.1 wants none in the place of `unspecified`. A registry from before
     there were reasons may hold any word."""
     return x509.ReasonFlags(reason) if reason in REASONS and reason != UNSPECIFIED else None
+
+
+def is_about_key(reason: str | None, *, of_authority: bool) -> bool:
+    """Whether a revocation reaches every certificate for the same key (RFC 5280 5.3.1). That of an authority's own
+    certificate does unless its reason says that the key is good: what another authority vouches for is the same name
+    and key, and would give back all that was taken."""
+    return reason not in _KEY_IS_GOOD if of_authority else reason in COMPROMISES
 
 
 @dataclass(frozen=True, slots=True)

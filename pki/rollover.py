@@ -6,6 +6,8 @@ An authority by itself and its successor sign each other. A peer that trusts onl
 new one issues, by the certificate that the old one gave the new, and the other way round. Below a root nothing of
 that is needed: whoever trusts the root believes both. Where the root goes as well, it is the roots that sign each
 other.
+
+One that was revoked is vouched for by nobody, and vouches for nobody.
 """
 
 import contextlib
@@ -69,12 +71,17 @@ def roll_over(
     over = _over(registry, old)
     if root is not None and over is old:
         raise PkiError(f"there is no root over `{old.name}`", "leave out --root: it is replaced itself")
+    if root is None and over is not old and over.certificate.revoked_at is not None:
+        raise PkiError(
+            f"the root `{over.name}` {_revoked(over)}: nobody would believe an authority below it",
+            'replace it as well: --root "…"',
+        )
     protection = None
     if signer is None:
         signer, protection = directory.unlocked(
             over.certificate, passphrase, key_file=root_key if over is not old else None
         )
-    top = _Signing(over.id, chain_certificates.load(over.certificate.der), signer)
+    top = _Signing(over.id, chain_certificates.load(over.certificate.der), signer, _revoked(over))
     known = directory.profiles()
     profile = known["ca" if over is old else "intermediate"]
     subject = authority.authority_name(name)
@@ -114,6 +121,7 @@ class _Signing:
     id: int
     certificate: ReadCertificate
     signer: Signer
+    revoked: str = ""  # when and why, in words
 
     @property
     def name(self) -> str:
@@ -165,6 +173,11 @@ class _Work:
 
     def vouch(self, old: _Signing, new: _Signing, profile: Profile) -> str:
         """What they sign for each other; why they do not, or not both, or empty."""
+        if old.revoked:
+            return (
+                f"`{old.name}` {old.revoked}: no cross certificates, so peers believe `{new.name}` when they have "
+                "been given its certificate, and need new ones of their own"
+            )
         if self._now > old.certificate.not_after:
             return f"`{old.name}` has expired: no cross certificates"
         until = min(old.certificate.not_after, new.certificate.not_after) - self._now.replace(microsecond=0)
@@ -201,6 +214,12 @@ class _Work:
         )
         self.pieces.append(piece)
         return _Signing(new_id, prepared.certificate, new.signer)
+
+
+def _revoked(authority: AuthorityRecord) -> str:
+    """When and why it was revoked, in words; empty: it was not."""
+    own = authority.certificate
+    return "" if own.revoked_at is None else f"was revoked on {own.revoked_at:%Y-%m-%d} ({own.revocation_reason})"
 
 
 def _over(registry: Registry, old: AuthorityRecord) -> AuthorityRecord:

@@ -35,10 +35,10 @@ def authority_let_in(registry: Registry, draft: Draft, to: Party, now: datetime.
     signed: list[keynote.Assertion] = []
     for record, assertion in _parsed(it for it in records if it.authorizer in above | below):
         (trusted if record.trusted else signed).append(assertion)
-    session = keynote.Session(trusted, signed)
+    strangers = binding.Strangers(keynote.Session(trusted, signed).assertions())
     for principals in certifiers:
-        answer = binding.unbound(session, principals)
-        if answer is not None and any(step.assertion is mine for step in answer.path):
+        answer = strangers.admitted(principals)
+        if answer is not None and mine in strangers.by(answer):
             return principals[0]
     return None
 

@@ -51,13 +51,18 @@ def signers(
     now: datetime.datetime,
     passphrase: Passphrase,
     root_key: Path | None,
+    *,
+    issuing: bool = False,
 ) -> Iterator[tuple[AuthorityRecord, Signer | None]]:
     """Those that are named, or all of ours. Without a signer are those that are expired or whose keys are not here:
-    that is said. Raises PkiError where a named one has none."""
+    that is said. Raises PkiError where a named one has none. Those that were revoked go on signing lists, and are
+    treated like those that are expired where they are to be `issuing`."""
     for each in chosen(registry, name):
         why, signer = "", None
         if each.certificate.not_after < now and name is None:
             why = f"it expired on {each.certificate.not_after:%Y-%m-%d}"
+        elif issuing and name is None and (each.certificate.revoked_at is not None or each.certificate.fallen):
+            why = "it is revoked"
         else:
             key_file = root_key if each.certificate.profile == profiles.ROOT.name else None
             try:
@@ -67,7 +72,8 @@ def signers(
                     raise
                 why = str(error)
         if why:
-            tell("keynote-pki", "note", [Complaint(f"authority `{each.name}` signs nothing: {why}")])
+            what = "certifies nobody" if issuing else "signs nothing"
+            tell("keynote-pki", "note", [Complaint(f"authority `{each.name}` {what}: {why}")])
         yield each, signer
 
 

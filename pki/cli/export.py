@@ -236,7 +236,8 @@ def _write(
 
 def _tell(chosen: Format, given: Handover, now: datetime.datetime) -> None:
     if (validity := given.leaf.validity(now)) != "valid":
-        tell("keynote-pki", "warning", [Complaint(f"the certificate of `{given.leaf.name}` is {validity}")])
+        is_what = "of a revoked authority" if validity == "revoked authority" else validity
+        tell("keynote-pki", "warning", [Complaint(f"the certificate of `{given.leaf.name}` is {is_what}")])
     if not chosen.opened_by:
         message = f"no {chosen.name} bundle of ours was ever opened by what it is for"
         tell("keynote-pki", "note", [Complaint(message, hint="docs/clients.md says what was tested")])

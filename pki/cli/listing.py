@@ -27,9 +27,14 @@ _NAMED: Final = 3  # certificates in the line for monitoring
 
 @click.command("list")
 @click.option(
-    "--expiring", type=Length(), metavar="LENGTH", help="Only what ends within 12h, 30d, 2w, and has no successor."
+    "--expiring",
+    type=Length(),
+    metavar="LENGTH",
+    help="Only what ends within 12h, 30d, 2w, or with a revoked authority, and has no successor.",
 )
-@click.option("--revoked", is_flag=True, help="Only what is revoked, the last first.")
+@click.option(
+    "--revoked", is_flag=True, help="Only what is revoked, the last first, and what its authority took along."
+)
 @click.option("--expired", is_flag=True, help="Only what is expired and not revoked.")
 @click.option("--all", "everything", is_flag=True, help="Also what is expired or revoked.")
 @click.option("--profile", metavar="NAME", help="Only of this profile.")
@@ -55,8 +60,8 @@ def command(
     """List what is issued and holds; authorities first, then by name.
 
     With --check the line begins with OK, WARNING (something is listed), CRITICAL (something of it ends within
-    --critical) or UNKNOWN (the registry cannot be asked, or has no such profile, identity or authority), and the exit
-    status is 0, 1, 2 or 3.
+    --critical, or has a revoked authority) or UNKNOWN (the registry cannot be asked, or has no such profile, identity
+    or authority), and the exit status is 0, 1, 2 or 3.
 
     \b
     Example:
@@ -87,7 +92,7 @@ def command(
     status = _OK
     if check:
         status = _WARNING if records else _OK
-        if critical is not None and any(it.not_after <= now + critical for it in records):
+        if critical is not None and any(it.fallen or it.not_after <= now + critical for it in records):
             status = _CRITICAL
     if as_json:
         print_json({"certificates": [record_data(record, now) for record in whole]})
@@ -146,9 +151,14 @@ def _near(text: str, known: Iterable[str], otherwise: str = "one of {}") -> str:
 def _line(status: int, records: Sequence[Listed | Record]) -> str:
     if not records:
         return "OK: no certificate ends so soon"
-    named = ", ".join(f"{it.name} ({it.not_after:%Y-%m-%d})" for it in records[:_NAMED])
+    named = ", ".join(
+        f"{it.name} ({'revoked authority' if it.fallen else f'{it.not_after:%Y-%m-%d}'})" for it in records[:_NAMED]
+    )
     more = f" and {len(records) - _NAMED:,} more" if len(records) > _NAMED else ""
-    count = f"{len(records):,} certificate{' ends' if len(records) == 1 else 's end'} soon"
+    one = len(records) == 1
+    count = f"{len(records):,} certificate{' ends' if one else 's end'} soon"
+    if any(it.fallen for it in records):
+        count += f" or {'has' if one else 'have'} a revoked authority"
     return f"{_WORDS[status]}: {count}: {named}{more}"
 
 

@@ -68,7 +68,9 @@ def certify(
     passphrase = passphrases.source(passphrase_file)
     made = [
         responders.certify(where, registry, authority, signer, now, span, kind)
-        for authority, signer in authority_keys.signers(where, registry, name, now, passphrase, root_key)
+        for authority, signer in authority_keys.signers(
+            where, registry, name, now, passphrase, root_key, issuing=True
+        )
         if signer is not None
     ]
     if not made:

@@ -44,20 +44,22 @@ def command(names: Sequence[str], reason: str, every: bool, yes: bool, directory
     now = current_time()
     own = where.settings().id
     records = _meant(registry, own, names, every, now)
+    asked = [(it.authority_id, it.serial) for it in records]
     if not yes:
-        _confirm(records, reason)
-    with_them = {
-        it.number
-        for it in registry.delegations.all()
-        if it.revoked_at is None and it.certificate in _sha256s(records)
-    }
-    done = registry.revoke_all([(it.authority_id, it.serial) for it in records], reason, now)
+        _confirm(records, registry.reached(asked, reason, now), reason)
+    bound = {it.number: it.certificate for it in registry.delegations.all() if it.revoked_at is None}
+    done = registry.revoke_all(asked, reason, now)
+    with_them = sorted(number for number, sha256 in bound.items() if sha256 in _sha256s(done))
+    also = done[len(asked) :]
     if as_json:
-        print_json({"revoked": [record_data(it, now) for it in done], "delegations": sorted(with_them)})
+        revoked = [record_data(it, now) for it in done]
+        print_json({"revoked": revoked, "same_key": [it.serial for it in also], "delegations": with_them})
         return
-    for record in done:
+    for record in done[: len(asked)]:
         click.echo(f"{record.name}: revoked ({reason}), serial {record.serial}")
-    for number in sorted(with_them):
+    for record in also:
+        click.echo(f"{record.name}: revoked too, since it has the same key, serial {record.serial}")
+    for number in with_them:
         click.echo(f"delegation {number}, which came with it, is revoked too")
     for line in _effects(registry, own, done, now):
         click.echo(line)
@@ -120,12 +122,13 @@ def _last(registry: Registry, name: str, found: Sequence[Record]) -> Record:
     return candidates.only(name, found, registry)
 
 
-def _confirm(records: Sequence[Record], reason: str) -> None:
+def _confirm(records: Sequence[Record], also: Sequence[Record], reason: str) -> None:
     if not sys.stdin.isatty():
         raise PkiError("a revocation is for ever, and nobody is there to confirm it", "add --yes")
-    for record in records:
+    for record in (*records, *also):
         about = f"{record.profile}, serial {record.serial[:SERIAL_SHOWN]}, until {record.not_after:%Y-%m-%d}"
-        click.echo(f"{record.name} ({about})", err=True)
+        why = ", since it has the same key" if record in also else ""
+        click.echo(f"{record.name} ({about}){why}", err=True)
     click.confirm(f"revoke for ever ({reason})?", abort=True, err=True)
 
 
@@ -136,9 +139,26 @@ def _effects(registry: Registry, own: str, records: Sequence[Record], now: datet
     revoked = _sha256s(records)
     for below in authorities.values():
         if below.certificate.sha256 in revoked:
-            yield f"authority `{below.name}` is refused with everything that it issued"
+            yield from _about_authority(registry, below, now)
     for authority_id in dict.fromkeys(record.authority_id for record in records):
         yield _about_list(registry, own, authorities[authority_id], now)
+
+
+def _about_authority(registry: Registry, revoked: AuthorityRecord, now: datetime.datetime) -> Iterator[str]:
+    left = [
+        it
+        for it in registry.with_key(revoked.certificate.key_sha256)
+        if it.validity(now) in ("valid", "not yet valid")
+    ]
+    if not left:
+        yield f"authority `{revoked.name}` is refused with everything that it issued"
+    for cross in left:
+        yield (
+            f"`{cross.name}` stays valid, since the key of `{revoked.name}` is not said to be bad: whoever goes that "
+            f"way still believes what it issued; to end that, revoke serial {cross.serial[:SERIAL_SHOWN]} as well"
+        )
+    if revoked.retired_at is None and not revoked.foreign:
+        yield f"`{revoked.name}` issues no more: put another in its place with `keynote-pki rollover`"
 
 
 def _about_list(registry: Registry, own: str, issuer: AuthorityRecord, now: datetime.datetime) -> str:

@@ -11,6 +11,7 @@ from pki import keys, rollover
 from pki.authorities import Root
 from pki.cli import passphrases
 from pki.cli.common import as_json, current_time, days, in_directory, lifetime, opened, record_data, root_key
+from pki.records import Record
 
 _FILE = click.Path(path_type=Path)
 _KINDS = click.Choice(keys.AUTHORITY_KINDS)
@@ -80,8 +81,23 @@ def command(
         click.echo(f"its private key is in {place}: take it offline, it is needed for rollover and lists only")
         click.echo(f"{made.retired_root.name} vouches for no more authorities, and still signs revocation lists")
     click.echo(f"{made.authority.name}: authority made, valid until {made.authority.not_after:%Y-%m-%d}")
-    click.echo(f"{made.retired.name} issues no more; what it issued stays valid")
+    click.echo(f"{made.retired.name} issues no more; {_left(made)}")
     for it in made.cross:
         click.echo(f"cross certificate: {it.name}")
-    click.echo(f"policies trust it as DN:{made.authority.subject}; while both are in use, let them trust both")
+    click.echo(f"policies trust it as DN:{made.authority.subject}; {_with_policies(made)}")
     click.echo(f"sha256 {made.authority.sha256}")
+
+
+def _left(made: rollover.RolledOver) -> str:
+    revoked = _revoked(made)
+    return f"what it issued went with `{revoked[0].name}`" if revoked else "what it issued stays valid"
+
+
+def _with_policies(made: rollover.RolledOver) -> str:
+    if _revoked(made):
+        return f"take DN:{made.retired.subject} out of them"
+    return "while both are in use, let them trust both"
+
+
+def _revoked(made: rollover.RolledOver) -> list[Record]:
+    return [it for it in (made.retired, made.retired_root) if it is not None and it.revoked_at is not None]

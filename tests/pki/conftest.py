@@ -3,7 +3,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -40,8 +40,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Url:
 
 @pytest.fixture
 def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """New RSA keys are taken from a few that the whole session shares; two in a row differ."""
-    labels = itertools.cycle(["issued-0", "issued-1", "issued-2"])
+    """New RSA keys are taken from a few that the whole session shares; a few in a row differ."""
+    labels = itertools.cycle([f"issued-{number}" for number in range(6)])
     generate = keys.generate
 
     def quick(kind: str) -> keys.PrivateKey:
@@ -52,10 +52,10 @@ def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def small_keys(quick_keys: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """New keys are a few on a curve, whatever kind is asked for: an RSA key's primes are tried whenever its file is
-    read, which is most of the time that a test takes that reads it a hundred times."""
-    labels = itertools.cycle(["issued-0", "issued-1", "issued-2"])
-    monkeypatch.setattr(keys, "generate", lambda kind: factory.ec_key(next(labels)))
+    """New keys are on a curve, whatever kind is asked for: an RSA key's primes are tried whenever its file is read,
+    which is most of the time that a test takes that reads it a hundred times."""
+    labels = itertools.count()  # they stay the same for all tests, whose templates have one of their own
+    monkeypatch.setattr(keys, "generate", lambda kind: factory.ec_key(f"issued-{next(labels)}"))
 
 
 @pytest.fixture
@@ -73,11 +73,20 @@ def scratch(tmp_path: Path) -> Iterator[Path]:
 NAME = "/C=XX/O=Test/CN=Example CA"
 
 
+@contextmanager
+def own_key(key: keys.PrivateKey) -> Iterator[None]:
+    """Of a template's authority: whatever a test makes has another, since a key may be taken back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "generate", lambda kind: key)
+        yield
+
+
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A CA directory with nothing issued yet, to be copied."""
     path = tmp_path_factory.mktemp("template") / "ca"
-    issuance.initialize(path, NAME, factory.NOW)
+    with own_key(factory.rsa_key("template")):
+        issuance.initialize(path, NAME, factory.NOW)
     return path
 
 
@@ -85,7 +94,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with a small key."""
     path = tmp_path_factory.mktemp("template") / "ca"
-    issuance.initialize(path, NAME, factory.NOW, kind="p-256")
+    with own_key(factory.ec_key("template")):
+        issuance.initialize(path, NAME, factory.NOW, kind="p-256")
     return path
 
 
@@ -94,7 +104,8 @@ def postgresql_template(server: Server, tmp_path_factory: pytest.TempPathFactory
     """The same with its registry in PostgreSQL."""
     path = tmp_path_factory.mktemp("template") / "postgresql"
     url = server.url(server.new_database())
-    issuance.initialize(path, "/C=XX/O=Test/CN=Example CA", factory.NOW, registry_url=url)
+    with own_key(factory.rsa_key("template")):
+        issuance.initialize(path, NAME, factory.NOW, registry_url=url)
     return path
 
 

@@ -54,7 +54,8 @@ def lived(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     which is revoked, and another list."""
     path = Path(shutil.copytree(template, tmp_path_factory.mktemp("lived") / "ca"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keys, "generate", lambda kind: factory.rsa_key("issued-0"))
+        new = iter([factory.rsa_key("issued-0"), factory.rsa_key("issued-1")])
+        patch.setattr(keys, "generate", lambda kind: next(new))
         ca = Ca(Directory(path))
         gone = ca.issue("gone.example.org")
         ca.issue("there.example.org")

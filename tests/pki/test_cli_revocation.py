@@ -88,7 +88,8 @@ def two(ca: Run) -> list[str]:
     """Two certificates of one name, as after a renewal."""
     first = serial(ca("keynote-pki issue gateway gw.example.org --json"))
     databases.execute(
-        Path("ca/registry.sqlite"), "UPDATE certificate SET revoked_at = '2020-01-01', revocation_reason = 'x'"
+        Path("ca/registry.sqlite"),
+        "UPDATE certificate SET revoked_at = '2020-01-01', revocation_reason = 'x' WHERE profile = 'gateway'",
     )
     second = serial(ca("keynote-pki issue gateway gw.example.org --json"))
     databases.execute(
