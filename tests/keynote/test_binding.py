@@ -80,6 +80,8 @@ def gets_in(text: str, type_: str, name: str, principals: Sequence[str] = (CA,))
         ("remote_id == remote_filter", FQDN, "any.body.com"),
         ("remote_id == $remote_filter", FQDN, "any.body.com"),
         ("remote_id == remote_id", FQDN, "any.body.com"),
+        ('remote_id_addr_lower ~= "^[0-9.]*$"', FQDN, "any.body.com"),
+        ('remote_id ~= ("^[a-z.]*" . remote_filter)', FQDN, "any.body.com"),
         # Types without a test of the name.
         *(
             (f'remote_id_type == "{kind}"', kind, "x")
@@ -214,6 +216,12 @@ def test_what_hides_the_name_is_no_test_of_it() -> None:
     assert not is_bound(policy('remote_id == "gw"', constants='remote_id = "gw"'))
     assert is_bound(policy("remote_id == GW", constants='GW = "gw"'))
     assert not is_bound(policy("remote_id ~= SHAPE", constants='SHAPE = "^[a-z.]+$"'))
+
+
+def test_what_is_an_error_lets_nobody_in() -> None:
+    assert is_bound(policy('remote_id ~= "("'))
+    assert is_bound(policy('(remote_id ~= "(" || true)'))
+    assert not is_bound(policy('(true || remote_id ~= "(")'))
 
 
 def test_constants_cannot_play_what_is_unknown() -> None:
