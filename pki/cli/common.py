@@ -15,7 +15,7 @@ from pki import candidates, issuance, names, profiles
 from pki.candidates import SERIAL_SHOWN as SERIAL_SHOWN
 from pki.cli import times
 from pki.directory import Directory
-from pki.errors import ConditionsInvalid, PkiError
+from pki.errors import ConditionsInvalid, PkiError, shown
 from pki.records import Choice, Record
 from pki.registry import Registry
 
@@ -61,20 +61,17 @@ def meant(registry: Registry, text: str, now: datetime.datetime) -> Record:
     """The certificate that is meant; where others are found too, which do not hold, that is said. Raises
     RegistryError."""
     record, found = registry.find_holding(text, now)
-    tell_others(record, found, now, "this is the one that holds")
+    tell_others(text, record, found, now, "this is the one that holds")
     return record
 
 
-def tell_others(record: Record, found: Iterable[Record], now: datetime.datetime, which: str) -> None:
-    """A note that a name has other certificates than the one that was taken, and how many of which kind."""
+def tell_others(text: str, record: Record, found: Iterable[Record], now: datetime.datetime, which: str) -> None:
+    """A note that a text finds other certificates than the one that was taken, and how many of which kind."""
     others = candidates.others(record, found, now)
     if others:
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
-        tell(
-            "keynote-pki",
-            "note",
-            [Complaint(f"`{record.name}` has other certificates ({kinds}): {which}, serial {record.serial}")],
-        )
+        about = f"`{shown(text)}` finds other certificates too ({kinds})"
+        tell("keynote-pki", "note", [Complaint(f"{about}: {which}, serial {record.serial}")])
 
 
 def opened(path: Path) -> tuple[Directory, Registry]:

@@ -153,7 +153,7 @@ def _follow(
     profile = where.profiles()[followed.record.profile]
     old = registry.find_one(followed.follows.sha256)
     others = [it for it in registry.find(old.name) if it.sha256 != followed.record.sha256]
-    tell_others(old, others, now, "this is the one that was followed")
+    tell_others(old.name, old, others, now, "this is the one that was followed")
     tell("keynote-pki", "warning", map(functools.partial(_left_behind, followed.record), followed.left))
     more = {
         "delegations": [

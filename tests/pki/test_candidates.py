@@ -31,9 +31,8 @@ def made(run: Run, holding: int, revoked: int) -> list[Record]:
 
 def test_the_one_that_holds_is_meant_and_that_there_are_others_is_said(run: Run) -> None:
     good, *_ = made(run, 1, 2)
-    note = (
-        f"note: `gw.example.org` has other certificates (2 revoked): this is the one that holds, serial {good.serial}"
-    )
+    others = "note: `gw.example.org` finds other certificates too (2 revoked)"
+    note = f"{others}: this is the one that holds, serial {good.serial}"
     for command in ("show {}", "export {} out --for pem", "lint {} --fail-on never"):
         done = run(f"keynote-pki {command.format('gw.example.org')} -d ca --json")
         assert (done.status, note in done.err) == (0, True), command
@@ -41,7 +40,7 @@ def test_the_one_that_holds_is_meant_and_that_there_are_others_is_said(run: Run)
     assert run(f"keynote-pki show {good.serial} -d ca").err == ""
     renewed = run("keynote-pki renew gw.example.org -d ca")
     assert f"the one before, serial {good.serial}," in renewed.out
-    assert "has other certificates (2 revoked): this is the one that was followed" in renewed.err
+    assert "finds other certificates too (2 revoked): this is the one that was followed" in renewed.err
 
 
 def test_candidates_are_told_apart(run: Run) -> None:

@@ -253,10 +253,15 @@ def test_an_ambiguous_name_lists_the_candidates(ca: Run) -> None:
         )
     ca("keynote-pki issue gateway two.example.org --ip 192.0.2.1")
     done = ca("keynote-pki show 192.0.2.1")
+    assert (done.status, "name      two.example.org\n" in done.out) == (0, True)
+    assert "`192.0.2.1` finds other certificates too (1 revoked): this is the one that holds" in done.err
+    with contextlib.closing(sqlite3.connect("ca/registry.sqlite", isolation_level=None)) as registry:
+        registry.execute("UPDATE certificate SET revoked_at = NULL, revocation_reason = NULL")
+    done = ca("keynote-pki show 192.0.2.1")
     assert done.status == 1
     assert "`192.0.2.1` is 2 certificates" in done.err
-    assert "(one.example.org, 20" in done.err
-    assert "(two.example.org, 20" in done.err
+    assert "(one.example.org, valid, 20" in done.err
+    assert "(two.example.org, valid, 20" in done.err
 
 
 def test_show_finds_by_serial_fingerprint_and_subject(ca: Run) -> None:
@@ -295,9 +300,12 @@ def test_what_was_interrupted_is_finished_and_said(ca: Run, tmp_path: Path) -> N
     issued = ca("keynote-pki issue gateway gw.example.org --json").json
     directory = Directory(tmp_path / "ca")
     name = f"{issued['serial']}.pem"
-    directory.key_path(name).rename(directory.key_path(".new"))
+    temporary = f".{issued['serial']}.new"
+    directory.key_path(name).rename(directory.key_path(temporary))
     with sqlite3.connect(directory.registry_path) as connection:
-        connection.execute("UPDATE certificate SET temporary_file = '.new' WHERE serial = ?", (issued["serial"],))
+        connection.execute(
+            "UPDATE certificate SET temporary_file = ? WHERE serial = ?", (temporary, issued["serial"])
+        )
     connection.close()
     done = ca("keynote-pki list")
     assert done.err == "keynote-pki: note: an interrupted issue of `gw.example.org` was completed\n"
