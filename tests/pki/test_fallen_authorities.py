@@ -178,3 +178,11 @@ def test_as_a_user_sees_it(ca: Run) -> None:
     assert ca("keynote-pki ocsp certify").status == 0
     assert ca("keynote-pki issue gateway gw.example.org").status == 0
     assert ca("keynote-pki list --expiring 1d --check").status == 0
+
+
+def test_two_that_vouch_for_each_other_alone_fall(directory: Directory) -> None:
+    issue(directory)
+    rollover.roll_over(directory, NEXT, NOW)
+    for name in ("Next CA", "Example CA"):
+        revoke_authority(directory, name, "superseded")
+    assert set(statuses(directory.registry()).values()) == {"revoked", "revoked authority"}
