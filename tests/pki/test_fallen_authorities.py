@@ -128,6 +128,15 @@ def test_it_issues_no_more(directory: Directory) -> None:
     assert registry.crls.make(authority_record, signer, LATER).number == 1  # lists are for it to sign
 
 
+def test_who_answers_for_it_goes_on(directory: Directory) -> None:
+    registry = directory.registry()
+    own = directory.authority(registry)
+    made = responders.certify(directory, registry, own, directory.signer(own.certificate), NOW)
+    revoke_authority(directory, "Example CA")
+    (responder,) = responders.Responders(directory, registry)(LATER)
+    assert responder.certificate.der == made.der
+
+
 def test_revoked_while_it_issues(directory: Directory) -> None:
     """Between the serial number and the signature."""
     issuer = issuance.Issuer.of(directory)
