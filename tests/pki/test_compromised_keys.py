@@ -2,6 +2,8 @@
 # ruff: noqa: F811
 """A key that was revoked for a compromise is certified for nobody, and no certificate for it stays valid."""
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -167,3 +169,18 @@ def test_as_a_user_sees_it(ca: Run, tmp_path: Path) -> None:
     done = ca("keynote-pki renew c6.example.org")
     assert done.status == 1
     assert "`c6.example.org` was revoked on 2" in done.err
+
+
+def test_what_goes_along_is_shown_before_it_is_asked(ca: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ca("keynote-pki issue gateway gw.example.org --json").json["serial"]
+    renewed = ca("keynote-pki renew gw.example.org --json").json["serial"]
+    terminal = io.StringIO("n\n")
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
+    done = ca(f"keynote-pki revoke {first} --reason keyCompromise")
+    assert done.status == 130
+    asked, also = done.err.splitlines()[:2]
+    assert f"serial {first[:12]}" in asked
+    assert f"serial {renewed[:12]}" in also
+    assert also.endswith("), since it has the same key")
+    assert ca("keynote-pki list --revoked --json").json["certificates"] == []
