@@ -125,9 +125,9 @@ class Issuer:
             public_key = key.public_key()
         prepared = self.prepare(wanted, public_key, now)
         wanted.review(prepared)
-        if wanted.public_key is not None and wanted.follows is None:
-            self._check_key_is_nobodys(public_key, now)
         follows = wanted.follows
+        if wanted.public_key is not None:
+            self._check_key_is_nobodys(public_key, follows, now)
         own_file: str | None
         temporary: str | None
         if key is None:
@@ -190,10 +190,16 @@ class Issuer:
             locations=self.settings.locations(self.authority.id),
         )
 
-    def _check_key_is_nobodys(self, public_key: CertificatePublicKeyTypes, now: datetime.datetime) -> None:
-        """Policies may know a holder by the key alone. Raises PkiError."""
-        for record in self.registry.with_key(keys.key_sha256(public_key)):
-            if record.validity(now) == "valid":
+    def _check_key_is_nobodys(
+        self, public_key: CertificatePublicKeyTypes, follows: Record | None, now: datetime.datetime
+    ) -> None:
+        """Policies may know a holder by the key alone. A holder may have one again. Raises PkiError."""
+        key_sha256 = keys.key_sha256(public_key)
+        if follows is not None and follows.key_sha256 == key_sha256:
+            return
+        for record in self.registry.with_key(key_sha256):
+            is_holder = follows is not None and (record.name, record.subject) == (follows.name, follows.subject)
+            if record.validity(now) == "valid" and not is_holder:
                 raise PkiError(
                     f"the key has a certificate already, that of `{record.name}` (serial {record.serial})",
                     f"keynote-pki renew {record.serial[:SERIAL_SHOWN]}; another holder needs another key",

@@ -36,6 +36,9 @@ PROFILE: Final = Profile(
     key="p-256",
 )
 
+# What a revoked authority issued may be asked about all the same.
+_ANSWERS: Final = ("valid", "revoked authority")
+
 
 def prepare(
     name: str,
@@ -132,7 +135,7 @@ class Responders:
         """Those that there are now: the directory's issuing authority's first, since that is the newest. Raises
         RegistryUnreachable."""
         certified = sorted(
-            (it for it in self._registry.with_profile(PROFILE.name) if it.validity(now) == "valid"),
+            (it for it in self._registry.with_profile(PROFILE.name) if it.validity(now) in _ANSWERS),
             key=lambda it: it.not_after,
             reverse=True,
         )

@@ -128,6 +128,15 @@ def test_it_issues_no_more(directory: Directory) -> None:
     assert registry.crls.make(authority_record, signer, LATER).number == 1  # lists are for it to sign
 
 
+def test_who_answers_for_it_goes_on(directory: Directory) -> None:
+    registry = directory.registry()
+    own = directory.authority(registry)
+    made = responders.certify(directory, registry, own, directory.signer(own.certificate), NOW)
+    revoke_authority(directory, "Example CA")
+    (responder,) = responders.Responders(directory, registry)(LATER)
+    assert responder.certificate.der == made.der
+
+
 def test_revoked_while_it_issues(directory: Directory) -> None:
     """Between the serial number and the signature."""
     issuer = issuance.Issuer.of(directory)
@@ -178,3 +187,11 @@ def test_as_a_user_sees_it(ca: Run) -> None:
     assert ca("keynote-pki ocsp certify").status == 0
     assert ca("keynote-pki issue gateway gw.example.org").status == 0
     assert ca("keynote-pki list --expiring 1d --check").status == 0
+
+
+def test_two_that_vouch_for_each_other_alone_fall(directory: Directory) -> None:
+    issue(directory)
+    rollover.roll_over(directory, NEXT, NOW)
+    for name in ("Next CA", "Example CA"):
+        revoke_authority(directory, name, "superseded")
+    assert set(statuses(directory.registry()).values()) == {"revoked", "revoked authority"}
