@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from keynote.alternatives import conditions_of
 from keynote.combinations import minimal_sets
 from keynote.environment import PartialEnvironment, Scale
 from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation
@@ -20,9 +21,9 @@ from keynote.loading import licensee_names
 from keynote.locations import Location
 from keynote.principals import POLICY
 from keynote.printing import printed
-from keynote.residuals import conjuncts, residual
+from keynote.residuals import residual
 from keynote.sets import Set, compared
-from keynote.syntax import Comparison, Or, Test
+from keynote.syntax import Comparison, Or, Program, Test
 
 #: Ways of which the `&&` and k-of of one Licensees field have more are not all followed.
 COMBINATIONS: Final = 1_000
@@ -210,10 +211,12 @@ class Search:
         found = residual(delegation, self._facts, self._ranks, self._goal)
         if isinstance(found, bool):
             return () if found else None
-        return tuple(dict.fromkeys(map(self._text, conjuncts(found))))
+        return tuple(dict.fromkeys(map(self._text, conditions_of(found))))
 
-    def _text(self, condition: Test) -> str:
+    def _text(self, condition: Test | Program) -> str:
         text = printed(condition, _LENGTH)
+        if isinstance(condition, Program):
+            text = f"{{ {text} }}"
         told = fact(condition, {}) if isinstance(condition, Comparison) else None
         # `_1` is something else in each test.
         if told is not None and not isinstance(told.value, float) and not told.name.startswith("_"):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from keynote.alternatives import in_one
 from keynote.assertions import Assertion
 from keynote.conditions import outcomes
 from keynote.costs import cheapest, costs
@@ -144,7 +145,7 @@ def remaining(evidence: Evidence, delegation: Delegation, goal: int) -> str:
     found = residual(
         delegation, environment, evidence.scale, goal, secret=groups_are_secret(delegation.assertion, environment)
     )
-    return "" if isinstance(found, bool) else printed(found, _TEXT)
+    return "" if isinstance(found, bool) else printed(in_one(found), _TEXT)
 
 
 def _place(evidence: Evidence, delegation: Delegation, goal: int) -> Location:

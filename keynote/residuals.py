@@ -78,6 +78,13 @@ def conjuncts(residual: Test) -> list[Test]:
     return found
 
 
+def may_err(part: Test) -> bool:
+    """Whether a part without `&&` and `||` may be a run-time error."""
+    while isinstance(part, Not):
+        part = part.operand
+    return isinstance(part, (Comparison, Match)) and _errs(part)
+
+
 def both(left: Residual, right: Residual) -> Residual:
     if left is False or right is False:
         return False

@@ -48,7 +48,8 @@ class Way:
 
     @property
     def conditions(self) -> tuple[str, ...]:
-        """What still has to hold, as texts of tests of which all are needed."""
+        """What still has to hold, as texts of which all are needed: tests, and in braces clauses of which one has to
+        hold, where a run-time error in one test would hide that another holds."""
         return tuple(self.last.conditions_backwards())[::-1]
 
     @property

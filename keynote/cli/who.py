@@ -120,12 +120,23 @@ def _names(candidate: Candidate) -> str:
 def _conditions(way: Way, word: str = "if ") -> str:
     shown = way.shown_conditions
     left_out = [f"… {shown.left_out:,} more conditions …"] if shown.left_out else []
-    text = " && ".join([*shown.first, *left_out, *shown.last])
+    text = _together([*shown.first, *left_out, *shown.last])
     named = [*way.depends.first, *(["others"] if way.depends.left_out else [])]
     depending = f"depending on whom {_listed(named)} {'name' if len(named) > 1 else 'names'}" if named else ""
     if not text:
         return depending or "without further conditions"
     return f"{word}{text}, {depending}" if depending else f"{word}{text}"
+
+
+def _together(conditions: list[str]) -> str:
+    """As they are written in an assertion, where there is but one of several clauses."""
+    clauses = [condition for condition in conditions if condition.startswith("{")]
+    test = " && ".join(condition for condition in conditions if not condition.startswith("{"))
+    if not clauses:
+        return test
+    if not test and len(clauses) == 1:
+        return clauses[0].removeprefix("{ ").removesuffix(" }")
+    return " -> ".join(filter(None, [test, " and also ".join(clauses)]))
 
 
 def _listed(words: list[str]) -> str:

@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 
 import keynote
 from keynote import Session, parse_policy
+from keynote.compiler import compile_program
+from keynote.conditions import conditions_value
 from keynote.descent import END, SETS, WAYS
 from keynote.environment import Unknown, environment
 from keynote.grammar import conditions
 from keynote.who import Candidate, Candidates, Ends, who
 from tests.keynote import reference
 from tests.keynote.commands import run_for_lines as run
-from tests.keynote.test_residuals import RANKS, holds
+from tests.keynote.test_residuals import RANKS
 
 POLICY = """Authorizer: "POLICY"
 Licensees: "CA"
@@ -230,12 +232,50 @@ def test_many_ways_are_told_to_be_more() -> None:
     assert (len(k.ways), k.more_ways) == (WAYS, True)
 
 
+@pytest.mark.parametrize(
+    ("text", "conditions", "line"),
+    [
+        # nothing is lost to a run-time error in a test that stands last
+        ('b == "x"; 4 / @a == 2;', ('(b == "x" || 4 / @a == 2)',), 'if (b == "x" || 4 / @a == 2)'),
+        ('4 / @a == 2; b == "x";', ('{ 4 / @a == 2; b == "x"; }',), 'if 4 / @a == 2; b == "x";'),
+        (
+            'c == "1" -> { 4 / @a == 2; b == "x"; } ; d == "2";',
+            ('{ c == "1" -> { 4 / @a == 2; b == "x"; }; d == "2"; }',),
+            'if c == "1" -> { 4 / @a == 2; b == "x"; }; d == "2";',
+        ),
+    ],
+)
+def test_alternatives_hold_where_they_are_written(
+    text: str, conditions: tuple[str, ...], line: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = f'Authorizer: "POLICY"\nLicensees: "K"\nConditions: {text}\n'
+    (k,) = asked(policy)
+    assert k.ways[0].conditions == conditions
+    (folder / "clauses.kn").write_text(policy)
+    assert run("who clauses.kn", capsys)[1][1] == f"  {line}  (clauses.kn:1)"
+
+
+def test_clauses_of_several_assertions_are_told_apart(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clauses = '4 / @a == 2; b == "x";'
+    text = f'Authorizer: "POLICY"\nLicensees: "K"\nConditions: {clauses}\n\n'
+    text += f'Authorizer: "K"\nLicensees: "L"\nConditions: c == "1" -> {{ {clauses.replace("a", "d")} }};\n'
+    (folder / "clauses.kn").write_text(text)
+    assert run("who clauses.kn", capsys)[1][3].startswith(
+        '  if c == "1" -> { 4 / @a == 2; b == "x"; } and also { 4 / @d == 2; b == "x"; }  ('
+    )
+
+
 def possible(candidate: Candidate, way: int, facts: dict[str, str]) -> bool:
     texts = candidate.ways[way].conditions
     if not texts:
         return True
-    (clause,) = conditions(" && ".join(texts) + ";").clauses
-    return holds(clause.test, environment(facts, ["K"], RANKS))
+    # As they would be written into an assertion: tests together, and what has braces behind an arrow.
+    tests = [text for text in texts if not text.startswith("{")]
+    written = [" && ".join(tests) or "true", *(f"true -> {text}" for text in texts if text.startswith("{"))]
+    return all(
+        conditions_value(compile_program(conditions(f"{text};"), {}), environment(facts, ["K"], RANKS), RANKS)
+        for text in written
+    )
 
 
 @settings(max_examples=200)
