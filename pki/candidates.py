@@ -4,6 +4,7 @@ unusual, so a name alone may not be enough: then the candidates are listed, and 
 
 import datetime
 import difflib
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
@@ -37,7 +38,7 @@ def newest(text: str, records: Sequence[Record], now: datetime.datetime) -> Reco
         last = max(records, key=lambda record: record.issued_at)
         raise RegistryError(
             f"`{shown(text)}` was revoked on {last.revoked_at:%Y-%m-%d}: {last.revocation_reason}",
-            f"have a new one issued: keynote-pki issue {last.profile} {last.name}",
+            f"have a new one issued: {_issuing(last)}",
         )
     valid = [record for record in left if record.validity(now) == "valid"] or left
     if len({(record.name, record.subject) for record in valid}) > 1:
@@ -46,6 +47,15 @@ def newest(text: str, records: Sequence[Record], now: datetime.datetime) -> Reco
             "give the serial number of one",
         )
     return max(valid, key=lambda record: (record.issued_at, record.not_after))
+
+
+def _issuing(record: Record) -> str:
+    """The command that makes another of this kind."""
+    if record.profile == "ocsp":
+        return "keynote-pki ocsp certify"
+    if not record.identities:
+        return "keynote-pki rollover, or init"
+    return f"keynote-pki issue {record.profile} {shlex.quote(record.name)}"
 
 
 def _listed(records: Iterable[Record]) -> str:

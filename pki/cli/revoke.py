@@ -14,6 +14,7 @@ from pki.cli.common import (
     SERIAL_SHOWN,
     as_json,
     complete_names,
+    confirm,
     current_time,
     in_directory,
     opened,
@@ -101,7 +102,7 @@ def _confirm(records: Sequence[Record], reason: str) -> None:
     for record in records:
         about = f"{record.profile}, serial {record.serial[:SERIAL_SHOWN]}, until {record.not_after:%Y-%m-%d}"
         click.echo(f"{record.name} ({about})", err=True)
-    click.confirm(f"revoke for ever ({reason})?", abort=True, err=True)
+    confirm(f"revoke for ever ({reason})?")
 
 
 def _effects(registry: Registry, records: Sequence[Record], now: datetime.datetime) -> Iterator[str]:
