@@ -73,7 +73,7 @@ def load(config: Path, policy: Path | None, now: datetime, port: int = isakmpd.I
     if configuration is None:
         raise Unusable(found.errors, found.warnings)
     keystore = _keystore(configuration, found)
-    authorizer = _authorizer(configuration, now, found)
+    authorizer = _authorizer(configuration, now, found, named=policy is not None)
     gate = None
     if keystore is not None and authorizer is not None:
         anchors = keystore.authorities
@@ -124,7 +124,8 @@ def _keystore(configuration: Configuration, found: Findings) -> KeyStore | None:
     return keystore
 
 
-def _authorizer(configuration: Configuration, now: datetime, found: Findings) -> Authorizer | None:
+def _authorizer(configuration: Configuration, now: datetime, found: Findings, *, named: bool) -> Authorizer | None:
+    """`named`: the policy's file was, by --policy."""
     try:
         authorizer = load_authorizer(configuration)
         if isinstance(authorizer, KeyNoteAuthorizer):
@@ -138,7 +139,9 @@ def _authorizer(configuration: Configuration, now: datetime, found: Findings) ->
         found.errors += map(Complaint.about, error.problems)
     except ConfigError as error:
         found.errors += _complaints(error.problems)
-        found.errors.append(Complaint("the policy is named by --policy, or by `Policy-file` in [General]"))
+        file = str(configuration.general.policy_file)
+        if not named and any(file in it.message for it in error.problems):
+            found.errors.append(Complaint("the policy is named by --policy, or by `Policy-file` in [General]"))
     except LocalError as error:
         found.errors.append(Complaint(str(error)))
     except Exception as error:  # an authorizer is somebody else's code

@@ -125,9 +125,11 @@ def _validity(
 
 
 def subject_name(authority: x509.Name, identities: tuple[Identity, ...]) -> x509.Name:
-    """The name of who is known by these, below an authority's. Raises NameInvalid."""
+    """The name of who is known by these, below an authority's; of a DN itself. Raises NameInvalid."""
     if not identities:
         raise NameInvalid("a certificate needs at least one identity")
+    if identities[0].kind == "DER_ASN1_DN":  # a whole name already
+        return names.x509_name(names.dn_from_keynote(identities[0].value))
     return name_below(authority, identities[0].value)
 
 

@@ -5,6 +5,7 @@ unusual, so a name alone may not be enough: then the candidates are listed, and 
 import collections
 import datetime
 import difflib
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
@@ -64,7 +65,7 @@ def newest(text: str, records: Sequence[Record], known: Known, now: datetime.dat
         last = max(records, key=lambda record: record.issued_at)
         raise RegistryError(
             f"`{shown(text)}` was revoked on {last.revoked_at:%Y-%m-%d}: {last.revocation_reason}",
-            f"have a new one issued: keynote-pki issue {last.profile} {last.name}",
+            f"have a new one issued: {_issuing(last)}",
         )
     valid = [record for record in left if record.validity(now) == "valid"] or left
     if len({(record.directory, record.name, record.subject) for record in valid}) > 1:
@@ -73,6 +74,15 @@ def newest(text: str, records: Sequence[Record], known: Known, now: datetime.dat
             "give the serial number of one",
         )
     return max(valid, key=lambda record: (record.issued_at, record.not_after))
+
+
+def _issuing(record: Record) -> str:
+    """The command that makes another of this kind."""
+    if record.profile == "ocsp":
+        return "keynote-pki ocsp certify"
+    if not record.identities:
+        return "keynote-pki rollover, or init"
+    return f"keynote-pki issue {record.profile} {shlex.quote(record.name)}"
 
 
 def issued_in(directory: str, text: str, records: Sequence[Record], known: Known) -> tuple[Record, ...]:

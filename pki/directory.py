@@ -33,6 +33,12 @@ _OURS = re.compile(
 REQUESTED_KEY = "request.pem"
 
 
+_LOST = "take it out of a backup that was made with --keys, or make a new one: keynote-pki supersede"
+_LOST_AUTHORITY = (
+    "take it out of a backup that was made with --keys; without it a new authority is needed: keynote-pki init"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Directory:
     """A CA directory: where things are in it."""
@@ -167,7 +173,12 @@ class Directory:
     ) -> tuple[KeySigner, bytes | None]:
         """The same, and the passphrase that the key's file is encrypted with, if it is. Raises as `signer` does."""
         path = key_file or self._key_file(record)
-        key, protection = keystore.unlock(path, passphrase)
+        try:
+            key, protection = keystore.unlock(path, passphrase)
+        except KeystoreError as error:
+            if isinstance(error.__cause__, FileNotFoundError) and not error.hint:
+                error.hint = _LOST if record.identities else _LOST_AUTHORITY
+            raise
         if keys.key_sha256(key.public_key()) != record.key_sha256:
             raise KeystoreError(f"`{path}` does not hold the private key of `{record.name}`")
         return KeySigner(key), protection

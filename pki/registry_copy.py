@@ -49,10 +49,7 @@ def copy_file(source: Database, target: Path) -> None:
     assert source.file is not None
     keystore.write(target, b"", source.file.stat().st_mode & 0o777)
     try:
-        with (
-            contextlib.closing(sqlite3.connect(f"{source.file.absolute().as_uri()}?mode=ro", uri=True)) as reader,
-            contextlib.closing(sqlite3.connect(target)) as writer,
-        ):
+        with source.driver_connection() as reader, contextlib.closing(sqlite3.connect(target)) as writer:
             reader.backup(writer)
         _seal(target)
     except (sqlite3.Error, OSError) as error:

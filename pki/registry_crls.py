@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from pki import models, registry_audit, revocation
 from pki.audit import Details, Head
-from pki.errors import RegistryError
+from pki.errors import EDITED, RegistryError, shown
 from pki.keys import Signer
 from pki.models import ISSUED, Certificate
 from pki.records import AuthorityRecord
@@ -129,6 +129,16 @@ def _revoked_of(authority_id: int) -> sa.ColumnElement[bool]:
     )
 
 
+def _reason(serial: str, reason: str | None) -> str:
+    """Raises RegistryError for what was never a reason here: a list is signed, and cannot be taken back."""
+    if reason is None or reason in revocation.REASONS:
+        return reason or revocation.UNSPECIFIED
+    raise RegistryError(
+        f"serial number {serial} is revoked with the reason `{shown(reason)}`, which is none: no list is signed",
+        EDITED,
+    )
+
+
 def _entries(session: Session, authority_id: int, before: models.RevocationList | None) -> list[Entry]:
     """What is revoked, and not expired before the list `before` this one: RFC 5280 3.3 wants each certificate in one
     list that was made after its end."""
@@ -140,7 +150,7 @@ def _entries(session: Session, authority_id: int, before: models.RevocationList 
             sa.or_(Certificate.not_after >= before.this_update, Certificate.revoked_at >= before.this_update)
         )
     return [
-        Entry(int(serial, 16), at, reason or revocation.UNSPECIFIED)
+        Entry(int(serial, 16), at, _reason(serial, reason))
         for serial, at, reason in session.execute(query.order_by(Certificate.serial)).all()
         if at is not None
     ]

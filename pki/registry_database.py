@@ -69,6 +69,24 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
+    def driver_connection(self) -> Iterator[sqlite3.Connection]:
+        """SQLite's own, to copy the database; not without writing where nothing can be read otherwise, see
+        `sqlite_connection`. Raises sqlite3.Error."""
+        assert self.file is not None
+        with contextlib.closing(sqlite_connection(self.file, "ro")) as connection:
+            try:
+                connection.execute("SELECT count(*) FROM sqlite_schema")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode not in _NO_SHARED_MEMORY:
+                    raise
+            else:
+                yield connection
+                return
+        other = Database(self.file, "rw")
+        with other._left_readable(), contextlib.closing(sqlite_connection(self.file, "rw")) as connection:
+            yield connection
+
+    @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
         """To read objects. Raises RegistryUnreachable."""
         with self._clear_errors(), self._left_readable(), Session(self._reader) as session:
@@ -121,12 +139,14 @@ class Database:
         except exc.IntegrityError as error:
             raise RegistryError(f"the registry refuses this: {_words(error)}") from error
         except exc.DBAPIError as error:
-            hint, kept = _HINTS[self.dialect], self._read_only()
+            hint, kept, words = _HINTS[self.dialect], self._read_only(), _words(error)
+            if getattr(error.orig, "sqlite_errorcode", None) in _NO_SHARED_MEMORY:
+                words, hint = f"its disk is full ({words})", f"make room on the disk of `{self.file}`, some megabytes"
             if kept is not None:
                 hint = f"`{kept}` may only be read by us"
             if _sqlstate(error) == _LACKS_RIGHT:
                 hint = "whoever owns the tables has to GRANT that (docs/registry.md)"
-            raise RegistryUnreachable(f"the registry cannot be used: {_words(error)}", hint) from error
+            raise RegistryUnreachable(f"the registry cannot be used: {words}", hint) from error
         except Unreadable as error:
             with self._reader.connect() as connection:
                 where = _unreadable(connection)
@@ -217,18 +237,47 @@ def without_password(url: str | Path) -> str:
     return made.set(query={k: v for k, v in made.query.items() if k != "password"}).render_as_string()
 
 
-def _sqlite_engine(path: Path, mode: Mode) -> sa.Engine:
-    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+def sqlite_connection(path: Path, mode: Mode) -> sqlite3.Connection:
+    """One without transactions of the driver's.
 
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS[mode], isolation_level=None)
+    Even who only reads needs the shared memory beside a WAL database, which a full disk has no room for. Who may
+    write does without, by keeping everybody else out (https://sqlite.org/wal.html#noshm): nobody else who begins now
+    gets in anyway. Who opens it to read only is not to do that, and fails. Raises sqlite3.Error."""
+    try:
+        return _connected(path, mode)
+    except sqlite3.OperationalError as error:
+        if mode == "ro" or error.sqlite_errorcode not in _NO_SHARED_MEMORY:
+            raise
+        return _connected(path, mode, alone=True)
+
+
+def _connected(path: Path, mode: Mode, *, alone: bool = False) -> sqlite3.Connection:
+    uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS[mode], isolation_level=None)
+    try:
+        if alone:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA foreign_keys = ON")
         if mode != "ro":
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-        return connection
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
-    engine = sa.create_engine("sqlite://", creator=connect, poolclass=NullPool)
+
+_NO_SHARED_MEMORY: Final = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR_SHMSIZE,
+        sqlite3.SQLITE_IOERR_SHMMAP,
+    }
+)
+
+
+def _sqlite_engine(path: Path, mode: Mode) -> sa.Engine:
+    engine = sa.create_engine("sqlite://", creator=lambda: sqlite_connection(path, mode), poolclass=NullPool)
     event.listen(engine, "begin", _begin)
     return engine
 

@@ -178,7 +178,8 @@ CHECKS: Final = (
         "address in an iPAddress only",
         "Some versions of iOS and macOS compare an address that is dialled with dNSNames: EAP-TLS fails with"
         " error 1001 (-9807).",
-        "Have it issued with the address as dNSName too, or let clients dial a host name.",
+        "Let clients dial a host name that it certifies. An address as dNSName, which would do as well, is nothing"
+        " that keynote-pki issues.",
         "strongSwan documentation, Windows Certificate Requirements",
         _address_only,
     ),

@@ -96,7 +96,8 @@ CHECKS: Final = (
         Platform.WINDOWS,
         "address in an iPAddress only",
         "Whoever dials the address gets error 13801: Windows looks for it among the dNSNames.",
-        "Have it issued with the address as dNSName too, or let clients dial a host name.",
+        "Let clients dial a host name that it certifies. An address as dNSName, which would do as well, is nothing"
+        " that keynote-pki issues.",
         "strongSwan documentation, Windows Certificate Requirements",
         _address_only,
     ),

@@ -138,6 +138,12 @@ def validity(days: int | None, not_after: str | None, now: datetime.datetime) ->
     return end - now.replace(microsecond=0)
 
 
+def confirm(question: str) -> None:
+    """Asks at the terminal. Raises PkiError for a no, click.Abort where there is no answer."""
+    if not click.confirm(question, err=True):
+        raise PkiError("declined: nothing was changed")
+
+
 def complaints(error: Exception) -> Iterable[Complaint]:
     """What an error of this library tells."""
     if isinstance(error, ConditionsInvalid):

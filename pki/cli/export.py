@@ -91,7 +91,8 @@ def command(
     where, registry = opened(directory)
     now = current_time()
     record = meant(registry, name, now)
-    given = handover.of(registry, record, None if no_key else _key(where, record, passphrase_file))
+    key, protected = (None, False) if no_key else _key(where, record, passphrase_file)
+    given = handover.of(registry, record, key)
     password = passwords.generate() if chosen.compat else ""
     request = Request(
         **_connection(chosen, registry, record, now, **asked),
@@ -118,6 +119,9 @@ def command(
     if password and not password_file:
         click.echo(f"password: {password}", err=True)
     _tell(chosen, given, now)
+    if protected and not password:
+        message = f"the key's file here has a passphrase, what was written has none: guard it ({written[-1].parent})"
+        tell("keynote-pki", "note", [Complaint(message)])
 
 
 def _check(
@@ -142,9 +146,11 @@ def _check(
         raise click.UsageError(f"{option} means nothing to {chosen.name}, which has no PKCS#12")
 
 
-def _key(where: Directory, record: Record, passphrase_file: Path | None) -> PrivateKey:
+def _key(where: Directory, record: Record, passphrase_file: Path | None) -> tuple[PrivateKey, bool]:
+    """A certificate's private key, and whether its file has a passphrase."""
     try:
-        return where.signer(record, passphrases.source(passphrase_file)).key
+        signer, protection = where.unlocked(record, passphrases.source(passphrase_file))
+        return signer.key, protection is not None
     except KeystoreError:
         raise
     except PkiError as error:

@@ -2,6 +2,7 @@
 """What is said of a certificate that was issued for a peer."""
 
 import datetime
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -47,6 +48,8 @@ def say(
     click.echo(f"it may also call itself ID_DER_ASN1_DN {record.subject}")
     click.echo(f"policies name it DN:{record.subject}")
     click.echo(f"serial {record.serial}")
+    how = "--for FORMAT"
     if record.key_file is None:
         click.echo("its private key is with its holder")
-    click.echo(f"next: keynote-pki export {record.name} --for FORMAT --dir {directory}")
+        how = "--for pem --no-key"  # which takes every kind of key
+    click.echo(f"next: keynote-pki export {shlex.quote(record.name)} {how} --dir {shlex.quote(str(directory))}")

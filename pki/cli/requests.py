@@ -10,6 +10,7 @@ from keynote.cli.program import tell
 from keynote.complaints import Complaint
 from pki import signing_requests
 from pki.cli import inputs
+from pki.cli.common import confirm
 from pki.errors import PkiError
 from pki.names import Identity
 from pki.signing_requests import SigningRequest
@@ -56,5 +57,5 @@ def decided(request: SigningRequest, given: tuple[Identity, ...], *, accepted: b
                 f"nobody has confirmed that the key's holder is {in_words(request.identities)}",
                 "take these names with --accept, or give others",
             )
-        click.confirm("certify these names?", abort=True, err=True)
+        confirm("certify these names?")
     return request.identities

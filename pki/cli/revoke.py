@@ -14,6 +14,7 @@ from pki.cli.common import (
     SERIAL_SHOWN,
     as_json,
     complete_names,
+    confirm,
     current_time,
     in_directory,
     opened,
@@ -129,7 +130,7 @@ def _confirm(records: Sequence[Record], also: Sequence[Record], reason: str) -> 
         about = f"{record.profile}, serial {record.serial[:SERIAL_SHOWN]}, until {record.not_after:%Y-%m-%d}"
         why = ", since it has the same key" if record in also else ""
         click.echo(f"{record.name} ({about}){why}", err=True)
-    click.confirm(f"revoke for ever ({reason})?", abort=True, err=True)
+    confirm(f"revoke for ever ({reason})?")
 
 
 def _effects(registry: Registry, own: str, records: Sequence[Record], now: datetime.datetime) -> Iterator[str]:

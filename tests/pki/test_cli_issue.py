@@ -408,3 +408,37 @@ def test_cross_certificates_go_with_a_bundle(ca: Run, tmp_path: Path) -> None:
     written = b"".join(path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file())
     cross = Directory(tmp_path / "ca").registry().find_one("VPN CA 2, vouched for by Example VPN CA")
     assert cross.certificate.public_bytes(Encoding.PEM) in written
+
+
+def test_what_is_next_leads_somewhere(ca: Run, tmp_path: Path) -> None:
+    (tmp_path / "peer.csr").write_bytes(request(factory.ec_key("peer"), x509.DNSName("peer.example.org")))
+    (line,) = (it for it in ca("keynote-pki issue gateway --csr peer.csr --accept").out.splitlines() if "next:" in it)
+    done = ca(line.removeprefix("next: ").replace(" --dir", " out --dir"))
+    assert (done.status, done.err) == (0, "")
+    ca("keynote-pki ocsp certify")
+    ca("keynote-pki revoke 'OCSP of Example VPN CA' --reason superseded --yes")
+    assert (
+        "hint: have a new one issued: keynote-pki ocsp certify"
+        in ca("keynote-pki renew 'OCSP of Example VPN CA'").err
+    )
+    for path in (tmp_path / "ca/keys").iterdir():
+        path.unlink()
+    assert (
+        "hint: take it out of a backup that was made with --keys" in ca("keynote-pki issue gateway x.example.org").err
+    )
+
+
+def test_a_key_that_leaves_its_passphrase_behind_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("correct horse")
+    (tmp_path / "secret").chmod(0o600)
+    run("keynote-pki init ca --name CA --passphrase-file secret")
+    run("keynote-pki issue gateway gw.example.org -d ca --passphrase-file secret")
+    export = "keynote-pki export gw.example.org -d ca --passphrase-file secret --for"
+    assert "what was written has none: guard it (out)" in run(f"{export} pem out").err
+    assert "guard it" not in run(f"{export} p12 sealed").err
+
+
+def test_a_distinguished_name_is_no_common_name(ca: Run) -> None:
+    done = ca("keynote-pki issue dual /C=DE/CN=x")
+    assert done.status == 1
+    assert "certificate `/C=DE/CN=x` is not issued" in done.err

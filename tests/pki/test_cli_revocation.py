@@ -57,7 +57,7 @@ def test_nobody_there_to_confirm(ca: Run, gateway: str) -> None:
     assert ca("keynote-pki show gw.example.org --json").json["status"] == "valid"
 
 
-@pytest.mark.parametrize(("answer", "status", "then"), [("y\n", 0, "revoked"), ("n\n", 130, "valid")])
+@pytest.mark.parametrize(("answer", "status", "then"), [("y\n", 0, "revoked"), ("n\n", 1, "valid")])
 def test_it_asks_on_a_terminal(
     ca: Run,
     gateway: str,
@@ -72,6 +72,7 @@ def test_it_asks_on_a_terminal(
     done = ca("keynote-pki revoke gw.example.org --reason superseded")
     assert done.status == status
     assert "revoke for ever (superseded)?" in done.err
+    assert ("error: declined: nothing was changed" in done.err) is bool(status)
     assert ca("keynote-pki show gw.example.org --json").json["status"] == then
 
 

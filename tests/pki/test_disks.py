@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: ISC
 """Disks that are really full, and file systems that may only be read: a clear error, and nothing half done."""
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from ike_auth.authorization.recorded import Recorded
+from ike_auth.authorization.strict import Refused
 from pki import backup, issuance, registry_database, restoring
 from pki.directory import Directory
 from pki.errors import PkiError
@@ -27,6 +30,14 @@ def disk(tmp_path: Path) -> Path:
     mounted = tmp_path / "disk"
     mounted.mkdir()
     return mounted
+
+
+def fill(disk: Path) -> None:
+    """To the last page."""
+    with (disk / "ballast").open("ab", buffering=0) as ballast, contextlib.suppress(OSError):
+        while True:
+            ballast.write(bytes(4096))
+    assert os.statvfs(disk).f_bavail == 0
 
 
 def with_room(disk: Path, kilobytes: int, work: Callable[[], object]) -> bool:
@@ -98,6 +109,37 @@ def test_backing_up_and_restoring(disk: Path) -> None:
         assert_whole(Directory(disk / "restored"))
 
     on_a_file_system_of_its_own(disk, work)
+
+
+def test_a_full_disk_stops_no_reader_but_a_gateways_which_says_why(disk: Path, tmp_path: Path) -> None:
+    def work() -> None:
+        directory = Directory(disk / "ca")
+        issuance.initialize(directory.path, "Example CA", NOW)
+        record = issue(directory)
+        chain = (directory.authority(directory.registry()).certificate.read(), record.read())
+        recorded = Recorded.at(str(directory.registry_path))
+        recorded(chain)
+        directory.registry().authorities()  # the last to close takes away what the daemon's reading has left
+        fill(disk)
+        assert [it.name for it in directory.registry().certificates()] == ["Example CA", record.name]
+        with directory.registry().audit.reading() as snapshot:
+            assert len(list(snapshot.entries())) == 2
+        backup.write(directory, tmp_path / "backup.tar", NOW, keys=True)
+        with pytest.raises(PkiError, match="cannot be used: its disk is full") as caught:
+            issue(directory, "other.example.org")
+        assert "make room on the disk of `" in caught.value.hint
+        fill(disk)
+        with pytest.raises(
+            Refused, match="the registry cannot be asked: the registry cannot be used: its disk is full"
+        ):
+            recorded(chain)
+        (disk / "ballast").unlink()
+        recorded(chain)
+        issue(directory, "other.example.org")
+        assert_whole(directory)
+
+    on_a_file_system_of_its_own(disk, work)
+    restoring.restore(tmp_path / "backup.tar", tmp_path / "restored")
 
 
 def test_where_nothing_may_be_written(disk: Path) -> None:

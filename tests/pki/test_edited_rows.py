@@ -59,6 +59,14 @@ def test_the_moment_of_a_revocation(ca: Run) -> None:
     assert "is revoked on garbage: superseded, by the log revoked on 2" in found
 
 
+def test_the_reason_of_a_revocation(ca: Run) -> None:
+    edit(ca, "UPDATE certificate SET revocation_reason = 'foo' WHERE name = 'gw.example.org'")
+    done = ca("keynote-pki crl make")
+    assert done.status == 1
+    assert "is revoked with the reason `foo`, which is none: no list is signed" in done.err
+    assert ca("keynote-pki crl show --json").json["lists"][0]["number"] == 1
+
+
 def test_the_moment_of_an_entry(ca: Run) -> None:
     edit(ca, "UPDATE audit SET at = 'garbage' WHERE sequence = 2")
     changed, issued = findings(ca)

@@ -441,6 +441,17 @@ def test_check_tells_how_many_there_are_and_lints_them(site: MakeSite) -> None:
     assert checked(here, "no").delegations is None
 
 
+def test_a_policy_that_was_named_is_not_asked_for_where_the_registry_is_at_fault(site: MakeSite) -> None:
+    here = site()
+    here.ca.registry_path.chmod(0o666)
+    (error,) = checked(here).errors
+    assert "is open to other users" in str(error)
+    here.ca.registry_path.chmod(0o644)
+    config = here.path / "isakmpd.conf"
+    config.write_text(config.read_text() + "[General]\nPolicy-file= /nowhere/policy.kn\n")
+    assert any("is named by --policy" in str(it) for it in assembly.check(config, None, NOW).errors)
+
+
 def test_check_says_that_the_registry_is_not_there(site: MakeSite) -> None:
     here = site()
     here.ca.registry_path.unlink()
