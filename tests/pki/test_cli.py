@@ -295,9 +295,12 @@ def test_what_was_interrupted_is_finished_and_said(ca: Run, tmp_path: Path) -> N
     issued = ca("keynote-pki issue gateway gw.example.org --json").json
     directory = Directory(tmp_path / "ca")
     name = f"{issued['serial']}.pem"
-    directory.key_path(name).rename(directory.key_path(".new"))
+    temporary = f".{issued['serial']}.new"
+    directory.key_path(name).rename(directory.key_path(temporary))
     with sqlite3.connect(directory.registry_path) as connection:
-        connection.execute("UPDATE certificate SET temporary_file = '.new' WHERE serial = ?", (issued["serial"],))
+        connection.execute(
+            "UPDATE certificate SET temporary_file = ? WHERE serial = ?", (temporary, issued["serial"])
+        )
     connection.close()
     done = ca("keynote-pki list")
     assert done.err == "keynote-pki: note: an interrupted issue of `gw.example.org` was completed\n"
