@@ -8,7 +8,7 @@ and which assertions no value of an attribute leads through.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import Final
 
 from keynote import expressions
@@ -26,6 +26,9 @@ from keynote.syntax import Dereference, Literal, Name, Relation, walk
 
 #: Relations that may be looked at for one denial: some milliseconds.
 _WORK: Final = 60_000
+#: Characters of a value with which work goes on as with none; and nodes of a relation that are counted.
+_SHORT: Final = 256
+_NODES: Final = 1_000
 #: What a walk along the exits costs, where asking costs one.
 _WALK: Final = 10
 
@@ -46,6 +49,7 @@ class Trials:
     told: dict[Link, object] = field(default_factory=dict)
     _left: int = _WORK
     _size: int = 0
+    _longest: int = 0
     _relations: dict[str, dict[tuple[Relation, int], tuple[Relation, Mapping[str, str]]]] = field(
         default_factory=dict
     )
@@ -100,8 +104,23 @@ class Trials:
         self._left -= (self._size + 10) * times
         return self._left > 0
 
+    def _price(self, relation: Relation, attribute: str | None) -> int:
+        """What it costs to look at a relation: more where a long value is computed with, or searched."""
+        if attribute is not None:
+            return 1
+        return sum(1 for _ in islice(walk(relation), _NODES)) * (1 + self._longest // _SHORT) ** 2
+
+    def afford(self, program: CompiledProgram) -> bool:
+        """Whether there is time to look at a program once more."""
+        self._left -= 2 * sum(
+            sum(map(self._price, clause.relations, clause.attributes))
+            for clause in islice(program.clauses, max(0, self._left))
+        )
+        return self._left > 0
+
     def _survey(self) -> None:
         """What the tests on the ways read."""
+        self._longest = max(map(len, self.found.environment.values()), default=0)
         programs: dict[int, CompiledProgram] = {}
         for link in self.found.links:
             delegation = link.delegation
@@ -111,7 +130,7 @@ class Trials:
                     programs[id(delegation.conditions)] = delegation.conditions
         for program in programs.values():
             for clause in program.clauses:
-                self._size += len(clause.steps)
+                self._size += sum(map(self._price, clause.relations, clause.attributes))
                 if self._size > _WORK:
                     return
                 for relation in clause.relations:

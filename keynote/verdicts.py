@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from keynote.compiler import CompiledProgram
 from keynote.errors import EvaluationError
 from keynote.facts import fact, reads_requesters
 from keynote.misses import Change, Miss, nearest_miss
@@ -58,7 +59,7 @@ def _verdict(found: Routes, known: Trials, link: Link, miss: Miss) -> Verdict:
         names = _names(found, link)
         may = known.may(link.delegation, names)
         if may is not False:
-            other = _nearest(found, link, [_otherwise(found, names)])
+            other = None if may is None else _nearest(found, link, [_otherwise(found, names)])
             return Verdict(other or miss, 1, certain=False)
         distance = 2
     for name in sorted(need for need in found.totals[link][1] if isinstance(need, str)):
@@ -81,7 +82,11 @@ def _solved(found: Routes, known: Trials, link: Link) -> Verdict | None:
     if not solutions:
         return None
     name = next((need for need in solutions if need in found.totals[link][1]), next(iter(solutions)))
-    misses = [_nearest(found, link, [_with(found, name, value)]) for value in solutions[name][:_TOLD]]
+    misses = [
+        _nearest(found, link, [_with(found, name, value)])
+        for number, value in enumerate(solutions[name][:_TOLD])
+        if not number or known.afford(_program(link))
+    ]
     told = [miss for miss in misses if miss is not None and miss.first]
     if not told:
         return None
@@ -92,7 +97,11 @@ def _solved(found: Routes, known: Trials, link: Link) -> Verdict | None:
         first_of_all = [first]
     needs = frozenset(need for need in told[0].needs if not isinstance(need, str)) | {name}
     miss = replace(told[0], first=tuple(first_of_all), needs=needs)
-    satisfying = [value for value in known.tried[name] if _satisfied(found, link, miss.first, name, value)]
+    satisfying = [
+        value
+        for value in known.tried[name]
+        if not known.afford(_program(link)) or _satisfied(found, link, miss.first, name, value)
+    ]
     # A constant that stands beside what may have a passphrase in it is not shown.
     if set(satisfying) <= set(solutions[name]) or any(reads_requesters(*one) for one in known.relations(name)):
         return Verdict(miss, 1, alone=True)
@@ -109,8 +118,7 @@ def _is_value(change: Change, link: Link, name: str) -> bool:
 
 def _satisfied(found: Routes, link: Link, changes: Iterable[Change], name: str, value: str) -> bool:
     """Whether one of the changes is brought about by a value, as far as anybody knows."""
-    program = link.delegation.conditions
-    assert program is not None, "its Conditions do not hold"
+    program = _program(link)
     action = _with(found, name, value)
     for change in changes:
         for clause in program.clauses:
@@ -123,9 +131,14 @@ def _satisfied(found: Routes, link: Link, changes: Iterable[Change], name: str, 
 
 
 def _nearest(found: Routes, link: Link, actions: list[Supposed]) -> Miss | None:
+    program = _program(link)
+    return nearest_miss(program, found.environment, found.evidence.scale, found.goal, actions)
+
+
+def _program(link: Link) -> CompiledProgram:
     program = link.delegation.conditions
     assert program is not None, "its Conditions do not hold"
-    return nearest_miss(program, found.environment, found.evidence.scale, found.goal, actions)
+    return program
 
 
 def _names(found: Routes, link: Link) -> frozenset[str]:

@@ -251,7 +251,7 @@ def test_many_texts_that_cannot_be_read_take_linear_time() -> None:
     assert usable == ()
     assert len(set_aside) == 20_000
     with pytest.raises(keynote.PolicyError) as error:
-        keynote.parse_policy("x\n\n" * 20_000, name="p")
+        keynote.parse_policy("Licensee x\n\n" * 20_000, name="p")
     assert sum(bool(problem.excerpt) for problem in error.value.problems) == limits.EXCERPTS
     decision = keynote.Session([], set_aside=set_aside).query({}, ["K"])
     assert len(decision.reasons) < 100
