@@ -29,6 +29,7 @@ SCHEMA: Final = "0003"  # the newest revision in migrations/, and the only one t
 EARLIER: Final = ("0001", "0002")  # those before it, which `registry_migration` knows the way from
 
 Mode = Literal["ro", "rw", "rwc"]  # as SQLite has them: read only, read and write, and make it if need be
+_ATTEMPTS: Final = 20  # to change the mode of a file that others change too
 _BUSY_SECONDS = {"ro": 1, "rw": 30, "rwc": 30}  # a daemon that only reads had better say no than wait
 _CONNECT_SECONDS = {"ro": 3, "rw": 10, "rwc": 10}
 
@@ -259,12 +260,27 @@ def _connected(path: Path, mode: Mode, *, alone: bool = False) -> sqlite3.Connec
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA foreign_keys = ON")
         if mode != "ro":
-            connection.execute("PRAGMA journal_mode = WAL")
+            _keep_a_log(connection)
             connection.execute("PRAGMA synchronous = FULL")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """WAL. Of several that open a new file at once SQLite lets one make it so, and tells the others without waiting
+    that the file is locked; for a transaction it waits."""
+    for _ in range(_ATTEMPTS):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("ROLLBACK")
+    connection.execute("PRAGMA journal_mode = WAL")
 
 
 _NO_SHARED_MEMORY: Final = frozenset(
