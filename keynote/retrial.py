@@ -299,7 +299,8 @@ def names_in(relation: Relation, constants: Mapping[str, str], facts: Mapping[st
     for node in walk(relation):
         if isinstance(node, Name) and node.name not in constants:
             found.add(node.name)
-        elif isinstance(node, Dereference):
+        elif isinstance(node, Dereference) and isinstance(node.operand, (Literal, Name)):
+            # Whatever else is computed may be as deep as the text is long.
             name = expressions.string(node.operand, constants)
             found.add(name if isinstance(name, str) else name(Environment(facts)))
     return frozenset(name for name in found if is_attribute_name(name))

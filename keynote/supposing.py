@@ -83,12 +83,13 @@ def truth_if(clause: CompiledClause, number: int, action: PartialEnvironment, co
 
 def always_fails(relation: Relation, constants: Mapping[str, str]) -> bool:
     """Whether a relation divides by a constant zero, which is a run-time error whatever is divided."""
-    for node in walk(relation):
-        if isinstance(node, Arithmetic) and node.operator in "/%":
-            divisor = expressions.operand(node.right, constants)
-            if isinstance(divisor, (int, float)) and not divisor:
-                return True
-    return False
+    return any(
+        isinstance(node, Arithmetic)
+        and node.operator in "/%"
+        and isinstance(node.right, Number)
+        and not node.right.value
+        for node in walk(relation)
+    )
 
 
 def first_failure(program: CompiledProgram, scale: Scale) -> str:
