@@ -1,20 +1,14 @@
 # SPDX-License-Identifier: ISC
 """Why not: every assertion that could have carried an action, and what each lacked, nearest miss first."""
 
-import dataclasses
-import re
 import time
-from collections.abc import Iterator
-from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
 
 import keynote
 from keynote import Decision, SetAside, parse_assertion, parse_policy
 from keynote.reasons import MAXIMUM
 from keynote.survey import LINES
-from tests.keynote import reference
 
 
 def ask(text: str, requesters: str, **action: str) -> Decision:
@@ -352,104 +346,6 @@ def test_what_cannot_be_read_may_have_been_what_is_missing() -> None:
     ]
     decision = keynote.Session(trusted, set_aside=[broken]).query({}, ["stranger"])
     assert decision.because == "p:1: set aside: unreadable"
-
-
-# -- laws ------------------------------------------------------------------------------------------------------------
-
-DOMAIN = ["", "x", "xy", "0", "2", "a", "-1", "1", "3", "y", "x ", "xy ", "0 ", "2 ", "a ", "4", "-2"]
-
-
-def rank(value: str) -> int:
-    return reference.VALUES.index(value)
-
-
-NAMES = "abc"
-SAYS = re.compile(r"(?P<name>[abc]) is .*, needs (?P<values>`[^<>]*`)(?: \(.*\))?")
-
-
-def literals(test: reference.Test) -> Iterator[str]:
-    """What stands in a test besides patterns."""
-    kind, *parts = test
-    for part in parts:
-        if isinstance(part, tuple):
-            yield from literals(part)
-    if kind in ("string", "mirrored", "joined", "indirect", "group"):
-        yield parts[-1]
-    elif kind in ("integer", "quotient"):
-        yield str(parts[-1])
-
-
-def all_literals(program: reference.Program) -> Iterator[str]:
-    for test, value in program:
-        yield from literals(test)
-        if isinstance(value, list):
-            yield from all_literals(value)
-
-
-# Invariant: where one attribute is said to be enough, it is; what is said that it needs, or would do, is; and where
-# something that stands in the policy would be enough, that is what is told first.
-@settings(max_examples=300)
-@given(reference.ASSERTIONS, reference.ATTRIBUTES, reference.REQUESTERS)
-def test_one_attribute_is_enough_if_and_only_if_it_is_said_to_be(
-    assertions: list[reference.Assertion], attributes: dict[str, str], requesters: list[str]
-) -> None:
-    decision = ask("\n".join(map(reference.assertion_text, assertions)), " ".join(requesters), **attributes)
-    goal = rank(decision.highest) + 1
-    if goal >= len(reference.VALUES):
-        return
-
-    def enough(name: str, value: str) -> bool:
-        return reference.query(assertions, {**attributes, name: value}, requesters) >= goal
-
-    claims = [reason for reason in decision.reasons if reason.away in ("one attribute away", "one test away")]
-    texts = {text for one in assertions for text in all_literals(one.conditions or [])}
-    if claims:
-        assert any(enough(name, value) for name in NAMES for value in {*DOMAIN, *texts})
-    for claim in claims:
-        if example := re.search(r"(?:^| \()([abc])? ?.*`([^`]*)` would do\)$", claim.text):
-            name = example[1] or claim.text[0]
-            assert enough(name, example[2].strip('"'))
-        elif said := SAYS.fullmatch(claim.text):
-            for value in re.findall("`([^`]*)`", said["values"]):
-                assert enough(said["name"], value.replace('""', ""))
-    if any(enough(name, value) for name in NAMES for value in texts):
-        assert decision.reasons[0].away in ("one attribute away", "one test away")
-
-
-# Invariant: an assertion is told if it would have been enough without its Conditions.
-@settings(max_examples=150)
-@given(reference.ASSERTIONS, reference.ATTRIBUTES, reference.REQUESTERS)
-def test_every_assertion_that_alone_stood_in_the_way_is_told(
-    assertions: list[reference.Assertion], attributes: dict[str, str], requesters: list[str]
-) -> None:
-    texts = list(map(reference.assertion_text, assertions))
-    decision = ask("\n".join(texts), " ".join(requesters), **attributes)
-    goal = rank(decision.highest) + 1
-    lines = {reason.where.line for reason in decision.reasons if reason.where is not None}
-    start = 1
-    for number, assertion in enumerate(assertions):
-        end = start + texts[number].count("\n") + 1
-        changed = [*assertions]
-        changed[number] = dataclasses.replace(assertion, conditions=None)
-        if goal < len(reference.VALUES) and reference.query(changed, attributes, requesters) >= goal:
-            assert lines & set(range(start, end))
-        start = end
-
-
-@settings(max_examples=100)
-@given(reference.ASSERTIONS, reference.ATTRIBUTES, reference.REQUESTERS)
-def test_the_nearest_comes_first(
-    assertions: list[reference.Assertion], attributes: dict[str, str], requesters: list[str]
-) -> None:
-    decision = ask("\n".join(map(reference.assertion_text, assertions)), " ".join(requesters), **attributes)
-    distances = [reason.distance for reason in decision.reasons]
-    # Nothing is set aside here, so 0 is a delegation that is missing.
-    order = [0 if 0 < distance < MAXIMUM else 1 if not distance else 2 for distance in distances]
-    assert order == sorted(order)
-    near = distances[: order.count(0)]
-    # First what the requester can change itself, and then what others have to do: each in the order of its number.
-    assert sum(after < before for before, after in pairwise(near)) <= 1
-    assert all(reason.kind == "delegation" for reason in decision.reasons if not reason.distance)
 
 
 @pytest.mark.parametrize(
