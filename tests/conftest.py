@@ -24,12 +24,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[COUNTED] = counted
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Which tests stay together where several processes run them: those of a file share what is dear to make."""
-    for item in items:
-        one_by_one = any(place in item.path.parents for place in _ONE_BY_ONE)
-        item.add_marker(pytest.mark.xdist_group("daemons" if one_by_one else str(item.path.relative_to(_HERE))))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Which tests stay together where several processes run them: those of a file share what is dear to make.
+
+    pytest-xdist 3.8 makes nothing of it with pytest 9.2, where items cannot be renamed: each goes where there is
+    room, which they all stand."""
+    one_by_one = any(place in item.path.parents for place in _ONE_BY_ONE)
+    item.add_marker(pytest.mark.xdist_group("daemons" if one_by_one else str(item.path.relative_to(_HERE))))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
