@@ -10,7 +10,7 @@ demo: $(VENV)/.run
 	$(BIN)/ike-auth demo
 
 test: $(VENV)/.dev
-	$(BIN)/pytest --numprocesses=auto --dist=loadgroup
+	$(BIN)/pytest --numprocesses=auto
 	$(BIN)/keynote test policies
 
 check: $(VENV)/.dev

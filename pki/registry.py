@@ -14,10 +14,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pki import candidates, keys, registry_issues, registry_listing, registry_revocations, registry_standing
+from pki import (
+    candidates,
+    registry_chains,
+    registry_issues,
+    registry_listing,
+    registry_revocations,
+    registry_standing,
+)
 from pki.chain_certificates import ChainCertificate
 from pki.delegation_records import Draft
-from pki.errors import NotRecorded, RegistryError
+from pki.errors import RegistryError
 from pki.models import ISSUED, PENDING, AuditEntry, Authority, Certificate, SubjectAltName
 from pki.names import Identity
 from pki.records import Above, AuthorityRecord, Choice, Listed, Record, Reservation, Signed, Status, Unfinished
@@ -89,8 +96,7 @@ class Registry:
         wanted = [sha256.hex() for sha256 in sha256s]
         with self._database.connection() as connection:
             check_schema(connection)
-            known = _known(connection, wanted)
-        return tuple(_status(known, sha256) for sha256 in wanted)
+            return registry_chains.statuses(connection, wanted)
 
     def check_chain(self, chain: Sequence[ChainCertificate]) -> None:
         """Whether a chain (leaf first) that leads to an authority of this registry is recorded here, link by link up
@@ -101,25 +107,7 @@ class Registry:
         RegistryUnreachable, SchemaUnknown."""
         with self._database.connection() as connection:
             check_schema(connection)
-            own = set(connection.scalars(_OUR_KEYS))
-            chain_keys = [_key_sha256(link) for link in chain]
-            ours = max((at for at, key in enumerate(chain_keys) if key in own), default=-1)
-            links = chain[: ours + 1]
-            known = _known(connection, [link.sha256.hex() for link in links])
-            gone = registry_standing.withdrawn(connection, [it for it in chain_keys[: ours + 1] if it is not None])
-        for link in links:
-            if (status := _status(known, link.sha256.hex())) is not Status.ISSUED:
-                raise NotRecorded(
-                    f"certificate `{link.subject}` is {status} to the registry of authority `{links[-1].subject}`",
-                    "have a new one issued"
-                    if status is Status.REVOKED
-                    else "only what the registry holds is trusted",
-                )
-        for link, key in zip(links, chain_keys, strict=False):
-            if key is not None and (told := gone.get(key)) is not None:
-                raise NotRecorded(
-                    f"certificate `{link.subject}` has the key of {told}", "have one issued for a new key"
-                )
+            registry_chains.check(connection, chain)
 
     def last_change(self) -> tuple[int, str]:
         """The number and hash of the newest entry in the audit log that is not about a new certificate: whoever looks
@@ -473,34 +461,6 @@ class Registry:
 
 _COLUMNS = [getattr(Certificate, it.name) for it in fields(Record) if it.name not in ("identities", "fallen")]
 _IS_PENDING = Certificate.state == sa.literal_column(f"'{PENDING}'")  # as the index has it
-
-_STATUS = sa.select(Certificate.sha256, Certificate.revoked_at).where(
-    Certificate.sha256.in_(sa.bindparam("sha256s", expanding=True)), Certificate.state == ISSUED
-)
-
-
-_OUR_KEYS = (
-    sa.select(Authority.key_sha256)
-    .join(Certificate, (Certificate.authority_id == Authority.issuer_id) & (Certificate.serial == Authority.serial))
-    .where(Certificate.state == ISSUED, Authority.foreign.is_(False))
-)
-
-
-def _key_sha256(certificate: ChainCertificate) -> str | None:
-    try:
-        return keys.key_sha256(certificate.load_public_key())
-    except (ValueError, TypeError):
-        return None
-
-
-def _known(connection: sa.Connection, sha256s: Sequence[str]) -> Mapping[str | None, datetime.datetime | None]:
-    return dict(connection.execute(_STATUS, {"sha256s": sha256s}).all())
-
-
-def _status(known: Mapping[str | None, datetime.datetime | None], sha256: str) -> Status:
-    if sha256 not in known:
-        return Status.UNKNOWN
-    return Status.ISSUED if known[sha256] is None else Status.REVOKED
 
 
 def _identities(certificate: Certificate) -> tuple[Identity, ...]:

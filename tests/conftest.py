@@ -2,20 +2,19 @@
 """What holds for all tests."""
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 # How long an example takes says more about the machine than about what is tested. Hypothesis chooses its own profile
 # where CI is set; this one takes over from what that says.
 settings.register_profile("untimed", settings.get_profile(settings.get_current_profile_name()), deadline=None)
 settings.load_profile("untimed")
 
-_HERE = Path(__file__).parent
 # Real daemons with addresses, namespaces and clocks of their own: one test at a time, beside all others.
-_ONE_BY_ONE = (_HERE / "interop", _HERE / "ike_auth" / "daemon", _HERE / "ike_auth" / "demo")
+_ONE_BY_ONE = ("tests/interop/", "tests/ike_auth/daemon/", "tests/ike_auth/demo/")
 COUNTED = pytest.StashKey[Counter[str]]()  # what the tests count for the summary, of every process that runs some
 
 
@@ -24,13 +23,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[COUNTED] = counted
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Which tests stay together where several processes run them: those of a file share what is dear to make.
+class Together(LoadScopeScheduling):  # type: ignore[misc]
+    """Which tests one process runs: those of a file, which share what is dear to make, and all with daemons."""
 
-    pytest-xdist 3.8 makes nothing of it with pytest 9.2, where items cannot be renamed: each goes where there is
-    room, which they all stand."""
-    one_by_one = any(place in item.path.parents for place in _ONE_BY_ONE)
-    item.add_marker(pytest.mark.xdist_group("daemons" if one_by_one else str(item.path.relative_to(_HERE))))
+    def _split_scope(self, nodeid: str) -> str:
+        return "daemons" if nodeid.startswith(_ONE_BY_ONE) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    return Together(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -22,6 +22,7 @@ from tests.pki.factory import DAY, NOW
 from tests.pki.living import Ca
 from tests.pki.test_auditing import found
 from tests.pki.test_cli import Run, run  # noqa: F401
+from tests.pki.test_cli_delegations import TUNNEL
 
 pytestmark = pytest.mark.usefixtures("small_keys")
 
@@ -79,25 +80,9 @@ def test_it_allows_what_it_allowed_and_until_the_new_end(ca: Ca) -> None:
     followed = SUPERSEDE(Issuer.of(ca.directory), "alice@example.org", LATER)
     ((_, made),) = followed.delegations
     (assertion,) = keynote.parse_policy(made.assertion, name="made")
-    tunnel = {
-        "app_domain": "IPsec policy",
-        "doi": "ipsec",
-        "remote_id_type": "User FQDN",
-        "remote_id": "alice@example.org",
-        "remote_filter_type": "IPv4 address",
-        "remote_filter_addr_lower": "010.009.000.007",
-        "remote_filter_addr_upper": "010.009.000.007",
-        "esp_present": "yes",
-        "ah_present": "no",
-        "pfs": "yes",
-        "esp_enc_alg": "aes",
-        "esp_key_length": "256",
-        "phase1_group_desc": "14",
-        "esp_group_desc": "14",
-    }
 
     def allowed(**changes: str) -> bool:
-        return keynote.Session([assertion]).query(tunnel | changes, [ALICE]).allowed
+        return keynote.Session([assertion]).query(TUNNEL | changes, [ALICE]).allowed
 
     end = followed.record.not_after
     assert allowed(GMTTimeOfDay=f"{end:%Y%m%d%H%M%S}")
