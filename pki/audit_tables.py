@@ -135,7 +135,8 @@ class Ledger:
             what = f"entry {entry.sequence} revokes {entry.subject}, which no entry before it made"
             self._stray.append(Finding(what, entry.sequence))
         else:
-            told.revoked_at, told.reason = entry.at, entry.told.get("reason")
+            told.revoked_at = told.revoked_at or entry.at  # a second entry gives a worse reason
+            told.reason = entry.told.get("reason")
 
     # -- what is there
 

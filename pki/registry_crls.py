@@ -44,14 +44,17 @@ class IssuedLists:
             return None if row is None else record(row)
 
     def lacks(self, newest: ListRecord, now: datetime.datetime) -> bool:
-        """Whether an authority's newest list lacks a certificate that it has revoked and that is not expired.
+        """Whether an authority's newest list lacks a certificate that it has revoked and that is not expired, or has
+        another reason.
 
         Raises RegistryUnreachable."""
-        wanted = sa.select(Certificate.serial).where(_revoked_of(newest.authority_id), Certificate.not_after >= now)
-        listed = {entry.serial_number for entry in newest.crl}
+        wanted = sa.select(Certificate.serial, Certificate.revocation_reason).where(
+            _revoked_of(newest.authority_id), Certificate.not_after >= now
+        )
+        listed = {entry.serial_number: revocation.listed_reason(entry) for entry in newest.crl}
         with self._database.connection() as connection:
-            serials = connection.scalars(wanted).all()
-        return any(int(serial, 16) not in listed for serial in serials)
+            revoked = connection.execute(wanted).all()
+        return any(listed.get(int(serial, 16)) != _reason(serial, reason) for serial, reason in revoked)
 
     def make(
         self,

@@ -14,18 +14,20 @@ from pki.models import ISSUED, Authority, Certificate
 
 
 def revoke(session: Session, authority_id: int, serial: str, reason: str, now: datetime.datetime) -> Certificate:
-    """Revoke an issued certificate, and say so in the audit log. Raises RegistryError where it is unknown or revoked
-    already, PkiError for an unknown reason."""
+    """Revoke an issued certificate, and say so in the audit log. One that was revoked for less may turn out to be
+    compromised: its reason changes then, and not since when it is revoked. Raises RegistryError where it is unknown
+    or revoked already, PkiError for an unknown reason."""
     revocation.check_reason(reason)
     certificate = session.get(Certificate, (authority_id, serial))
     if certificate is None or certificate.state != ISSUED:
         raise RegistryError(f"authority {authority_id} has issued no certificate with the serial number {serial}")
-    if certificate.revoked_at is not None:
+    before = certificate.revocation_reason
+    if certificate.revoked_at is not None and not revocation.is_worse(reason, before):
         raise RegistryError(
             f"`{certificate.name}` (serial {serial}) was revoked already, on "
-            f"{certificate.revoked_at:%Y-%m-%d %H:%M:%SZ}: {certificate.revocation_reason}"
+            f"{certificate.revoked_at:%Y-%m-%d %H:%M:%SZ}: {before}"
         )
-    certificate.revoked_at = now
+    certificate.revoked_at = certificate.revoked_at or now
     certificate.revocation_reason = reason
     assert certificate.sha256 is not None  # the check constraint `issued_whole`
     details: dict[str, str | int | None] = {

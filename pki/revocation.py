@@ -51,11 +51,26 @@ def reason_flag(reason: str) -> x509.ReasonFlags | None:
     return x509.ReasonFlags(reason) if reason in REASONS and reason != UNSPECIFIED else None
 
 
+def listed_reason(entry: x509.RevokedCertificate) -> str:
+    """The reason that an entry of a list has."""
+    try:
+        value = entry.extensions.get_extension_for_class(x509.CRLReason).value
+    except x509.ExtensionNotFound:
+        return UNSPECIFIED
+    return str(value.reason.value)
+
+
 def is_about_key(reason: str | None, *, of_authority: bool) -> bool:
     """Whether a revocation reaches every certificate for the same key (RFC 5280 5.3.1). That of an authority's own
     certificate does unless its reason says that the key is good: what another authority vouches for is the same name
     and key, and would give back all that was taken."""
     return reason not in _KEY_IS_GOOD if of_authority else reason in COMPROMISES
+
+
+def is_worse(reason: str, before: str | None) -> bool:
+    """Whether a certificate that was revoked for `before` may be said to be revoked for `reason`: that its key is
+    compromised can come to light later."""
+    return reason in COMPROMISES and before not in COMPROMISES
 
 
 @dataclass(frozen=True, slots=True)

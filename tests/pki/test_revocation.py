@@ -63,7 +63,18 @@ def test_what_was_not_issued_cannot_be_revoked(registry: Registry, authority: in
 def test_a_second_revocation_says_when_and_why_the_first_was(registry: Registry) -> None:
     registry.revoke(1, SERIAL, "superseded", NOW)
     with pytest.raises(RegistryError, match="was revoked already, on 2026-11-01 12:00:00Z: superseded"):
-        registry.revoke(1, SERIAL, "keyCompromise", NOW + DAY)
+        registry.revoke(1, SERIAL, "cessationOfOperation", NOW + DAY)
+
+
+def test_that_a_key_is_compromised_may_come_to_light_later(registry: Registry) -> None:
+    registry.revoke(1, SERIAL, "superseded", NOW)
+    worse = registry.revoke(1, SERIAL, "keyCompromise", NOW + DAY)
+    assert (worse.revoked_at, worse.revocation_reason) == (NOW, "keyCompromise")
+    with pytest.raises(RegistryError, match="already, on 2026-11-01 12:00:00Z: keyCompromise"):
+        registry.revoke(1, SERIAL, "cACompromise", NOW + DAY)
+    with registry.audit.reading() as log:
+        told = [entry.told["reason"] for entry in log.entries() if entry.action == "revoke"]
+        assert told == ["superseded", "keyCompromise"]
 
 
 def test_several_are_revoked_together_or_not_at_all(registry: Registry) -> None:
