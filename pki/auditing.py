@@ -73,6 +73,10 @@ def check(
 ) -> Iterator[Finding]:
     """What is wrong with the log, with the tables by the log, and with both by what was kept elsewhere: heads, each
     with where it is from, and lists."""
+    strange = tuple(map(Finding, snapshot.misplaced()))
+    yield from strange
+    if strange:
+        return  # nothing can be said of such rows, nor of what is beside them
     ledger = Ledger()
     entries = watch(snapshot.entries(), snapshot.entries_total, "entries of the log")
     yield from audit.check_chain(_taught(ledger, entries))

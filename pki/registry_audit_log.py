@@ -12,6 +12,7 @@ from pki import models, registry_audit, registry_crls, registry_delegations
 from pki.audit import AuditEntry, Head
 from pki.audit_tables import AuthorityRow, CertificateRow
 from pki.delegation_records import DelegationRecord
+from pki.errors import shown
 from pki.models import ISSUED, Authority, Certificate, SubjectAltName
 from pki.names import Identity
 from pki.registry_database import Database, check_schema
@@ -61,6 +62,20 @@ class Snapshot:
 
     def head(self) -> Head:
         return registry_audit.head(self._session)
+
+    def misplaced(self) -> Iterator[str]:
+        """What is no text, or no number, in a column of these, which SQLite takes: where it is, and what."""
+        connection = self._session.connection()
+        for table in models.Base.metadata.sorted_tables if connection.dialect.name == "sqlite" else ():
+            known_by = [sa.func.quote(it) for it in table.primary_key.columns]
+            for column in table.columns:
+                if isinstance(column.type, sa.String | sa.Integer | sa.Boolean):
+                    kind = "text" if isinstance(column.type, sa.String) else "integer"
+                    query = sa.select(sa.func.quote(column), *known_by)
+                    strange = sa.func.typeof(column).not_in([kind, "null"])
+                    for value, *key in connection.execute(query.where(strange)):
+                        row = f"{table.name} {shown(', '.join(key))}"
+                        yield f"{column.name} of the {row} is {shown(value)}, which is no {kind}"
 
     def entries(self) -> Iterator[AuditEntry]:
         """In the order of their numbers."""

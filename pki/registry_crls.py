@@ -54,7 +54,7 @@ class IssuedLists:
         listed = {entry.serial_number: revocation.listed_reason(entry) for entry in newest.crl}
         with self._database.connection() as connection:
             revoked = connection.execute(wanted).all()
-        return any(listed.get(int(serial, 16)) != _reason(serial, reason) for serial, reason in revoked)
+        return any(listed.get(int(serial, 16)) != (reason or revocation.UNSPECIFIED) for serial, reason in revoked)
 
     def make(
         self,

@@ -40,7 +40,7 @@ def command(name: str, pem: bool, directory: Path, as_json: bool) -> None:
     if pem and not as_json:
         click.echo(texts.pem(record.certificate), nl=False)
         return
-    issuer = next(it.name for it in registry.authorities() if it.id == record.authority_id)
+    issuer = registry.issuers()[record.authority_id]
     followers = registry.following([record.sha256])
     followed = registry.find(record.supersedes) if record.supersedes else ()
     delegations = _delegations(registry, record)

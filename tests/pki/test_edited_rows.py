@@ -87,6 +87,19 @@ def test_the_certificate_of_an_authority(ca: Run, value: str) -> None:
     assert "the certificate in the row is another than the one that was issued" in found
 
 
+@pytest.mark.parametrize(
+    ("edited", "told"),
+    [
+        ("authority SET name = x'ff00'", "name of the authority 1 is X'FF00', which is no text"),
+        ("authority SET crl_number = 'many'", "crl_number of the authority 1 is 'many', which is no integer"),
+        ("audit SET actor = x'ff00' WHERE sequence = 2", "actor of the audit 2 is X'FF00', which is no text"),
+    ],
+)
+def test_no_text_and_no_number(ca: Run, edited: str, told: str) -> None:
+    edit(ca, f"UPDATE {edited}")
+    assert findings(ca) == [told]
+
+
 def test_a_list(ca: Run) -> None:
     edit(ca, "UPDATE crl SET der = x'3000', next_update = 'soon'")
     done = ca("keynote-pki crl show")
