@@ -159,8 +159,7 @@ class Registry:
         """What a list shows, in its order. Of thousands it costs a tenth of `chosen`."""
         with self._database.connection() as connection:
             fallen = registry_standing.read(connection).fallen
-            rows = connection.execute(registry_listing.question(choice, fallen))
-            return tuple(Listed._make((*row[:-1], bool(row[-1]))) for row in rows)
+            return tuple(map(Listed._make, connection.execute(registry_listing.question(choice, fallen)).all()))
 
     def chosen(self, choice: Choice) -> tuple[Record, ...]:
         """The same with all that is known of each."""

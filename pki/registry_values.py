@@ -12,7 +12,6 @@ from contextvars import ContextVar
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -55,21 +54,20 @@ def reading_on() -> Iterator[None]:
         _READS_ON.reset(token)
 
 
-class _SqliteDateTime(sqlite.DATETIME):
-    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
-        read = super().result_processor(dialect, coltype)
-        assert read is not None
+def _moment(value: str | None) -> datetime.datetime | None:
+    """What SQLite keeps in the place of one. As one step, since a list of thousands reads some for each row."""
+    if value is None:
+        return None
+    try:
+        return datetime.datetime.fromisoformat(value + "+00:00")
+    except (ValueError, TypeError):
+        if _READS_ON.get():
+            return Garbled.of(value)
+        raise Unreadable(f"`{shown(str(value))}` is no moment") from None
 
-        def process(value: object) -> datetime.datetime | None:
-            try:
-                found: datetime.datetime | None = read(value)
-            except (ValueError, TypeError):
-                if _READS_ON.get():
-                    return Garbled.of(value)
-                raise Unreadable(f"`{shown(str(value))}` is no moment") from None
-            return found
 
-        return process
+def _aware(value: datetime.datetime | None) -> datetime.datetime | None:
+    return None if value is None else value.replace(tzinfo=datetime.UTC)
 
 
 class UtcDateTime(TypeDecorator[datetime.datetime]):
@@ -78,15 +76,11 @@ class UtcDateTime(TypeDecorator[datetime.datetime]):
     impl = sa.DateTime
     cache_ok = True
 
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        kind = _SqliteDateTime if dialect.name == "sqlite" else sa.DateTime
-        return dialect.type_descriptor(kind())
-
     def process_bind_param(self, value: datetime.datetime | None, dialect: Dialect) -> datetime.datetime | None:
         return None if value is None else value.astimezone(datetime.UTC).replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime.datetime | None, dialect: Dialect) -> datetime.datetime | None:
-        return value if value is None or isinstance(value, Garbled) else value.replace(tzinfo=datetime.UTC)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        return _moment if dialect.name == "sqlite" else _aware
 
 
 class _SqliteBytes(sa.LargeBinary):
