@@ -118,6 +118,12 @@ FALSE = {
         {},
         "too much memory",
     ),
+    "COMPUTED_PATTERN_STEPS": (
+        "a ~= b;",
+        "a ~= c;",
+        {"b": "((x?y?){16}){10}", "c": "((x?y?){20}){11}"},
+        "a computed regular expression of more than 1024 instructions",
+    ),
     "COMPUTED_PATTERN_MEMORY": ("a ~= b;", "a ~= c;", {"b": "(x?){250}", "c": "((x?){50}){50}"}, "too much memory"),
     "SUBJECT_SIZE": (
         'a ~= "x";',
@@ -218,8 +224,8 @@ WORST = {
         XY,
     ),
     "computed patterns": (
-        assertion("".join(f'a ~= b . "{n}z";' for n in range(40))),
-        {**XY, "b": "((x?y?){20}){20}"},
+        computed_patterns(limits.PATTERN_STEPS // limits.COMPUTED_PATTERN_STEPS),
+        {**XY, "b": "((x?y?){16}){10}z"},
     ),
     "groups": (
         assertion('a ~= P && _1 == "z";' * (ROOM // 30), f'P = "{"(x?)" * 100}"'),
