@@ -62,8 +62,8 @@ REFUSED = {
         "regular expressions of more than 65536 instructions together",
     ),
     "COMPUTED_PATTERN_STEPS": (
-        computed_patterns(limits.PATTERN_STEPS // limits.COMPUTED_PATTERN_STEPS),
-        computed_patterns(limits.PATTERN_STEPS // limits.COMPUTED_PATTERN_STEPS + 1),
+        computed_patterns(limits.PATTERN_STEPS // (2 * limits.COMPUTED_PATTERN_STEPS)),
+        computed_patterns(limits.PATTERN_STEPS // (2 * limits.COMPUTED_PATTERN_STEPS) + 1),
         "regular expressions of more than 65536 instructions together",
     ),
     "DIGITS": (
@@ -224,7 +224,7 @@ WORST = {
         XY,
     ),
     "computed patterns": (
-        computed_patterns(limits.PATTERN_STEPS // limits.COMPUTED_PATTERN_STEPS),
+        computed_patterns(limits.PATTERN_STEPS // (2 * limits.COMPUTED_PATTERN_STEPS)),
         {**XY, "b": "((x?y?){16}){10}z"},
     ),
     "groups": (
