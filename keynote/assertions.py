@@ -9,7 +9,7 @@ without the grammar; tests hold the two to the same answers.
 import difflib
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar
@@ -83,12 +83,13 @@ _FIELD_NAMES = {
         "Signature",
     )
 }
+_FIELDS = {f"{written}:": name for lower, name in _FIELD_NAMES.items() for written in (lower, name)}
+_FIRST = "KeyNote-Version"
 # A line that begins with anything but white space or `#` begins a field, or is wrong.
 _LINE = re.compile(r"\n(?=[^ \t\n#])([A-Za-z-]+:)?")
 _FIRST_LINE = re.compile(r"(?=[^ \t\n#])([A-Za-z-]+:)?")
 _COMMENTS = re.compile(r"(?:[ \t\n]|#[^\n]*(?:\n|\Z))*")
-_LITERAL = re.compile(r'[ \t\n]*"([^"\\\r\n\0]*)"[ \t\n]*')
-_NAME = re.compile(r"[ \t\n]*([A-Za-z_][A-Za-z0-9_]*)[ \t\n]*")
+_PRINCIPAL = re.compile(r'[ \t\n]*(?:"([^"\\\r\n\0]*)"|([A-Za-z_][A-Za-z0-9_]*))[ \t\n]*')
 _CONSTANT = re.compile(r'[ \t\n]*([A-Za-z_][A-Za-z0-9_]*)[ \t\n]*=[ \t\n]*"([^"\\\r\n\0]*)"[ \t\n]*')
 
 
@@ -166,20 +167,28 @@ class _Block:
         first = _FIRST_LINE.match(text, self.start, self.end)
         if first is not None:
             heads.insert(0, first)
-        edge = heads[0].start() if heads else self.end
-        stray = _COMMENTS.match(text, self.start, edge)
-        if stray is not None and stray.end() < edge:
-            self._problem(stray.end(), "text before the first field", _NO_AUTHORIZER, shown=False)
+        starts = [head.start() for head in heads]
+        starts.append(self.end)
+        if starts[0] > self.start:
+            self._check_start(starts[0])
         spans: dict[str, tuple[int, int]] = {}
-        for number, head in enumerate(heads):
-            end = heads[number + 1].start() if number + 1 < len(heads) else self.end
-            self._add_field(spans, head, end)
+        for number, head in enumerate(heads, 1):
+            label = head[1]
+            # As nearly all write it, or else as anybody may.
+            name = _FIELDS.get(label) or (label and _FIELDS.get(label.lower()))
+            if name and name not in spans and "Signature" not in spans and (name != _FIRST or not spans):
+                spans[name] = head.end(), starts[number]
+            else:
+                self._misplaced(spans, head.end() - len(label or ""), label, name)
         return spans
 
-    def _add_field(self, spans: dict[str, tuple[int, int]], head: re.Match[str], end: int) -> None:
-        label = head[1]
-        at = head.end() - len(label or "")
-        name = _FIELD_NAMES.get(label[:-1].lower()) if label else None
+    def _check_start(self, end: int) -> None:
+        comments = _COMMENTS.match(self.reader.source.text, self.start, end)
+        if comments is not None and comments.end() < end:
+            self._problem(comments.end(), "text before the first field", _NO_AUTHORIZER, shown=False)
+
+    def _misplaced(self, spans: Container[str], at: int, label: str | None, name: str | None) -> None:
+        """A line that begins no field, or not here."""
         if name is None:
             # RFC 2704 4.6.7: text that follows the signature is not part of the assertion.
             if "Signature" not in spans:
@@ -188,10 +197,8 @@ class _Block:
             self._problem(at, f"a second {name} field")
         elif "Signature" in spans:
             self._problem(at, f"{name} field after the Signature field", "the signature comes last")
-        elif name == "KeyNote-Version" and spans:
-            self._problem(at, "KeyNote-Version is not the first field")
         else:
-            spans[name] = (head.end(), end)
+            self._problem(at, f"{name} is not the first field")
 
     def _unknown_line(self, at: int, label: str | None) -> None:
         if label is None:
@@ -235,12 +242,11 @@ class _Block:
 
     def _plain_principal(self, start: int, end: int) -> Literal | Name | None:
         """A field that is one quoted string, or one name, as the grammar would read it."""
-        text = self.reader.source.text
-        match = _LITERAL.fullmatch(text, start, end)
-        if match is not None:
-            return Literal(match.start(1) - 1 - start, match[1])
-        match = _NAME.fullmatch(text, start, end)
-        return None if match is None else Name(match.start(1) - start, match[1])
+        match = _PRINCIPAL.fullmatch(self.reader.source.text, start, end)
+        if match is None:
+            return None
+        literal, name = match.groups()
+        return Name(match.start(2) - start, name) if literal is None else Literal(match.start(1) - 1 - start, literal)
 
     def _check_version(self, spans: dict[str, tuple[int, int]]) -> None:
         if "KeyNote-Version" not in spans:

@@ -168,6 +168,8 @@ _read = dict.get
 
 def set_groups(environment: Environment, groups: tuple[str, ...] | None) -> None:
     """Give `_0` the number of groups and `_1`, `_2`, … the groups (RFC 2704 5.3.4); None takes them all away."""
+    if groups is None and "_0" not in environment:
+        return
     for number in range(1, int(environment.pop("_0", "0")) + 1):
         del environment[f"_{number}"]
     if groups is not None:

@@ -40,13 +40,10 @@ def fact(relation: Relation, constants: Mapping[str, str]) -> Fact | None:
     """None for any other relation, a regular expression's too."""
     if isinstance(relation, Match):
         return None
-    for side, other, comparison in (
-        (relation.left, relation.right, relation.operator),
-        (relation.right, relation.left, MIRRORED[relation.operator]),
-    ):
+    for side, other in ((relation.left, relation.right), (relation.right, relation.left)):
         name = attribute(side, constants)
-        value = expressions.operand(other, constants) if name is not None else None
-        if name is not None and isinstance(value, (str, int, float)):
+        if name is not None and isinstance(value := expressions.operand(other, constants), (str, int, float)):
+            comparison = relation.operator if side is relation.left else MIRRORED[relation.operator]
             return Fact(relation, name, comparison, value)
     return None
 

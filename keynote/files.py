@@ -91,17 +91,18 @@ def load_policy(path: str | PathLike[str], *, allow_exposed: bool = False) -> tu
 def holds_secret(text: str) -> bool:
     """Whether a text of assertions has a passphrase: written out anywhere, or as a principal or a constant that is
     put together, escaped or misspelt. Of what cannot be read, only what is written out is found."""
+    lower = text.lower()
+    if not any(word in lower for word in _PARTS) and _NOTHING_PUT_TOGETHER.fullmatch(text):
+        return False  # and need not be parsed to know
     if is_secret(text):
         return True
-    if not any(word in text.lower() for word in _PARTS) and not _PUT_TOGETHER.search(_LITERAL.sub('""', text)):
-        return False  # and need not be parsed to know
     assertions, _ = parse_all(text, name="")
     return any(True for assertion in assertions for _ in keys_in(texts_of(assertion)))
 
 
 _PARTS: Final = ("pass", "phrase", "frase", "psk", "pwd", "preshared", "shared", "private", "\\")
-_PUT_TOGETHER: Final = re.compile(r"[^0-9]\.|\.[^0-9]")
-_LITERAL: Final = re.compile(literals.PATTERN)
+# No dot outside of literals, but for those within numbers.
+_NOTHING_PUT_TOGETHER: Final = re.compile(rf'(?:[^".]++|{literals.PATTERN}|"|(?<![^0-9])\.(?![^0-9]))*+')
 
 EXPOSED = "holds a passphrase, and others than its owner may read it"
 
@@ -110,12 +111,11 @@ def read_policy(path: str | PathLike[str]) -> tuple[str, bool]:
     """A policy file's text, and whether it holds a passphrase that others than the file's owner may read. Raises
     OSError, and PolicyError for a file that is too large."""
     with open(path, "rb") as file:
-        content = file.read(limits.FILE_SIZE + 1)
+        text = file.read(limits.FILE_SIZE + 1).decode("latin-1")
         others_may_read = is_open_to_others(file)
-    if len(content) > limits.FILE_SIZE:
+    if len(text) > limits.FILE_SIZE:
         where = Source(str(path), "").location(0)
         raise PolicyError([Problem(where, f"a file of more than {limits.FILE_SIZE:,} bytes")])
-    text = content.decode("latin-1")
     return text, others_may_read and holds_secret(text)
 
 

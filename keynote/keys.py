@@ -46,12 +46,13 @@ class NoKey(ValueError):
 
 def from_ascii(encoding: str, bits: str) -> bytes:
     """The bytes that `bits` are, in `hex` or `base64`. Raises NoKey, with the first character that is wrong."""
-    # Keys in base64 are often broken over lines, and the blanks between the pieces mean nothing.
-    digits = bits if encoding == "hex" else "".join(bits.split())
     try:
-        return binascii.unhexlify(digits) if encoding == "hex" else base64.b64decode(digits, validate=True)
+        return binascii.unhexlify(bits) if encoding == "hex" else binascii.a2b_base64(bits, strict_mode=True)
     except ValueError:
-        pass
+        # Keys in base64 are often broken over lines, and the blanks between the pieces mean nothing.
+        digits = bits if encoding == "hex" else "".join(bits.split())
+    if digits != bits:
+        return from_ascii(encoding, digits)
     name = _ENCODING_NAMES[encoding]
     wrong = _NO_DIGIT[encoding].search(digits)
     if wrong is not None:

@@ -5,7 +5,7 @@ The field is compiled to a list of steps on a stack of values, as an expression 
 Python's own stack. Most are a single principal, and need no steps.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,8 +61,12 @@ def single(principal: str) -> CompiledLicensees:
     return CompiledLicensees((principal,), ())
 
 
-def principal_nodes(tree: Licensees) -> Iterator[StringExpression]:
+def principal_nodes(tree: Licensees) -> Iterable[StringExpression]:
     """The principals of a Licensees field, in the order of the text."""
+    return (tree,) if isinstance(tree, (Literal, Name)) else _principal_nodes(tree)
+
+
+def _principal_nodes(tree: Licensees) -> Iterator[StringExpression]:
     todo: list[Licensees] = [tree]
     while todo:
         node = todo.pop()

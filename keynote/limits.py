@@ -44,7 +44,8 @@ PATTERN_GROUPS: Final = 100
 PATTERN_MEMORY: Final = 256 * 1024
 COMPUTED_PATTERN_MEMORY: Final = 32 * 1024
 
-#: Instructions in all regular expressions of an assertion; a computed one counts as `COMPUTED_PATTERN_STEPS`.
+#: Instructions in all regular expressions of an assertion; a computed one may have `COMPUTED_PATTERN_STEPS`, and
+#: counts as twice as many.
 PATTERN_STEPS: Final = 65_536
 COMPUTED_PATTERN_STEPS: Final = 1_024
 

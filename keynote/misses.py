@@ -271,13 +271,12 @@ class _Way:
 
     def _price(self, number: int, truth: Truth) -> None:
         """What it costs that a relation holds, and that it fails: nothing if it does, infinity if it never can."""
-        as_it_is = {wanted: truth is None or truth is wanted for wanted in (True, False)}
         then: Truth = None
         if not self._in_any or (truth is not None and self._clause.attributes[number] is None):
             then = truth_if(self._clause, number, self._action, self._constants)
-        for wanted, free in as_it_is.items():
-            possible = then is None or then is wanted
-            self._costs[number, wanted] = (0 if free else 1) if possible else math.inf
+        for wanted in (True, False):
+            cost = 0 if truth is None or truth is wanted else 1
+            self._costs[number, wanted] = cost if then is None or then is wanted else math.inf
 
     def _remaining(self) -> dict[int, float]:
         """How many changes lie between each place and the end of the test."""

@@ -70,6 +70,8 @@ def shown_principal(principal: str) -> str:
     """A principal as people read it: passphrases hidden, keys cut down to what tells them apart."""
     if principal.startswith("\0"):
         return "(unknown)"  # the evaluator's stand-in; no principal of an assertion contains NUL
+    if not principal:
+        return '""'  # of an attribute that is empty, often
     match = _KEY.fullmatch(principal)
     if match is None or len(match["bits"]) <= _SHOWN_DIGITS * 2:
         return shown(principal)

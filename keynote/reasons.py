@@ -203,6 +203,8 @@ def licensee_reason(found: Routes, delegation: Delegation, distance: int | None 
 def _licensed(tree: Licensees, principals: Collection[str], requesters: Collection[str]) -> str:
     """Whom a field licenses that licenses none of the requesters."""
     names = list(dict.fromkeys(map(shown_principal, principals)))
+    if not any(principals):
+        return "nobody"  # an empty principal requests nothing
     if len(names) == 1:
         # Of two passphrases nobody is to see more than that they differ.
         return "another passphrase" if names[0] in map(shown_principal, requesters) else f"`{names[0]}`"

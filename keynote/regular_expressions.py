@@ -70,8 +70,13 @@ def compiled(pattern: str) -> Pattern:
 
 @functools.lru_cache(maxsize=128)
 def computed(pattern: str) -> Pattern:
-    """A pattern that is computed while a test runs, with less memory, and so time to compile it in."""
-    return _compiled(_translated(pattern), limits.COMPUTED_PATTERN_MEMORY)
+    """A pattern that is computed while a test runs, with less memory, and so time to compile it in. Its
+    instructions are limited, too: they could not be counted when its assertion was read."""
+    found = _compiled(_translated(pattern), limits.COMPUTED_PATTERN_MEMORY)
+    if found.steps > limits.COMPUTED_PATTERN_STEPS:
+        count = limits.COMPUTED_PATTERN_STEPS
+        raise EvaluationError(f"a computed regular expression of more than {count} instructions")
+    return found
 
 
 def _translated(pattern: str) -> bytes:

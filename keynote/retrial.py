@@ -17,7 +17,7 @@ from keynote.compiler import CompiledProgram, names_read
 from keynote.costs import costs, costs_of_others
 from keynote.environment import Environment, PartialEnvironment, completed, is_attribute_name
 from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation, Values, fixed_point
-from keynote.misses import tested_attribute
+from keynote.misses import Miss, tested_attribute
 from keynote.principals import POLICY
 from keynote.printing import printed
 from keynote.routes import Link, Routes
@@ -40,19 +40,23 @@ class Trials:
     """What was found out for a denial.
 
     `solutions` has the values of an attribute with which the action is allowed, by each delegation that leads to it
-    then; `tried` all values that were tried. `told` keeps what was found out of each link.
+    then; `tried` all values that were tried. `told` keeps what was found out of each link, and `nearest` the nearest
+    miss of a program by its identity where an attribute has a value.
     """
 
     found: Routes
     solutions: dict[Delegation, dict[str, list[str]]] = field(default_factory=dict)
     tried: dict[str, list[str]] = field(default_factory=dict)
     told: dict[Link, object] = field(default_factory=dict)
+    nearest: dict[tuple[int, str, str], Miss | None] = field(default_factory=dict)
     _left: int = _WORK
     _size: int = 0
     _longest: int = 0
     _relations: dict[str, dict[tuple[Relation, int], tuple[Relation, Mapping[str, str]]]] = field(
         default_factory=dict
     )
+    #: The programs on the ways that do not hold: one of them has to, or nothing changes.
+    _failing: dict[CompiledProgram, None] = field(default_factory=dict)
     _by_authorizer: dict[str, list[Delegation]] = field(default_factory=dict)
     _contested: dict[str, bool] = field(default_factory=dict)
     _may: dict[tuple[str, ...], frozenset[Delegation] | None] = field(default_factory=dict)
@@ -128,6 +132,8 @@ class Trials:
                 self._by_authorizer.setdefault(delegation.authorizer, []).append(delegation)
                 if delegation.conditions is not None:
                     programs[id(delegation.conditions)] = delegation.conditions
+                    if not link.holds:
+                        self._failing[delegation.conditions] = None
         for program in programs.values():
             for clause in program.clauses:
                 self._size += sum(map(self._price, clause.relations, clause.attributes))
@@ -156,9 +162,11 @@ class Trials:
 
     def _try(self, name: str) -> None:
         found, evidence = self.found, self.found.evidence
-        facts = {key: value for key, value in evidence.facts.items() if key != name}
+        facts = evidence.facts.copy()
+        facts.pop(name, None)
         bounds = Bounds(facts, evidence.asked_by.text, Also({name}, evidence.unknown), evidence.scale)
-        if self._value_of_policy(self._values(bounds.highest)) < found.goal:
+        may_hold = any(bounds.highest(program) >= found.goal for program in self._failing)
+        if not may_hold or self._value_of_policy(self._values(bounds.highest)) < found.goal:
             self.tried[name] = []
             self._may[name,] = frozenset()
             return

@@ -25,7 +25,7 @@ from keynote.loading import delegations, licensee_names
 from keynote.misses import Miss, Needs, nearest_miss, union
 from keynote.principals import POLICY
 from keynote.reach import below_policy
-from keynote.syntax import Nobody, StringExpression
+from keynote.syntax import Literal, Nobody, StringExpression
 
 #: Principals looked at in Licensees fields, and relations in Conditions, before what is left is not priced any more.
 _WORK: Final = 1_000_000
@@ -149,6 +149,8 @@ class Routes:
         field, licensees = delegation.assertion.licensees, delegation.licensees
         if field is None or licensees is None or isinstance(field.tree, Nobody):
             return {}
+        if delegation.licensee is not None and isinstance(field.tree, Literal):
+            return {field.tree: delegation.licensee}
         return licensee_names(delegation.assertion, self.evidence.environment)
 
     def lacking(self, delegation: Delegation) -> tuple[list[str], list[str]]:

@@ -10,7 +10,7 @@ the algorithm as the assertion writes it, with its colon.
 | `sig-rsa-md5-`     | RSA                | the same                                                          |
 | `sig-x509-sha1-`   | RSA                | a DigestInfo with the identifier that SSLeay had for SHA          |
 | `sig-dsa-sha1-`    | DSA                | the digest                                                        |
-| `sig-rsa-sha256-`  | RSA                | PKCS#1 v1.5                                                       |
+| `sig-rsa-sha256-`  | RSA                | a DigestInfo, as PKCS#1 v1.5 has it                               |
 | `sig-ecdsa-sha256-`| elliptic curve     | the digest; SEQUENCE {r, s}                                       |
 | `sig-ed25519-`     | Ed25519            | the input itself                                                  |
 
@@ -21,6 +21,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -57,48 +58,48 @@ class Algorithm:
 _PKCS1: Final = PKCS1v15()
 _BARE: Final = NoDigestInfo()
 _SHA1: Final = Prehashed(SHA1())
-_SHA256: Final = SHA256()
-_ECDSA: Final = ECDSA(_SHA256)
+_ECDSA: Final = ECDSA(SHA256())
+
+_sha1 = partial(hashlib.sha1, usedforsecurity=False)
+_md5 = partial(hashlib.md5, usedforsecurity=False)
 
 
-def _digest(hash: str, content: bytes) -> bytes:
-    return hashlib.new(hash, content, usedforsecurity=False).digest()
-
-
-def _rsa_over(name: str, hash: str, prefix: bytes) -> Algorithm:
-    """An RSA signature over a digest in a wrapping that PKCS#1 does not know."""
+def _rsa_over(name: str, hash: Callable[[bytes], Any], prefix: bytes, *, legacy: bool = True) -> Algorithm:
+    """An RSA signature over a digest in a wrapping: PKCS#1 does not know all of them, and hashlib is quicker than the
+    library would be with the one that it knows."""
 
     def verify(key: Any, signature: bytes, content: bytes) -> None:
-        # RFC 8017 8.2.2 step 1, which the library leaves to its callers where the block has no DigestInfo.
+        # RFC 8017 8.2.2 step 1, which the library leaves to its callers where it does not make the wrapping.
         if len(signature) != (key.key_size + 7) // 8:
             raise InvalidSignature
-        key.verify(signature, prefix + _digest(hash, content), _PKCS1, _BARE)
+        key.verify(signature, prefix + hash(content).digest(), _PKCS1, _BARE)
 
     def sign(key: Any, content: bytes) -> bytes:
-        return bytes(key.sign(prefix + _digest(hash, content), _PKCS1, _BARE))
+        return bytes(key.sign(prefix + hash(content).digest(), _PKCS1, _BARE))
 
-    return Algorithm(name, "rsa", verify, sign, legacy=True)
+    return Algorithm(name, "rsa", verify, sign, legacy)
 
 
 ALGORITHMS: Final = {
     algorithm.name: algorithm
     for algorithm in (
-        _rsa_over("sig-rsa-sha1", "sha1", bytes.fromhex("0414")),
-        _rsa_over("sig-rsa-md5", "md5", bytes.fromhex("0410")),
+        _rsa_over("sig-rsa-sha1", _sha1, bytes.fromhex("0414")),
+        _rsa_over("sig-rsa-md5", _md5, bytes.fromhex("0410")),
         # 1.3.14.3.2.15, NULL
-        _rsa_over("sig-x509-sha1", "sha1", bytes.fromhex("3021 3009 06052b0e03020f 0500 0414")),
+        _rsa_over("sig-x509-sha1", _sha1, bytes.fromhex("3021 3009 06052b0e03020f 0500 0414")),
         Algorithm(
             "sig-dsa-sha1",
             "dsa",
-            lambda key, signature, content: key.verify(signature, _digest("sha1", content), _SHA1),
-            lambda key, content: key.sign(_digest("sha1", content), _SHA1),
+            lambda key, signature, content: key.verify(signature, _sha1(content).digest(), _SHA1),
+            lambda key, content: key.sign(_sha1(content).digest(), _SHA1),
             legacy=True,
         ),
-        Algorithm(
+        # RFC 8017 9.2 note 1
+        _rsa_over(
             "sig-rsa-sha256",
-            "rsa",
-            lambda key, signature, content: key.verify(signature, content, _PKCS1, _SHA256),
-            lambda key, content: key.sign(content, _PKCS1, _SHA256),
+            hashlib.sha256,
+            bytes.fromhex("3031 300d 0609608648016503040201 0500 0420"),
+            legacy=False,
         ),
         Algorithm(
             "sig-ecdsa-sha256",
@@ -113,6 +114,13 @@ ALGORITHMS: Final = {
             lambda key, content: key.sign(content),
         ),
     )
+}
+
+#: An algorithm and an encoding by what stands before the colon, in lower case.
+_LABELS: Final = {
+    f"{algorithm.name}-{encoding}": (algorithm, encoding)
+    for algorithm in ALGORITHMS.values()
+    for encoding in ENCODINGS
 }
 
 
@@ -137,10 +145,10 @@ def verify(assertion: "Assertion", *, legacy: bool = False) -> None:
     if not isinstance(written, str) or not isinstance(authorizer, str):
         raise SignatureError("signature and authorizer of a signed assertion may not depend on the action")
     label, _, bits = written.partition(":")
-    name, _, encoding = label.lower().rpartition("-")
-    algorithm = ALGORITHMS.get(name)
-    if algorithm is None or encoding not in ENCODINGS:
+    known = _LABELS.get(label.lower())
+    if known is None:
         raise SignatureError(f"{quoted(label)} is no signature algorithm")
+    algorithm, encoding = known
     if len(bits) > limits.KEY_SIZE:
         raise SignatureError(f"a signature of more than {limits.KEY_SIZE} characters")
     if algorithm.legacy and not legacy:
@@ -177,8 +185,7 @@ def _signer(authorizer: str, algorithm: Algorithm) -> keys.PublicKey:
         canonical = principals.canonical(authorizer)
     except principals.UndecodableKey as error:
         raise SignatureError(str(error)) from error
-    kind = canonical.partition("-")[0]
-    if kind != algorithm.key:
+    if not canonical.startswith(f"{algorithm.key}-"):
         raise SignatureError(f"{algorithm.name} is made with {keys.NAMES[algorithm.key]}, and its authorizer is none")
     try:
         return keys.load(canonical)

@@ -83,7 +83,7 @@ def _solved(found: Routes, known: Trials, link: Link) -> Verdict | None:
         return None
     name = next((need for need in solutions if need in found.totals[link][1]), next(iter(solutions)))
     misses = [
-        _nearest(found, link, [_with(found, name, value)])
+        _nearest_with(found, known, link, name, value)
         for number, value in enumerate(solutions[name][:_TOLD])
         if not number or known.afford(_program(link))
     ]
@@ -133,6 +133,13 @@ def _satisfied(found: Routes, link: Link, changes: Iterable[Change], name: str, 
 def _nearest(found: Routes, link: Link, actions: list[Supposed]) -> Miss | None:
     program = _program(link)
     return nearest_miss(program, found.environment, found.evidence.scale, found.goal, actions)
+
+
+def _nearest_with(found: Routes, known: Trials, link: Link, name: str, value: str) -> Miss | None:
+    key = id(_program(link)), name, value  # policy and credential often have the same Conditions
+    if key not in known.nearest:
+        known.nearest[key] = _nearest(found, link, [_with(found, name, value)])
+    return known.nearest[key]
 
 
 def _program(link: Link) -> CompiledProgram:

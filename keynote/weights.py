@@ -17,6 +17,8 @@ _FEW: Final = 4
 
 def joined_too_long(trees: Iterable[Node], text: str, constants: Mapping[str, str]) -> bool:
     """Whether concatenations name more characters of constants than they may. `text` holds that of the trees."""
+    if len(text) ** 2 <= limits.JOINED_SIZE:
+        return False  # dots and constants are in it
     if not constants or text.count(".") * max(map(len, constants.values())) <= limits.JOINED_SIZE:
         return False
     total = 0
@@ -43,7 +45,7 @@ def too_many_patterns(program: Program, text: str, constants: Mapping[str, str])
 
 def _steps(pattern: object) -> int:
     if not isinstance(pattern, str):
-        return limits.COMPUTED_PATTERN_STEPS
+        return 2 * limits.COMPUTED_PATTERN_STEPS  # with its little memory, a match takes more time
     try:
         return regular_expressions.compiled(pattern).steps
     except EvaluationError:

@@ -5,7 +5,7 @@ import difflib
 from collections.abc import Sequence
 from typing import Final
 
-from keynote import expressions
+from keynote import expressions, foreign_escapes
 from keynote.assertions import Assertion
 from keynote.environment import Environment, PartialEnvironment, Scale, UnknownAttribute, is_group_name
 from keynote.errors import EvaluationError
@@ -46,7 +46,12 @@ def _need(change: Change, assertion: Assertion, environment: Environment) -> tup
         if name is None or not isinstance(pattern, str):
             return None
         verb = "must match" if change.wanted else "must not match"
-        return name, f"{verb} {_constant(name, pattern, assertion, environment)}"
+        told = _constant(name, pattern, assertion, environment)
+        # Only of what is shown: a pattern may have a key in it, or be long.
+        escape = foreign_escapes.first(pattern) if len(pattern) <= _LONGEST else None
+        if escape is not None and escape in told:
+            told += f" (`{escape}` is {foreign_escapes.meaning(escape)})"
+        return name, f"{verb} {told}"
     found = fact(relation, assertion.constants)
     if found is None:
         return None

@@ -34,7 +34,7 @@ PORTS |= {"syslog": 514, "l2tp": 1701, "l2f": 1701, "radius": 1812, "ipsec-nat-t
 
 def peer_identity(source: Source, entry: Entry) -> Identity | None:
     """What `ID=` or `Remote-ID=` of a peer refers to: a name as IKE compares it."""
-    section = source.follow(entry.value, entry.where, Kind.PHASE_1_ID)
+    section = source.follow(entry.value, entry.where, Kind.PHASE_1_ID, tag=entry.tag)
     kind = _id_type(section) if section else None
     if section is None or kind is None:
         return None

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ike_auth.config import defaults, schema
-from ike_auth.config.errors import Problems, bracketed, did_you_mean
+from ike_auth.config.errors import Problems, bracketed, did_you_mean, quoted
 from ike_auth.config.ini import Section
 from ike_auth.config.model import Location
 from ike_auth.config.reader import Reader
@@ -28,10 +28,17 @@ class Source:
         return Reader(section, self.problems)
 
     def follow(
-        self, name: str, where: Location, kind: Kind, generated: Callable[[], Iterable[str]] = tuple
+        self,
+        name: str,
+        where: Location,
+        kind: Kind,
+        generated: Callable[[], Iterable[str]] = tuple,
+        *,
+        tag: str = "",
     ) -> Reader | None:
         """The section that `where` refers to by `name`; a complaint if there is none. Where it is both written and
-        generated, each tag that is written goes before the generated one. `generated` are further suggestions."""
+        generated, each tag that is written goes before the generated one. `generated` are further suggestions. With a
+        `tag`, the complaint names that instead of what it has, which may be a pre-shared key by mistake."""
         written = self.sections.get(name.lower())
         made = defaults.generated(name, written.where if written else where, self.sections.get("general"))
         if written is None and made is None:
@@ -39,7 +46,8 @@ class Source:
             if len(self.problems.errors) < MOST_HINTS:
                 written_names = [section.name for section in self.sections.values()]
                 hint = did_you_mean(name, [*written_names, *generated()])
-            self.problems.error(where, f"there is no section {bracketed(name)}", hint)
+            message = f"{quoted(tag)} names no section" if tag else f"there is no section {bracketed(name)}"
+            self.problems.error(where, message, hint)
             return None
         if written is None or made is None:
             section = written or made

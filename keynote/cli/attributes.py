@@ -4,7 +4,7 @@
 import click
 
 from keynote.cli.inputs import InputError
-from keynote.cli.program import json_option, print_json
+from keynote.cli.program import json_option, print_json, settled
 from keynote.nearest import nearest
 from keynote.redaction import quoted
 from keynote.schemas.ipsec import ATTRIBUTES, Attribute
@@ -22,6 +22,7 @@ def attributes(name: str | None, as_json: bool) -> None:
       keynote attributes esp_enc_alg
     """
     found = list(ATTRIBUTES.values()) if name is None else [_attribute(name)]
+    settled(0)
     if as_json:
         data = [attribute.data() for attribute in found]
         print_json(data if name is None else data[0])

@@ -6,7 +6,7 @@ from typing import Final
 import click
 from click.shell_completion import get_completion_class
 
-from keynote.cli.program import json_option, print_json
+from keynote.cli.program import json_option, print_json, settled
 
 _SHELLS: Final = ("bash", "zsh", "fish")
 
@@ -23,6 +23,7 @@ def command(program: str) -> click.Command:
         assert found is not None  # click has these three
         variable = f"_{program}_complete".replace("-", "_").upper()
         script = found(context.find_root().command, {}, program, variable).source()
+        settled(0)
         if as_json:
             print_json({"shell": shell, "script": script})
         else:

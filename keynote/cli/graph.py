@@ -19,11 +19,12 @@ from keynote.cli.inputs import (
     session_of,
     unknown_of,
 )
-from keynote.cli.program import print_json
+from keynote.cli.program import print_json, settled
 from keynote.graph import dot, mermaid, page
 from keynote.graph.model import Graph, Question, data, graph
 from keynote.limits import Limits
 
+DRAWN: Final = 0
 DOT: Final = "dot"
 MERMAID: Final = "mermaid"
 HTML: Final = "html"
@@ -85,11 +86,13 @@ def command(
     if output is not None:
         text = json.dumps(data(found), indent=2) + "\n" if as_json else _text(found, format)
         output.write_text(text, encoding="utf-8")
-    elif as_json:
+        return DRAWN
+    settled(DRAWN)
+    if as_json:
         print_json(data(found))
     else:
         click.echo(_text(found, format), nl=False)
-    return 0
+    return DRAWN
 
 
 def _text(found: Graph, format: str) -> str:

@@ -64,6 +64,9 @@ def _remember(context: click.Context, parameter: click.Parameter, value: bool) -
     return value
 
 
+#: Options that show something, and nothing else is done.
+_SHOWN_ONLY: Final = frozenset({"-h", "--help", "--version"})
+
 #: Complaints of one kind that are told: more than anybody reads.
 _MANY: Final = 100
 
@@ -84,7 +87,10 @@ class Program:
         """Run the command, and exit: with the status that it returns, 0 for None, and 1 for every error."""
         _prepare_streams()
         arguments = sys.argv[1:] if arguments is None else arguments
+        options = arguments[: arguments.index("--")] if "--" in arguments else arguments
         asked, streams = _Asked(), (sys.stdout, sys.stderr)
+        if not _SHOWN_ONLY.isdisjoint(options):
+            asked.settled = 0
         try:
             status = self.commands.main(arguments, self.name, standalone_mode=False, obj=asked)
             sys.stdout.flush()
@@ -93,7 +99,6 @@ class Program:
             status = self.wrong_usage
         except click.UsageError as error:
             # Nobody knows what is whose argument where the command line could not be read.
-            options = arguments[: arguments.index("--")] if "--" in arguments else arguments
             self._fail([_wrong_usage(error, self._command(arguments))], as_json="--json" in options)
             status = self.wrong_usage
         except (click.Abort, KeyboardInterrupt):

@@ -14,7 +14,7 @@ from keynote.assertions import Assertion
 from keynote.cli import outputs
 from keynote.cli.inputs import FILE, InputError, latin_1, principals_file, read_assertions, text_of
 from keynote.cli.outputs import PUBLIC, SECRET, refuse_existing, write
-from keynote.cli.program import json_option, print_json, tell
+from keynote.cli.program import json_option, print_json, settled, tell
 from keynote.complaints import Complaint, Place
 from keynote.errors import Problem, SignatureError
 from keynote.files import SetAside, parse_credentials, problem
@@ -205,13 +205,14 @@ def sigver(assertion_file: Path, strict: bool, as_json: bool) -> int:
     results = list(_verified(*parse_credentials(read_assertions(assertion_file), name=str(assertion_file))))
     if not results:
         raise InputError("no assertions", Place(str(assertion_file)))
+    unreadable = any(isinstance(item, SetAside) for item, _ in results)
+    status = settled(int(unreadable or (strict and any(reason for _, reason in results))))
     if as_json:
         print_json([_result_data(number, *result) for number, result in enumerate(results)])
     else:
         for number, (item, reason) in enumerate(results):
             _print_result(number, item, reason)
-    unreadable = any(isinstance(item, SetAside) for item, _ in results)
-    return int(unreadable or (strict and any(reason for _, reason in results)))
+    return status
 
 
 def _verified(

@@ -2,11 +2,10 @@
 """Checks of clauses, for any application: what can never hold, always holds, or gives nothing."""
 
 import difflib
-import re
 from collections.abc import Iterator
 from typing import Final
 
-from keynote import expressions, regular_expressions
+from keynote import expressions, foreign_escapes, regular_expressions
 from keynote.errors import EvaluationError
 from keynote.lint import shadows
 from keynote.lint.findings import Check, Draft, Severity
@@ -104,34 +103,13 @@ def foreign_escape(policy: Policy) -> Iterator[Draft]:
             if not isinstance(node, Match) or _pattern_error(subject, node):
                 continue
             pattern = expressions.string(node.pattern, subject.assertion.constants)
-            if isinstance(pattern, str) and (escape := _foreign(pattern)) is not None:
+            if isinstance(pattern, str) and (escape := foreign_escapes.first(pattern)) is not None:
                 message = f"`{escape}` in {quoted(pattern)} is no class of characters"
-                yield subject.in_conditions(node.pattern, message, _posix(escape))
+                yield subject.in_conditions(node.pattern, message, _in_posix(escape))
 
 
-#: An escaped character, or a bracket expression with what is in it.
-_PIECES: Final = re.compile(r"\\(?P<escaped>.)|\[\^?\]?(?P<members>(?:\[[:.=].*?[:.=]\]|[^\]])*)\]", re.DOTALL)
-_IN_BRACKETS: Final = re.compile(r"\\[dDwWsSnrtfv]")
-_POSIX: Final = {"d": "[0-9]", "D": "[^0-9]", "w": "[A-Za-z0-9_]", "W": "[^A-Za-z0-9_]", "s": "[[:space:]]"}
-
-
-def _foreign(pattern: str) -> str | None:
-    """The first escape that means something in Perl and others, and in POSIX its letter alone; in brackets the
-    backslash, too."""
-    for piece in _PIECES.finditer(pattern):
-        escaped, members = piece["escaped"], piece["members"]
-        if escaped is not None and escaped.isascii() and escaped.isalnum():
-            return piece[0]
-        found = _IN_BRACKETS.search(members or "")
-        if found is not None:
-            return found[0]
-    return None
-
-
-def _posix(escape: str) -> str:
-    letter = escape[1]
-    meant = f"; write `{_POSIX[letter]}`" if letter in _POSIX else ""
-    return f"POSIX extended regular expressions have none by that name: it is the letter `{letter}`{meant}"
+def _in_posix(escape: str) -> str:
+    return f"POSIX extended regular expressions have none by that name: it is {foreign_escapes.meaning(escape)}"
 
 
 # -- what gives nothing ----------------------------------------------------------------------------------------------

@@ -452,7 +452,20 @@ def test_a_closed_stream_does_not_change_the_exit_status(closed: str, tmp_path: 
 
 @pytest.mark.parametrize(
     ("command", "status"),
-    [("eval -p policy.kn -k mallory", 2), ("why -p policy.kn -k alice", 0), ("who policy.kn --json", 0)],
+    [
+        ("eval -p policy.kn -k mallory", 2),
+        ("why -p policy.kn -k alice", 0),
+        ("who policy.kn --json", 0),
+        ("graph policy.kn", 0),
+        ("sigver --strict policy.kn --json", 1),
+        ("sigver policy.kn --json", 0),
+        ("attributes", 0),
+        ("completion bash", 0),
+        ("--help", 0),
+        ("keygen -h", 0),
+        ("--version", 0),
+        ("keygen ed25519-hex: 256 - -", 1),  # half of a key is none
+    ],
 )
 def test_nor_does_a_reader_who_has_enough(command: str, status: int, tmp_path: Path) -> None:
     (tmp_path / "policy.kn").write_text('Authorizer: "POLICY"\nLicensees: "alice"\n')

@@ -106,6 +106,23 @@ def test_delegations_that_are_missing() -> None:
     assert nothing.because == "no assertion has POLICY as its authorizer"
     empty = Session(parse_policy('Authorizer: "POLICY"\nLicensees:\n', name="p.kn")).query({}, ["K"])
     assert empty.because == "p.kn:2: Licensees is empty, which licenses nobody"
+
+
+@pytest.mark.parametrize(
+    ("licensees", "reason"),
+    [
+        ('""', "licenses nobody, not `K`"),
+        ("NO_ATTRIBUTE", "licenses nobody, not `K`"),
+        ('"" || NO_ATTRIBUTE', "licenses nobody, not `K`"),
+        ('"J" || ""', 'licenses `J` or `""`, not `K`'),
+        ('"" && "K"', 'also needs `""`'),
+    ],
+)
+def test_an_empty_principal_is_nobody(licensees: str, reason: str) -> None:
+    text = f'Authorizer: "POLICY"\nLicensees: {licensees}\n'
+    decision = Session(parse_policy(text, name="p.kn")).query({}, ["K"])
+    assert decision.because == f"p.kn:2: {reason}"
+    assert not any("``" in line.text or line.text.startswith(" ") for line in decision.survey)
     many = Session(parse_policy('Authorizer: "POLICY"\nLicensees: "a"||"b"||"c"||"d"||"e"\n', name="p.kn"))
     assert many.query({}, ["K"]).because == "p.kn:2: licenses `a`, `b`, `c` and 2 others, not `K`"
 
@@ -128,6 +145,12 @@ def test_delegations_that_are_missing() -> None:
         ('a >= "b";', {"a": "a"}, "a is `a`, needs >= `b`"),
         ('a ~= "^x";', {"a": "y"}, "a is `y`, must match `^x`"),
         ('!(a ~= "^x");', {"a": "x"}, "a is `x`, must not match `^x`"),
+        (
+            'a ~= "^\\\\d+$";',
+            {"a": "12"},
+            r"a is `12`, must match `^\d+$` (`\d` is the letter `d`; write `[0-9]`)",
+        ),
+        ('!(a ~= "[\\\\n]");', {"a": "n"}, r"a is `n`, must not match `[\n]` (`\n` is the letter `n`)"),
         (
             'a ~= "(";',
             {"a": "x"},

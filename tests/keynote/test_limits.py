@@ -62,8 +62,8 @@ REFUSED = {
         "regular expressions of more than 65536 instructions together",
     ),
     "COMPUTED_PATTERN_STEPS": (
-        computed_patterns(limits.PATTERN_STEPS // limits.COMPUTED_PATTERN_STEPS),
-        computed_patterns(limits.PATTERN_STEPS // limits.COMPUTED_PATTERN_STEPS + 1),
+        computed_patterns(limits.PATTERN_STEPS // (2 * limits.COMPUTED_PATTERN_STEPS)),
+        computed_patterns(limits.PATTERN_STEPS // (2 * limits.COMPUTED_PATTERN_STEPS) + 1),
         "regular expressions of more than 65536 instructions together",
     ),
     "DIGITS": (
@@ -117,6 +117,12 @@ FALSE = {
         'a ~= "((x?y?z?x?y?z?x?y?z?x?y?z?x?y?z?){31}){31}";',
         {},
         "too much memory",
+    ),
+    "COMPUTED_PATTERN_STEPS": (
+        "a ~= b;",
+        "a ~= c;",
+        {"b": "((x?y?){16}){10}", "c": "((x?y?){20}){11}"},
+        "a computed regular expression of more than 1024 instructions",
     ),
     "COMPUTED_PATTERN_MEMORY": ("a ~= b;", "a ~= c;", {"b": "(x?){250}", "c": "((x?){50}){50}"}, "too much memory"),
     "SUBJECT_SIZE": (
@@ -218,8 +224,8 @@ WORST = {
         XY,
     ),
     "computed patterns": (
-        assertion("".join(f'a ~= b . "{n}z";' for n in range(40))),
-        {**XY, "b": "((x?y?){20}){20}"},
+        computed_patterns(limits.PATTERN_STEPS // (2 * limits.COMPUTED_PATTERN_STEPS)),
+        {**XY, "b": "((x?y?){16}){10}z"},
     ),
     "groups": (
         assertion('a ~= P && _1 == "z";' * (ROOM // 30), f'P = "{"(x?)" * 100}"'),

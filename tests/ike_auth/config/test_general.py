@@ -91,7 +91,7 @@ def test_an_authorizer_that_is_not_installed_is_told_with_all_else_that_is_wrong
         ("Listen-on= fe80::1%eth0", "`fe80::1%eth0` has a scope, which is not supported yet"),
         ("Policy-file=", "`Policy-file` has no value"),
         ("Half-open-limit= 99999999999", "`Half-open-limit`: `99999999999` is not a number from 1 to 1000000"),
-        ("Default-phase-1-ID= nobody", "there is no section `[nobody]`"),
+        ("Default-phase-1-ID= nobody", "`Default-phase-1-ID` names no section"),
     ],
 )
 def test_mistakes(line: str, error: str) -> None:

@@ -68,6 +68,14 @@ def test_what_is_no_name_of_a_peer(section: str, line: int, error: str) -> None:
     assert errors(PEER + section) == [f"vpn:{FIRST + line}: {error}"]
 
 
+@pytest.mark.parametrize("tag", ["ID", "Remote-ID"])
+def test_a_key_in_the_place_of_a_section_is_not_told(tag: str) -> None:
+    text = TUNNEL.replace("[west-east]", f"{tag}= mekmitasdigoat\n[west-east]")
+    assert errors(text) == [f"vpn:8: `{tag}` names no section"]
+    misspelt = text.replace("mekmitasdigoat", "west-ned")
+    assert errors(misspelt) == [f"vpn:8: `{tag}` names no section (did you mean `west-net`?)"]
+
+
 @pytest.mark.parametrize(
     ("kind", "name"), [("FQDN", "*.example.org"), ("FQDN", "ex\u00e4mple.org"), ("USER_FQDN", "alice")]
 )
