@@ -15,9 +15,8 @@ from ipaddress import (
 from struct import Struct
 from typing import ClassVar
 
-from ike_auth.errors import InvalidIdInformation
+from ike_auth.errors import InvalidIdInformation, MalformedMessage
 from ike_auth.values import value
-from ike_auth.wire.codec import Reader
 from ike_auth.wire.numbers import IdType, PayloadType
 from pki import names
 from pki.errors import DerInvalid
@@ -27,6 +26,7 @@ IPNetwork = IPv4Network | IPv6Network
 
 MAX_NAME = 255  # of an FQDN in its text form (RFC 1035 2.3.4); mail addresses are held to it as well
 _HEAD = Struct("!BBH")
+_USUAL = 64  # bytes of an identity: most names, all networks
 _ADDRESS_SIZES = {
     IdType.IPV4_ADDR: 4,
     IdType.IPV4_ADDR_SUBNET: 8,
@@ -55,9 +55,8 @@ class Identity:
     data: bytes
 
     @classmethod
-    def decode(cls, reader: Reader) -> Identity:
-        type, protocol, port = reader.unpack("BBH")
-        return cls(IdType(type), protocol, port, reader.rest())
+    def decode(cls, body: bytes) -> Identity:
+        return _usual(body) if len(body) <= _USUAL else _decoded(body)
 
     def encode(self) -> bytes:
         return _HEAD.pack(self.type, self.protocol, self.port) + self.data
@@ -165,6 +164,17 @@ class Identity:
     def _check_size(self) -> None:
         if len(self.data) != _ADDRESS_SIZES[self.type]:
             raise InvalidIdInformation(f"{self.type} of {len(self.data)} bytes")
+
+
+def _decoded(body: bytes) -> Identity:
+    if len(body) < _HEAD.size:
+        raise MalformedMessage(f"needs {_HEAD.size} bytes where {len(body)} are left")
+    type, protocol, port = _HEAD.unpack_from(body)
+    return Identity(IdType(type), protocol, port, body[_HEAD.size :])
+
+
+# Peers come again, and with them their names and networks.
+_usual = lru_cache(512)(_decoded)
 
 
 @value

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import field
+from itertools import compress, repeat
+from operator import is_
 from struct import Struct
 from struct import error as StructError
 from typing import TypeVar
 
 from ike_auth.errors import LocalError, MalformedMessage, UnexpectedMessage
 from ike_auth.values import value
-from ike_auth.wire.codec import Reader
 from ike_auth.wire.header import HEADER_SIZE, Header
 from ike_auth.wire.numbers import ExchangeType, PayloadType
-from ike_auth.wire.payloads import DECODERS, OPAQUE, Payload, UnknownPayload
+from ike_auth.wire.payloads import DECODERS, Payload, UnknownPayload
 
 # A peer that asks for certificates of each authority that it knows sends many; each payload costs us time.
 MAX_PAYLOADS = 128
@@ -75,22 +76,17 @@ class Message:
         return self.header.datagram(*encode_payloads(self.payloads))
 
     def all(self, kind: type[P]) -> tuple[P, ...]:
-        if kind not in self.kinds:
-            return ()
-        return tuple([payload for payload in self.payloads if type(payload) is kind])
+        return tuple(compress(self.payloads, map(is_, self.kinds, repeat(kind))))  # type: ignore[arg-type]
 
     def first(self, kind: type[P]) -> P | None:
-        return self._of(kind) if kind in self.kinds else None
+        return next(iter(self.all(kind)), None)
 
     def one(self, kind: type[P]) -> P:
         """The only payload of its kind. Raises UnexpectedMessage if there is none, or a second one."""
-        count = self.kinds.count(kind)
-        if count != 1:
-            raise UnexpectedMessage(f"{count} payloads {kind.__name__} where one belongs")
-        return self._of(kind)
-
-    def _of(self, kind: type[P]) -> P:
-        return self.payloads[self.kinds.index(kind)]  # type: ignore[return-value]
+        kinds = self.kinds
+        if kinds.count(kind) != 1:
+            raise UnexpectedMessage(f"{kinds.count(kind)} payloads {kind.__name__} where one belongs")
+        return self.payloads[kinds.index(kind)]  # type: ignore[return-value]
 
     @property
     def summary(self) -> str:
@@ -154,37 +150,28 @@ def _describe_one(payload: Payload) -> str:
 def _decode_chain(first: int, data: bytes, padded: bool) -> tuple[tuple[Payload, ...], bytes]:
     found: list[Payload] = []
     unpack, kind, start, size = _GENERIC.unpack_from, first, 0, len(data)
-    second = 0
     try:
-        while kind:
-            body = start + _GENERIC_SIZE
-            if body > size:
-                raise MalformedMessage(f"needs {_GENERIC_SIZE} bytes where {size - start} are left")
-            following, reserved, length = unpack(data, start)
+        for _ in range(MAX_PAYLOADS):
+            if not kind:
+                break
+            try:
+                following, reserved, length = unpack(data, start)
+            except StructError:
+                raise MalformedMessage(f"needs {_GENERIC_SIZE} bytes where {size - start} are left") from None
+            body, end = start + _GENERIC_SIZE, start + length
             if reserved:
                 raise MalformedMessage(f"reserved byte {reserved:#04x}")
-            end = start + length
             if not body <= end <= size:
                 raise MalformedMessage(f"a body of {end - body} bytes where {size - body} are left")
-            opaque = OPAQUE.get(kind)
-            found.append(_decode_one(kind, data[body:end]) if opaque is None else opaque(data[body:end]))
-            if not start:
-                second = end
+            decoder = DECODERS.get(kind)
+            # A slice of its own: nothing in the payload can reach beyond it.
+            found.append(decoder(data[body:end]) if decoder else UnknownPayload(PayloadType(kind), data[body:end]))
             kind, start = following, end
-            if len(found) == MAX_PAYLOADS and kind:
+        else:
+            if kind:
                 raise MalformedMessage(f"more than {MAX_PAYLOADS} payloads")
     except MalformedMessage as error:
         raise type(error)(f"payload {len(found) + 1}, {PayloadType(kind)}: {error}") from None
     if start < size and not padded:
         raise MalformedMessage(f"{size - start} bytes after the last payload")
-    return tuple(found), data[second:start]
-
-
-def _decode_one(kind: int, body: bytes) -> Payload:
-    # A reader of its own: nothing in the payload can reach beyond it.
-    reader = Reader(body)
-    decoder = DECODERS.get(kind)
-    payload = decoder(reader) if decoder else UnknownPayload.decode(reader, PayloadType(kind))
-    if reader.remaining:
-        raise MalformedMessage(f"{reader.remaining} bytes left over")
-    return payload
+    return tuple(found), data[_GENERIC.unpack_from(data)[2] : start] if found else b""

@@ -25,7 +25,7 @@ class Row:
 
     def take(self, state: State, header: Header, data: bytes, local: Local) -> Outcome:
         message = open_clear(header, data)
-        check(LEGAL[self.expects], message.payloads)
+        check(LEGAL[self.expects], message)
         return self.run(state, message, local)
 
 
@@ -59,7 +59,7 @@ class ProtectedRow:
         step = self.expects(state)
         try:
             message, following = protection.open(header, data)
-            check(LEGAL[step], message.payloads)
+            check(LEGAL[step], message)
         except PeerError as error:
             why = self.why_unreadable(state)
             if not why:

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ike_auth.errors import InvalidIdInformation
-from ike_auth.wire.codec import Reader
 from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.numbers import IdType, NotifyType
 
@@ -54,7 +53,7 @@ CLIENTS = [
 def test_typed_wire_and_textual_forms(identity: Identity, wire: str, text: str) -> None:
     body = bytes.fromhex(wire)
     assert identity.encode() == body
-    assert Identity.decode(Reader(body)) == identity
+    assert Identity.decode(body) == identity
     assert str(identity) == text
 
 

@@ -15,7 +15,6 @@ from ike_auth.errors import (
 )
 from ike_auth.wire import proposals
 from ike_auth.wire.attributes import Attribute
-from ike_auth.wire.codec import Reader
 from ike_auth.wire.numbers import Doi, ProtocolId
 from ike_auth.wire.proposals import Proposal, SecurityAssociation, Transform
 from tests.ike_auth.wire.strategies import security_associations
@@ -38,7 +37,7 @@ WIRE = bytes.fromhex(
 
 
 def decode(data: bytes) -> SecurityAssociation:
-    return SecurityAssociation.decode(Reader(data))
+    return SecurityAssociation.decode(data)
 
 
 def test_decode_and_encode() -> None:
