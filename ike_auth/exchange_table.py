@@ -72,28 +72,19 @@ class ExchangeTable:
 
     def put(self, exchange: Exchange) -> None:
         """Add an exchange, or the next state of one."""
-        id, before = exchange.id, self._exchanges.get(exchange.id)
+        id, state = exchange.id, exchange.state
+        before = self._exchanges.get(id)
         self._exchanges[id] = exchange
-        if before is None or not _found_alike(before, exchange):
-            keys = _keys(exchange)
-            if before is not None:
-                self._unlink(id, _keys(before) - keys)
-            for key in keys:
-                self._found_by[key] = id
-            if before is not None:
-                self._unlist(before)
-            self._list(exchange)
-        state = exchange.state
-        if exchange.ike is None and not exchange.initiator:
+        # Of what an exchange is found by, only this changes.
+        if before is None or before.cookies != exchange.cookies or before.state.own_spis != state.own_spis:
+            self._link(before, exchange)
+        if exchange.ike is not None:
+            self._note_pending(id, state.pending_tunnel)
+        elif not exchange.initiator:
             if not state.open:
                 self.half_open.discard(id)
             elif before is None or before.confirmed != exchange.confirmed:
                 self.half_open.add(id, exchange.remote.host, exchange.confirmed)
-        tunnel = state.pending_tunnel
-        if tunnel is not None:
-            self._pending[id] = tunnel
-        elif id in self._pending:
-            del self._pending[id]
 
     def forget(self, id: ExchangeId) -> None:
         """Drop an exchange and everything that leads to it."""
@@ -144,6 +135,20 @@ class ExchangeTable:
         id = self._found_by.get(key)
         return None if id is None else self._exchanges[id]
 
+    def _note_pending(self, id: ExchangeId, tunnel: Tunnel | None) -> None:
+        if tunnel is not None:
+            self._pending[id] = tunnel
+        else:
+            self._pending.pop(id, None)
+
+    def _link(self, before: Exchange | None, exchange: Exchange) -> None:
+        keys = _keys(exchange)
+        if before is not None:
+            self._unlink(exchange.id, _keys(before) - keys)
+            self._unlist(before)
+        self._found_by.update(dict.fromkeys(keys, exchange.id))
+        self._list(exchange)
+
     def _list(self, exchange: Exchange) -> None:
         file(self._under, exchange.cookies, exchange.id)
         if exchange.ike is None and exchange.initiator:
@@ -158,11 +163,6 @@ class ExchangeTable:
         for key in keys:
             if self._found_by.get(key) == id:
                 del self._found_by[key]
-
-
-def _found_alike(before: Exchange, exchange: Exchange) -> bool:
-    """Whether both have the same keys: of what these are made of, only this changes."""
-    return before.cookies == exchange.cookies and before.state.own_spis == exchange.state.own_spis
 
 
 def _keys(exchange: Exchange) -> set[Key]:

@@ -33,8 +33,10 @@ class Retransmission(NamedTuple):
 
     def answered(self, received: bytes, answer: tuple[bytes, ...]) -> "Retransmission":
         """Remember how a datagram was answered, an answer of nothing too."""
-        others = [pair for pair in self.replies if pair[0] != received]
-        return Retransmission((*others, (received, answer))[-KEPT:], self.message, self.sent)
+        replies = dict(self.replies)
+        replies.pop(received, None)
+        replies[received] = answer
+        return Retransmission(tuple(replies.items())[-KEPT:], self.message, self.sent)
 
     def awaiting(self, message: bytes | None) -> "Retransmission":
         """From now on repeat this message, or with None, nothing."""

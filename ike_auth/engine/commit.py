@@ -37,12 +37,12 @@ def commit(
     exchange: Exchange,
     outcome: Outcome,
     now: Now,
-    received: bytes | None = None,
+    received: bytes = b"",
     between: tuple[Endpoint, Endpoint] | None = None,
 ) -> list[Effect]:
     """Make the outcome of a step of this exchange true. `received` is the digest of the message that it took, and
     `between` which ends of ours and the peer's that came; without these it is still about the last."""
-    received = exchange.received if received is None else received
+    received = received or exchange.received
     state, awaited = outcome.state, exchange.state.awaits_message
     local, remote = between or (exchange.local, exchange.remote)
     if outcome.to_nat_port:
@@ -56,7 +56,7 @@ def commit(
         confirmed=exchange.confirmed or between is not None,
         cookies=cookies or exchange.cookies,
         question=None if outcome.ask is None else _new_question(core, exchange),
-        refused=exchange.refused or any(map(_is_refusal, outcome.after)),
+        refused=exchange.refused or outcome.refused,
         retransmission=_remembered(exchange.retransmission, received, outcome, sent),
         received=received,
         doubts=outcome.doubts or (exchange.doubts if state.open else ()),
@@ -66,12 +66,12 @@ def commit(
     core.exchanges.put(exchange)
     if awaited or state.awaits_message:
         arm_resend(core, exchange, now)
-    effects = list(outcome.before)
+    effects = [*outcome.before]
     for data in sent:
         core.note_sent(exchange.cookies, data)
         effects.append(SendDatagram(data, local, remote))
-    effects += outcome.after
-    if exchange.connections and outcome.after:
+    if outcome.after:
+        effects += outcome.after
         _note_reasons(core, exchange, outcome)
     for change in outcome.changes:
         effects += _apply(core, change, exchange, now)
@@ -165,7 +165,9 @@ def _remembered(
     retransmission: Retransmission, received: bytes, outcome: Outcome, sent: tuple[bytes, ...]
 ) -> Retransmission:
     """For the same bytes the same reply; and what is sent once more if nothing comes."""
-    if received and (sent or outcome.ask is None):
+    if outcome.ask is not None and not sent:
+        return retransmission  # the reply comes after the answer
+    if received:
         retransmission = retransmission.answered(received, sent)
     if not outcome.state.open:
         return retransmission.final()
@@ -283,7 +285,3 @@ def _note_reasons(core: Core, exchange: Exchange, outcome: Outcome) -> None:
     for effect in outcome.after:
         if isinstance(effect, Report) and isinstance(effect.event, _FAILURES):
             core.reasons.update(dict.fromkeys(exchange.connections, str(effect.event)))
-
-
-def _is_refusal(effect: Effect) -> bool:
-    return isinstance(effect, Report) and isinstance(effect.event, PeerRefused)

@@ -4,7 +4,6 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from math import inf
 from typing import NamedTuple
 
@@ -199,8 +198,7 @@ class Core:
 
     def local(self, local: Endpoint, remote: Endpoint, now: Now) -> Local:
         """Our side of one step."""
-        new_spi = partial(self._new_spi, remote.host, local.host)
-        return Local(now, self.random, new_spi, local, remote, self.settings, self.is_first_contact)
+        return Local(now, self.random, self._draw_spi, local, remote, self.settings, self.is_first_contact)
 
     def is_first_contact(self, peer: Peer) -> bool:
         """Whether there is nothing with a peer, nor was in this life, and it may be told so. Who it is, is not known
@@ -211,8 +209,7 @@ class Core:
 
     def note_sent(self, cookies: Cookies, data: bytes) -> None:
         """Under an IKE SA both ends have the same keys: what comes back of ours must not pass for the peer's."""
-        message_id = message_id_of(data)
-        if message_id and cookies in self.sas.ike_sas:
+        if cookies in self.sas.ike_sas and (message_id := message_id_of(data)):
             self.sas.use(cookies, message_id)
 
     def new_question(self) -> QuestionId:
@@ -223,7 +220,7 @@ class Core:
         """Look after connections as soon as what is being done is done."""
         self.timers.set(Check(), now.monotonic)
 
-    def _new_spi(self, source: IPAddress, destination: IPAddress, protocol: ProtocolId) -> bytes:
+    def _draw_spi(self, protocol: ProtocolId, source: IPAddress, destination: IPAddress) -> bytes:
         if self.reserve_spi is not None:
             return self.reserve_spi(protocol, source, destination)
         size, low, high = _SPIS.get(protocol, _USUAL_SPIS)

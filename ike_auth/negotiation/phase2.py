@@ -77,6 +77,7 @@ class Candidate:
 
     proposals: tuple[Proposal, ...]
     parameters: tuple[ProtocolParameters, ...]
+    suite: Suite | None = None  # the first of the connection's that allows it
 
     @property
     def group(self) -> Group | None:
@@ -96,10 +97,9 @@ class Limits:
     kilobytes: int | None = None
 
 
-def limits(candidate: Candidate, suites: tuple[Suite, ...] | None) -> tuple[Limits, ...]:
-    """One for each protocol of what was agreed on, by the first of these suites that allows it."""
-    matching = (suite for suite in suites or () if _difference(candidate, suite) is None)
-    suite = next(matching, None)
+def limits(candidate: Candidate) -> tuple[Limits, ...]:
+    """One for each protocol of what was agreed on, by its suite."""
+    suite = candidate.suite
     offers = {} if suite is None else {offered.protocol: offered for offered in suite.protocols}
     return tuple(_limits(chosen, offers.get(chosen.protocol)) for chosen in candidate.parameters)
 
@@ -149,7 +149,8 @@ def candidates(sa: SecurityAssociation, terms: Terms) -> tuple[Candidate, ...]:
             break
         try:
             candidate = _candidate(combination, terms)
-            _check_suites(candidate, terms.suites)
+            if candidate.suite is None and terms.suites is not None:
+                raise NoProposalChosen(_beside_suites(candidate, terms.suites))
         except (PeerError, UnsupportedAlgorithm) as refusal:
             refusals.append(str(refusal))
         else:
@@ -249,7 +250,8 @@ def _candidate(proposals: tuple[Proposal, ...], terms: Terms) -> Candidate:
         raise NoProposalChosen(f"{named(parameters)}: {objection}")
     for chosen in parameters:
         key_sizes(chosen)
-    return Candidate(proposals, parameters)
+    allowing = (suite for suite in terms.suites or () if _difference(parameters, suite) is None)
+    return Candidate(proposals, parameters, next(allowing, None))
 
 
 def _objection(parameters: tuple[ProtocolParameters, ...], terms: Terms) -> str | None:
@@ -343,20 +345,17 @@ def _encapsulation(
     return mode
 
 
-def _check_suites(candidate: Candidate, suites: tuple[Suite, ...] | None) -> None:
-    """A connection's `Suites=` bind the responder too. Raises NoProposalChosen with what the nearest suite wants."""
-    if suites is None:
-        return
-    differences = [_difference(candidate, suite) for suite in suites]
-    if None not in differences:
-        raise NoProposalChosen(f"{named(candidate.parameters)}: {'; '.join(d for d in differences if d)}")
+def _beside_suites(candidate: Candidate, suites: tuple[Suite, ...]) -> str:
+    """A connection's `Suites=` bind the responder too: what each wants that the candidate is not."""
+    differences = filter(None, [_difference(candidate.parameters, suite) for suite in suites])
+    return f"{named(candidate.parameters)}: {'; '.join(differences)}"
 
 
-def _difference(candidate: Candidate, suite: Suite) -> str | None:
+def _difference(parameters: tuple[ProtocolParameters, ...], suite: Suite) -> str | None:
     offers = {offered.protocol: offered for offered in suite.protocols}
-    if offers.keys() != {p.protocol for p in candidate.parameters}:
+    if offers.keys() != {p.protocol for p in parameters}:
         return f"{suite.name} is {' + '.join(protocol.name for protocol in offers)}"
-    for chosen in candidate.parameters:
+    for chosen in parameters:
         against = [_transform_difference(chosen, ours) for ours in offers[chosen.protocol].transforms]
         if None not in against:
             return f"{suite.name} wants {against[0]}"

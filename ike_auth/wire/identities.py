@@ -108,7 +108,7 @@ class Identity:
         elif self.type == IdType.USER_FQDN:
             local, at, domain = data.rpartition(b"@")
             data = local + at + domain.lower()
-        return Identity(self.type, 0, 0, data)
+        return self.bare() if data == self.data else Identity(self.type, 0, 0, data)
 
     def checked(self) -> Identity:
         """This identity, if it can be the name of a peer in Phase 1.

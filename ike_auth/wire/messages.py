@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import field
+from functools import lru_cache
 from itertools import compress, repeat
 from operator import is_
 from struct import Struct
@@ -25,6 +26,7 @@ from ike_auth.wire.payloads import DECODERS, Payload, UnknownPayload
 # A peer that asks for certificates of each authority that it knows sends many; each payload costs us time.
 MAX_PAYLOADS = 128
 MAX_BODY = 0xFFFF - 4  # of one payload
+_USUAL = 512  # bytes of a message that offers or chooses what Phase 1 is made with
 _GENERIC = Struct("!BBH")
 _GENERIC_SIZE = _GENERIC.size
 _MODES = {
@@ -64,7 +66,9 @@ class Message:
     @classmethod
     def clear(cls, header: Header, datagram: bytes) -> Message:
         """The same, where its header has been decoded already."""
-        return cls(header, *_decode_chain(header.next_payload, datagram[HEADER_SIZE:], padded=False))
+        body = datagram[HEADER_SIZE:]
+        decode = _usual_chain if header.next_payload == PayloadType.SA and len(body) <= _USUAL else _decode_chain
+        return cls(header, *decode(header.next_payload, body, False))
 
     @classmethod
     def decrypted(cls, header: Header, plaintext: bytes) -> Message:
@@ -175,3 +179,8 @@ def _decode_chain(first: int, data: bytes, padded: bool) -> tuple[tuple[Payload,
     if start < size and not padded:
         raise MalformedMessage(f"{size - start} bytes after the last payload")
     return tuple(found), data[_GENERIC.unpack_from(data)[2] : start] if found else b""
+
+
+# There is nothing random behind the header of main mode's first two messages, so those of peers that are configured
+# alike are the same.
+_usual_chain = lru_cache(256)(_decode_chain)

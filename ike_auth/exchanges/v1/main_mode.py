@@ -358,8 +358,8 @@ def _refused(state: Identifying, answer: PeerIdentified, local: Local) -> Outcom
         # The responder of message 6 has its SA already; real ones ignore the notification, and heed a delete.
         told.append(informational.delete_ike_sa(under, local.random))
     if answer.doubtful:
-        return Outcome(state.before, doubts=tuple(told), after=(Report(event),))
-    return Outcome(state.before, notify=tuple(told), after=(Report(event),))
+        return Outcome(state.before, doubts=tuple(told), after=(Report(event),), refused=True)
+    return Outcome(state.before, notify=tuple(told), after=(Report(event),), refused=True)
 
 
 def channel(agreed: Agreed, protection: Protection) -> Channel:

@@ -4,7 +4,7 @@
 from collections.abc import Mapping, Sequence
 
 from ike_auth.authorization.requests import Decision, ProtocolParameters, TunnelRequest
-from ike_auth.config.model import Connection, Suite
+from ike_auth.config.model import Connection
 from ike_auth.crypto.secrets import Secret
 from ike_auth.errors import LocalError
 from ike_auth.exchanges.steps import Local
@@ -67,11 +67,9 @@ def tunnel(
     request: TunnelRequest,
     decision: Decision,
     keying: Keying,
-    suites: tuple[Suite, ...] | None,
     local: Local,
 ) -> Tunnel:
-    """The SAs of both directions with their keys. None outlives what authorized the peer. `suites` are those of the
-    connection, None where policy alone has decided.
+    """The SAs of both directions with their keys. None outlives what authorized the peer.
 
     Raises NoProposalChosen and UnsupportedAlgorithm as `key_sizes` does, and LocalError if the authorization is over.
     """
@@ -81,8 +79,7 @@ def tunnel(
     if life < 1:  # which kernels read as no limit
         raise LocalError(f"what authorized {ike.identity} has ended, at {ike.authorization_ends}")
     inbound, outbound = [], []
-    bounds = limits(candidate, suites)
-    agreed = zip(candidate.proposals, candidate.parameters, bounds, strict=True)
+    agreed = zip(candidate.proposals, candidate.parameters, limits(candidate), strict=True)
     # What goes out is compressed first, whichever proposal stood first (RFC 3173 2.1).
     for proposal, parameters, bound in sorted(agreed, key=lambda each: each[0].protocol != ProtocolId.IPCOMP):
         sizes, own_spi = key_sizes(parameters), own_spis[proposal.protocol]
