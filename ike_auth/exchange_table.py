@@ -75,16 +75,24 @@ class ExchangeTable:
         id, state = exchange.id, exchange.state
         before = self._exchanges.get(id)
         self._exchanges[id] = exchange
-        # Of what an exchange is found by, only this changes.
-        if before is None or before.cookies != exchange.cookies or before.state.own_spis != state.own_spis:
-            self._link(before, exchange)
         if exchange.ike is not None:
-            self._note_pending(id, state.pending_tunnel)
-        elif not exchange.initiator:
-            if not state.open:
-                self.half_open.discard(id)
-            elif before is None or before.confirmed != exchange.confirmed:
-                self.half_open.add(id, exchange.remote.host, exchange.confirmed)
+            # Under an IKE SA, only SPIs may be new, and without one only cookies.
+            if before is None or before.state.own_spis != state.own_spis:
+                self._link(before, exchange)
+            tunnel = state.pending_tunnel
+            if tunnel is not None:
+                self._pending[id] = tunnel
+            else:
+                self._pending.pop(id, None)
+            return
+        if before is None or before.cookies != exchange.cookies:
+            self._link(before, exchange)
+        if exchange.initiator:
+            return
+        if not state.open:
+            self.half_open.discard(id)
+        elif before is None or before.confirmed != exchange.confirmed:
+            self.half_open.add(id, exchange.remote.host, exchange.confirmed)
 
     def forget(self, id: ExchangeId) -> None:
         """Drop an exchange and everything that leads to it."""
@@ -103,7 +111,12 @@ class ExchangeTable:
 
     def for_ike(self, cookies: Cookies, first_message: FirstMessage) -> Exchange | None:
         """The exchange for an IKE SA that a message belongs to. Its responder may have answered, or not yet."""
-        return self._find(cookies) or self._find(first_message) or self._find(Cookies(cookies.initiator, NO_COOKIE))
+        found = self._find(cookies)
+        if found is not None:
+            return found
+        if cookies.responder == NO_COOKIE:
+            return self._find(first_message)
+        return self._find(Cookies(cookies.initiator, NO_COOKIE))
 
     def begun_with(self, cookie: bytes) -> Exchange | None:
         """The exchange that we began with this cookie."""
@@ -135,19 +148,16 @@ class ExchangeTable:
         id = self._found_by.get(key)
         return None if id is None else self._exchanges[id]
 
-    def _note_pending(self, id: ExchangeId, tunnel: Tunnel | None) -> None:
-        if tunnel is not None:
-            self._pending[id] = tunnel
-        else:
-            self._pending.pop(id, None)
-
     def _link(self, before: Exchange | None, exchange: Exchange) -> None:
         keys = _keys(exchange)
         if before is not None:
             self._unlink(exchange.id, _keys(before) - keys)
-            self._unlist(before)
         self._found_by.update(dict.fromkeys(keys, exchange.id))
-        self._list(exchange)
+        if before is None:
+            self._list(exchange)
+        elif before.cookies != exchange.cookies:
+            self._unlist(before)
+            self._list(exchange)
 
     def _list(self, exchange: Exchange) -> None:
         file(self._under, exchange.cookies, exchange.id)

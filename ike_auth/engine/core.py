@@ -188,7 +188,7 @@ class Core:
     reloaded: float = -inf  # when the configuration became what it is
     held: set[str] = field(default_factory=set)  # connections that are to stay down
     reasons: dict[str, str] = field(default_factory=dict)  # by connection: why it last failed, or went down
-    last_question: int = 0
+    questions_asked: int = 0
     reserve_spi: ReserveSpi | None = None  # where others take SPIs of the same kernel too; else they are ours alone
 
     @property
@@ -212,9 +212,17 @@ class Core:
         if cookies in self.sas.ike_sas and (message_id := message_id_of(data)):
             self.sas.use(cookies, message_id)
 
-    def new_question(self) -> QuestionId:
-        self.last_question += 1
-        return QuestionId(self.last_question)
+    def new_question(self, about: ExchangeId) -> QuestionId:
+        """That an exchange waits to be answered."""
+        id = self.questions_asked = QuestionId(self.questions_asked + 1)
+        self.questions[id] = about
+        return id
+
+    def new_review(self, about: Reviewed) -> QuestionId:
+        """A question of ours."""
+        id = self.questions_asked = QuestionId(self.questions_asked + 1)
+        self.reviews[id] = about
+        return id
 
     def check_soon(self, now: Now) -> None:
         """Look after connections as soon as what is being done is done."""

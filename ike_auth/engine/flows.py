@@ -34,7 +34,7 @@ def guard(core: Core) -> list[Effect]:
     replaced = [flow for flow in over if (flow.local, flow.remote) in traffic]
     return [
         *(Unguard(flow) for flow in replaced),  # a kernel knows a guard by its traffic
-        *(Guard(flow) for flow in wanted if flow not in before),
+        *(Guard(flow) for flow in wanted if not before or flow not in before),
         *(Unguard(flow) for flow in over if flow not in replaced),
     ]
 

@@ -40,12 +40,12 @@ def _receive(core: Core, datagram: Datagram, now: Now) -> list[Effect]:
         whole = fragments.reassemble(core, cookies, datagram, now)
         return [] if whole is None else _receive(core, whole, now)
     match version.route(header, cookies in core.sas.ike_sas):
-        case Route.HINT:
-            return _hint(core, version, header, cookies, datagram, now)
-        case Route.CHILD:
-            return _for_child(core, version, header, cookies, datagram, now)
         case Route.IKE:
             return _for_ike(core, version, header, cookies, datagram, now)
+        case Route.CHILD:
+            return _for_child(core, version, header, cookies, datagram, now)
+        case Route.HINT:
+            return _hint(core, version, header, cookies, datagram, now)
 
 
 def _in_another_version(core: Core, header: Header, datagram: Datagram) -> list[Effect]:
@@ -152,8 +152,7 @@ def _first_step(
 def _heard_from(core: Core, ike: IkeSa, datagram: Datagram, now: Now) -> list[Effect]:
     """The peer has proved that it has exactly this IKE SA. If a NAT has given it another port, we follow."""
     known = core.sas.ike_sas.get(ike.cookies)
-    had_variants = len(core.sas.variants(ike.cookies)) > 1
-    core.sas.used(ike._replace(remote=datagram.remote, heard=now.monotonic))
+    had_variants = core.sas.used(ike._replace(remote=datagram.remote, heard=now.monotonic))
     for exchange in core.exchanges.under(ike.cookies) if had_variants else ():
         if exchange.ike is not None and exchange.ike.last_block != ike.last_block:
             removal.forget(core, exchange)  # begun under a variant that the peer does not have
@@ -192,8 +191,8 @@ def _check_ends(datagram: Datagram, local: Endpoint | None, remote: Endpoint, *,
 
     Raises InvalidCookie.
     """
-    same_port = datagram.remote.port == remote.port or port_may_change
-    if datagram.remote.host != remote.host or not same_port or (local is not None and datagram.local != local):
+    from_there = datagram.remote == remote or (port_may_change and datagram.remote.host == remote.host)
+    if not from_there or (local is not None and datagram.local != local):
         raise InvalidCookie(f"these are the cookies of an exchange with {remote}")
 
 

@@ -135,7 +135,8 @@ class Outcome(NamedTuple):
     """What a step leads to. The engine commits all of it or, if the step raised, nothing.
 
     `send` is the next message of the exchange; `notify` tells the peer something beside it, and is sent once. The
-    effects `before` and `after` stand around the sending.
+    effects `before` and `after` stand around the sending. What asks does nothing else until it is answered, and
+    awaits no message meanwhile.
     """
 
     state: State

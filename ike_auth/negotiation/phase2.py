@@ -77,11 +77,9 @@ class Candidate:
 
     proposals: tuple[Proposal, ...]
     parameters: tuple[ProtocolParameters, ...]
-    suite: Suite | None = None  # the first of the connection's that allows it
-
-    @property
-    def group(self) -> Group | None:
-        return next(p.group for p in self.parameters if not without_keys(p))
+    key_sizes: tuple[tuple[int, int], ...]  # of each protocol, as `suites.key_sizes` has them
+    group: Group | None  # of PFS
+    suite: Suite | None  # the first of the connection's that allows it
 
     @property
     def life_seconds(self) -> int:
@@ -244,17 +242,31 @@ def _relevant(proposal: Proposal) -> Transform:
 
 
 def _candidate(proposals: tuple[Proposal, ...], terms: Terms) -> Candidate:
-    parameters = in_one_mode(tuple(_parameters(proposal, terms) for proposal in proposals))
-    objection = _objection(parameters, terms)
+    asked = tuple([_parameters(proposal, terms) for proposal in proposals])
+    parameters, sizes, group = _usable(asked, terms.key_exchange, terms.allow_legacy)
+    allowing = (suite for suite in terms.suites or () if _difference(parameters, suite) is None)
+    return Candidate(proposals, parameters, sizes, group, next(allowing, None))
+
+
+@lru_cache(KEPT_OFFERS)  # as `_keyed`
+def _usable(
+    asked: tuple[ProtocolParameters, ...], key_exchange: bool, allow_legacy: frozenset[str]
+) -> tuple[tuple[ProtocolParameters, ...], tuple[tuple[int, int], ...], Group | None]:
+    """What an alternative means as a whole: its protocols in one mode, the sizes of their keys, and the group.
+
+    Raises NoProposalChosen, UnsupportedAlgorithm.
+    """
+    parameters = in_one_mode(asked)
+    objection = _objection(parameters, key_exchange, allow_legacy)
     if objection is not None:
         raise NoProposalChosen(f"{named(parameters)}: {objection}")
-    for chosen in parameters:
-        key_sizes(chosen)
-    allowing = (suite for suite in terms.suites or () if _difference(parameters, suite) is None)
-    return Candidate(proposals, parameters, next(allowing, None))
+    group = next(p.group for p in parameters if not without_keys(p))
+    return parameters, tuple(map(key_sizes, parameters)), group
 
 
-def _objection(parameters: tuple[ProtocolParameters, ...], terms: Terms) -> str | None:
+def _objection(
+    parameters: tuple[ProtocolParameters, ...], key_exchange: bool, allow_legacy: frozenset[str]
+) -> str | None:
     """What is wrong with an alternative as a whole, or with an algorithm in it."""
     if len({p.protocol for p in parameters}) != len(parameters):
         return "one protocol twice in one proposal"
@@ -263,10 +275,10 @@ def _objection(parameters: tuple[ProtocolParameters, ...], terms: Terms) -> str 
         return "IPCOMP protects nothing, and goes with ESP only"
     if len({p.group for p in keyed}) != 1:
         return "protocols with different groups"
-    if (keyed[0].group is not None) != terms.key_exchange:
-        return f"{'a' if terms.key_exchange else 'no'} key exchange was sent"
+    if (keyed[0].group is not None) != key_exchange:
+        return f"{'a' if key_exchange else 'no'} key exchange was sent"
     for chosen in parameters:
-        missing = legacy_names(chosen.transform, chosen.authentication, chosen.group) - terms.allow_legacy
+        missing = legacy_names(chosen.transform, chosen.authentication, chosen.group) - allow_legacy
         if missing:
             return f"needs `Allow-Legacy= {','.join(sorted(missing))}` in the peer's section"
     return None

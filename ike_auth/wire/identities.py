@@ -202,15 +202,7 @@ class Selector:
 
     def identity(self) -> Identity:
         """The shortest identity that means this: an address, a subnet, or else a range."""
-        if self.low == self.high:
-            return Identity.address(self.low, self.protocol, self.port)
-        host_bits = self._host_bits
-        if host_bits is not None:
-            type = _by_version(IdType.IPV4_ADDR_SUBNET, IdType.IPV6_ADDR_SUBNET, self.low)
-            mask = (1 << self.low.max_prefixlen) - (1 << host_bits)
-            address = self.low.packed
-            return Identity(type, self.protocol, self.port, address + mask.to_bytes(len(address), "big"))
-        return Identity.range(self.low, self.high, self.protocol, self.port)
+        return _meaning(self)
 
     @property
     def network(self) -> IPNetwork | None:
@@ -254,6 +246,19 @@ class Selector:
         if self.low == self.high:
             return f"{self.low}{suffix}"
         return f"{self.network or f'{self.low}-{self.high}'}{suffix}"
+
+
+@lru_cache(128)  # as below
+def _meaning(selector: Selector) -> Identity:
+    low, high, protocol, port = selector.low, selector.high, selector.protocol, selector.port
+    if low == high:
+        return Identity.address(low, protocol, port)
+    host_bits = selector._host_bits
+    if host_bits is None:
+        return Identity.range(low, high, protocol, port)
+    type = _by_version(IdType.IPV4_ADDR_SUBNET, IdType.IPV6_ADDR_SUBNET, low)
+    mask = (1 << low.max_prefixlen) - (1 << host_bits)
+    return Identity(type, protocol, port, low.packed + mask.to_bytes(len(low.packed), "big"))
 
 
 @lru_cache(128)  # both ends of a tunnel, and again when it is renewed

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import compress, repeat
 from operator import is_
 from struct import Struct
@@ -37,6 +37,8 @@ _MODES = {
     ExchangeType.TRANSACTION: "transaction",
     ExchangeType.BASE: "base mode",
 }
+
+_DECODERS = tuple(DECODERS.get(number, partial(UnknownPayload, PayloadType(number))) for number in range(256))
 
 P = TypeVar("P", bound=Payload)
 Encoded = tuple[PayloadType, bytes]  # a chain of payloads: the type of the first, and all bytes
@@ -80,10 +82,13 @@ class Message:
         return self.header.datagram(*encode_payloads(self.payloads))
 
     def all(self, kind: type[P]) -> tuple[P, ...]:
+        if kind not in self.kinds:
+            return ()
         return tuple(compress(self.payloads, map(is_, self.kinds, repeat(kind))))  # type: ignore[arg-type]
 
     def first(self, kind: type[P]) -> P | None:
-        return next(iter(self.all(kind)), None)
+        kinds = self.kinds
+        return self.payloads[kinds.index(kind)] if kind in kinds else None  # type: ignore[return-value]
 
     def one(self, kind: type[P]) -> P:
         """The only payload of its kind. Raises UnexpectedMessage if there is none, or a second one."""
@@ -116,17 +121,15 @@ def encode_payloads(payloads: Sequence[Payload], then: Encoded = (PayloadType.NO
 
     Raises LocalError for a value that does not fit into its field.
     """
-    following, rest = then
-    parts, pack = [rest], _GENERIC.pack
+    following, chain = then
     try:
         for payload in reversed(payloads):
             body = payload.encode()
-            parts += body, pack(following, 0, len(body) + _GENERIC_SIZE)
+            chain = _GENERIC.pack(following, 0, len(body) + _GENERIC_SIZE) + body + chain
             following = payload.kind
     except (StructError, ValueError) as error:
         raise LocalError(f"a {type(payload).__name__} does not fit into its payload: {error}") from None
-    parts.reverse()
-    return following, b"".join(parts)
+    return following, chain
 
 
 def describe(payloads: Iterable[Payload]) -> str:
@@ -167,9 +170,8 @@ def _decode_chain(first: int, data: bytes, padded: bool) -> tuple[tuple[Payload,
                 raise MalformedMessage(f"reserved byte {reserved:#04x}")
             if not body <= end <= size:
                 raise MalformedMessage(f"a body of {end - body} bytes where {size - body} are left")
-            decoder = DECODERS.get(kind)
             # A slice of its own: nothing in the payload can reach beyond it.
-            found.append(decoder(data[body:end]) if decoder else UnknownPayload(PayloadType(kind), data[body:end]))
+            found.append(_DECODERS[kind](data[body:end]))
             kind, start = following, end
         else:
             if kind:

@@ -51,6 +51,12 @@ class Transform:
         return next((attribute for attribute in self.attributes if attribute.type == type), None)
 
 
+@lru_cache(512)  # as `encode_all`
+def _encoded_transforms(transforms: tuple[Transform, ...]) -> bytes:
+    more, last = transforms[:-1], transforms[-1]
+    return b"".join([each.encode(PayloadType.TRANSFORM) for each in more]) + last.encode(PayloadType.NONE)
+
+
 def _transforms(chain: bytes) -> tuple[Transform, ...]:
     return tuple([Transform.decode(body) for body in _bodies(chain, PayloadType.TRANSFORM, MAX_TRANSFORMS)])
 
@@ -88,9 +94,7 @@ class Proposal:
     def encode(self, following: PayloadType) -> bytes:
         if not 0 < len(self.transforms) <= 255:
             raise LocalError(f"proposal {self.number}: {len(self.transforms)} transforms do not fit")
-        more, last = self.transforms[:-1], self.transforms[-1]
-        body = b"".join([transform.encode(PayloadType.TRANSFORM) for transform in more])
-        body += last.encode(PayloadType.NONE)
+        body = _encoded_transforms(self.transforms)
         spi, count = self.spi, len(self.transforms)
         length = _PROPOSAL.size + len(spi) + len(body)
         head = _PROPOSAL.pack(following, 0, length, self.number, self.protocol, len(spi), count)
