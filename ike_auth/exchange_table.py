@@ -176,10 +176,11 @@ class ExchangeTable:
 
 
 def _keys(exchange: Exchange) -> set[Key]:
-    keys: set[Key] = set(exchange.state.own_spis)
-    keys.add(exchange.cookies if exchange.ike is None else (exchange.cookies, exchange.message_id))
+    if exchange.ike is not None:
+        return {(exchange.cookies, exchange.message_id), *exchange.state.own_spis}
+    keys: set[Key] = {exchange.cookies}
     if exchange.first_message is not None:
         keys.add(exchange.first_message)
-    if exchange.ike is None and exchange.initiator:
+    if exchange.initiator:
         keys.add(exchange.cookies.initiator)
     return keys

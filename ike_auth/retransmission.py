@@ -27,10 +27,7 @@ class Retransmission(NamedTuple):
 
     def reply_to(self, received: bytes) -> tuple[bytes, ...] | None:
         """Our answer to a datagram with this digest; None if it has not been here."""
-        for seen, answer in self.replies:
-            if seen == received:
-                return answer
-        return None
+        return dict(self.replies).get(received)
 
     def answered(self, received: bytes, answer: tuple[bytes, ...]) -> Replies:
         """With how a datagram was answered, an answer of nothing too."""

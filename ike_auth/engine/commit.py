@@ -55,7 +55,7 @@ def commit(
         )
         core.exchanges.put(asking)
         if awaited:
-            arm_resend(core, asking, now)
+            core.timers.cancel(Resend(exchange.id))
         return [Ask(question, outcome.ask)]
     sent = outcome.notify if outcome.send is None else (*outcome.notify, outcome.send)
     exchange = exchange._replace(
@@ -81,7 +81,8 @@ def commit(
         effects.append(SendDatagram(data, local, remote))
     if outcome.after:
         effects += outcome.after
-        _note_reasons(core, exchange, outcome)
+        if exchange.connections:
+            _note_reasons(core, exchange, outcome)
     for change in outcome.changes:
         effects += _apply(core, change, exchange, now)
     return effects

@@ -2,8 +2,10 @@
 """What the parts of the engine share: configuration, tables, timers, and the way to the world outside."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
 from math import inf
 from typing import NamedTuple
 
@@ -188,7 +190,7 @@ class Core:
     reloaded: float = -inf  # when the configuration became what it is
     held: set[str] = field(default_factory=set)  # connections that are to stay down
     reasons: dict[str, str] = field(default_factory=dict)  # by connection: why it last failed, or went down
-    questions_asked: int = 0
+    question_ids: Iterator[int] = field(default_factory=partial(count, 1))
     reserve_spi: ReserveSpi | None = None  # where others take SPIs of the same kernel too; else they are ours alone
 
     @property
@@ -214,13 +216,13 @@ class Core:
 
     def new_question(self, about: ExchangeId) -> QuestionId:
         """That an exchange waits to be answered."""
-        id = self.questions_asked = QuestionId(self.questions_asked + 1)
+        id = QuestionId(next(self.question_ids))
         self.questions[id] = about
         return id
 
     def new_review(self, about: Reviewed) -> QuestionId:
         """A question of ours."""
-        id = self.questions_asked = QuestionId(self.questions_asked + 1)
+        id = QuestionId(next(self.question_ids))
         self.reviews[id] = about
         return id
 

@@ -99,7 +99,7 @@ def limits(candidate: Candidate) -> tuple[Limits, ...]:
     """One for each protocol of what was agreed on, by its suite."""
     suite = candidate.suite
     offers = {} if suite is None else {offered.protocol: offered for offered in suite.protocols}
-    return tuple(_limits(chosen, offers.get(chosen.protocol)) for chosen in candidate.parameters)
+    return tuple([_limits(chosen, offers.get(chosen.protocol)) for chosen in candidate.parameters])
 
 
 def _limits(chosen: ProtocolParameters, offered: ProtocolOffer | None) -> Limits:

@@ -45,7 +45,7 @@ class Header:
 
     @property
     def encrypted(self) -> bool:
-        return bool(int(self.flags) & 1)
+        return int(self.flags) & 1 == 1
 
     @property
     def major_version(self) -> int:
@@ -66,13 +66,7 @@ class Header:
 
     def checked(self) -> Header:
         """This header, if it can belong to an IKEv1 message at all (RFC 2408 5.2); else the error to report."""
-        if self.version != VERSION_1:
-            kind = InvalidMinorVersion if self.major_version == VERSION_1 >> 4 else InvalidMajorVersion
-            raise kind(f"version {self.version >> 4}.{self.version & 15}")
-        if self.exchange not in _EXCHANGES:
-            raise InvalidExchangeType(f"exchange type {self.exchange}")
-        if int(self.flags) & ~_KNOWN_FLAGS:
-            raise InvalidFlags(f"flags {int(self.flags):#04x}")
+        _check_form(self.version, self.exchange, self.flags)
         if self.initiator_cookie == NO_COOKIE:
             raise InvalidCookie("initiator cookie of zeros")
         return self
@@ -108,6 +102,17 @@ class Header:
 def _form(data: bytes) -> tuple[PayloadType, int, ExchangeType, Flags]:
     first, version, exchange, flags = data
     return PayloadType(first), version, ExchangeType(exchange), Flags(flags)
+
+
+@lru_cache(256)
+def _check_form(version: int, exchange: ExchangeType, flags: Flags) -> None:
+    if version != VERSION_1:
+        kind = InvalidMinorVersion if version >> 4 == VERSION_1 >> 4 else InvalidMajorVersion
+        raise kind(f"version {version >> 4}.{version & 15}")
+    if exchange not in _EXCHANGES:
+        raise InvalidExchangeType(f"exchange type {exchange}")
+    if int(flags) & ~_KNOWN_FLAGS:
+        raise InvalidFlags(f"flags {int(flags):#04x}")
 
 
 def message_id_of(datagram: bytes) -> int:

@@ -110,6 +110,10 @@ class Identity:
             data = local + at + domain.lower()
         return self.bare() if data == self.data else Identity(self.type, 0, 0, data)
 
+    def name(self) -> Identity:
+        """Checked, and normalized. Raises InvalidIdInformation."""
+        return _usual_name(self) if len(self.data) <= _USUAL else self.checked().normalized()
+
     def checked(self) -> Identity:
         """This identity, if it can be the name of a peer in Phase 1.
 
@@ -175,6 +179,7 @@ def _decoded(body: bytes) -> Identity:
 
 # Peers come again, and with them their names and networks.
 _usual = lru_cache(512)(_decoded)
+_usual_name = lru_cache(512)(lambda identity: identity.checked().normalized())
 
 
 @value

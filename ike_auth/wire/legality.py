@@ -84,9 +84,10 @@ def check(rule: Rule, message: Message) -> None:
     """Raises UnexpectedMessage, InvalidPayloadType or (nonce sizes) MalformedMessage, naming the payload."""
     if not _is_legal(rule, message.kinds):
         _check_each(rule, message.payloads)
-    nonce = message.first(Nonce)
-    if nonce is not None and len(nonce.data) not in NONCE_SIZES:
-        raise MalformedMessage(f"{rule.name}: nonce of {len(nonce.data)} bytes")
+    if Nonce in message.kinds:
+        size = len(message.one(Nonce).data)
+        if size not in NONCE_SIZES:
+            raise MalformedMessage(f"{rule.name}: nonce of {size} bytes")
 
 
 @lru_cache(maxsize=256)

@@ -165,13 +165,11 @@ def _decode_chain(first: int, data: bytes, padded: bool) -> tuple[tuple[Payload,
                 following, reserved, length = unpack(data, start)
             except StructError:
                 raise MalformedMessage(f"needs {_GENERIC_SIZE} bytes where {size - start} are left") from None
-            body, end = start + _GENERIC_SIZE, start + length
-            if reserved:
-                raise MalformedMessage(f"reserved byte {reserved:#04x}")
-            if not body <= end <= size:
-                raise MalformedMessage(f"a body of {end - body} bytes where {size - body} are left")
+            end = start + length
+            if reserved or length < _GENERIC_SIZE or end > size:
+                raise MalformedMessage(_misfit(reserved, length - _GENERIC_SIZE, size - start - _GENERIC_SIZE))
             # A slice of its own: nothing in the payload can reach beyond it.
-            found.append(_DECODERS[kind](data[body:end]))
+            found.append(_DECODERS[kind](data[start + _GENERIC_SIZE : end]))
             kind, start = following, end
         else:
             if kind:
@@ -181,6 +179,10 @@ def _decode_chain(first: int, data: bytes, padded: bool) -> tuple[tuple[Payload,
     if start < size and not padded:
         raise MalformedMessage(f"{size - start} bytes after the last payload")
     return tuple(found), data[_GENERIC.unpack_from(data)[2] : start] if found else b""
+
+
+def _misfit(reserved: int, size: int, left: int) -> str:
+    return f"reserved byte {reserved:#04x}" if reserved else f"a body of {size} bytes where {left} are left"
 
 
 # There is nothing random behind the header of main mode's first two messages, so those of peers that are configured

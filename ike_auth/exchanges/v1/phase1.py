@@ -144,7 +144,7 @@ def check_proof(agreed: Agreed, message: Message, local: Local) -> IdentifyPeer:
     Raises AuthenticationFailed, InvalidIdInformation, InvalidCertificate.
     """
     identity = message.one(Identity)
-    name = identity.checked().normalized()
+    name = identity.name()
     digest = _hash(agreed, identity.encode(), of_initiator=not agreed.initiator)
     credential: Secret | tuple[bytes, ...]
     sent = NOTHING_SENT
@@ -166,7 +166,7 @@ def check_proof(agreed: Agreed, message: Message, local: Local) -> IdentifyPeer:
 
 
 def _encoded(message: Message, *encodings: CertEncoding) -> tuple[bytes, ...]:
-    return tuple(payload.data for payload in message.all(Certificate) if payload.encoding in encodings)
+    return tuple([payload.data for payload in message.all(Certificate) if payload.encoding in encodings])
 
 
 _PROOF = {Identity, Hash, Signature}

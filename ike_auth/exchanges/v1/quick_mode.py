@@ -132,7 +132,7 @@ class Answered(State):
 
     @property
     def own_spis(self) -> tuple[bytes, ...]:
-        return tuple(sa.spi for sa in self.tunnel.inbound)
+        return tuple([sa.spi for sa in self.tunnel.inbound])
 
     @property
     def peer_spis(self) -> tuple[bytes, ...]:
