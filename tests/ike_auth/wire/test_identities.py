@@ -304,3 +304,11 @@ def test_ranges(one: IPv4Address, other: IPv4Address) -> None:
     network = selector.network
     assert Selector.from_identity(selector.identity()) == selector
     assert network is None or (network[0], network[-1]) == (selector.low, selector.high)
+
+
+def test_what_comes_again_is_decoded_once_unless_it_is_long() -> None:
+    """docs/decisions/0306-what-comes-again-is-remembered.md"""
+    short, long = Identity.fqdn("gw.example.org").encode(), Identity.key_id(bytes(61)).encode()
+    assert Identity.decode(short) is Identity.decode(short)
+    assert Identity.decode(long) is not Identity.decode(long)
+    assert Identity.decode(long) == Identity.key_id(bytes(61))
