@@ -110,7 +110,8 @@ class ExchangeTable:
         return self._find(cookies)
 
     def for_ike(self, cookies: Cookies, first_message: FirstMessage) -> Exchange | None:
-        """The exchange for an IKE SA that a message belongs to. Its responder may have answered, or not yet."""
+        """The exchange for an IKE SA that a message belongs to. Its responder may have answered, or not yet: then the
+        message names none, and only the first one can come again."""
         found = self._find(cookies)
         if found is not None:
             return found
