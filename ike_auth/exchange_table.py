@@ -72,28 +72,27 @@ class ExchangeTable:
 
     def put(self, exchange: Exchange) -> None:
         """Add an exchange, or the next state of one."""
-        id, before = exchange.id, self._exchanges.get(exchange.id)
+        id, state = exchange.id, exchange.state
+        before = self._exchanges.get(id)
         self._exchanges[id] = exchange
-        if before is None or not _found_alike(before, exchange):
-            keys = _keys(exchange)
-            if before is not None:
-                self._unlink(id, _keys(before) - keys)
-            for key in keys:
-                self._found_by[key] = id
-            if before is not None:
-                self._unlist(before)
-            self._list(exchange)
-        state = exchange.state
-        if exchange.ike is None and not exchange.initiator:
-            if not state.open:
-                self.half_open.discard(id)
-            elif before is None or before.confirmed != exchange.confirmed:
-                self.half_open.add(id, exchange.remote.host, exchange.confirmed)
-        tunnel = state.pending_tunnel
-        if tunnel is not None:
-            self._pending[id] = tunnel
-        elif id in self._pending:
-            del self._pending[id]
+        if exchange.ike is not None:
+            # Under an IKE SA, only SPIs may be new, and without one only cookies.
+            if before is None or before.state.own_spis != state.own_spis:
+                self._link(before, exchange)
+            tunnel = state.pending_tunnel
+            if tunnel is not None:
+                self._pending[id] = tunnel
+            else:
+                self._pending.pop(id, None)
+            return
+        if before is None or before.cookies != exchange.cookies:
+            self._link(before, exchange)
+        if exchange.initiator:
+            return
+        if not state.open:
+            self.half_open.discard(id)
+        elif before is None or before.confirmed != exchange.confirmed:
+            self.half_open.add(id, exchange.remote.host, exchange.confirmed)
 
     def forget(self, id: ExchangeId) -> None:
         """Drop an exchange and everything that leads to it."""
@@ -111,8 +110,14 @@ class ExchangeTable:
         return self._find(cookies)
 
     def for_ike(self, cookies: Cookies, first_message: FirstMessage) -> Exchange | None:
-        """The exchange for an IKE SA that a message belongs to. Its responder may have answered, or not yet."""
-        return self._find(cookies) or self._find(first_message) or self._find(Cookies(cookies.initiator, NO_COOKIE))
+        """The exchange for an IKE SA that a message belongs to. Its responder may have answered, or not yet: then the
+        message names none, and only the first one can come again."""
+        found = self._find(cookies)
+        if found is not None:
+            return found
+        if cookies.responder == NO_COOKIE:
+            return self._find(first_message)
+        return self._find(Cookies(cookies.initiator, NO_COOKIE))
 
     def begun_with(self, cookie: bytes) -> Exchange | None:
         """The exchange that we began with this cookie."""
@@ -144,6 +149,17 @@ class ExchangeTable:
         id = self._found_by.get(key)
         return None if id is None else self._exchanges[id]
 
+    def _link(self, before: Exchange | None, exchange: Exchange) -> None:
+        keys = _keys(exchange)
+        if before is not None:
+            self._unlink(exchange.id, _keys(before) - keys)
+        self._found_by.update(dict.fromkeys(keys, exchange.id))
+        if before is None:
+            self._list(exchange)
+        elif before.cookies != exchange.cookies:
+            self._unlist(before)
+            self._list(exchange)
+
     def _list(self, exchange: Exchange) -> None:
         file(self._under, exchange.cookies, exchange.id)
         if exchange.ike is None and exchange.initiator:
@@ -160,16 +176,12 @@ class ExchangeTable:
                 del self._found_by[key]
 
 
-def _found_alike(before: Exchange, exchange: Exchange) -> bool:
-    """Whether both have the same keys: of what these are made of, only this changes."""
-    return before.cookies == exchange.cookies and before.state.own_spis == exchange.state.own_spis
-
-
 def _keys(exchange: Exchange) -> set[Key]:
-    keys: set[Key] = set(exchange.state.own_spis)
-    keys.add(exchange.cookies if exchange.ike is None else (exchange.cookies, exchange.message_id))
+    if exchange.ike is not None:
+        return {(exchange.cookies, exchange.message_id), *exchange.state.own_spis}
+    keys: set[Key] = {exchange.cookies}
     if exchange.first_message is not None:
         keys.add(exchange.first_message)
-    if exchange.ike is None and exchange.initiator:
+    if exchange.initiator:
         keys.add(exchange.cookies.initiator)
     return keys

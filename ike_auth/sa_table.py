@@ -52,11 +52,13 @@ class SaTable:
         ike = self.ike_sas.get(cookies)
         return () if ike is None else self._variants.get(cookies, (ike,))
 
-    def used(self, sa: IkeSa) -> None:
-        """The peer has proved that it has exactly this; `sa` may have moved since it was added."""
-        self._variants.pop(sa.cookies, None)
+    def used(self, sa: IkeSa) -> bool:
+        """The peer has proved that it has exactly this; `sa` may have moved since it was added. Whether there were
+        other variants."""
+        variants = self._variants.pop(sa.cookies, ())
         if sa.cookies in self.ike_sas:
             self.ike_sas[sa.cookies] = sa
+        return len(variants) > 1
 
     def change_ike(self, cookies: Cookies, change: Callable[[IkeSa], IkeSa]) -> None:
         """What has nothing to do with the keys of an IKE SA, in each form that it may have."""
@@ -175,7 +177,7 @@ class SaTable:
         return [
             other
             for other in self.tunnels_with(_party(tunnel))
-            if other.remote == tunnel.remote and other.local == tunnel.local
+            if other is tunnel or (other.remote == tunnel.remote and other.local == tunnel.local)
         ]
 
     def tunnels_to(self, remote: Selector) -> Iterator[Tunnel]:

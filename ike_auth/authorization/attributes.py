@@ -28,6 +28,7 @@ from pki.errors import PkiError
 Attributes = dict[str, str]
 
 _PREFIX = {ProtocolId.ESP: "esp", ProtocolId.AH: "ah", ProtocolId.IPCOMP: "comp"}
+_ABSENT = {f"{prefix}_present": "no" for prefix in _PREFIX.values()}
 _PHASE_1 = {ExchangeType.MAIN: "main", ExchangeType.AGGRESSIVE: "aggressive"}
 _TUNNELS = {
     EncapsulationMode.TUNNEL: "tunnel",
@@ -107,8 +108,7 @@ def phase2(request: TunnelRequest, now: datetime) -> Attributes:
     found = phase1(request.identity, now)
     found["initiator"] = _yes(request.initiator)
     found["pfs"] = _yes(request.pfs)
-    for prefix in _PREFIX.values():
-        found[f"{prefix}_present"] = "no"
+    found.update(_ABSENT)
     for parameters in request.protocols:
         found.update(_protocol(parameters))
     found.update(_filter("local_filter", request.local, request.client_ids))

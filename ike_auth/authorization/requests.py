@@ -8,10 +8,12 @@ about and hands requests (`IdentityRequest`, `TunnelRequest`) to the authorizer 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from ike_auth.config.model import Peer
 from ike_auth.crypto.secrets import Secret
 from ike_auth.network import IPAddress
+from ike_auth.values import value
 from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.numbers import (
     AhTransform,
@@ -58,9 +60,8 @@ class CertifiedKey:
 Proof = PresharedKey | CertifiedKey
 
 
-@dataclass(frozen=True, slots=True)
-class Negotiation:
-    """The exchange that asks: its addresses, its Phase 1 and who began it."""
+class Negotiation(NamedTuple):
+    """The exchange that asks: its addresses, its Phase 1 and who began it. A key of what is remembered for policy."""
 
     local: IPAddress
     remote: IPAddress
@@ -122,7 +123,7 @@ class Decision:
     asked: Callable[[], Recorded] | None = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IdentifyPeer:
     """Question of Phase 1: the peer has proved that it holds a key; whose is it, and may it come in?
 
@@ -136,7 +137,7 @@ class IdentifyPeer:
     sent: Sent = NOTHING_SENT
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PeerIdentified:
     """Answer to `IdentifyPeer`. `request` is there when `decision.allowed`; no SA may outlive `expires`.
 
@@ -150,14 +151,14 @@ class PeerIdentified:
     doubtful: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AuthorizeTunnel:
     """Question of Phase 2: the first of these that may be had."""
 
     requests: tuple[TunnelRequest, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TunnelAuthorized:
     """Answer to `AuthorizeTunnel`: `chosen` is an index, None if all are denied; decisions in order, up to it."""
 
@@ -165,7 +166,7 @@ class TunnelAuthorized:
     decisions: tuple[Decision, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sign:
     """Question of Phase 1: RSA signature (RFC 2409 5.1) with the private key of this identity of ours."""
 
@@ -173,7 +174,7 @@ class Sign:
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Signed:
     """Answer to `Sign`; None if there is no key."""
 

@@ -87,7 +87,7 @@ def _named(section: Reader, kind: str) -> Identity | None:
     if entry is None:
         return None
     try:
-        return NAMES[kind](entry.value).checked().normalized()
+        return NAMES[kind](entry.value).name()
     except InvalidIdInformation as error:
         section.problems.error(entry.where, f"`Name`: {error}")
     except PkiError as error:

@@ -74,15 +74,12 @@ def _works(cipher: Phase1Cipher) -> bool:
 class Cbc:
     """One Phase 1 cipher and its key. IVs are the caller's, since each exchange has a chain of its own."""
 
-    __slots__ = ("_primitive", "cipher")
+    __slots__ = ("_primitive", "block_size", "cipher")
 
     def __init__(self, cipher: Phase1Cipher, key: Secret) -> None:
         self.cipher = cipher
+        self.block_size = cipher.block_size
         self._primitive: BlockCipherAlgorithm = cipher.primitive(key.reveal())
-
-    @property
-    def block_size(self) -> int:
-        return self.cipher.block_size
 
     def encrypt(self, plaintext: bytes, iv: bytes) -> tuple[bytes, bytes]:
         """Ciphertext and the next IV. Zeros fill the last block up (RFC 2409 appendix B)."""

@@ -4,6 +4,7 @@
 import hashlib
 import hmac
 from collections.abc import Mapping
+from typing import NoReturn
 
 from ike_auth.errors import UnsupportedAlgorithm
 from ike_auth.wire.numbers import HashAlgorithm
@@ -18,11 +19,11 @@ _NAMES: Mapping[int, str] = {
 
 
 def prf(algorithm: HashAlgorithm, key: bytes, data: bytes) -> bytes:
-    return hmac.digest(key, data, _name(algorithm))
+    return hmac.digest(key, data, _NAMES.get(algorithm) or _unknown(algorithm))
 
 
 def digest(algorithm: HashAlgorithm, data: bytes) -> bytes:
-    return hashlib.new(_name(algorithm), data, usedforsecurity=False).digest()
+    return hashlib.new(_NAMES.get(algorithm) or _unknown(algorithm), data, usedforsecurity=False).digest()
 
 
 def digest_size(algorithm: HashAlgorithm) -> int:
@@ -43,9 +44,5 @@ def _works(algorithm: HashAlgorithm) -> bool:
     return True
 
 
-def _name(algorithm: HashAlgorithm) -> str:
-    """Raises UnsupportedAlgorithm."""
-    try:
-        return _NAMES[algorithm]
-    except KeyError:
-        raise UnsupportedAlgorithm(f"hash algorithm {algorithm}") from None
+def _unknown(algorithm: HashAlgorithm) -> NoReturn:
+    raise UnsupportedAlgorithm(f"hash algorithm {algorithm}")

@@ -5,7 +5,7 @@ From `commit` on nothing raises.
 """
 
 from ike_auth.config.model import Peer
-from ike_auth.effects import Ask, Effect, QuestionId, Report, SendDatagram
+from ike_auth.effects import Ask, Effect, Report, SendDatagram
 from ike_auth.engine import contact, flows, lacking, liveness, removal, renewal, reviewing
 from ike_auth.engine.core import Core, Deadline, Doubt, IkeExpires, Keepalive, Resend, TunnelExpires
 from ike_auth.errors import IkeError
@@ -37,26 +37,35 @@ def commit(
     exchange: Exchange,
     outcome: Outcome,
     now: Now,
-    received: bytes | None = None,
+    received: bytes = b"",
     between: tuple[Endpoint, Endpoint] | None = None,
 ) -> list[Effect]:
     """Make the outcome of a step of this exchange true. `received` is the digest of the message that it took, and
     `between` which ends of ours and the peer's that came; without these it is still about the last."""
-    received = exchange.received if received is None else received
     state, awaited = outcome.state, exchange.state.awaits_message
+    received = received or exchange.received
     local, remote = between or (exchange.local, exchange.remote)
     if outcome.to_nat_port:
         local, remote = _on_nat_port(core, exchange.peer, local, remote)
+    confirmed = exchange.confirmed or between is not None
+    if outcome.ask is not None:
+        question = core.new_question(exchange.id)
+        asking = exchange._replace(
+            state=state, local=local, remote=remote, confirmed=confirmed, question=question, received=received
+        )
+        core.exchanges.put(asking)
+        if awaited:
+            core.timers.cancel(Resend(exchange.id))
+        return [Ask(question, outcome.ask)]
     sent = outcome.notify if outcome.send is None else (*outcome.notify, outcome.send)
-    cookies = state.ike_cookies if exchange.ike is None else None
     exchange = exchange._replace(
         state=state,
         local=local,
         remote=remote,
-        confirmed=exchange.confirmed or between is not None,
-        cookies=cookies or exchange.cookies,
-        question=None if outcome.ask is None else _new_question(core, exchange),
-        refused=exchange.refused or any(map(_is_refusal, outcome.after)),
+        confirmed=confirmed,
+        cookies=exchange.cookies if exchange.ike is not None else state.ike_cookies or exchange.cookies,
+        question=None,
+        refused=exchange.refused or outcome.refused,
         retransmission=_remembered(exchange.retransmission, received, outcome, sent),
         received=received,
         doubts=outcome.doubts or (exchange.doubts if state.open else ()),
@@ -66,17 +75,16 @@ def commit(
     core.exchanges.put(exchange)
     if awaited or state.awaits_message:
         arm_resend(core, exchange, now)
-    effects = list(outcome.before)
+    effects = [*outcome.before]
     for data in sent:
         core.note_sent(exchange.cookies, data)
         effects.append(SendDatagram(data, local, remote))
-    effects += outcome.after
-    if exchange.connections and outcome.after:
-        _note_reasons(core, exchange, outcome)
+    if outcome.after:
+        effects += outcome.after
+        if exchange.connections:
+            _note_reasons(core, exchange, outcome)
     for change in outcome.changes:
         effects += _apply(core, change, exchange, now)
-    if outcome.ask is not None and exchange.question is not None:
-        effects.append(Ask(exchange.question, outcome.ask))
     return effects
 
 
@@ -165,19 +173,12 @@ def _remembered(
     retransmission: Retransmission, received: bytes, outcome: Outcome, sent: tuple[bytes, ...]
 ) -> Retransmission:
     """For the same bytes the same reply; and what is sent once more if nothing comes."""
-    if received and (sent or outcome.ask is None):
-        retransmission = retransmission.answered(received, sent)
+    replies = retransmission.answered(received, sent) if received else retransmission.replies
     if not outcome.state.open:
-        return retransmission.final()
+        return Retransmission(replies[-1:])  # the answer to the peer's last message
     if outcome.send is None:
-        return retransmission
-    return retransmission.awaiting(outcome.send if outcome.state.awaits_message else None)
-
-
-def _new_question(core: Core, exchange: Exchange) -> QuestionId:
-    id = core.new_question()
-    core.questions[id] = exchange.id
-    return id
+        return retransmission._replace(replies=replies)
+    return Retransmission(replies, outcome.send, 1) if outcome.state.awaits_message else Retransmission(replies)
 
 
 def _apply(core: Core, change: Change, exchange: Exchange, now: Now) -> list[Effect]:
@@ -283,7 +284,3 @@ def _note_reasons(core: Core, exchange: Exchange, outcome: Outcome) -> None:
     for effect in outcome.after:
         if isinstance(effect, Report) and isinstance(effect.event, _FAILURES):
             core.reasons.update(dict.fromkeys(exchange.connections, str(effect.event)))
-
-
-def _is_refusal(effect: Effect) -> bool:
-    return isinstance(effect, Report) and isinstance(effect.event, PeerRefused)

@@ -2,9 +2,10 @@
 """What the parts of the engine share: configuration, tables, timers, and the way to the world outside."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from math import inf
 from typing import NamedTuple
 
@@ -189,7 +190,7 @@ class Core:
     reloaded: float = -inf  # when the configuration became what it is
     held: set[str] = field(default_factory=set)  # connections that are to stay down
     reasons: dict[str, str] = field(default_factory=dict)  # by connection: why it last failed, or went down
-    last_question: int = 0
+    question_ids: Iterator[int] = field(default_factory=partial(count, 1))
     reserve_spi: ReserveSpi | None = None  # where others take SPIs of the same kernel too; else they are ours alone
 
     @property
@@ -199,8 +200,7 @@ class Core:
 
     def local(self, local: Endpoint, remote: Endpoint, now: Now) -> Local:
         """Our side of one step."""
-        new_spi = partial(self._new_spi, remote.host, local.host)
-        return Local(now, self.random, new_spi, local, remote, self.settings, self.is_first_contact)
+        return Local(now, self.random, self._draw_spi, local, remote, self.settings, self.is_first_contact)
 
     def is_first_contact(self, peer: Peer) -> bool:
         """Whether there is nothing with a peer, nor was in this life, and it may be told so. Who it is, is not known
@@ -211,19 +211,26 @@ class Core:
 
     def note_sent(self, cookies: Cookies, data: bytes) -> None:
         """Under an IKE SA both ends have the same keys: what comes back of ours must not pass for the peer's."""
-        message_id = message_id_of(data)
-        if message_id and cookies in self.sas.ike_sas:
+        if cookies in self.sas.ike_sas and (message_id := message_id_of(data)):
             self.sas.use(cookies, message_id)
 
-    def new_question(self) -> QuestionId:
-        self.last_question += 1
-        return QuestionId(self.last_question)
+    def new_question(self, about: ExchangeId) -> QuestionId:
+        """That an exchange waits to be answered."""
+        id = QuestionId(next(self.question_ids))
+        self.questions[id] = about
+        return id
+
+    def new_review(self, about: Reviewed) -> QuestionId:
+        """A question of ours."""
+        id = QuestionId(next(self.question_ids))
+        self.reviews[id] = about
+        return id
 
     def check_soon(self, now: Now) -> None:
         """Look after connections as soon as what is being done is done."""
         self.timers.set(Check(), now.monotonic)
 
-    def _new_spi(self, source: IPAddress, destination: IPAddress, protocol: ProtocolId) -> bytes:
+    def _draw_spi(self, protocol: ProtocolId, source: IPAddress, destination: IPAddress) -> bytes:
         if self.reserve_spi is not None:
             return self.reserve_spi(protocol, source, destination)
         size, low, high = _SPIS.get(protocol, _USUAL_SPIS)

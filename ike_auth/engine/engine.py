@@ -12,7 +12,7 @@ from ike_auth.engine.alarms import ring
 from ike_auth.engine.claims import unless_claimed
 from ike_auth.engine.commit import commit
 from ike_auth.engine.core import STANDARD_PORTS, Core, Identities, Ports, ReserveSpi
-from ike_auth.engine.receiving import receive
+from ike_auth.engine.receiving import drop, receive
 from ike_auth.engine.status import Status, status
 from ike_auth.errors import IkeError
 from ike_auth.exchange_table import ExchangeTable
@@ -77,7 +77,10 @@ class Engine:
 
     def receive(self, datagram: Datagram, now: Now) -> list[Effect]:
         """A datagram came. It may be anything."""
-        return receive(self._core, datagram, now)
+        try:
+            return receive(self._core, datagram, now)
+        except IkeError as error:
+            return drop(self._core, datagram, error)
 
     def answer(self, question: QuestionId, answer: Answer, now: Now) -> list[Effect]:
         """The answer to an `Ask`. One that comes too late, or twice, is passed over; one that makes no sense ends the

@@ -29,12 +29,12 @@ def guard(core: Core) -> list[Effect]:
     """Guards for what is configured and has none yet; those that are configured no longer go."""
     before, core.guards = dict.fromkeys(core.guards.values()), _configured(core)
     wanted = dict.fromkeys(core.guards.values())
-    traffic = {(flow.local, flow.remote) for flow in wanted}
     over = [flow for flow in before if flow not in wanted]
+    traffic = {(flow.local, flow.remote) for flow in wanted if over}
     replaced = [flow for flow in over if (flow.local, flow.remote) in traffic]
     return [
         *(Unguard(flow) for flow in replaced),  # a kernel knows a guard by its traffic
-        *(Guard(flow) for flow in wanted if flow not in before),
+        *(Guard(flow) for flow in wanted if not before or flow not in before),
         *(Unguard(flow) for flow in over if flow not in replaced),
     ]
 

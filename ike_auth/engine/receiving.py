@@ -22,30 +22,23 @@ _OF_LOST_SAS = {str(NotifyType.INVALID_COOKIE), str(NotifyType.INVALID_SPI)}
 
 
 def receive(core: Core, datagram: Datagram, now: Now) -> list[Effect]:
-    """Whatever came. What is wrong with it is counted and reported; then nothing else has happened."""
-    try:
-        return _receive(core, datagram, now)
-    except IkeError as error:
-        return _drop(core, datagram, error)
-
-
-def _receive(core: Core, datagram: Datagram, now: Now) -> list[Effect]:
+    """Whatever came. Raises IkeError if something is wrong with it; then nothing has happened."""
     header = Header.decode(datagram.data)
-    version = core.versions.get(header.major_version)
+    version = core.versions.get(header.version >> 4)
     if version is None:
         return _in_another_version(core, header, datagram)
     header = header.checked()
     cookies = Cookies(header.initiator_cookie, header.responder_cookie)
     if header.next_payload == PayloadType.FRAGMENT:
         whole = fragments.reassemble(core, cookies, datagram, now)
-        return [] if whole is None else _receive(core, whole, now)
+        return [] if whole is None else receive(core, whole, now)
     match version.route(header, cookies in core.sas.ike_sas):
-        case Route.HINT:
-            return _hint(core, version, header, cookies, datagram, now)
-        case Route.CHILD:
-            return _for_child(core, version, header, cookies, datagram, now)
         case Route.IKE:
             return _for_ike(core, version, header, cookies, datagram, now)
+        case Route.CHILD:
+            return _for_child(core, version, header, cookies, datagram, now)
+        case Route.HINT:
+            return _hint(core, version, header, cookies, datagram, now)
 
 
 def _in_another_version(core: Core, header: Header, datagram: Datagram) -> list[Effect]:
@@ -54,7 +47,7 @@ def _in_another_version(core: Core, header: Header, datagram: Datagram) -> list[
     peer = core.configuration.peer_at(datagram.remote.host)
     during = f"IKEv{header.major_version} with {peer.name}" if peer is not None and not peer.is_default else ""
     error = InvalidMajorVersion(f"IKE version {header.major_version} is not spoken here")
-    return _drop(core, datagram, error, during)
+    return drop(core, datagram, error, during)
 
 
 # --- messages of exchanges that make an IKE SA
@@ -152,12 +145,13 @@ def _first_step(
 def _heard_from(core: Core, ike: IkeSa, datagram: Datagram, now: Now) -> list[Effect]:
     """The peer has proved that it has exactly this IKE SA. If a NAT has given it another port, we follow."""
     known = core.sas.ike_sas.get(ike.cookies)
-    had_variants = len(core.sas.variants(ike.cookies)) > 1
-    core.sas.used(ike._replace(remote=datagram.remote, heard=now.monotonic))
+    had_variants = core.sas.used(ike._replace(remote=datagram.remote, heard=now.monotonic))
     for exchange in core.exchanges.under(ike.cookies) if had_variants else ():
         if exchange.ike is not None and exchange.ike.last_block != ike.last_block:
             removal.forget(core, exchange)  # begun under a variant that the peer does not have
-    return [] if known is None else following.follow(core, party(ike), known.remote, datagram.remote)
+    if known is None or known.remote == datagram.remote:
+        return []
+    return following.follow(core, party(ike), known.remote, datagram.remote)
 
 
 # --- both
@@ -181,7 +175,7 @@ def _advance(
     except PeerError as error:
         news = removal.remark(core, exchange, str(error))
         during = f"{exchange.version.name(exchange.state)} with {exchange.peer.name}"
-        return _drop(core, datagram, error, during if news else "")
+        return drop(core, datagram, error, during if news else "")
     effects = [] if exchange.ike is None else _heard_from(core, exchange.ike, datagram, now)
     return effects + commit(core, exchange, outcome, now, seen, (datagram.local, datagram.remote))
 
@@ -192,8 +186,8 @@ def _check_ends(datagram: Datagram, local: Endpoint | None, remote: Endpoint, *,
 
     Raises InvalidCookie.
     """
-    same_port = datagram.remote.port == remote.port or port_may_change
-    if datagram.remote.host != remote.host or not same_port or (local is not None and datagram.local != local):
+    from_there = datagram.remote == remote or (port_may_change and datagram.remote.host == remote.host)
+    if not from_there or (local is not None and datagram.local != local):
         raise InvalidCookie(f"these are the cookies of an exchange with {remote}")
 
 
@@ -220,6 +214,7 @@ def _hint(
     return effects
 
 
-def _drop(core: Core, datagram: Datagram, error: IkeError, during: str = "") -> list[Effect]:
+def drop(core: Core, datagram: Datagram, error: IkeError, during: str = "") -> list[Effect]:
+    """What is wrong with a datagram is counted and reported."""
     core.counters[type(error).__name__] += 1
     return [Report(MessageDropped(datagram.remote, type(error).__name__, str(error), during))]

@@ -128,8 +128,7 @@ def _deny(core: Core, about: Reviewed, because: str) -> list[Effect]:
 
 
 def _ask(core: Core, about: Reviewed, question: Question, now: Now) -> Effect:
-    id = core.new_question()
-    core.reviews[id] = about
+    id = core.new_review(about)
     core.timers.set(ReviewOverdue(id), now.monotonic + PATIENCE)
     return Ask(id, question)
 

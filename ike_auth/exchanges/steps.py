@@ -14,7 +14,7 @@ from ike_auth.authorization.requests import Answer, Question
 from ike_auth.config.model import Connection, Peer
 from ike_auth.effects import Effect
 from ike_auth.errors import LocalError
-from ike_auth.network import Endpoint, Now
+from ike_auth.network import Endpoint, IPAddress, Now
 from ike_auth.sa import Cookies, IkeSa, Tunnel
 from ike_auth.values import value
 from ike_auth.wire.identities import Identity
@@ -135,7 +135,8 @@ class Outcome(NamedTuple):
     """What a step leads to. The engine commits all of it or, if the step raised, nothing.
 
     `send` is the next message of the exchange; `notify` tells the peer something beside it, and is sent once. The
-    effects `before` and `after` stand around the sending.
+    effects `before` and `after` stand around the sending. What asks does nothing else until it is answered, and
+    awaits no message meanwhile.
     """
 
     state: State
@@ -147,6 +148,7 @@ class Outcome(NamedTuple):
     after: tuple[Effect, ...] = ()
     changes: tuple[Change, ...] = ()
     to_nat_port: bool = False  # from here on between the ports of RFC 3947 4
+    refused: bool = False  # the peer has proved itself, and may not have what it wants; that is reported
 
 
 @value
@@ -173,11 +175,15 @@ class Local(NamedTuple):
 
     now: Now
     random: Random
-    new_spi: Callable[[ProtocolId], bytes]  # raises LocalError if all are in use
+    draw_spi: Callable[[ProtocolId, IPAddress, IPAddress], bytes]  # as `ReserveSpi` of the engine
     local: Endpoint
     remote: Endpoint
     settings: Settings
     is_first_contact: Callable[[Peer], bool] = lambda _: False  # and the peer is to be told so
+
+    def new_spi(self, protocol: ProtocolId) -> bytes:
+        """Of an SA of ours with the peer. Raises LocalError if all are in use."""
+        return self.draw_spi(protocol, self.remote.host, self.local.host)
 
 
 @value

@@ -93,14 +93,19 @@ def accept_choice(offered: SecurityAssociation, answer: SecurityAssociation) -> 
 
 def suite_of(transform: Transform) -> Phase1Suite:
     """What a transform that passed the checks above means."""
-    values = attribute_map(transform.attributes, _LIFE)
+    return _suite(transform.attributes)
+
+
+@lru_cache(KEPT_OFFERS)
+def _suite(attributes: tuple[Attribute, ...]) -> Phase1Suite:
+    values = attribute_map(attributes, _LIFE)
     return Phase1Suite(
         EncryptionAlgorithm(values[Phase1Attribute.ENCRYPTION_ALGORITHM]),
         values.get(Phase1Attribute.KEY_LENGTH),
         HashAlgorithm(values[Phase1Attribute.HASH_ALGORITHM]),
         AuthenticationMethod(values[Phase1Attribute.AUTHENTICATION_METHOD]),
         Group(values[Phase1Attribute.GROUP_DESCRIPTION]),
-        _life(transform).get(LifeType.SECONDS, DEFAULT_LIFE),
+        lifetimes(attributes, _LIFE).get(LifeType.SECONDS, DEFAULT_LIFE),
     )
 
 

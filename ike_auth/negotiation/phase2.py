@@ -77,10 +77,9 @@ class Candidate:
 
     proposals: tuple[Proposal, ...]
     parameters: tuple[ProtocolParameters, ...]
-
-    @property
-    def group(self) -> Group | None:
-        return next(p.group for p in self.parameters if not without_keys(p))
+    key_sizes: tuple[tuple[int, int], ...]  # of each protocol, as `suites.key_sizes` has them
+    group: Group | None  # of PFS
+    suite: Suite | None  # the first of the connection's that allows it
 
     @property
     def life_seconds(self) -> int:
@@ -96,12 +95,11 @@ class Limits:
     kilobytes: int | None = None
 
 
-def limits(candidate: Candidate, suites: tuple[Suite, ...] | None) -> tuple[Limits, ...]:
-    """One for each protocol of what was agreed on, by the first of these suites that allows it."""
-    matching = (suite for suite in suites or () if _difference(candidate, suite) is None)
-    suite = next(matching, None)
+def limits(candidate: Candidate) -> tuple[Limits, ...]:
+    """One for each protocol of what was agreed on, by its suite."""
+    suite = candidate.suite
     offers = {} if suite is None else {offered.protocol: offered for offered in suite.protocols}
-    return tuple(_limits(chosen, offers.get(chosen.protocol)) for chosen in candidate.parameters)
+    return tuple([_limits(chosen, offers.get(chosen.protocol)) for chosen in candidate.parameters])
 
 
 def _limits(chosen: ProtocolParameters, offered: ProtocolOffer | None) -> Limits:
@@ -149,7 +147,8 @@ def candidates(sa: SecurityAssociation, terms: Terms) -> tuple[Candidate, ...]:
             break
         try:
             candidate = _candidate(combination, terms)
-            _check_suites(candidate, terms.suites)
+            if candidate.suite is None and terms.suites is not None:
+                raise NoProposalChosen(_beside_suites(candidate, terms.suites))
         except (PeerError, UnsupportedAlgorithm) as refusal:
             refusals.append(str(refusal))
         else:
@@ -243,16 +242,31 @@ def _relevant(proposal: Proposal) -> Transform:
 
 
 def _candidate(proposals: tuple[Proposal, ...], terms: Terms) -> Candidate:
-    parameters = in_one_mode(tuple(_parameters(proposal, terms) for proposal in proposals))
-    objection = _objection(parameters, terms)
+    asked = tuple([_parameters(proposal, terms) for proposal in proposals])
+    parameters, sizes, group = _usable(asked, terms.key_exchange, terms.allow_legacy)
+    allowing = (suite for suite in terms.suites or () if _difference(parameters, suite) is None)
+    return Candidate(proposals, parameters, sizes, group, next(allowing, None))
+
+
+@lru_cache(KEPT_OFFERS)  # as `_keyed`
+def _usable(
+    asked: tuple[ProtocolParameters, ...], key_exchange: bool, allow_legacy: frozenset[str]
+) -> tuple[tuple[ProtocolParameters, ...], tuple[tuple[int, int], ...], Group | None]:
+    """What an alternative means as a whole: its protocols in one mode, the sizes of their keys, and the group.
+
+    Raises NoProposalChosen, UnsupportedAlgorithm.
+    """
+    parameters = in_one_mode(asked)
+    objection = _objection(parameters, key_exchange, allow_legacy)
     if objection is not None:
         raise NoProposalChosen(f"{named(parameters)}: {objection}")
-    for chosen in parameters:
-        key_sizes(chosen)
-    return Candidate(proposals, parameters)
+    group = next(p.group for p in parameters if not without_keys(p))
+    return parameters, tuple(map(key_sizes, parameters)), group
 
 
-def _objection(parameters: tuple[ProtocolParameters, ...], terms: Terms) -> str | None:
+def _objection(
+    parameters: tuple[ProtocolParameters, ...], key_exchange: bool, allow_legacy: frozenset[str]
+) -> str | None:
     """What is wrong with an alternative as a whole, or with an algorithm in it."""
     if len({p.protocol for p in parameters}) != len(parameters):
         return "one protocol twice in one proposal"
@@ -261,10 +275,10 @@ def _objection(parameters: tuple[ProtocolParameters, ...], terms: Terms) -> str 
         return "IPCOMP protects nothing, and goes with ESP only"
     if len({p.group for p in keyed}) != 1:
         return "protocols with different groups"
-    if (keyed[0].group is not None) != terms.key_exchange:
-        return f"{'a' if terms.key_exchange else 'no'} key exchange was sent"
+    if (keyed[0].group is not None) != key_exchange:
+        return f"{'a' if key_exchange else 'no'} key exchange was sent"
     for chosen in parameters:
-        missing = legacy_names(chosen.transform, chosen.authentication, chosen.group) - terms.allow_legacy
+        missing = legacy_names(chosen.transform, chosen.authentication, chosen.group) - allow_legacy
         if missing:
             return f"needs `Allow-Legacy= {','.join(sorted(missing))}` in the peer's section"
     return None
@@ -343,20 +357,17 @@ def _encapsulation(
     return mode
 
 
-def _check_suites(candidate: Candidate, suites: tuple[Suite, ...] | None) -> None:
-    """A connection's `Suites=` bind the responder too. Raises NoProposalChosen with what the nearest suite wants."""
-    if suites is None:
-        return
-    differences = [_difference(candidate, suite) for suite in suites]
-    if None not in differences:
-        raise NoProposalChosen(f"{named(candidate.parameters)}: {'; '.join(d for d in differences if d)}")
+def _beside_suites(candidate: Candidate, suites: tuple[Suite, ...]) -> str:
+    """A connection's `Suites=` bind the responder too: what each wants that the candidate is not."""
+    differences = filter(None, [_difference(candidate.parameters, suite) for suite in suites])
+    return f"{named(candidate.parameters)}: {'; '.join(differences)}"
 
 
-def _difference(candidate: Candidate, suite: Suite) -> str | None:
+def _difference(parameters: tuple[ProtocolParameters, ...], suite: Suite) -> str | None:
     offers = {offered.protocol: offered for offered in suite.protocols}
-    if offers.keys() != {p.protocol for p in candidate.parameters}:
+    if offers.keys() != {p.protocol for p in parameters}:
         return f"{suite.name} is {' + '.join(protocol.name for protocol in offers)}"
-    for chosen in candidate.parameters:
+    for chosen in parameters:
         against = [_transform_difference(chosen, ours) for ours in offers[chosen.protocol].transforms]
         if None not in against:
             return f"{suite.name} wants {against[0]}"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
 
 from ike_auth.errors import (
@@ -22,10 +23,7 @@ VERSION_1 = 0x10  # major 1, minor 0
 NO_COOKIE = bytes(8)
 
 _HEADER = Struct("!8s8sBBBBII")
-# What one byte can say; a look-up is several times faster than asking the enumeration.
-_PAYLOAD_TYPES = tuple(PayloadType(byte) for byte in range(256))
-_EXCHANGE_TYPES = tuple(ExchangeType(byte) for byte in range(256))
-_FLAGS = tuple(Flags(byte) for byte in range(256))
+_PARTS = Struct("!8s8s4sII")  # the same, but for what a message is
 _KNOWN_FLAGS = int(Flags.ENCRYPTION | Flags.COMMIT | Flags.AUTH_ONLY)
 
 
@@ -47,7 +45,7 @@ class Header:
 
     @property
     def encrypted(self) -> bool:
-        return bool(int(self.flags) & 1)
+        return int(self.flags) & 1 == 1
 
     @property
     def major_version(self) -> int:
@@ -61,29 +59,14 @@ class Header:
         """
         if len(datagram) < HEADER_SIZE:
             raise MalformedMessage(f"a datagram of {len(datagram)} bytes holds no ISAKMP header")
-        initiator, responder, first, version, exchange, flags, message_id, length = _HEADER.unpack_from(datagram)
+        initiator, responder, form, message_id, length = _PARTS.unpack_from(datagram)
         if length != len(datagram):
             raise UnequalPayloadLengths(f"header says {length} bytes, datagram has {len(datagram)}")
-        return cls(
-            initiator,
-            responder,
-            _PAYLOAD_TYPES[first],
-            version,
-            _EXCHANGE_TYPES[exchange],
-            _FLAGS[flags],
-            message_id,
-            length,
-        )
+        return cls(initiator, responder, *_form(form), message_id, length)
 
     def checked(self) -> Header:
         """This header, if it can belong to an IKEv1 message at all (RFC 2408 5.2); else the error to report."""
-        if self.version != VERSION_1:
-            kind = InvalidMinorVersion if self.major_version == VERSION_1 >> 4 else InvalidMajorVersion
-            raise kind(f"version {self.version >> 4}.{self.version & 15}")
-        if self.exchange not in _EXCHANGES:
-            raise InvalidExchangeType(f"exchange type {self.exchange}")
-        if int(self.flags) & ~_KNOWN_FLAGS:
-            raise InvalidFlags(f"flags {int(self.flags):#04x}")
+        _check_form(self.version, self.exchange, self.flags)
         if self.initiator_cookie == NO_COOKIE:
             raise InvalidCookie("initiator cookie of zeros")
         return self
@@ -113,6 +96,23 @@ class Header:
             HEADER_SIZE + len(body),
         )
         return head + body
+
+
+@lru_cache(256)  # honest peers have some twenty
+def _form(data: bytes) -> tuple[PayloadType, int, ExchangeType, Flags]:
+    first, version, exchange, flags = data
+    return PayloadType(first), version, ExchangeType(exchange), Flags(flags)
+
+
+@lru_cache(256)
+def _check_form(version: int, exchange: ExchangeType, flags: Flags) -> None:
+    if version != VERSION_1:
+        kind = InvalidMinorVersion if version >> 4 == VERSION_1 >> 4 else InvalidMajorVersion
+        raise kind(f"version {version >> 4}.{version & 15}")
+    if exchange not in _EXCHANGES:
+        raise InvalidExchangeType(f"exchange type {exchange}")
+    if int(flags) & ~_KNOWN_FLAGS:
+        raise InvalidFlags(f"flags {int(flags):#04x}")
 
 
 def message_id_of(datagram: bytes) -> int:

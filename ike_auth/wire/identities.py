@@ -15,9 +15,8 @@ from ipaddress import (
 from struct import Struct
 from typing import ClassVar
 
-from ike_auth.errors import InvalidIdInformation
+from ike_auth.errors import InvalidIdInformation, MalformedMessage
 from ike_auth.values import value
-from ike_auth.wire.codec import Reader
 from ike_auth.wire.numbers import IdType, PayloadType
 from pki import names
 from pki.errors import DerInvalid
@@ -27,6 +26,7 @@ IPNetwork = IPv4Network | IPv6Network
 
 MAX_NAME = 255  # of an FQDN in its text form (RFC 1035 2.3.4); mail addresses are held to it as well
 _HEAD = Struct("!BBH")
+_USUAL = 64  # bytes of an identity: most names, all networks
 _ADDRESS_SIZES = {
     IdType.IPV4_ADDR: 4,
     IdType.IPV4_ADDR_SUBNET: 8,
@@ -55,9 +55,8 @@ class Identity:
     data: bytes
 
     @classmethod
-    def decode(cls, reader: Reader) -> Identity:
-        type, protocol, port = reader.unpack("BBH")
-        return cls(IdType(type), protocol, port, reader.rest())
+    def decode(cls, body: bytes) -> Identity:
+        return _usual(body) if len(body) <= _USUAL else _decoded(body)
 
     def encode(self) -> bytes:
         return _HEAD.pack(self.type, self.protocol, self.port) + self.data
@@ -109,7 +108,11 @@ class Identity:
         elif self.type == IdType.USER_FQDN:
             local, at, domain = data.rpartition(b"@")
             data = local + at + domain.lower()
-        return Identity(self.type, 0, 0, data)
+        return self.bare() if data == self.data else Identity(self.type, 0, 0, data)
+
+    def name(self) -> Identity:
+        """Checked, and normalized. Raises InvalidIdInformation."""
+        return _usual_name(self) if len(self.data) <= _USUAL else self.checked().normalized()
 
     def checked(self) -> Identity:
         """This identity, if it can be the name of a peer in Phase 1.
@@ -167,6 +170,18 @@ class Identity:
             raise InvalidIdInformation(f"{self.type} of {len(self.data)} bytes")
 
 
+def _decoded(body: bytes) -> Identity:
+    if len(body) < _HEAD.size:
+        raise MalformedMessage(f"needs {_HEAD.size} bytes where {len(body)} are left")
+    type, protocol, port = _HEAD.unpack_from(body)
+    return Identity(IdType(type), protocol, port, body[_HEAD.size :])
+
+
+# Peers come again, and with them their names and networks.
+_usual = lru_cache(512)(_decoded)
+_usual_name = lru_cache(512)(lambda identity: identity.checked().normalized())
+
+
 @value
 class Selector:
     """Which traffic a Phase 2 identity means: addresses from `low` to `high`, and 0 for any protocol or port."""
@@ -192,15 +207,7 @@ class Selector:
 
     def identity(self) -> Identity:
         """The shortest identity that means this: an address, a subnet, or else a range."""
-        if self.low == self.high:
-            return Identity.address(self.low, self.protocol, self.port)
-        host_bits = self._host_bits
-        if host_bits is not None:
-            type = _by_version(IdType.IPV4_ADDR_SUBNET, IdType.IPV6_ADDR_SUBNET, self.low)
-            mask = (1 << self.low.max_prefixlen) - (1 << host_bits)
-            address = self.low.packed
-            return Identity(type, self.protocol, self.port, address + mask.to_bytes(len(address), "big"))
-        return Identity.range(self.low, self.high, self.protocol, self.port)
+        return _meaning(self)
 
     @property
     def network(self) -> IPNetwork | None:
@@ -244,6 +251,19 @@ class Selector:
         if self.low == self.high:
             return f"{self.low}{suffix}"
         return f"{self.network or f'{self.low}-{self.high}'}{suffix}"
+
+
+@lru_cache(128)  # as below
+def _meaning(selector: Selector) -> Identity:
+    low, high, protocol, port = selector.low, selector.high, selector.protocol, selector.port
+    if low == high:
+        return Identity.address(low, protocol, port)
+    host_bits = selector._host_bits
+    if host_bits is None:
+        return Identity.range(low, high, protocol, port)
+    type = _by_version(IdType.IPV4_ADDR_SUBNET, IdType.IPV6_ADDR_SUBNET, low)
+    mask = (1 << low.max_prefixlen) - (1 << host_bits)
+    return Identity(type, protocol, port, low.packed + mask.to_bytes(len(low.packed), "big"))
 
 
 @lru_cache(128)  # both ends of a tunnel, and again when it is renewed

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from ike_auth.errors import InvalidPayloadType, MalformedMessage, UnexpectedMessage
 from ike_auth.wire.identities import Identity
-from ike_auth.wire.messages import MAX_PAYLOADS
+from ike_auth.wire.messages import MAX_PAYLOADS, Message
 from ike_auth.wire.payloads import (
     Certificate,
     CertificateRequest,
@@ -80,16 +80,14 @@ class Rule:
     leading: tuple[type[Payload], ...] = ()
 
 
-def check(rule: Rule, payloads: Sequence[Payload]) -> None:
+def check(rule: Rule, message: Message) -> None:
     """Raises UnexpectedMessage, InvalidPayloadType or (nonce sizes) MalformedMessage, naming the payload."""
-    kinds = tuple(map(type, payloads))
-    if not _is_legal(rule, kinds):
-        _check_each(rule, payloads)
-    if Nonce in kinds:
-        nonce = payloads[kinds.index(Nonce)]
-        assert isinstance(nonce, Nonce)
-        if len(nonce.data) not in NONCE_SIZES:
-            raise MalformedMessage(f"{rule.name}: nonce of {len(nonce.data)} bytes")
+    if not _is_legal(rule, message.kinds):
+        _check_each(rule, message.payloads)
+    if Nonce in message.kinds:
+        size = len(message.one(Nonce).data)
+        if size not in NONCE_SIZES:
+            raise MalformedMessage(f"{rule.name}: nonce of {size} bytes")
 
 
 @lru_cache(maxsize=256)

@@ -10,20 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import field
+from functools import lru_cache, partial
+from itertools import compress, repeat
+from operator import is_
 from struct import Struct
 from struct import error as StructError
 from typing import TypeVar
 
 from ike_auth.errors import LocalError, MalformedMessage, UnexpectedMessage
 from ike_auth.values import value
-from ike_auth.wire.codec import Reader
 from ike_auth.wire.header import HEADER_SIZE, Header
 from ike_auth.wire.numbers import ExchangeType, PayloadType
-from ike_auth.wire.payloads import DECODERS, OPAQUE, Payload, UnknownPayload
+from ike_auth.wire.payloads import DECODERS, Payload, UnknownPayload
 
 # A peer that asks for certificates of each authority that it knows sends many; each payload costs us time.
 MAX_PAYLOADS = 128
 MAX_BODY = 0xFFFF - 4  # of one payload
+_USUAL = 512  # bytes of a message that offers or chooses what Phase 1 is made with
 _GENERIC = Struct("!BBH")
 _GENERIC_SIZE = _GENERIC.size
 _MODES = {
@@ -34,6 +37,8 @@ _MODES = {
     ExchangeType.TRANSACTION: "transaction",
     ExchangeType.BASE: "base mode",
 }
+
+_DECODERS = tuple(DECODERS.get(number, partial(UnknownPayload, PayloadType(number))) for number in range(256))
 
 P = TypeVar("P", bound=Payload)
 Encoded = tuple[PayloadType, bytes]  # a chain of payloads: the type of the first, and all bytes
@@ -63,7 +68,9 @@ class Message:
     @classmethod
     def clear(cls, header: Header, datagram: bytes) -> Message:
         """The same, where its header has been decoded already."""
-        return cls(header, *_decode_chain(header.next_payload, datagram[HEADER_SIZE:], padded=False))
+        body = datagram[HEADER_SIZE:]
+        decode = _usual_chain if header.next_payload == PayloadType.SA and len(body) <= _USUAL else _decode_chain
+        return cls(header, *decode(header.next_payload, body, False))
 
     @classmethod
     def decrypted(cls, header: Header, plaintext: bytes) -> Message:
@@ -77,20 +84,18 @@ class Message:
     def all(self, kind: type[P]) -> tuple[P, ...]:
         if kind not in self.kinds:
             return ()
-        return tuple([payload for payload in self.payloads if type(payload) is kind])
+        return tuple(compress(self.payloads, map(is_, self.kinds, repeat(kind))))  # type: ignore[arg-type]
 
     def first(self, kind: type[P]) -> P | None:
-        return self._of(kind) if kind in self.kinds else None
+        kinds = self.kinds
+        return self.payloads[kinds.index(kind)] if kind in kinds else None  # type: ignore[return-value]
 
     def one(self, kind: type[P]) -> P:
         """The only payload of its kind. Raises UnexpectedMessage if there is none, or a second one."""
-        count = self.kinds.count(kind)
-        if count != 1:
-            raise UnexpectedMessage(f"{count} payloads {kind.__name__} where one belongs")
-        return self._of(kind)
-
-    def _of(self, kind: type[P]) -> P:
-        return self.payloads[self.kinds.index(kind)]  # type: ignore[return-value]
+        kinds = self.kinds
+        if kinds.count(kind) != 1:
+            raise UnexpectedMessage(f"{kinds.count(kind)} payloads {kind.__name__} where one belongs")
+        return self.payloads[kinds.index(kind)]  # type: ignore[return-value]
 
     @property
     def summary(self) -> str:
@@ -116,17 +121,15 @@ def encode_payloads(payloads: Sequence[Payload], then: Encoded = (PayloadType.NO
 
     Raises LocalError for a value that does not fit into its field.
     """
-    following, rest = then
-    parts, pack = [rest], _GENERIC.pack
+    following, chain = then
     try:
         for payload in reversed(payloads):
             body = payload.encode()
-            parts += body, pack(following, 0, len(body) + _GENERIC_SIZE)
+            chain = _GENERIC.pack(following, 0, len(body) + _GENERIC_SIZE) + body + chain
             following = payload.kind
     except (StructError, ValueError) as error:
         raise LocalError(f"a {type(payload).__name__} does not fit into its payload: {error}") from None
-    parts.reverse()
-    return following, b"".join(parts)
+    return following, chain
 
 
 def describe(payloads: Iterable[Payload]) -> str:
@@ -154,37 +157,34 @@ def _describe_one(payload: Payload) -> str:
 def _decode_chain(first: int, data: bytes, padded: bool) -> tuple[tuple[Payload, ...], bytes]:
     found: list[Payload] = []
     unpack, kind, start, size = _GENERIC.unpack_from, first, 0, len(data)
-    second = 0
     try:
-        while kind:
-            body = start + _GENERIC_SIZE
-            if body > size:
-                raise MalformedMessage(f"needs {_GENERIC_SIZE} bytes where {size - start} are left")
-            following, reserved, length = unpack(data, start)
-            if reserved:
-                raise MalformedMessage(f"reserved byte {reserved:#04x}")
+        for _ in range(MAX_PAYLOADS):
+            if not kind:
+                break
+            try:
+                following, reserved, length = unpack(data, start)
+            except StructError:
+                raise MalformedMessage(f"needs {_GENERIC_SIZE} bytes where {size - start} are left") from None
             end = start + length
-            if not body <= end <= size:
-                raise MalformedMessage(f"a body of {end - body} bytes where {size - body} are left")
-            opaque = OPAQUE.get(kind)
-            found.append(_decode_one(kind, data[body:end]) if opaque is None else opaque(data[body:end]))
-            if not start:
-                second = end
+            if reserved or length < _GENERIC_SIZE or end > size:
+                raise MalformedMessage(_misfit(reserved, length - _GENERIC_SIZE, size - start - _GENERIC_SIZE))
+            # A slice of its own: nothing in the payload can reach beyond it.
+            found.append(_DECODERS[kind](data[start + _GENERIC_SIZE : end]))
             kind, start = following, end
-            if len(found) == MAX_PAYLOADS and kind:
+        else:
+            if kind:
                 raise MalformedMessage(f"more than {MAX_PAYLOADS} payloads")
     except MalformedMessage as error:
         raise type(error)(f"payload {len(found) + 1}, {PayloadType(kind)}: {error}") from None
     if start < size and not padded:
         raise MalformedMessage(f"{size - start} bytes after the last payload")
-    return tuple(found), data[second:start]
+    return tuple(found), data[_GENERIC.unpack_from(data)[2] : start] if found else b""
 
 
-def _decode_one(kind: int, body: bytes) -> Payload:
-    # A reader of its own: nothing in the payload can reach beyond it.
-    reader = Reader(body)
-    decoder = DECODERS.get(kind)
-    payload = decoder(reader) if decoder else UnknownPayload.decode(reader, PayloadType(kind))
-    if reader.remaining:
-        raise MalformedMessage(f"{reader.remaining} bytes left over")
-    return payload
+def _misfit(reserved: int, size: int, left: int) -> str:
+    return f"reserved byte {reserved:#04x}" if reserved else f"a body of {size} bytes where {left} are left"
+
+
+# There is nothing random behind the header of main mode's first two messages, so those of peers that are configured
+# alike are the same.
+_usual_chain = lru_cache(256)(_decode_chain)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: ISC
 """The payloads of RFC 2408 3 besides the SA, and those that RFC 3947 and the FRAGMENTATION extension add.
 
-`decode` reads a payload's body up to the reader's end, `encode` gives the body; the generic header around it
-belongs to `messages`. `kind` is the number that the generic header before it names.
+`DECODERS` read a payload's body, `encode` gives it; the generic header around it belongs to `messages`. `kind` is the
+number that the generic header before it names.
 """
 
 from __future__ import annotations
@@ -32,10 +32,6 @@ class _Opaque:
     kind: ClassVar[PayloadType]
 
     data: bytes
-
-    @classmethod
-    def decode(cls, reader: Reader) -> Self:
-        return cls(reader.rest())
 
     def encode(self) -> bytes:
         return self.data
@@ -90,9 +86,8 @@ class Certificate:
     data: bytes
 
     @classmethod
-    def decode(cls, reader: Reader) -> Self:
-        (encoding,) = reader.unpack("B")
-        return cls(CertEncoding(encoding), reader.rest())
+    def decode(cls, body: bytes) -> Self:
+        return cls(_encoding(body), body[1:])
 
     def encode(self) -> bytes:
         return bytes((self.encoding,)) + self.data
@@ -108,9 +103,8 @@ class CertificateRequest:
     data: bytes = b""
 
     @classmethod
-    def decode(cls, reader: Reader) -> Self:
-        (encoding,) = reader.unpack("B")
-        return cls(CertEncoding(encoding), reader.rest())
+    def decode(cls, body: bytes) -> Self:
+        return cls(_encoding(body), body[1:])
 
     def encode(self) -> bytes:
         return bytes((self.encoding,)) + self.data
@@ -176,10 +170,6 @@ class NatDiscovery:
     data: bytes
     kind: PayloadType = PayloadType.NAT_D
 
-    @classmethod
-    def decode(cls, reader: Reader, kind: PayloadType = PayloadType.NAT_D) -> Self:
-        return cls(reader.rest(), kind)
-
     def encode(self) -> bytes:
         return self.data
 
@@ -239,10 +229,6 @@ class UnknownPayload:
     kind: PayloadType
     data: bytes
 
-    @classmethod
-    def decode(cls, reader: Reader, kind: PayloadType = PayloadType.NONE) -> Self:
-        return cls(kind, reader.rest())
-
     def encode(self) -> bytes:
         return self.data
 
@@ -270,30 +256,39 @@ Payload = (
     | UnknownPayload
 )
 
-# Nothing but their data, so nothing can go wrong in them: `messages` needs no reader for these.
-OPAQUE: Mapping[int, Callable[[bytes], Payload]] = {
+
+def _encoding(body: bytes) -> CertEncoding:
+    if not body:
+        raise MalformedMessage("needs 1 bytes where 0 are left")
+    return CertEncoding(body[0])
+
+
+def _read(decode: Callable[[Reader], Payload], body: bytes) -> Payload:
+    """The whole of a body, by what reads a part."""
+    reader = Reader(body)
+    payload = decode(reader)
+    if reader.remaining:
+        raise MalformedMessage(f"{reader.remaining} bytes left over")
+    return payload
+
+
+# By their number, what makes payloads of their bodies, and raises MalformedMessage or what else their content calls
+# for. A handshake is full of the first ones, which need no reader.
+DECODERS: Mapping[int, Callable[[bytes], Payload]] = {
     PayloadType.KE: KeyExchange,
     PayloadType.HASH: Hash,
     PayloadType.SIG: Signature,
     PayloadType.NONCE: Nonce,
     PayloadType.VENDOR: VendorId,
     PayloadType.NAT_D: NatDiscovery,
-}
-DECODERS: Mapping[int, Callable[[Reader], Payload]] = {
-    PayloadType.KE: KeyExchange.decode,
-    PayloadType.HASH: Hash.decode,
-    PayloadType.SIG: Signature.decode,
-    PayloadType.NONCE: Nonce.decode,
-    PayloadType.VENDOR: VendorId.decode,
+    PayloadType.NAT_D_DRAFT: partial(NatDiscovery, kind=PayloadType.NAT_D_DRAFT),
     PayloadType.SA: SecurityAssociation.decode,
     PayloadType.ID: Identity.decode,
     PayloadType.CERT: Certificate.decode,
     PayloadType.CERTREQ: CertificateRequest.decode,
-    PayloadType.NOTIFY: Notification.decode,
-    PayloadType.DELETE: Delete.decode,
-    PayloadType.NAT_D: NatDiscovery.decode,
-    PayloadType.NAT_D_DRAFT: partial(NatDiscovery.decode, kind=PayloadType.NAT_D_DRAFT),
-    PayloadType.NAT_OA: NatOriginalAddress.decode,
-    PayloadType.NAT_OA_DRAFT: partial(NatOriginalAddress.decode, kind=PayloadType.NAT_OA_DRAFT),
-    PayloadType.FRAGMENT: Fragment.decode,
+    PayloadType.NOTIFY: partial(_read, Notification.decode),
+    PayloadType.DELETE: partial(_read, Delete.decode),
+    PayloadType.NAT_OA: partial(_read, NatOriginalAddress.decode),
+    PayloadType.NAT_OA_DRAFT: partial(_read, partial(NatOriginalAddress.decode, kind=PayloadType.NAT_OA_DRAFT)),
+    PayloadType.FRAGMENT: partial(_read, Fragment.decode),
 }

@@ -24,7 +24,7 @@ _GENERIC = Struct("!BBH")
 _PROPOSAL = Struct("!BBHBBBB")
 _PROPOSAL_HEAD = Struct("!BBBB")
 _TRANSFORM = Struct("!BBHBBH")
-_USUAL = 64  # bytes of a transform: ten attributes and more
+_USUAL = 256  # bytes of the transforms of a proposal: six of them and more
 
 
 @value
@@ -51,8 +51,18 @@ class Transform:
         return next((attribute for attribute in self.attributes if attribute.type == type), None)
 
 
-# Peers offer what everybody offers, again and again. One that does not may fill this, with less than a megabyte.
-_usual_transform = lru_cache(maxsize=512)(Transform.decode)
+@lru_cache(512)  # as `encode_all`
+def _encoded_transforms(transforms: tuple[Transform, ...]) -> bytes:
+    more, last = transforms[:-1], transforms[-1]
+    return b"".join([each.encode(PayloadType.TRANSFORM) for each in more]) + last.encode(PayloadType.NONE)
+
+
+def _transforms(chain: bytes) -> tuple[Transform, ...]:
+    return tuple([Transform.decode(body) for body in _bodies(chain, PayloadType.TRANSFORM, MAX_TRANSFORMS)])
+
+
+# Peers offer what everybody offers, again and again. One that does not may fill this, with some megabytes.
+_usual_transforms = lru_cache(maxsize=256)(_transforms)
 
 
 @value
@@ -75,20 +85,16 @@ class Proposal:
         spi = body[_PROPOSAL_HEAD.size : start]
         if not count:
             raise BadProposalSyntax(f"proposal {number} has no transform")
-        transforms = [
-            _usual_transform(each) if len(each) <= _USUAL else Transform.decode(each)
-            for each in _bodies(body[start:], PayloadType.TRANSFORM, MAX_TRANSFORMS)
-        ]
+        chain = body[start:]
+        transforms = _usual_transforms(chain) if len(chain) <= _USUAL else _transforms(chain)
         if len(transforms) != count:
             raise BadProposalSyntax(f"proposal {number} says {count} transforms and has {len(transforms)}")
-        return cls(number, ProtocolId(protocol), spi, tuple(transforms))
+        return cls(number, ProtocolId(protocol), spi, transforms)
 
     def encode(self, following: PayloadType) -> bytes:
         if not 0 < len(self.transforms) <= 255:
             raise LocalError(f"proposal {self.number}: {len(self.transforms)} transforms do not fit")
-        more, last = self.transforms[:-1], self.transforms[-1]
-        body = b"".join([transform.encode(PayloadType.TRANSFORM) for transform in more])
-        body += last.encode(PayloadType.NONE)
+        body = _encoded_transforms(self.transforms)
         spi, count = self.spi, len(self.transforms)
         length = _PROPOSAL.size + len(spi) + len(body)
         head = _PROPOSAL.pack(following, 0, length, self.number, self.protocol, len(spi), count)
@@ -115,22 +121,23 @@ class SecurityAssociation:
         object.__setattr__(self, "raw", received or self._encoded())
 
     @classmethod
-    def decode(cls, reader: Reader) -> SecurityAssociation:
+    def decode(cls, body: bytes) -> SecurityAssociation:
         """Raises DoiNotSupported and SituationNotSupported besides the errors of form."""
-        doi, situation = reader.unpack("II")
+        if len(body) < _DOI_AND_SITUATION.size:
+            raise MalformedMessage(f"needs {_DOI_AND_SITUATION.size} bytes where {len(body)} are left")
+        doi, situation = _DOI_AND_SITUATION.unpack_from(body)
         if doi != Doi.IPSEC:
             raise DoiNotSupported(f"domain of interpretation {doi}")
         if situation != Situation.IDENTITY_ONLY:
             raise SituationNotSupported(f"situation {situation:#x}")
-        chain = reader.rest()
         proposals: list[Proposal] = []
         left = MAX_TRANSFORMS
-        for body in _bodies(chain, PayloadType.PROPOSAL, MAX_PROPOSALS):
-            proposals.append(Proposal.decode(body))
+        for each in _bodies(body[_DOI_AND_SITUATION.size :], PayloadType.PROPOSAL, MAX_PROPOSALS):
+            proposals.append(Proposal.decode(each))
             left -= len(proposals[-1].transforms)
             if left < 0:
                 raise _too_many()
-        return cls(tuple(proposals), received=_DOI_AND_SITUATION.pack(doi, situation) + chain)
+        return cls(tuple(proposals), received=body)
 
     def encode(self) -> bytes:
         return self.raw

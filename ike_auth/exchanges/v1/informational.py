@@ -80,14 +80,14 @@ def listen(ike: IkeSa, message_id: int) -> Listening:
 def hints(header: Header, data: bytes) -> tuple[NotifyType, ...]:
     """The notifications of a message in the clear. Raises PeerError."""
     message = open_clear(header, data)
-    check(LEGAL[Step.INFORMATIONAL_CLEAR], message.payloads)
+    check(LEGAL[Step.INFORMATIONAL_CLEAR], message)
     return tuple(notification.type for notification in message.all(Notification))
 
 
 def protected_hints(channel: Channel, header: Header, data: bytes) -> tuple[NotifyType, ...]:
     """The notifications of a message under keys whose holder is not identified. Raises PeerError."""
     message, _ = channel.protection(header.message_id).open(header, data)
-    check(LEGAL[Step.INFORMATIONAL], message.payloads)
+    check(LEGAL[Step.INFORMATIONAL], message)
     _check_hash(channel.keys, message)
     return tuple(notification.type for notification in message.all(Notification))
 

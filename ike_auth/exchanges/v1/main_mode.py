@@ -29,7 +29,7 @@ from ike_auth.exchanges.v1 import informational, phase1
 from ike_auth.exchanges.v1.chaining import Taken
 from ike_auth.exchanges.v1.informational import Channel
 from ike_auth.exchanges.v1.phase1 import Agreed, Halves
-from ike_auth.exchanges.v1.protection import Protection
+from ike_auth.exchanges.v1.protection import NOTHING, Protection
 from ike_auth.exchanges.v1.table import ProtectedRow, Row, Table
 from ike_auth.negotiation import phase1 as negotiation
 from ike_auth.sa import Cookies, IkeSa
@@ -37,7 +37,7 @@ from ike_auth.suites import Phase1Suite
 from ike_auth.values import value
 from ike_auth.wire.header import NO_COOKIE, Header
 from ike_auth.wire.legality import Step
-from ike_auth.wire.messages import Message, encode_payloads
+from ike_auth.wire.messages import Encoded, Message, encode_payloads
 from ike_auth.wire.numbers import AuthenticationMethod, ExchangeType, NotifyType
 from ike_auth.wire.payloads import KeyExchange, NatDiscovery, Nonce, Payload
 from ike_auth.wire.proposals import SecurityAssociation
@@ -193,7 +193,7 @@ def initiate(peer: Peer, local: Local) -> Outcome:
     """Message 1. Raises LocalError if there is nothing to offer."""
     cookie = local.random(phase1.COOKIE_SIZE)
     offer = negotiation.offer(peer)
-    message = _clear(Cookies(cookie, NO_COOKIE), (offer, *phase1.OUR_VENDOR_IDS))
+    message = _clear(Cookies(cookie, NO_COOKIE), (offer,), phase1.OUR_VENDOR_IDS)
     return Outcome(Offered(peer, cookie, offer), send=message)
 
 
@@ -210,7 +210,7 @@ def _choose(state: Listening, message: Message, local: Local) -> Outcome:
         phase1.supports_nat_traversal(message),
         phase1.supports_dpd(message),
     )
-    return Outcome(following, send=_clear(cookies, (answer, *phase1.OUR_VENDOR_IDS)))
+    return Outcome(following, send=_clear(cookies, (answer,), phase1.OUR_VENDOR_IDS))
 
 
 def _offer_keys(state: Offered, message: Message, local: Local) -> Outcome:
@@ -358,8 +358,8 @@ def _refused(state: Identifying, answer: PeerIdentified, local: Local) -> Outcom
         # The responder of message 6 has its SA already; real ones ignore the notification, and heed a delete.
         told.append(informational.delete_ike_sa(under, local.random))
     if answer.doubtful:
-        return Outcome(state.before, doubts=tuple(told), after=(Report(event),))
-    return Outcome(state.before, notify=tuple(told), after=(Report(event),))
+        return Outcome(state.before, doubts=tuple(told), after=(Report(event),), refused=True)
+    return Outcome(state.before, notify=tuple(told), after=(Report(event),), refused=True)
 
 
 def channel(agreed: Agreed, protection: Protection) -> Channel:
@@ -386,8 +386,8 @@ def _header(cookies: Cookies) -> Header:
     return Header(cookies.initiator, cookies.responder, exchange=ExchangeType.MAIN)
 
 
-def _clear(cookies: Cookies, payloads: tuple[Payload, ...]) -> bytes:
-    return _header(cookies).datagram(*encode_payloads(payloads))
+def _clear(cookies: Cookies, payloads: tuple[Payload, ...], then: Encoded = NOTHING) -> bytes:
+    return _header(cookies).datagram(*encode_payloads(payloads, then))
 
 
 def _proof_of(initiator: bool, signs: bool) -> Step:

@@ -24,7 +24,7 @@ from ike_auth.suites import Phase1Suite
 from ike_auth.values import value
 from ike_auth.wire import vendor_ids
 from ike_auth.wire.identities import Identity
-from ike_auth.wire.messages import Message
+from ike_auth.wire.messages import Message, encode_payloads
 from ike_auth.wire.numbers import AuthenticationMethod, CertEncoding, ExchangeType, NotifyType
 from ike_auth.wire.payloads import (
     Certificate,
@@ -41,7 +41,9 @@ NONCE_SIZE = 32  # bytes; RFC 2409 5 allows 8 to 256
 COOKIE_SIZE = 8
 _KEYS_KEPT = 64  # of certificates that peers proved themselves with
 MAX_CERTIFICATE_REQUESTS = 8  # above that one that names nobody: message 3 should not need IP fragments
-OUR_VENDOR_IDS = tuple(VendorId(data) for data in (vendor_ids.NAT_T_RFC, vendor_ids.DPD, vendor_ids.FRAGMENTATION))
+OUR_VENDOR_IDS = encode_payloads(
+    [VendorId(data) for data in (vendor_ids.NAT_T_RFC, vendor_ids.DPD, vendor_ids.FRAGMENTATION)]
+)
 
 
 @value
@@ -142,7 +144,7 @@ def check_proof(agreed: Agreed, message: Message, local: Local) -> IdentifyPeer:
     Raises AuthenticationFailed, InvalidIdInformation, InvalidCertificate.
     """
     identity = message.one(Identity)
-    name = identity.checked().normalized()
+    name = identity.name()
     digest = _hash(agreed, identity.encode(), of_initiator=not agreed.initiator)
     credential: Secret | tuple[bytes, ...]
     sent = NOTHING_SENT
@@ -164,7 +166,7 @@ def check_proof(agreed: Agreed, message: Message, local: Local) -> IdentifyPeer:
 
 
 def _encoded(message: Message, *encodings: CertEncoding) -> tuple[bytes, ...]:
-    return tuple(payload.data for payload in message.all(Certificate) if payload.encoding in encodings)
+    return tuple([payload.data for payload in message.all(Certificate) if payload.encoding in encodings])
 
 
 _PROOF = {Identity, Hash, Signature}

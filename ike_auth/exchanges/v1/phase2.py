@@ -4,14 +4,13 @@
 from collections.abc import Mapping, Sequence
 
 from ike_auth.authorization.requests import Decision, ProtocolParameters, TunnelRequest
-from ike_auth.config.model import Connection, Suite
+from ike_auth.config.model import Connection
 from ike_auth.crypto.secrets import Secret
 from ike_auth.errors import LocalError
 from ike_auth.exchanges.steps import Local
 from ike_auth.negotiation.phase2 import Candidate, Limits, limits
 from ike_auth.network import IPAddress
 from ike_auth.sa import IkeSa, IpsecSa, Tunnel
-from ike_auth.suites import key_sizes
 from ike_auth.values import value
 from ike_auth.wire import cpi
 from ike_auth.wire.identities import Identity, Selector
@@ -67,13 +66,11 @@ def tunnel(
     request: TunnelRequest,
     decision: Decision,
     keying: Keying,
-    suites: tuple[Suite, ...] | None,
     local: Local,
 ) -> Tunnel:
-    """The SAs of both directions with their keys. None outlives what authorized the peer. `suites` are those of the
-    connection, None where policy alone has decided.
+    """The SAs of both directions with their keys. None outlives what authorized the peer.
 
-    Raises NoProposalChosen and UnsupportedAlgorithm as `key_sizes` does, and LocalError if the authorization is over.
+    Raises LocalError if the authorization is over.
     """
     life = candidate.life_seconds
     if ike.authorization_ends is not None:
@@ -81,11 +78,10 @@ def tunnel(
     if life < 1:  # which kernels read as no limit
         raise LocalError(f"what authorized {ike.identity} has ended, at {ike.authorization_ends}")
     inbound, outbound = [], []
-    bounds = limits(candidate, suites)
-    agreed = zip(candidate.proposals, candidate.parameters, bounds, strict=True)
+    agreed = zip(candidate.proposals, candidate.parameters, candidate.key_sizes, limits(candidate), strict=True)
     # What goes out is compressed first, whichever proposal stood first (RFC 3173 2.1).
-    for proposal, parameters, bound in sorted(agreed, key=lambda each: each[0].protocol != ProtocolId.IPCOMP):
-        sizes, own_spi = key_sizes(parameters), own_spis[proposal.protocol]
+    for proposal, parameters, sizes, bound in sorted(agreed, key=lambda each: each[0].protocol != ProtocolId.IPCOMP):
+        own_spi = own_spis[proposal.protocol]
         peer_spi = cpi.unified(proposal.protocol, proposal.spi)
         inbound.append(_sa(ike, own_spi, True, parameters, sizes, request, keying, life, bound, local))
         outbound.append(_sa(ike, peer_spi, False, parameters, sizes, request, keying, life, bound, local))
@@ -129,7 +125,6 @@ def _sa(
         g_xy=keying.shared,
     ).reveal()
     source, destination = (local.remote, local.local) if inbound else (local.local, local.remote)
-    beside = {chosen.protocol for chosen in request.protocols} - {parameters.protocol}
     return IpsecSa(
         spi,
         inbound,
@@ -143,5 +138,9 @@ def _sa(
         life,
         bound.kilobytes,
         bound.replay_window,
-        compressed=ProtocolId.IPCOMP in beside,
+        compressed=len(request.protocols) > 1 and _compresses_beside(parameters, request.protocols),
     )
+
+
+def _compresses_beside(one: ProtocolParameters, all: tuple[ProtocolParameters, ...]) -> bool:
+    return any(other.protocol == ProtocolId.IPCOMP != one.protocol for other in all)

@@ -52,9 +52,8 @@ class IkeV1:
         return quick_mode.initiate(ike, connection, local)
 
     def advance(self, state: State, header: Header, data: bytes, local: Local) -> Outcome:
-        exchange = _EXCHANGES.get(type(state), header.exchange)
-        if header.exchange != exchange:
-            raise InvalidExchangeType(f"{header.exchange} in {exchange}")
+        if header.exchange != _EXCHANGES.get(type(state), header.exchange):
+            raise InvalidExchangeType(f"{header.exchange} in {_EXCHANGES[type(state)]}")
         return table.advance(_MESSAGES, state, header, data, local)
 
     def answer(self, state: State, answer: Answer, local: Local) -> Outcome:

@@ -103,7 +103,6 @@ class OfferAsked(State):
     message_id: int
     taken: Taken
     following: Protection
-    connection: Connection | None
     candidates: tuple[Candidate, ...]
     identities: tuple[Identity, ...]  # IDci and IDcr, to be sent back as they came
     public: bytes | None
@@ -133,7 +132,7 @@ class Answered(State):
 
     @property
     def own_spis(self) -> tuple[bytes, ...]:
-        return tuple(sa.spi for sa in self.tunnel.inbound)
+        return tuple([sa.spi for sa in self.tunnel.inbound])
 
     @property
     def peer_spis(self) -> tuple[bytes, ...]:
@@ -216,7 +215,6 @@ def _consider_offer(state: Listening, message: Message, following: Protection, l
         id,
         Taken(state.protection, _proof_of(message)),
         following,
-        connection,
         candidates,
         identities,
         None if key is None else key.data,
@@ -237,8 +235,7 @@ def _answer_offer(state: OfferAsked, answer: TunnelAuthorized, local: Local) -> 
     nonce = local.random(NONCE_SIZE)
     spis = {proposal.protocol: local.new_spi(proposal.protocol) for proposal in candidate.proposals}
     keying = Keying(state.nonce, nonce, shared)
-    suites = None if state.connection is None else state.connection.suites
-    made = tunnel(ike, candidate, spis, request, answer.decisions[answer.chosen], keying, suites, local)
+    made = tunnel(ike, candidate, spis, request, answer.decisions[answer.chosen], keying, local)
     chosen = tuple(_with_spi(proposal, spis[proposal.protocol]) for proposal in candidate.proposals)
     payloads: tuple[Payload, ...] = (SecurityAssociation(chosen), Nonce(nonce))
     if share is not None:
@@ -297,8 +294,7 @@ def _answer_choice(state: ChoiceAsked, answer: TunnelAuthorized, local: Local) -
     shared = None if share is None or state.public is None else share.shared(state.public)
     keying = Keying(offered.nonce, state.nonce, shared)
     request, decision = state.question.requests[0], answer.decisions[0]
-    suites = offered.connection.suites
-    made = tunnel(ike, state.choice, offered.spi_of, request, decision, keying, suites, local)
+    made = tunnel(ike, state.choice, offered.spi_of, request, decision, keying, local)
     message_3 = (Hash(ike.keys.hash_3(offered.message_id, offered.nonce, state.nonce)),)
     sealed, _ = state.following.seal(_header(ike, offered.message_id), message_3)
     return Outcome(

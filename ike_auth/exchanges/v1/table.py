@@ -25,7 +25,7 @@ class Row:
 
     def take(self, state: State, header: Header, data: bytes, local: Local) -> Outcome:
         message = open_clear(header, data)
-        check(LEGAL[self.expects], message.payloads)
+        check(LEGAL[self.expects], message)
         return self.run(state, message, local)
 
 
@@ -46,26 +46,21 @@ class ProtectedRow:
         return self.expects(state)
 
     def take(self, state: State, header: Header, data: bytes, local: Local) -> Outcome:
-        first: PeerError | None = None
+        step, first = self.expects(state), None
         for protection in self.under(state):
             try:
-                return self._take_under(protection, state, header, data, local)
+                message, following = protection.open(header, data)
+                check(LEGAL[step], message)
+            except PeerError as error:
+                why = self.why_unreadable(state)
+                first = first or (type(error)(f"{_numbered(step)} cannot be read, {why} ({error})") if why else error)
+                continue
+            try:
+                return self.run(state, message, following, local)
             except PeerError as error:
                 first = first or error
         assert first is not None
         raise first
-
-    def _take_under(self, protection: Protection, state: State, header: Header, data: bytes, local: Local) -> Outcome:
-        step = self.expects(state)
-        try:
-            message, following = protection.open(header, data)
-            check(LEGAL[step], message.payloads)
-        except PeerError as error:
-            why = self.why_unreadable(state)
-            if not why:
-                raise
-            raise type(error)(f"{_numbered(step)} cannot be read, {why} ({error})") from None
-        return self.run(state, message, following, local)
 
 
 # The rows of a state are tried in turn: the first that takes the message has it.

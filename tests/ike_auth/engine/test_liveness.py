@@ -12,7 +12,7 @@ from ike_auth.network import Datagram
 from ike_auth.sa import IkeSa
 from ike_auth.wire import vendor_ids
 from ike_auth.wire.header import Header
-from ike_auth.wire.messages import Message
+from ike_auth.wire.messages import Message, decode_payloads, encode_payloads
 from ike_auth.wire.numbers import Doi, ExchangeType, NotifyType, ProtocolId
 from ike_auth.wire.payloads import Notification, VendorId
 from tests.ike_auth.configurations import A, B
@@ -104,8 +104,8 @@ def test_traffic_of_an_sa_that_nobody_knows_is_no_sign() -> None:
 
 
 def without_dpd(monkeypatch: pytest.MonkeyPatch, ids: tuple[VendorId, ...] = ()) -> None:
-    kept = tuple(v for v in phase1.OUR_VENDOR_IDS if v.data != vendor_ids.DPD)
-    monkeypatch.setattr(phase1, "OUR_VENDOR_IDS", (*kept, *ids))
+    kept = [v for v in decode_payloads(*phase1.OUR_VENDOR_IDS) if v != VendorId(vendor_ids.DPD)]
+    monkeypatch.setattr(phase1, "OUR_VENDOR_IDS", encode_payloads([*kept, *ids]))
 
 
 def test_who_has_not_announced_it_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:

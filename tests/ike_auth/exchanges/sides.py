@@ -9,7 +9,7 @@ from random import Random
 from ike_auth.authorization.requests import Answer, Question
 from ike_auth.exchanges.steps import AddIkeSa, Local, Outcome, OwnCertificate, Settings, State
 from ike_auth.exchanges.v1.protocol import IkeV1
-from ike_auth.network import Endpoint, Now
+from ike_auth.network import Endpoint, IPAddress, Now
 from ike_auth.sa import IkeSa
 from ike_auth.wire.header import Header
 from ike_auth.wire.identities import Identity
@@ -45,7 +45,7 @@ class Side:
         )
         return Local(self.now, self.random, self._spi, self.own, self.peer, settings)
 
-    def _spi(self, protocol: ProtocolId) -> bytes:
+    def _spi(self, protocol: ProtocolId, *_: IPAddress) -> bytes:
         return b"\x77" + self.random(1) if protocol == ProtocolId.IPCOMP else self.random(4)
 
     def begin(self) -> Outcome:

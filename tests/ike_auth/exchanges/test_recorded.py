@@ -200,7 +200,7 @@ Netmask= {networks[self.them][1]}
         return Local(
             NOW,
             lambda _: next(numbers),
-            lambda _: spi,
+            lambda *_: spi,
             Endpoint(ip_address(self.record.record[self.us]), port),
             Endpoint(ip_address(self.record.record[self.them]), port),
             Settings(lambda _: own, (), self.configuration.connections_of),

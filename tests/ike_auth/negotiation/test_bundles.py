@@ -252,4 +252,4 @@ def test_a_bundle_of_which_a_part_is_chosen_is_no_choice() -> None:
 
 def test_ipcomp_counts_neither_packets_nor_kilobytes() -> None:
     found = only(sa(esp(), ipcomp()), terms("compressed"))
-    assert limits(found, suites()) == (Limits(), Limits(replay_window=0))
+    assert limits(found) == (Limits(), Limits(replay_window=0))

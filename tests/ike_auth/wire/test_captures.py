@@ -56,7 +56,7 @@ def test_decrypted_payloads_encode_back_to_the_same_bytes(path: Path) -> None:
 def test_each_message_may_stand_where_it_stands(path: Path) -> None:
     exchange = cached_replay(path)
     for step, message in steps(exchange):
-        check(LEGAL[step], message.payloads)
+        check(LEGAL[step], message)
 
 
 @by_name
@@ -97,7 +97,7 @@ def test_text_decrypted_with_a_wrong_key_is_malformed() -> None:
 
 def is_legal(step: Step, message: Message) -> bool:
     try:
-        check(LEGAL[step], message.payloads)
+        check(LEGAL[step], message)
     except PeerError:
         return False
     return True

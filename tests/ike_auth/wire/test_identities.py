@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ike_auth.errors import InvalidIdInformation
-from ike_auth.wire.codec import Reader
 from ike_auth.wire.identities import Identity, Selector
 from ike_auth.wire.numbers import IdType, NotifyType
 
@@ -54,7 +53,7 @@ CLIENTS = [
 def test_typed_wire_and_textual_forms(identity: Identity, wire: str, text: str) -> None:
     body = bytes.fromhex(wire)
     assert identity.encode() == body
-    assert Identity.decode(Reader(body)) == identity
+    assert Identity.decode(body) == identity
     assert str(identity) == text
 
 
@@ -305,3 +304,11 @@ def test_ranges(one: IPv4Address, other: IPv4Address) -> None:
     network = selector.network
     assert Selector.from_identity(selector.identity()) == selector
     assert network is None or (network[0], network[-1]) == (selector.low, selector.high)
+
+
+def test_what_comes_again_is_decoded_once_unless_it_is_long() -> None:
+    """docs/decisions/0306-what-comes-again-is-remembered.md"""
+    short, long = Identity.fqdn("gw.example.org").encode(), Identity.key_id(bytes(61)).encode()
+    assert Identity.decode(short) is Identity.decode(short)
+    assert Identity.decode(long) is not Identity.decode(long)
+    assert Identity.decode(long) == Identity.key_id(bytes(61))

@@ -2,7 +2,10 @@
 import pytest
 
 from ike_auth.errors import InvalidPayloadType, MalformedMessage, PeerError, UnexpectedMessage
-from ike_auth.wire.legality import LEGAL, Step, check
+from ike_auth.wire import legality
+from ike_auth.wire.header import Header
+from ike_auth.wire.legality import LEGAL, Rule, Step
+from ike_auth.wire.messages import Message
 from ike_auth.wire.numbers import CertEncoding, Doi, IdType, NotifyType, PayloadType, ProtocolId
 from ike_auth.wire.payloads import (
     Certificate,
@@ -62,6 +65,12 @@ SHORTEST: dict[Step, tuple[Payload, ...]] = {
     Step.INFORMATIONAL: (HASH,),
     Step.INFORMATIONAL_CLEAR: (),
 }
+
+
+def check(rule: Rule, payloads: tuple[Payload, ...]) -> None:
+    legality.check(rule, Message(Header(b"initiate", b"responds"), payloads))
+
+
 every_step = pytest.mark.parametrize("step", Step, ids=lambda step: step.name)
 
 

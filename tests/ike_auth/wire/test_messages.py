@@ -180,3 +180,19 @@ def decode_or_refuse(datagram: bytes) -> None:
         return
     assert Message.decode(message.encode()) == message
     assert str(message).isprintable()
+
+
+def test_offers_that_come_again_are_decoded_once_unless_they_are_long() -> None:
+    """docs/decisions/0306-what-comes-again-is-remembered.md"""
+
+    def twice(*payloads: Payload) -> tuple[Message, Message]:
+        one, other = (Header(cookie, NO_COOKIE, exchange=ExchangeType.MAIN) for cookie in (b"initiate", b"another!"))
+        return Message.decode(Message(one, payloads).encode()), Message.decode(Message(other, payloads).encode())
+
+    first, again = twice(SA, VendorId(b"a"))
+    assert first.payloads is again.payloads
+    assert (first.header.initiator_cookie, again.header.initiator_cookie) == (b"initiate", b"another!")
+    for payloads in ((SA, VendorId(bytes(500))), (VendorId(b"a"), SA)):
+        first, again = twice(*payloads)
+        assert first.payloads == again.payloads
+        assert first.payloads is not again.payloads

@@ -66,7 +66,7 @@ by_example = pytest.mark.parametrize(("payload", "kind", "wire"), EXAMPLES, ids=
 def test_decode_and_encode(payload: Payload, kind: PayloadType, wire: str) -> None:
     assert payload.kind is kind
     assert payload.encode() == bytes.fromhex(wire)
-    assert DECODERS[kind](Reader(bytes.fromhex(wire))) == payload
+    assert DECODERS[kind](bytes.fromhex(wire)) == payload
 
 
 @by_example
@@ -74,7 +74,7 @@ def test_bodies_that_end_too_early(payload: Payload, kind: PayloadType, wire: st
     body = bytes.fromhex(wire)
     for size in range(len(body)):
         try:
-            shorter = DECODERS[kind](Reader(body[:size]))
+            shorter = DECODERS[kind](body[:size])
         except MalformedMessage:
             continue
         assert shorter != payload
@@ -134,8 +134,8 @@ def test_texts() -> None:
 @settings(deadline=None, max_examples=300)
 def test_decode_is_total(kind: int, body: bytes) -> None:
     try:
-        payload = DECODERS[kind](Reader(body))
+        payload = DECODERS[kind](body)
     except PeerError:
         return
-    assert DECODERS[kind](Reader(payload.encode())) == payload
+    assert DECODERS[kind](payload.encode()) == payload
     assert str(payload)

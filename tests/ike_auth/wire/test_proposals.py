@@ -15,7 +15,6 @@ from ike_auth.errors import (
 )
 from ike_auth.wire import proposals
 from ike_auth.wire.attributes import Attribute
-from ike_auth.wire.codec import Reader
 from ike_auth.wire.numbers import Doi, ProtocolId
 from ike_auth.wire.proposals import Proposal, SecurityAssociation, Transform
 from tests.ike_auth.wire.strategies import security_associations
@@ -38,7 +37,7 @@ WIRE = bytes.fromhex(
 
 
 def decode(data: bytes) -> SecurityAssociation:
-    return SecurityAssociation.decode(Reader(data))
+    return SecurityAssociation.decode(data)
 
 
 def test_decode_and_encode() -> None:
@@ -145,3 +144,17 @@ def test_decode_is_total(data: st.DataObject) -> None:
         return
     assert found.encode() == wire
     assert decode(replace(found).encode()) == found
+
+
+def test_transforms_that_come_again_are_decoded_once_unless_they_are_many() -> None:
+    """docs/decisions/0306-what-comes-again-is-remembered.md"""
+
+    def twice(*transforms: Transform) -> list[tuple[Transform, ...]]:
+        offers = (SecurityAssociation((Proposal(1, ProtocolId.ESP, spi, transforms),)) for spi in (b"spi1", b"spi2"))
+        return [decode(offer.encode()).proposals[0].transforms for offer in offers]
+
+    first, again = twice(Transform(1, 12))
+    assert first is again
+    first, again = twice(*[Transform(1, 12)] * 33)
+    assert first == again
+    assert first is not again
