@@ -10,7 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +46,7 @@ class ExpectedError:
 class Query:
     """One row. `expect` is a value, or `low..high`; each text of `because` must occur in the reason.
 
-    `table` is the file it stands in, and the files of its session are named relative to the folder of that.
+    `table` is the file it stands in, and `files` are those of its session, which it names relative to its folder.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Query:
     expect: str | ExpectedError
     because: tuple[str, ...] = ()
     table: Path = Path("queries.toml")
+    files: tuple[Path, ...] = ()
 
     def __repr__(self) -> str:
         return f"<query of {self.table}>"  # its authorizers may be passphrases, and its name tell them
@@ -235,13 +236,15 @@ def _table(path: Path, limits: Limits) -> Iterator[Query]:
     rows = content.get("query", [])
     if not isinstance(rows, list):
         raise TableError("queries are written `[[query]]`", where)
-    session = _loaded_once(path, file.texts("policies", ("policy.kn",)), file.texts("credentials"), limits)
+    policies, credentials = file.texts("policies", ("policy.kn",)), file.texts("credentials")
+    files = tuple(path.parent / name for name in (*policies, *credentials))
+    session = _loaded_once(path, policies, credentials, limits)
     for number, row in enumerate(rows, 1):
         what = f"query {number}"
         _Row(row, where, what).only(_QUERY | _PARAMETERS)
         try:
             for one in expanded(row):
-                yield _query(path, _Row(one, where, what), defaults, session)
+                yield replace(_query(path, _Row(one, where, what), defaults, session), files=files)
         except ParameterError as error:
             raise TableError(f"{what}: {error}", where) from error
 

@@ -37,3 +37,21 @@ def test_errors_are_json_too(
     (error,) = json.loads(text)["errors"]
     assert error["where"]["file"] in ("bad.kn", "bad.toml")
     assert error["message"] in message
+
+
+@pytest.mark.parametrize("output", ["p.kn", "./p.kn", "link", "hard", "c.kn", "action", "who"])
+def test_a_graph_is_not_written_over_what_it_is_of(
+    output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, text in (("p.kn", 'Authorizer: "POLICY"\n'), ("c.kn", ""), ("action", "a=b\n"), ("who", "K\n")):
+        Path(name).write_text(text)
+    Path("link").symlink_to("p.kn")
+    Path("hard").hardlink_to("p.kn")
+    before = Path(output).read_text()
+    error = f"keynote: error: {Path(output)}: would be written over, and is read here\n"
+    assert run(f"graph p.kn -c c.kn --action action -k @who -o {output}", capsys) == (1, "", error)
+    assert Path(output).read_text() == before
+    assert run("graph p.kn -o new.dot", capsys)[0] == 0
+    assert run("graph p.kn -o new.dot", capsys)[0] == 0
+    assert Path("new.dot").read_text().startswith("digraph")
