@@ -268,7 +268,12 @@ def _query(path: Path, row: _Row, defaults: _Row, session: Callable[[], Session]
     own_unknown = _unknown(row)
     # What a query calls unknown, the defaults do not give.
     given = {name: value for name, value in defaults.table("action").items() if name not in (own_unknown or ())}
-    action = given | row.table("action")
+    own_action = row.table("action")
+    action = given | own_action
+    # And what a query gives, the defaults do not call unknown.
+    unknown = own_unknown or _unknown(defaults) or frozenset()
+    if own_unknown is None and isinstance(unknown, frozenset):
+        unknown -= own_action.keys()
     expect = row.expectation()
     return Query(
         name=f"{path.absolute().parent.name}: {row.text('name')}",
@@ -276,7 +281,7 @@ def _query(path: Path, row: _Row, defaults: _Row, session: Callable[[], Session]
         action={_as_bytes(name): _as_bytes(value) for name, value in action.items()},
         authorizers=_all_as_bytes(row.texts("authorizers", defaults.texts("authorizers"))),
         values=_all_as_bytes(row.texts("values", defaults.texts("values", BOOLEAN))),
-        unknown=own_unknown or _unknown(defaults) or frozenset(),
+        unknown=unknown,
         expect=_as_bytes(expect) if isinstance(expect, str) else expect,
         because=row.texts("because"),
         table=path,
