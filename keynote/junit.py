@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from xml.etree import ElementTree
 
-from keynote.complaints import one_line
-from keynote.redaction import redacted_sentence
+from keynote.redaction import one_line, redacted_sentence
 from keynote.test import Query, Result
 
 

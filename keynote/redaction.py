@@ -274,6 +274,13 @@ def visible(text: str) -> str:
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in decoded)
 
 
+def one_line(text: str) -> str:
+    """Text that is no Latin-1, as a file's name is none: what is no printable character comes out escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def shown(text: str) -> str:
     """`text` as it is printed, with its passphrase hidden."""
     return visible(redacted(text))

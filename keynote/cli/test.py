@@ -12,10 +12,9 @@ from keynote.cli.inputs import InputError, legacy_option
 from keynote.cli.outputs import refuse_input
 from keynote.cli.program import json_option, print_json, settled
 from keynote.cli.progress import tracked
-from keynote.complaints import one_line
 from keynote.coverage import ClauseCount, Coverage
 from keynote.limits import Limits
-from keynote.redaction import quoted, redacted
+from keynote.redaction import one_line, quoted, redacted
 from keynote.test import Query, Result, queries, run
 
 PASSED: Final = 0
