@@ -10,7 +10,7 @@ from json import JSONDecodeError
 from typing import Any
 
 from keynote.errors import KeynoteError, Problem
-from keynote.redaction import redacted_sentence
+from keynote.redaction import one_line, redacted_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,8 @@ class Place:
     column: int | None = None
 
     def __str__(self) -> str:
-        return ":".join(str(part) for part in (self.shown_file, self.line, self.column) if part is not None)
+        parts = (one_line(self.shown_file), self.line, self.column)
+        return ":".join(str(part) for part in parts if part is not None)
 
     @property
     def shown_file(self) -> str:
@@ -84,8 +85,3 @@ def not_json(error: ValueError | RecursionError) -> str:
         if isinstance(error, JSONDecodeError)
         else "not JSON: no UTF-8"
     )
-
-
-def one_line(text: str) -> str:
-    """What any terminal can show: line ends, control characters and bytes that are no UTF-8 come out escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from keynote.assertions import Assertion
-from keynote.errors import KeynoteError
+from keynote.errors import QueryError
 from keynote.explanation import Decision
 from keynote.files import SetAside
 from keynote.limits import Limits
-from keynote.recorded import Recorded, Seal, opened
+from keynote.recorded import Recorded, RecordError, Seal, opened
 from keynote.redaction import is_secret
 from keynote.session import Session
 
@@ -18,8 +18,8 @@ _DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A value or an interval, and the path that decided or what was nearest to allowing it, "" where nothing changed.
-    Where the query cannot be asked, `value` is "error"."""
+    """A value or an interval, and the path that decided or what was nearest to allowing it, "" where nothing
+    changed."""
 
     value: str
     because: str = ""
@@ -64,28 +64,20 @@ class Comparer:
         self.set_aside = tuple(dict.fromkeys((*set_aside, *sessions[0].set_aside, *sessions[1].set_aside)))
 
     def compare(self, recorded: Recorded, seal: Seal | None = None) -> Comparison:
-        """A decision by both policies. Raises RecordError."""
+        """A decision by both policies. Raises RecordError, also for a question that cannot be asked."""
         question = opened(recorded, seal, self._secrets)
-        before, after = self._old.decide(question), self._new.decide(question)
+        try:
+            before, after = self._old.decide(question), self._new.decide(question)
+        except QueryError as error:
+            raise RecordError(str(error), recorded.where) from error
         # Reasons take longer than the queries, and most decisions do not change.
-        answer = _explained if _value(before) != _value(after) else _plain
-        return Comparison(recorded, answer(before), answer(after))
+        if str(before) == str(after):
+            return Comparison(recorded, Answer(str(before)), Answer(str(after)))
+        return Comparison(recorded, _explained(before), _explained(after))
 
 
-_Outcome = Decision | KeynoteError
-
-
-def _value(outcome: _Outcome) -> str:
-    return "error" if isinstance(outcome, KeynoteError) else str(outcome)
-
-
-def _plain(outcome: _Outcome) -> Answer:
-    return Answer(_value(outcome))
-
-
-def _explained(outcome: _Outcome) -> Answer:
-    because = str(outcome).splitlines()[0] if isinstance(outcome, KeynoteError) else outcome.because
-    return Answer(_value(outcome), because)
+def _explained(decision: Decision) -> Answer:
+    return Answer(str(decision), decision.because)
 
 
 @dataclass(slots=True)
@@ -119,12 +111,9 @@ class _Policy:
         self.session = Session(self._policy, credentials, limits=limits)
         self._extended: dict[tuple[str, ...], Session] = {}
 
-    def decide(self, question: Recorded) -> _Outcome:
+    def decide(self, question: Recorded) -> Decision:
         session = self._session(question)
-        try:
-            return session.query(question.action, question.authorizers, question.values, question.unknown)
-        except KeynoteError as error:
-            return error
+        return session.query(question.action, question.authorizers, question.values, question.unknown)
 
     def _session(self, question: Recorded) -> Session:
         if question.credentials:

@@ -6,7 +6,7 @@ string. In an interval query reading an unknown attribute raises `UnknownAttribu
 """
 
 import re
-from collections.abc import Callable, Collection, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -131,6 +131,15 @@ class Unknown:
 
     def __contains__(self, name: object) -> bool:
         return name not in self.known
+
+
+def check_unknown(unknown: Container[str], facts: Environment) -> None:
+    """Raises QueryError for one string, and where an attribute is listed that is given."""
+    if isinstance(unknown, str):
+        raise QueryError("unknown attributes are a container of names; put the one into a set")
+    for name in unknown if isinstance(unknown, Iterable) else ():
+        if name in facts:
+            raise QueryError(f"attribute {quoted(name)} is given and unknown at the same time")
 
 
 class PartialEnvironment(Environment):

@@ -10,7 +10,8 @@
 | `x509-`         | an X.509 certificate                                                 | that of the key in it |
 | `binary-`       | bytes that identify, and sign nothing                                | `binary-hex:`       |
 
-All of it is DER, so a key has one encoding (but for the two orders of RSA), and nothing may follow it. The values
+All of it is DER, so a key has one encoding (but for the two orders of RSA), and nothing may follow it. Nor may bits
+be left over in base64 that are not zero: libkeynote refuses these too, whose decoder is BIND's `b64_pton`. The values
 are checked as far as comparing needs it: DSA keys of sizes that no library verifies with any more are still names.
 """
 
@@ -27,7 +28,12 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+    load_pem_public_key,
+)
 
 from keynote import limits
 from keynote.redaction import quoted
@@ -47,16 +53,23 @@ class NoKey(ValueError):
 def from_ascii(encoding: str, bits: str) -> bytes:
     """The bytes that `bits` are, in `hex` or `base64`. Raises NoKey, with the first character that is wrong."""
     try:
-        return binascii.unhexlify(bits) if encoding == "hex" else binascii.a2b_base64(bits, strict_mode=True)
+        if encoding == "hex":
+            return binascii.unhexlify(bits)
+        content = binascii.a2b_base64(bits, strict_mode=True)
+        if to_ascii(encoding, content) == bits:
+            return content
     except ValueError:
-        # Keys in base64 are often broken over lines, and the blanks between the pieces mean nothing.
-        digits = bits if encoding == "hex" else "".join(bits.split())
+        pass
+    # Keys in base64 are often broken over lines, and the blanks between the pieces mean nothing.
+    digits = bits if encoding == "hex" else bits.translate(_NO_BLANKS)
     if digits != bits:
         return from_ascii(encoding, digits)
     name = _ENCODING_NAMES[encoding]
     wrong = _NO_DIGIT[encoding].search(digits)
     if wrong is not None:
         raise NoKey(f"is not {name}: digit {wrong.start() + 1} is {quoted(wrong[0])}")
+    if encoding == "base64" and len(digits) % 4 == 0 and len(digits.rstrip("=")) % 4 > 1:
+        raise NoKey("is not base64: bits are left over at its end, and are not zero")
     raise NoKey(
         f"is not {name}: it has {len(digits)} {'digit' if len(digits) == 1 else 'digits'}, {_LENGTHS[encoding]}"
     )
@@ -67,6 +80,7 @@ def to_ascii(encoding: str, content: bytes) -> str:
     return content.hex() if encoding == "hex" else base64.b64encode(content).decode("ascii")
 
 
+_NO_BLANKS: Final = dict.fromkeys(map(ord, " \t\n\v\f\r"))  # C's isspace, as in libkeynote
 _ENCODING_NAMES: Final = {"hex": "hexadecimal", "base64": "base64"}
 _NO_DIGIT: Final = {"hex": re.compile("[^0-9A-Fa-f]"), "base64": re.compile("[^0-9A-Za-z+/=]|=(?==*[^=])")}
 _LENGTHS: Final = {"hex": "and needs an even number", "base64": "and needs a multiple of four, with `=` at the end"}
@@ -164,6 +178,18 @@ def _spki_key(content: bytes, name: str) -> object:
         return load_der_public_key(content)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise NoKey(f"is not the DER of a SubjectPublicKeyInfo with {name}") from error
+
+
+def from_pem(text: str) -> object:
+    """The public key in PEM, bare or in a certificate. Raises NoKey."""
+    try:
+        if "-----BEGIN CERTIFICATE" not in text:
+            return load_pem_public_key(text.encode("latin-1"))
+        from cryptography import x509
+
+        return x509.load_pem_x509_certificate(text.encode("latin-1")).public_key()
+    except (ValueError, UnsupportedAlgorithm, Warning) as error:
+        raise NoKey("holds neither a public key nor a certificate with one") from error
 
 
 def _certificate_key(content: bytes) -> object:

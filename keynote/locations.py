@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from keynote.literals import decode
-from keynote.redaction import Keys
+from keynote.redaction import Keys, one_line
 
 # As a literal has it; of one that is not closed, what its line has.
 _PASSPHRASE: Final = re.compile(r'passphrase[a-z0-9-]*+:((?:[^"\\\n]|\\[^\n])*+)', re.IGNORECASE)
@@ -21,8 +21,18 @@ class Location:
     line: int
     column: int
 
+    @property
+    def shown_file(self) -> str:
+        """The name as a terminal can show it; `file` is as the file system has it."""
+        return one_line(self.file)
+
+    @property
+    def brief(self) -> str:
+        """`file:line`, for a line of text."""
+        return f"{self.shown_file}:{self.line}"
+
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.shown_file}:{self.line}:{self.column}"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -182,7 +182,7 @@ def one_line(evidence: Evidence, goal: int, *, certain: bool) -> str:
             by.told = told
     names, first = told
     where = _place(evidence, first, goal)
-    return f"{names}, {where.file}:{where.line}"
+    return f"{names}, {where.brief}"
 
 
 def _told(path: _Path) -> tuple[str, Delegation] | None:

@@ -57,7 +57,7 @@ class Reason:
         return f"{self.distance} changes away" if self.certain else "more than one change away"
 
     def __str__(self) -> str:
-        return self.text if self.where is None else f"{self.where.file}:{self.where.line}: {self.text}"
+        return self.text if self.where is None else f"{self.where.brief}: {self.text}"
 
 
 #: More than anybody reads.

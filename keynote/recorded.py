@@ -21,7 +21,7 @@ from keynote.complaints import BadInput, Place, not_json
 from keynote.environment import Unknown
 from keynote.errors import PolicyError
 from keynote.files import parse_assertion
-from keynote.redaction import is_secret
+from keynote.redaction import is_secret, quoted
 from keynote.session import BOOLEAN
 
 #: Of a line: more is no decision.
@@ -203,12 +203,18 @@ class _Members:
         unknown: frozenset[str] | Unknown = frozenset(self._list("unknown"))
         if "unknown_except" in self.data:
             unknown = Unknown.except_(self._list("unknown_except"))
+        values = self._list("values") or BOOLEAN
+        if len(set(values)) < 2 or "" in values:
+            raise RecordError("`values` must have a lowest and a highest", self.where)
+        answer = self._text("answer")
+        if answer and not _is_answer(answer, values):
+            raise RecordError(f"`answer` {quoted(answer)} is none of the values", self.where)
         return Recorded(
             action=self._action(),
             authorizers=self._list("authorizers"),
-            answer=self._text("answer"),
+            answer=answer,
             because=self._text("because"),
-            values=self._list("values") or BOOLEAN,
+            values=values,
             unknown=unknown,
             assertions=self._assertions("assertions"),
             credentials=self._assertions("credentials"),
@@ -249,6 +255,13 @@ class _Members:
             except PolicyError as error:
                 raise RecordError(f"`{name}`: {error.problems[0].message}", self.where) from error
         return tuple(found)
+
+
+def _is_answer(answer: str, values: tuple[str, ...]) -> bool:
+    """Whether it is a value, or `low..high`: a value may have dots as well."""
+    return answer in values or any(
+        answer.startswith(f"{low}..") and answer[len(low) + 2 :] in values[at + 1 :] for at, low in enumerate(values)
+    )
 
 
 _MEMBERS: Final = frozenset(

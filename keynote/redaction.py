@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, get_close_matches
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -26,7 +26,12 @@ HIDDEN_KEY: Final = "private-key:(hidden)"
 #: In the place of a key that stands without its prefix.
 HIDDEN_TEXT: Final = "(hidden)"
 
-_SECRET = re.compile(r"(passphrase)[a-z0-9-]*:|private-[a-z0-9]+-(?:hex|base64):", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(passphrase)[a-z0-9-]*:|private-[a-z0-9]+-(?:hex|base64):|-----BEGIN [a-z0-9 ]*PRIVATE KEY", re.IGNORECASE
+)
+# What a private key's prefix is when it is misspelt: `private-ed25519-bas64:`, `privat_rsa:`.
+_PRIVATE = re.compile(r"(?<![a-z])(p[a-z]{4,8}+)((?:[ _-][a-z0-9]{2,9}+){1,2}+)[ \t]*[:;=]", re.IGNORECASE)
+_OF_PRIVATE_KEYS: Final = ("rsa", "dsa", "ec", "ed25519", "x509", "hex", "base64")
 # Words of which some are nearly the prefix, or words that belong together. They may overlap, so nothing is consumed;
 # possessive, as a key of thousands of digits is one word.
 _WORD = re.compile(
@@ -58,6 +63,12 @@ def is_secret(text: str) -> bool:
     return _SECRET.search(text) is not None
 
 
+def is_private_key(text: str) -> bool:
+    """Whether a principal is a private key, or nearly, and not a passphrase."""
+    found = secrets(text)
+    return bool(found) and found[0].instead == HIDDEN_KEY
+
+
 def secrets(text: str, start: int = 0, end: int | None = None) -> list[Secret]:
     """The secrets in a text, and what nearly is one, which all go on to its end."""
     end = len(text) if end is None else end
@@ -67,6 +78,9 @@ def secrets(text: str, start: int = 0, end: int | None = None) -> list[Secret]:
         if words.start() not in found and (prefix := _prefix(words)) is not None:
             key = text.index(":", words.start()) + 1
             found[words.start()] = Secret(words.start(), key, f"{prefix}:{HIDDEN_TEXT}")
+    for words in _PRIVATE.finditer(text, start, end):
+        if words.start() not in found and _is_private(words[1].lower(), words[2].lower()):
+            found[words.start()] = Secret(*words.span(), HIDDEN_KEY)
     return sorted(found.values())
 
 
@@ -105,6 +119,13 @@ def _is_prefix(word: str) -> bool:
 @lru_cache(maxsize=1024)
 def _is_nearly(word: str) -> bool:
     return SequenceMatcher(None, word.replace("f", "ph"), "passphrase").ratio() > _NEARLY
+
+
+@lru_cache(maxsize=1024)
+def _is_private(word: str, rest: str) -> bool:
+    if SequenceMatcher(None, word, "private").ratio() <= _NEARLY:
+        return False
+    return any(get_close_matches(part, _OF_PRIVATE_KEYS, 1, 0.75) for part in re.split("[ _-]", rest[1:]))
 
 
 def meant(principal: str) -> str:
@@ -251,6 +272,13 @@ def visible(text: str) -> str:
     except UnicodeError:
         return _UNPRINTABLE.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
     return "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in decoded)
+
+
+def one_line(text: str) -> str:
+    """Text that is no Latin-1, as a file's name is none: what is no printable character comes out escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shown(text: str) -> str:

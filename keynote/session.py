@@ -9,8 +9,8 @@ from keynote import signatures
 from keynote.assertions import Assertion
 from keynote.bounds import Bounds, exact
 from keynote.conditions import conditions_value
-from keynote.environment import Environment, PartialEnvironment, Scale, checked, completed, scale
-from keynote.errors import SignatureError
+from keynote.environment import Environment, PartialEnvironment, Scale, check_unknown, checked, completed, scale
+from keynote.errors import QueryError, SignatureError
 from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation, Delegations, Layer, fixed_point
 from keynote.evidence import Evidence
 from keynote.explanation import Decision
@@ -90,14 +90,19 @@ class Session:
     ) -> Decision:
         """What the policy says of an action that these principals request together.
 
-        `values` are the compliance values, lowest first. Attributes that `unknown` contains and `action` does not
-        give are unknown, and the answer is an interval; `Unknown.except_(names)` contains all but the names. Strings
-        are Latin-1: one character for each byte. A requester that is an undecodable key requests nothing.
+        `values` are the compliance values, lowest first. Attributes that `unknown` contains are unknown, and the
+        answer is an interval; `Unknown.except_(names)` contains all but the names and those that `action` gives.
+        Strings are Latin-1: one character for each byte. A requester that is an undecodable key requests nothing.
 
-        Raises QueryError if nobody requests the action, or if a name or a value cannot be one.
+        Raises QueryError if nobody requests the action, if a name or a value cannot be one, or if an attribute is
+        given and listed as unknown.
         """
+        if isinstance(values, str):
+            raise QueryError("compliance values are a sequence of strings, lowest first: `('false', 'true')`")
         ranks = scale(tuple(values))
         facts = checked(action)
+        if unknown:
+            check_unknown(unknown, facts)
         by = self._requested_by(authorizers)
         if by.way is None or self._variable:
             search = self._search_interval if unknown else self._search

@@ -159,7 +159,7 @@ def _head(where: Location, licensees: Field[Licensees] | None) -> str:
 
 
 def _place(where: Location) -> str:
-    return f"{where.file}:{where.line}"
+    return where.brief
 
 
 def _cut(lines: Iterable[Line]) -> Iterator[Line]:

@@ -10,7 +10,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +46,7 @@ class ExpectedError:
 class Query:
     """One row. `expect` is a value, or `low..high`; each text of `because` must occur in the reason.
 
-    `table` is the file it stands in, and the files of its session are named relative to the folder of that.
+    `table` is the file it stands in, and `files` are those of its session, which it names relative to its folder.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Query:
     expect: str | ExpectedError
     because: tuple[str, ...] = ()
     table: Path = Path("queries.toml")
+    files: tuple[Path, ...] = ()
 
     def __repr__(self) -> str:
         return f"<query of {self.table}>"  # its authorizers may be passphrases, and its name tell them
@@ -235,13 +236,15 @@ def _table(path: Path, limits: Limits) -> Iterator[Query]:
     rows = content.get("query", [])
     if not isinstance(rows, list):
         raise TableError("queries are written `[[query]]`", where)
-    session = _loaded_once(path, file.texts("policies", ("policy.kn",)), file.texts("credentials"), limits)
+    policies, credentials = file.texts("policies", ("policy.kn",)), file.texts("credentials")
+    files = tuple(path.parent / name for name in (*policies, *credentials))
+    session = _loaded_once(path, policies, credentials, limits)
     for number, row in enumerate(rows, 1):
         what = f"query {number}"
         _Row(row, where, what).only(_QUERY | _PARAMETERS)
         try:
             for one in expanded(row):
-                yield _query(path, _Row(one, where, what), defaults, session)
+                yield replace(_query(path, _Row(one, where, what), defaults, session), files=files)
         except ParameterError as error:
             raise TableError(f"{what}: {error}", where) from error
 
@@ -265,7 +268,12 @@ def _query(path: Path, row: _Row, defaults: _Row, session: Callable[[], Session]
     own_unknown = _unknown(row)
     # What a query calls unknown, the defaults do not give.
     given = {name: value for name, value in defaults.table("action").items() if name not in (own_unknown or ())}
-    action = given | row.table("action")
+    own_action = row.table("action")
+    action = given | own_action
+    # And what a query gives, the defaults do not call unknown.
+    unknown = own_unknown or _unknown(defaults) or frozenset()
+    if own_unknown is None and isinstance(unknown, frozenset):
+        unknown -= own_action.keys()
     expect = row.expectation()
     return Query(
         name=f"{path.absolute().parent.name}: {row.text('name')}",
@@ -273,7 +281,7 @@ def _query(path: Path, row: _Row, defaults: _Row, session: Callable[[], Session]
         action={_as_bytes(name): _as_bytes(value) for name, value in action.items()},
         authorizers=_all_as_bytes(row.texts("authorizers", defaults.texts("authorizers"))),
         values=_all_as_bytes(row.texts("values", defaults.texts("values", BOOLEAN))),
-        unknown=own_unknown or _unknown(defaults) or frozenset(),
+        unknown=unknown,
         expect=_as_bytes(expect) if isinstance(expect, str) else expect,
         because=row.texts("because"),
         table=path,

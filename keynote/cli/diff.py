@@ -13,12 +13,12 @@ from keynote.assertions import Assertion
 from keynote.cli.inputs import FILE, each_once, legacy_option, policy, read, read_assertions
 from keynote.cli.program import json_option, print_json, settled
 from keynote.cli.progress import tracked
-from keynote.complaints import Place, one_line
+from keynote.complaints import Place
 from keynote.diff import Answer, Comparer, Comparison, Differences
 from keynote.files import SetAside, parse_credentials
 from keynote.limits import Limits
 from keynote.recorded import RecordError, Seal
-from keynote.redaction import shown
+from keynote.redaction import one_line, shown
 
 UNCHANGED: Final = 0
 CHANGED: Final = 2

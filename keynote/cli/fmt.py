@@ -15,6 +15,7 @@ from keynote.cli.inputs import (
     NAME_POLICIES,
     InputError,
     each_once,
+    latin_1,
     policy_option,
     read_assertions,
     within_limit,
@@ -26,6 +27,7 @@ from keynote.complaints import BadInput, Complaint, Place
 from keynote.errors import PolicyError
 from keynote.layout import formatted
 from keynote.layout.resigning import resigning
+from keynote.redaction import one_line
 
 DONE: Final = 0
 DIFFERENT: Final = 2
@@ -75,7 +77,7 @@ def fmt(
     for path, before, after in different if diff else ():
         _write(_differences(path, before, after))
     for path, _, _ in different if check and not diff else ():
-        click.echo(f"{path}: another layout")
+        click.echo(f"{one_line(str(path))}: another layout")
     for path, _, after in different if in_place else ():
         _replace(path, after)
     if not (check or diff or in_place):
@@ -110,7 +112,8 @@ def _replace(path: Path, text: str) -> None:
 
 
 def _differences(path: Path, before: str, after: str) -> str:
-    lines = difflib.unified_diff(_lines(before), _lines(after), str(path), f"{path} (canonical)", lineterm="\n")
+    name = latin_1(one_line(str(path)))
+    lines = difflib.unified_diff(_lines(before), _lines(after), name, f"{name} (canonical)", lineterm="\n")
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 

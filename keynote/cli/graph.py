@@ -19,6 +19,7 @@ from keynote.cli.inputs import (
     session_of,
     unknown_of,
 )
+from keynote.cli.outputs import refuse_input
 from keynote.cli.program import print_json, settled
 from keynote.graph import dot, mermaid, page
 from keynote.graph.model import Graph, Question, data, graph
@@ -75,6 +76,9 @@ def command(
     format = format or _SUFFIXES.get(suffix, DOT)
     if not files and not policies:
         raise InputError("no policy", hint=NAME_POLICIES)
+    if output is not None:
+        asked = [Path(it[1:]) for it in authorizers if it.startswith("@")]
+        refuse_input(output, [*files, *policies, *credentials, *action_files, *asked])
     session = session_of([*files, *policies], credentials, Limits(legacy_signatures))
     question = None
     if authorizers or attributes or action_files or unknown:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import click
 
-from keynote import limits, literals
+from keynote import keys, limits, literals
 from keynote.assertions import (
     CARRIAGE_RETURN,
     CARRIAGE_RETURN_HINT,
@@ -35,7 +35,7 @@ from keynote.files import (
 )
 from keynote.limits import Limits
 from keynote.principals import UndecodableKey, canonical
-from keynote.redaction import quoted, secrets_of_value
+from keynote.redaction import is_private_key, quoted, secrets_of_value
 from keynote.session import Session
 
 
@@ -161,15 +161,16 @@ def action_of(attributes: Sequence[str], action_files: Sequence[Path]) -> dict[s
 
 
 def principals_of(arguments: Sequence[str]) -> list[str]:
-    """Raises InputError for what says that it is a key, and is none: nobody can request as that."""
+    """Raises InputError for what says that it is a key, and is none, or is a private one: nobody requests as that."""
     return [_readable(principal, argument) for argument in arguments for principal in _principals(argument)]
 
 
 def _readable(principal: str, argument: str) -> str:
+    where = Place(argument[1:]) if argument.startswith("@") else None
+    refuse_private(principal, where)
     try:
         canonical(principal)
     except UndecodableKey as error:
-        where = Place(argument[1:]) if argument.startswith("@") else None
         message = str(error) if where else f"-k {error}"
         raise InputError(message, where, "a key is given as `keynote keygen` writes it, or by `-k @FILE`") from None
     return principal
@@ -292,12 +293,24 @@ def _principals(argument: str) -> list[str]:
     return found
 
 
+def refuse_private(principal: str, where: Place | None) -> None:
+    """Raises InputError for a private key in the place of the principal, which is the public one."""
+    if is_private_key(principal):
+        raise InputError("a private key", where, "give the public one: that is who requests, and no secret")
+
+
 def principals_file(text: str, name: str) -> list[str]:
-    """String literals with comments, as keynote(1) reads and writes keys; or plain principals, one a line.
+    """String literals with comments, as keynote(1) reads and writes keys; or plain principals, one a line; or one
+    public key or certificate in PEM.
 
     Raises InputError, also for a file of something else: a line of it would be a principal whom nobody knows, and is
     not shown, as there may be a secret in it.
     """
+    if "-----BEGIN " in text:
+        refuse_private(text, Place(name))
+        return [_pem_principal(text, name)]
+    if "\0" in text:
+        raise InputError("neither principals nor PEM, but binary", Place(name))
     position = _end_of_blanks(text, 0)
     if not text.startswith('"', position):
         found = []
@@ -319,6 +332,16 @@ def principals_file(text: str, name: str) -> list[str]:
     if not found:
         raise InputError("no principal in this file", Place(name))
     return found
+
+
+def _pem_principal(text: str, name: str) -> str:
+    if text.count("-----BEGIN ") > 1:
+        hint = "of a chain, give the first alone: its key is who requests"
+        raise InputError("more than one certificate or key", Place(name), hint)
+    try:
+        return keys.text(keys.from_pem(text))
+    except keys.NoKey as error:
+        raise InputError(f"this PEM {error}", Place(name)) from None
 
 
 def _end_of_blanks(text: str, position: int) -> int:

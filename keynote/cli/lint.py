@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ import click
 
 from keynote.assertions import Assertion
 from keynote.cli.inputs import FILE, InputError, each_once, legacy_option, policy_option, policy_text
+from keynote.cli.outputs import refuse_input
 from keynote.cli.program import json_option, print_json, settled
 from keynote.cli.severities import counted, fail_on_options, matters
 from keynote.complaints import BadInput, Place
@@ -29,6 +31,8 @@ from keynote.redaction import quoted
 
 CLEAN: Final = 0
 FOUND: Final = 2
+
+_QUERIES: Final = "queries.toml"
 
 _MANY: Final = 500  # assertions from which on it takes long enough to show how far it is
 
@@ -84,7 +88,11 @@ def command(
     time = _time(now)
     findings: list[Finding] = []
     count = 0
-    for policy_files, credential_files in _sets(named, credentials):
+    sets = list(_sets(named, credentials))
+    if sarif_file is not None:
+        read = [path for files in sets for path in chain(*files)]
+        refuse_input(sarif_file, [*read, *(path.with_name(_QUERIES) for path in read)])
+    for policy_files, credential_files in sets:
         trusted, mistakes = _parsed(policy_files)
         given, also = _parsed(credential_files)
         count += len(trusted) + len(given)
@@ -171,7 +179,7 @@ def _sets(paths: Sequence[Path], credentials: Sequence[Path]) -> Iterator[tuple[
 def _credentials_of(folder: Path) -> frozenset[str]:
     """The files that the folder's table of queries, if there is one, gives as credentials."""
     try:
-        given = tomllib.loads((folder / "queries.toml").read_text(encoding="utf-8")).get("credentials", [])
+        given = tomllib.loads((folder / _QUERIES).read_text(encoding="utf-8")).get("credentials", [])
     except (OSError, ValueError):
         return frozenset()  # `keynote test` says what is wrong with it
     names = [given] if isinstance(given, str) else given

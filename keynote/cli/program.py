@@ -40,6 +40,7 @@ class _Asked:
 
     for_json: bool = False
     settled: int | None = None
+    no_output: bool = False
 
 
 def json_option(help: str = "Print JSON.") -> Callable[[F], F]:
@@ -55,6 +56,14 @@ def settled(status: int) -> int:
     if asked is not None:
         asked.settled = status
     return status
+
+
+def require_output() -> None:
+    """Raises Failed where standard output is closed: for a command whose answer cannot be had again."""
+    context = click.get_current_context(silent=True)
+    asked = context.find_object(_Asked) if context is not None else None
+    if asked is not None and asked.no_output:
+        raise Failed([Complaint("standard output is closed, and the result would be lost")])
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
@@ -85,12 +94,13 @@ class Program:
 
     def run(self, arguments: Sequence[str] | None = None) -> NoReturn:
         """Run the command, and exit: with the status that it returns, 0 for None, and 1 for every error."""
+        asked = _Asked(no_output=sys.stdout is None)
         _prepare_streams()
         arguments = sys.argv[1:] if arguments is None else arguments
         options = arguments[: arguments.index("--")] if "--" in arguments else arguments
-        asked, streams = _Asked(), (sys.stdout, sys.stderr)
         if not _SHOWN_ONLY.isdisjoint(options):
             asked.settled = 0
+        streams = sys.stdout, sys.stderr
         try:
             status = self.commands.main(arguments, self.name, standalone_mode=False, obj=asked)
             sys.stdout.flush()

@@ -13,8 +13,8 @@ from keynote import keys, private_keys, signatures, signing
 from keynote.assertions import Assertion
 from keynote.cli import outputs
 from keynote.cli.inputs import FILE, InputError, latin_1, principals_file, read_assertions, text_of
-from keynote.cli.outputs import PUBLIC, SECRET, refuse_existing, write
-from keynote.cli.program import json_option, print_json, settled, tell
+from keynote.cli.outputs import PUBLIC, SECRET, STANDARD_OUTPUT, Output, refuse_existing, write
+from keynote.cli.program import json_option, print_json, require_output, settled, tell
 from keynote.complaints import Complaint, Place
 from keynote.errors import Problem, SignatureError
 from keynote.files import SetAside, parse_credentials, problem
@@ -25,12 +25,15 @@ from keynote.signing import LENGTH, OFFSET
 _SEPARATOR: Final = "=" * 27
 #: Of the lines of a signature.
 _SHORTEST: Final = 2
+#: Of any: more than a key has characters, and no more blanks before each than memory has room for.
+_LONGEST: Final = 100_000
+_WIDEST: Final = 1_000
 
 
 def _layout(command: Callable[..., Any]) -> Callable[..., Any]:
     for argument in (
-        click.argument("print_length", type=click.IntRange(min=1), default=LENGTH, metavar="[PRINT-LENGTH]"),
-        click.argument("print_offset", type=click.IntRange(min=0), default=OFFSET, metavar="[PRINT-OFFSET]"),
+        click.argument("print_length", type=click.IntRange(1, _LONGEST), default=LENGTH, metavar="[PRINT-LENGTH]"),
+        click.argument("print_offset", type=click.IntRange(0, _WIDEST), default=OFFSET, metavar="[PRINT-OFFSET]"),
     ):
         command = argument(command)
     return command
@@ -79,20 +82,18 @@ def keygen(
             f"PRINT-LENGTH {print_length} is too short", hint=f"for `{label}`, {len(label) + 2} at least"
         )
     _check_files(public_file, private_file, force)
+    if not STANDARD_OUTPUT.isdisjoint(map(str, (public_file, private_file))):
+        require_output()
     key = private_keys.generate(kind, bits)
     if kind == "x509":
         public, private = private_keys.certificate_text(key, encoding), private_keys.private_pem(key)
     else:
         public = keys.text(key.public_key(), encoding)
         private = _printed(private_keys.private_text(key, encoding), print_offset, print_length)
-    # The private key first: without it the other is worth nothing.
-    both_printed = str(public_file) == str(private_file) == "-"
-    if not both_printed:
-        write(private_file, private, SECRET, force=force)
-    write(public_file, _printed(public, print_offset, print_length), PUBLIC, force=force)
-    if both_printed:
-        click.echo(_SEPARATOR)
-        write(private_file, private, SECRET, force=force)
+    public = _printed(public, print_offset, print_length)
+    if str(public_file) == str(private_file) == "-":
+        public += f"{_SEPARATOR}\n"
+    write([Output(public_file, public, PUBLIC), Output(private_file, private, SECRET)], force=force)
 
 
 def _check_files(public_file: Path, private_file: Path, force: bool) -> None:
@@ -149,6 +150,8 @@ def sign(
     if print_length < _SHORTEST:
         hint = f"a line that goes on has a backslash and something before it: {_SHORTEST} at least"
         raise InputError(f"PRINT-LENGTH {print_length} is too short", hint=hint)
+    if not in_place:
+        require_output()
     if in_place and not print_offset:
         raise InputError("PRINT-OFFSET 0", hint="in an assertion, a line that goes on is indented")
     if in_place:

@@ -9,12 +9,12 @@ import click
 
 from keynote import junit, report
 from keynote.cli.inputs import InputError, legacy_option
+from keynote.cli.outputs import refuse_input
 from keynote.cli.program import json_option, print_json, settled
 from keynote.cli.progress import tracked
-from keynote.complaints import one_line
 from keynote.coverage import ClauseCount, Coverage
 from keynote.limits import Limits
-from keynote.redaction import quoted, redacted
+from keynote.redaction import one_line, quoted, redacted
 from keynote.test import Query, Result, queries, run
 
 PASSED: Final = 0
@@ -60,16 +60,19 @@ def command(
     Example:
       keynote test policies
       keynote test policies/road-warriors -k pool --coverage
-      keynote test policies --coverage-fail-under 90 --junit results.xml
+      keynote test policies --coverage-fail-under 80 --junit results.xml
     """
     limits = Limits(legacy_signatures)
     coverage = Coverage() if with_coverage or least is not None else None
-    asked = _selected([query for path in paths for query in queries(path, limits)], filters)
+    found = [query for path in paths for query in queries(path, limits)]
+    if junit_file is not None:
+        refuse_input(junit_file, dict.fromkeys(path for query in found for path in (query.table, *query.files)))
+    asked = _selected(found, filters)
     results = [(query, run(query, coverage)) for query in tracked(asked, len(asked), "queries")]
     failed = [result for _, result in results if not result.passed]
+    lacking = _lacking(coverage, least)
     if junit_file is not None:
-        junit_file.write_bytes(junit.document(results))
-    lacking = coverage is not None and least is not None and coverage.true_percentage < least
+        junit_file.write_bytes(junit.document(results, None if least is None else lacking))
     status = settled(FAILED if failed or lacking else PASSED)
     if as_json:
         _print_json([result for _, result in results], coverage, least)
@@ -78,10 +81,17 @@ def command(
             click.echo(f"FAILED {one_line(redacted(result.name))}: {result.problem}")
         if coverage is not None:
             _print_coverage(coverage)
-        if coverage is not None and lacking:
-            click.echo(f"FAILED coverage: {_percent(coverage.true_percentage)} true, less than {least:g} %")
+        if lacking:
+            click.echo(f"FAILED coverage: {lacking}")
         click.echo(f"{len(results) - len(failed)} passed, {len(failed)} failed")
     return status
+
+
+def _lacking(coverage: Coverage | None, least: float | None) -> str:
+    """Why not enough is covered, or ""."""
+    if coverage is None or least is None or coverage.true_percentage >= least:
+        return ""
+    return f"{_percent(coverage.true_percentage)} true, less than {least:g} %"
 
 
 def _selected(found: list[Query], filters: Sequence[str]) -> list[Query]:

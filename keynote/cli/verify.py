@@ -18,6 +18,7 @@ from keynote.cli.inputs import (
     policy_text,
     principals_file,
     read_assertions,
+    refuse_private,
     text_of,
 )
 from keynote.cli.program import json_option, print_json, tell
@@ -79,6 +80,7 @@ def _keys(path: Path) -> list[str]:
     """The principals of a file, and a warning for each that nobody can be; as with keynote(1), the others count."""
     found = principals_file(text_of(path), str(path))
     for key in found:
+        refuse_private(key, Place(str(path)))
         try:
             canonical(key)
         except UndecodableKey as error:

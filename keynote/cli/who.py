@@ -146,5 +146,5 @@ def _listed(words: list[str]) -> str:
 def _places(way: Way) -> str:
     shown = way.shown_assertions
     left_out = [f"… {shown.left_out:,} more …"] if shown.left_out else []
-    places = [[f"{where.file}:{where.line}" for where in part] for part in (shown.first, shown.last)]
+    places = [[where.brief for where in part] for part in (shown.first, shown.last)]
     return " → ".join([*places[0], *left_out, *places[1]])

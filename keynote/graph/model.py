@@ -249,7 +249,7 @@ class _Builder:
 
     def _assertion(self, number: int, delegation: Delegation) -> Node:
         assertion = delegation.assertion
-        place = f"{assertion.where.file}:{assertion.where.line}"
+        place = assertion.where.brief
         how = "" if assertion.licensees is None else _how(assertion.licensees.tree)
         text = "no conditions"
         if assertion.conditions is not None:

@@ -7,11 +7,11 @@ from html import escape
 from itertools import pairwise
 from typing import Final
 
-from keynote.complaints import one_line
 from keynote.graph import words
 from keynote.graph.colours import FILL, LINE
 from keynote.graph.layout import Point, layout
 from keynote.graph.model import Edge, Graph, Node, State, TooLarge
+from keynote.redaction import one_line
 
 #: More than anybody sees anything in.
 MOST_NODES: Final = 1_000

@@ -3,8 +3,8 @@
 
 from typing import Final
 
-from keynote.complaints import one_line
 from keynote.graph.model import Node, State
+from keynote.redaction import one_line
 
 _MARKS: Final = {
     State.HOLDS: "✓ ",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Findings as SARIF 2.1.0 (OASIS), which code hosts and editors show beside the text."""
 
+import os
 from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePath
@@ -65,4 +66,4 @@ def _result(finding: Finding) -> dict[str, Any]:
 
 def _uri(name: str) -> str:
     path = PurePath(name)
-    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+    return path.as_uri() if path.is_absolute() else quote(os.fsencode(path.as_posix()))

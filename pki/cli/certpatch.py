@@ -10,6 +10,7 @@ import click
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from keynote.cli.outputs import refuse_input
 from keynote.cli.program import Program, print_json, tell
 from keynote.complaints import Complaint
 from pki import certificate_files, certpatch, chain_certificates, keystore, names
@@ -52,6 +53,7 @@ def command(kind: str, identity: str, key_file: Path, source: Path, destination:
         raise PkiError(f"`{source}` holds {len(found)} certificates", "give a file with one")
     certificate = chain_certificates.load(found[0])
     result = certpatch.patched(certificate, wanted, _key(key_file))
+    refuse_input(destination, [key_file])
     keystore.replace(destination, result.certificate.public_bytes(Encoding.PEM), _MODE)
     if as_json:
         print_json(

@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from keynote.cli.program import json_option, tell
-from keynote.complaints import Complaint
+from keynote.complaints import BadInput, Complaint
 from pki import candidates, issuance, names, profiles
 from pki.candidates import SERIAL_SHOWN as SERIAL_SHOWN
 from pki.cli import times
@@ -148,4 +148,6 @@ def complaints(error: Exception) -> Iterable[Complaint]:
     """What an error of this library tells."""
     if isinstance(error, ConditionsInvalid):
         return error.complaints
+    if isinstance(error, BadInput):
+        return (error.complaint,)
     return (Complaint(str(error), hint=error.hint),) if isinstance(error, PkiError) else ()

@@ -4,9 +4,12 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from keynote import private_keys
 from keynote.cli.inputs import InputError, principals_file
 from tests.keynote.commands import run
+from tests.keynote.key_pairs import key, pem, principal
 
 SECRET = "hunter2secret"
 POLICY = f'Authorizer: "POLICY"\nLicensees: "passphrase:{SECRET}"\nConditions: remote_id == "x";\n'
@@ -117,3 +120,59 @@ def test_a_file_of_something_else_is_none_of_principals(folder: Path, capsys: py
 def test_a_field_that_is_misspelt_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("p.kn").write_text('Authorizer: "POLICY"\nLicensee "x"\n')
     assert '    Licensee "x"\n    ^\n' in run("lint p.kn", capsys)[1]
+
+
+# --- private keys in the place of public ones
+
+
+def private_keys_in_files() -> list[str]:
+    """Names of files with one each, in every form that there is."""
+    pkcs8, traditional = pem("ec"), pem("rsa", traditional=True)
+    text = private_keys.private_text(key("ed25519"), "hex")
+    der = key("rsa").private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    files = {
+        "pkcs8": pkcs8.encode(),
+        "crlf": pkcs8.replace("\n", "\r\n").encode(),
+        "openssl": f"-----BEGIN EC PARAMETERS-----\nBggq\n-----END EC PARAMETERS-----\n{traditional}".encode(),
+        "encrypted": f"-----BEGIN ENCRYPTED PRIVATE KEY-----\n{SECRET}\n".encode(),
+        "der": der,
+        "quoted": f'# mine\n"{text}"\n'.encode(),
+        "line": f"{text}\n".encode(),
+        "misspelt": f"{text.replace('hex', 'hx')}\n".encode(),
+    }
+    for name, content in files.items():
+        Path(name).write_bytes(content)
+        Path(name).chmod(0o600)
+    return list(files)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_private_key_requests_nothing_and_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("yes.kn").write_text('Authorizer: "POLICY"\nLicensees: "K"\n')
+    Path("none").touch()
+    hint = "keynote: hint: give the public one: that is who requests, and no secret\n"
+    for file in private_keys_in_files():
+        for command in (
+            "eval -p yes.kn -k @FILE",
+            "graph yes.kn -k @FILE",
+            "verify -r f,t -e none -l yes.kn -k FILE",
+        ):
+            status, out, err = run(command.replace("FILE", file), capsys)
+            assert (status, out) == (1, ""), file
+            binary = f"keynote: error: {file}: neither principals nor PEM, but binary\n"
+            assert err == (binary if file == "der" else f"keynote: error: {file}: a private key\n{hint}")
+    for typed in ("private-ed25519-bas64:" + SECRET, f"'{pem('ec')}'"):
+        assert run(f"eval -p yes.kn -k {typed}", capsys) == (1, "", f"keynote: error: a private key\n{hint}")
+
+
+@pytest.mark.usefixtures("folder")
+def test_public_keys_and_certificates_in_pem(capsys: pytest.CaptureFixture[str]) -> None:
+    public = key("ec").public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    assert principals_file(f"of a gateway\n{public}", "f") == [principal("ec")]
+    certificate = private_keys.certificate_text(key("rsa"), "base64").partition(":")[2]
+    certified = f"-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n"
+    assert principals_file(certified, "f") == [principal("rsa")]
+    with pytest.raises(InputError, match="f: more than one certificate or key"):
+        principals_file(certified * 2, "f")
+    with pytest.raises(InputError, match="f: this PEM holds neither a public key nor a certificate with one"):
+        principals_file("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n", "f")

@@ -4,6 +4,8 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -134,7 +136,20 @@ def test_a_link_is_not_followed(capsys: pytest.CaptureFixture[str]) -> None:
         ("keygen ed25519-hex: 512 a b", "no ed25519 key has 512 bits: always 256"),
         ("keygen ed25519-hex: 256 a ./a", "a: one file for both keys"),
         ("keygen rsa-hex: 1024 a b 12 9", "PRINT-LENGTH 9 is too short"),
-        ("keygen rsa-hex: 1024 a b 12 0", "invalid value for `[PRINT-LENGTH]`: 0 is not in the range x>=1"),
+        ("keygen rsa-hex: 1024 a b 12 0", "invalid value for `[PRINT-LENGTH]`: 0 is not in the range 1<=x<=100000"),
+        (
+            "keygen rsa-hex: 1024 a b 99999999999",
+            "invalid value for `[PRINT-OFFSET]`: 99999999999 is not in the range 0<=x<=1000",
+        ),
+        (
+            "keygen rsa-hex: 1024 a b 12 99999999999",
+            "invalid value for `[PRINT-LENGTH]`: 99999999999 is not in the range 1<=x<=100000",
+        ),
+        ("keygen rsa-hex: 1024 a b 1001", "invalid value for `[PRINT-OFFSET]`: 1001 is not in the range 0<=x<=1000"),
+        ("keygen ed25519-hex: 256 none/a b", "none/a: No such file or directory"),
+        ("keygen ed25519-hex: 256 a none/b", "none/b: No such file or directory"),
+        ("keygen --force ed25519-hex: 256 none/a b", "none/a: No such file or directory"),
+        ("keygen --force ed25519-hex: 256 a none/b", "none/b: No such file or directory"),
         ("keygen rsa-hex: 1024 a", "missing argument `PRIVATE-KEY-FILE`"),
     ],
 )
@@ -145,7 +160,55 @@ def test_wrong_keygen(command: str, message: str, capsys: pytest.CaptureFixture[
     assert os.listdir() == []
 
 
+def test_a_key_that_is_there_stays_where_the_other_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("key").write_text("mine")
+    for command in ("keygen --force ed25519-hex: 256 none/a key", "keygen --force ed25519-hex: 256 /dev/full key"):
+        assert run(command, capsys)[0] == 1
+        assert [(it.name, it.read_text()) for it in Path().iterdir()] == [("key", "mine")]
+
+
+KEYNOTE = Path(sys.executable).parent / "keynote"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("keygen ed25519-hex: 256 pub - >&-", "standard output is closed, and the result would be lost"),
+        ("keygen ed25519-hex: 256 - key >&-", "standard output is closed, and the result would be lost"),
+        ("keygen ed25519-hex: 256 pub /dev/stdout >&-", "standard output is closed, and the result would be lost"),
+        ("keygen ed25519-hex: 256 - key >/dev/full", "cannot write: No space left on device"),
+        ("keygen ed25519-hex: 256 pub - >/dev/full", "cannot write: No space left on device"),
+        ("keygen --force ed25519-hex: 256 - key >/dev/full", "cannot write: No space left on device"),
+    ],
+)
+def test_a_key_that_nobody_can_read_is_not_made(command: str, message: str) -> None:
+    done = subprocess.run(["sh", "-c", f"{KEYNOTE} {command}"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, f"keynote: error: {message}\n")
+    assert os.listdir() == []
+
+
+def test_nor_one_whose_reader_is_gone() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        arguments = [str(KEYNOTE), "keygen", "ed25519-hex:", "256", "-", "key"]
+        done = subprocess.run(arguments, stdout=writer, check=False)
+    finally:
+        os.close(writer)
+    assert (done.returncode, os.listdir()) == (1, [])
+
+
 # --- sign
+
+
+@pytest.mark.usefixtures("files")
+def test_a_signature_needs_an_output(capsys: pytest.CaptureFixture[str]) -> None:
+    command = f"{KEYNOTE} sign sig-ed25519-hex: a.kn key"
+    done = subprocess.run(["sh", "-c", f"{command} >&-"], capture_output=True, text=True, check=False)
+    message = "keynote: error: standard output is closed, and the result would be lost\n"
+    assert (done.returncode, done.stderr) == (1, message)
+    in_place = command.replace("sign ", "sign --in-place ")
+    assert subprocess.run(["sh", "-c", f"{in_place} >&-"], check=False).returncode == 0
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+import keynote
 from keynote.cli.progress import tracked
 from tests.keynote.commands import run_for_lines as run
 
@@ -143,6 +144,31 @@ class TestJunit:
         failure = suite[3][0].get("message")
         assert failure == "expected true, got false: policy.kn:3: enc is empty, needs `aes`, `3des` or `never`"
 
+    @pytest.mark.parametrize(("least", "failures"), [(50, "1"), (30, "0")])
+    def test_too_little_coverage_is_a_failure(
+        self, least: int, failures: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        status, lines, _ = run(f"test case --coverage-fail-under {least} --junit results.xml", capsys)
+        assert (status, lines[-1]) == (int(failures), "3 passed, 0 failed")
+        root = ElementTree.parse("results.xml").getroot()
+        suite = root[-1]
+        assert (root.get("tests"), root.get("failures")) == ("4", failures)
+        assert (suite.get("name"), suite.get("failures")) == ("coverage", failures)
+        assert [it.get("message") for it in suite.iter("failure")] == ["33.3 % true, less than 50 %"] * int(failures)
+
+    @pytest.mark.parametrize("file", ["case/policy.kn", "case/more.kn", "case/queries.toml", "link", "hard"])
+    def test_what_is_read_is_not_written_over(
+        self, file: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (folder / "more.kn").write_text('Authorizer: "gw"\nLicensees: "x"\n')
+        (folder / "queries.toml").write_text(f'credentials = "more.kn"\n{QUERIES}')
+        Path("link").symlink_to("case/policy.kn")
+        Path("hard").hardlink_to("case/queries.toml")
+        before = Path(file).read_bytes()
+        error = f"keynote: error: {file}: would be written over, and is read here\n"
+        assert run(f"test case -k aes --junit {file}", capsys) == (1, [], error)
+        assert Path(file).read_bytes() == before
+
     def test_a_file_that_cannot_be_written_is_an_error(
         self, folder: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -181,6 +207,17 @@ class TestProgress:
         monkeypatch.setattr(sys, "stderr", stream)
         assert list(tracked([1, 2], 2, "queries", timedelta(0))) == [1, 2]
         assert stream.getvalue() == ""
+
+
+def test_the_examples_of_the_help_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("policies").symlink_to(Path(keynote.__file__).parent.parent / "policies")
+    _, lines, _ = run("test --help", capsys)
+    examples = [line.strip().removeprefix("keynote ") for line in lines[lines.index("  Example:") + 1 :]]
+    found = [run(line, capsys)[0] for line in examples if line.startswith("test ")]
+    assert found == [0, 0, 0]
 
 
 def test_the_installed_command(folder: Path) -> None:

@@ -100,6 +100,12 @@ def test_a_signed_credential_keeps_its_signature() -> None:
         ('{"action": {"a": 5}}', "`action` must be"),
         ('{"action": {}, "authorizers": "K"}', "`authorizers` must be a list"),
         ('{"action": {}, "answer": 5}', "`answer` must be a string"),
+        ('{"action": {}, "answer": "yes"}', "`answer` `yes` is none of the values"),
+        ('{"action": {}, "answer": "true..false"}', "`answer` `true..false` is none of the values"),
+        ('{"action": {}, "answer": "false..false"}', "`answer` `false..false` is none of the values"),
+        ('{"action": {}, "values": ["true"]}', "`values` must have a lowest and a highest"),
+        ('{"action": {}, "values": ["true", "true"]}', "`values` must have a lowest and a highest"),
+        ('{"action": {}, "values": ["", "true"]}', "`values` must have a lowest and a highest"),
         ('{"action": {}, "actions": {}}', "unknown member `actions`"),
         ('{"action": {}, "unknown": [], "unknown_except": []}', "both"),
         ('{"action": {}, "assertions": {}}', "`assertions` must be a list"),
@@ -160,6 +166,12 @@ def test_without_the_right_key_nothing_is_said() -> None:
     assert differences(again(decided()), seal=Seal(bytes(32)))[0].as_recorded
 
 
+@pytest.mark.parametrize("answer", ["", "a..b", "c", "a..b..c", "c..d"])
+def test_answers_are_values_and_intervals(answer: str) -> None:
+    text = json.dumps({"action": {}, "values": ["a", "a..b", "c", "d"], "answer": answer})
+    assert parsed(text.encode(), WHERE).answer == answer
+
+
 def test_key_files() -> None:
     seal = Seal.fresh(lambda size: b"k" * size)
     assert Seal.read(seal.text().encode(), WHERE) == seal
@@ -195,9 +207,25 @@ def test_credentials_are_not_trusted() -> None:
     assert [it.old.value for it in differences(recorded)] == ["false"]
 
 
-def test_a_query_that_cannot_be_asked_is_an_answer() -> None:
-    (comparison,) = differences(Recorded({"_x": ""}, ("CA",), "", ""))
-    assert (comparison.old.value, comparison.changed, comparison.as_recorded) == ("error", False, True)
+@pytest.mark.parametrize(
+    ("recorded", "message"),
+    [
+        (Recorded({}, (), "false", ""), "decision: nobody requests the action: give at least one authorizer"),
+        (Recorded({}, ("rsa-hex:00",), "false", ""), "decision: nobody requests the action: `rsa-hex:00` is not"),
+        (Recorded({"_x": ""}, ("CA",), "", ""), "decision: `_x` is no attribute name"),
+        (
+            Recorded({"x": "\u20ac"}, ("CA",), "", ""),
+            "decision: the value of `x` has a character",
+        ),
+        (
+            Recorded({"x": ""}, ("CA",), "", "", unknown=frozenset("x")),
+            "decision: attribute `x` is given and",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_no_decision(recorded: Recorded, message: str) -> None:
+    with pytest.raises(RecordError, match=message):
+        differences(recorded)
 
 
 def test_counting() -> None:
@@ -217,6 +245,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in (("old.kn", OLD), ("new.kn", NEW)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o600)
+    (tmp_path / "nobody").write_text('{"authorizers": [], "action": {}}\n')
     log = [
         line(decided(enc), SEAL, "now", f"peer {number}") for number, enc in enumerate(["aes", "3des", "des", "3des"])
     ]
@@ -328,6 +357,7 @@ class TestCommand:
             ("diff none new.kn --inputs log", "none: No such file"),
             ("diff old.kn new.kn --inputs empty", "empty: no decisions"),
             ("diff old.kn new.kn --inputs broken", "broken:1: not JSON"),
+            ("diff old.kn new.kn --inputs log --inputs nobody", "nobody:1: nobody requests the action"),
             ("diff old.kn new.kn --inputs log --key broken", "broken: no key of a decision log"),
         ],
     )

@@ -87,6 +87,12 @@ BAD = [
     ("rsa-base64:AA=A", "is not base64: digit 3 is `=`"),
     ("rsa-base64:AAA", "is not base64: it has 3 digits, and needs a multiple of four, with `=` at the end"),
     ("rsa-base64:\xc3\xa9", "is not base64"),
+    ("binary-base64:AB==", "is not base64: bits are left over at its end, and are not zero"),
+    ("binary-base64:AAB=", "is not base64: bits are left over at its end, and are not zero"),
+    ("binary-base64:AAAA=", "is not base64: it has 5 digits"),
+    ("binary-base64:A===", "is not base64"),
+    ("binary-base64:AA\xa0==", r"is not base64: digit 3 is `\\xa0`"),
+    ("binary-base64:AA\x1f==", r"is not base64: digit 3 is `\\x1f`"),
     ("rsa-hex:\u0663\u0663", "hexadecimal"),
     ("binary-hex:", "holds no key"),
     ("binary-hex:0g", "hexadecimal"),
@@ -138,6 +144,10 @@ def test_certificates_with_keys_of_other_kinds() -> None:
         canonical(f"x509-hex:{certificate('ed448').hex()}")
     with pytest.raises(keynote.UndecodableKey, match="a kind that signs no assertions"):
         key_principal(object())
+
+
+def test_blanks_in_base64_are_those_of_c() -> None:
+    assert canonical("binary-base64:A A\t=\r\n=\v\f") == "binary-hex:00"
 
 
 # Invariant: any text is a value or UndecodableKey, and a value is its own canonical form.

@@ -208,3 +208,28 @@ def test_whatever_stands_before_it(before: str) -> None:
 )
 def test_other_words_stay(text: str) -> None:
     assert shown(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "private-ed25519-bas64:SECRET",
+        "private-ed25519-base64 :SECRET",
+        "private_rsa_hex:SECRET",
+        "privat-rsa-hex:SECRET",
+        "Private-EC:SECRET",
+        "private-ed2519-hex=SECRET",
+        "-----BEGIN PRIVATE KEY-----\nSECRET",
+        "-----BEGIN RSA PRIVATE KEY-----\nSECRET",
+    ],
+)
+def test_private_keys_are_hidden_misspelt_and_in_pem_too(text: str) -> None:
+    assert shown(f"x {text}") == "x private-key:(hidden)"
+    assert shown(shown(text)) == shown(text) == "private-key:(hidden)"
+
+
+@pytest.mark.parametrize(
+    "text", ["private-network: 10.0.0.0/8", "the private key: none", "printed-hex: 5", "-----BEGIN PUBLIC KEY-----"]
+)
+def test_what_is_no_private_key_is_shown(text: str) -> None:
+    assert shown(text) == text

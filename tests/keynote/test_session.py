@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 import dataclasses
 import threading
+from collections.abc import Collection
 
 import pytest
 
@@ -122,7 +123,7 @@ def test_principals_that_are_unknown() -> None:
     assert str(licensee.query({}, ["L"], unknown={"who"})) == "false..true"
     # who may be an undecodable key, which voids the field
     assert str(licensee.query({}, ["K"], unknown={"who"})) == "false..true"
-    assert str(licensee.query({"who": "x"}, ["K"], unknown={"who"})) == "true"
+    assert str(licensee.query({"who": "x"}, ["K"], unknown=Unknown.except_([]))) == "true"
     authorizer = session('Authorizer: who\nLicensees: "K"\nConditions: true -> "mid";\n')
     assert str(authorizer.query({}, ["K"], ("low", "mid", "high"), {"who"})) == "low..mid"
     assert str(authorizer.query({}, ["L"], ("low", "mid", "high"), {"who"})) == "low"
@@ -181,3 +182,18 @@ def test_threads_may_share_a_session() -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_a_text_is_no_list_of_values_or_names() -> None:
+    asked = session(policy('"a"'))
+    with pytest.raises(keynote.QueryError, match="values are a sequence of strings"):
+        asked.query({}, ["a"], values="false,true")
+    with pytest.raises(keynote.QueryError, match="unknown attributes are a container of names"):
+        asked.query({}, ["a"], unknown="x")
+
+
+@pytest.mark.parametrize("unknown", [{"x"}, frozenset({"y", "x"}), ["x"], ("x",)])
+def test_what_is_given_is_not_listed_as_unknown(unknown: Collection[str]) -> None:
+    with pytest.raises(keynote.QueryError, match="attribute `x` is given and unknown at the same time"):
+        session(policy('"a"')).query({"x": ""}, ["a"], unknown=unknown)
+    assert session(policy('"a"')).query({"z": ""}, ["a"], unknown=unknown).allowed

@@ -84,6 +84,33 @@ def test_defaults_and_their_overrides(tmp_path: Path) -> None:
     assert results(tmp_path)[0] == (f"{tmp_path.name}: defaults", True)
 
 
+def test_what_defaults_call_unknown_a_query_may_give(tmp_path: Path) -> None:
+    path = table(
+        tmp_path,
+        """
+        [defaults]
+        authorizers = "K"
+        unknown = ["a", "c"]
+
+        [[query]]
+        name = "both unknown"
+        expect = "false..true"
+
+        [[query]]
+        name = "one given"
+        action = { a = "x" }
+        expect = "false"
+
+        [[query]]
+        name = "given and unknown"
+        unknown = ["a"]
+        action = { a = "b" }
+        expect = { error = "" }
+        """,
+    )
+    assert all(passed for _, passed in results(path))
+
+
 def test_failures(tmp_path: Path) -> None:
     path = table(
         tmp_path,

@@ -197,6 +197,7 @@ def test_sha_1_is_told(run: Run) -> None:
             1,
             "`none/gw.crt` cannot be written: No such file or directory",
         ),
+        ("certpatch -i 10.0.0.1 -k ca.key gw.crt ca.key", 1, "ca.key: would be written over, and is read here"),
         ("certpatch -i 10.0.0.1 -k ca.key gw.crt pipe", 1, "`pipe` is not a file, so it is not overwritten"),
     ],
 )
@@ -210,6 +211,7 @@ def test_nothing_is_written_where_it_fails(run: Run, line: str, status: int, err
     assert (done.status, done.out) == (status, "")
     assert error in done.err
     assert Path("gw.crt").read_bytes() == GATEWAY.pem
+    assert Path("ca.key").read_bytes() == CA.key_pem
     assert sorted(path.name for path in Path().iterdir()) == before
 
 

@@ -116,6 +116,16 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(run("lint clean.kn --json", capsys)[1]) == {"assertions": 1, "findings": []}
 
 
+@pytest.mark.parametrize("output", ["set/a/policy.kn", "set/a/given.kn", "set/a/queries.toml", "open.kn"])
+def test_sarif_is_not_written_over_what_is_looked_at(
+    output: str, capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    before = (folder / output).read_text()
+    error = f"keynote: error: {output}: would be written over, and is read here\n"
+    assert run(f"lint set clean.kn -c open.kn --sarif {output}", capsys) == (1, "", error)
+    assert (folder / output).read_text() == before
+
+
 def test_sarif(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     status, out, _ = run("lint open.kn --sarif out.sarif", capsys)
     assert (status, out.splitlines()[-1]) == (2, "1 assertion, 1 finding: 1 warning")
