@@ -2,7 +2,8 @@
 """Name constraints (RFC 5280 4.2.1.10), stricter than the library, which passes over what it cannot compare.
 
 Constraints on names other than DNS, mail and IP cannot be checked: refused. And an authority that may issue for some
-kinds of names only is not thereby free to issue for the other kinds: those that IKE knows must be permitted.
+kinds of names only is not thereby free to issue for the other kinds: those that a peer is known by in IKE must be
+permitted. Its subject cannot be, so below such an authority a whole subject is nobody's identity.
 """
 
 import ipaddress
@@ -15,33 +16,49 @@ from pki import distinguished_names
 from pki.chain_certificates import ChainError, ReadCertificate, Reason, extension
 from pki.errors import shown
 
-_KINDS = {
-    "FQDN": x509.DNSName,
-    "USER_FQDN": x509.RFC822Name,
-    "IPV4_ADDR": x509.IPAddress,
-    "IPV6_ADDR": x509.IPAddress,
-}
-
 _EMAIL_ADDRESS = NameOID.EMAIL_ADDRESS.dotted_string
 _Subtree = x509.DNSName | x509.RFC822Name | x509.IPAddress
 
 
 def check_constraints(authority: ReadCertificate, certificate: ReadCertificate) -> None:
-    """Whether `authority`, somewhere above, may issue for the names of `certificate`. Raises ChainError."""
+    """Whether `authority`, somewhere above, may issue for the names of `certificate`: what RFC 5280 asks. Raises
+    ChainError."""
     constraints = extension(authority, x509.NameConstraints)
     if constraints is None:
         return
     permitted = [_checkable(subtree, authority) for subtree in constraints.permitted_subtrees or ()]
     excluded = [_checkable(subtree, authority) for subtree in constraints.excluded_subtrees or ()]
-    for identity in certificate.names if permitted else ():
-        if not any(isinstance(subtree, _KINDS[identity.kind]) for subtree in permitted):
-            raise _outside(authority, certificate, identity.value, "is constrained to other kinds of names")
     for kind, value in _names(certificate):
         allowed = [subtree for subtree in permitted if isinstance(subtree, kind)]
         if allowed and not any(_within(value, subtree) for subtree in allowed):
             raise _outside(authority, certificate, str(value), "is constrained to others")
-        if any(_within(value, subtree) for subtree in excluded if isinstance(subtree, kind)):
+        if any(_overlaps(value, subtree) for subtree in excluded if isinstance(subtree, kind)):
             raise _outside(authority, certificate, str(value), "may not issue for it")
+
+
+def check_identities(authority: ReadCertificate, leaf: ReadCertificate) -> None:
+    """Whether `authority`, somewhere above, may say who a peer is: where some names are permitted, all that the peer
+    has must be of kinds that are, and there must be one. Raises ChainError."""
+    if not permits_some_names_only(authority):
+        return
+    constraints = extension(authority, x509.NameConstraints)
+    permitted = constraints.permitted_subtrees or () if constraints else ()
+    for kind, value in _names(leaf):
+        if not any(isinstance(subtree, kind) for subtree in permitted):
+            raise _outside(authority, leaf, str(value), "is constrained to other kinds of names")
+    if not leaf.names:
+        raise ChainError(
+            Reason.NAME_CONSTRAINTS,
+            f"certificate `{leaf.subject}` names its holder by the subject alone; "
+            f"authority `{authority.subject}` is constrained to other kinds of names",
+            "have it issued with a subjectAltName that the authority may certify, or by another authority",
+        )
+
+
+def permits_some_names_only(authority: ReadCertificate) -> bool:
+    """Never whole subjects, since constraints on these are refused: then the subject of a peer below is no identity."""
+    constraints = extension(authority, x509.NameConstraints)
+    return constraints is not None and bool(constraints.permitted_subtrees)
 
 
 def _checkable(subtree: x509.GeneralName, authority: ReadCertificate) -> _Subtree:
@@ -85,6 +102,14 @@ def _within(value: object, subtree: _Subtree) -> bool:
         case ipaddress.IPv6Address(), x509.IPAddress(value=ipaddress.IPv6Network() as network):
             return value in network
     return False
+
+
+def _overlaps(value: object, subtree: _Subtree) -> bool:
+    """Or, for a wildcard, whether a host that it stands for is the top of the subtree."""
+    if isinstance(subtree, x509.DNSName) and isinstance(value, str) and value.startswith("*."):
+        if subtree.value.lower().partition(".")[2] == value[2:].lower():
+            return True
+    return _within(value, subtree)
 
 
 def _mail_within(address: str, allowed: str) -> bool:
