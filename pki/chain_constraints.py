@@ -37,8 +37,8 @@ def check_constraints(authority: ReadCertificate, certificate: ReadCertificate) 
 
 
 def check_identities(authority: ReadCertificate, leaf: ReadCertificate) -> None:
-    """Whether `authority`, somewhere above, may say who a peer is: where some names are permitted, all that the peer
-    has must be of kinds that are, and there must be one. Raises ChainError."""
+    """Whether `authority`, somewhere above, may say who a peer is: where some names are permitted, all names of the
+    peer must be of kinds that are, and there must be one. Raises ChainError."""
     if not permits_some_names_only(authority):
         return
     constraints = extension(authority, x509.NameConstraints)
@@ -56,7 +56,7 @@ def check_identities(authority: ReadCertificate, leaf: ReadCertificate) -> None:
 
 
 def permits_some_names_only(authority: ReadCertificate) -> bool:
-    """Never whole subjects, since constraints on these are refused: then the subject of a peer below is no identity."""
+    """And never whole subjects, since constraints on those are refused: a peer's below it is no identity."""
     constraints = extension(authority, x509.NameConstraints)
     return constraints is not None and bool(constraints.permitted_subtrees)
 
@@ -106,8 +106,8 @@ def _within(value: object, subtree: _Subtree) -> bool:
 
 def _overlaps(value: object, subtree: _Subtree) -> bool:
     """Or, for a wildcard, whether a host that it stands for is the top of the subtree."""
-    if isinstance(subtree, x509.DNSName) and isinstance(value, str) and value.startswith("*."):
-        if subtree.value.lower().partition(".")[2] == value[2:].lower():
+    match value, subtree:
+        case str(), x509.DNSName(value=top) if value.lower() == "*." + top.lower().partition(".")[2]:
             return True
     return _within(value, subtree)
 

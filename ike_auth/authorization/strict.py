@@ -2,8 +2,9 @@
 """The strict rules about who a peer may say it is. They run in front of every authorizer.
 
 1. The identity must be certified: by a subjectAltName of its type or, for a DN, by the subject, byte for byte; never
-   by the common name, and by no subject below an authority whose name constraints permit other names. With a pre-shared key: it is the configured Remote-ID, or the packet's source address, or
-   policy tests it. This rule cannot be switched off.
+   by the common name, and by no subject below an authority whose name constraints permit other names. With a
+   pre-shared key: it is the configured Remote-ID, or the packet's source address, or policy tests it. This rule
+   cannot be switched off.
 2. A configured Remote-ID must match, type and whole value.
 3. Policy must bind the name of whomever an authority or a shared key vouches for: checked at start, by `loading`.
 """

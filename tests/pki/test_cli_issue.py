@@ -442,3 +442,6 @@ def test_a_distinguished_name_is_no_common_name(ca: Run) -> None:
     done = ca("keynote-pki issue dual /C=DE/CN=x")
     assert done.status == 1
     assert "certificate `/C=DE/CN=x` is not issued" in done.err
+    assert "and the distinguished name as its --subject" in done.err
+    by_subject = ca("keynote-pki issue dual gw.example.org --subject /C=DE/CN=x")
+    assert "it may also call itself ID_DER_ASN1_DN /C=DE/CN=x\n" in by_subject.out
