@@ -103,7 +103,9 @@ def _search(
             path = _path(leaf, walk, anchors)
             kept = tuple(anchors.kept(certificate) for certificate in path)
             until = chain_revocation.check(kept, revocation, now, legacy=legacy)
-            constrained = next((kept[at] for at, it in enumerate(path) if at and permits_some_names_only(it)), None)
+            constrained = next(
+                (kept[at] for at, it in enumerate(path) if at and permits_some_names_only(it.certificate)), None
+            )
             return ValidatedChain(kept, min(it.not_after for it in kept), constrained), until
         except ChainError as error:
             first = first or error

@@ -39,10 +39,10 @@ def check_constraints(authority: ReadCertificate, certificate: ReadCertificate) 
 def check_identities(authority: ReadCertificate, leaf: ReadCertificate) -> None:
     """Whether `authority`, somewhere above, may say who a peer is: where some names are permitted, all names of the
     peer must be of kinds that are, and there must be one. Raises ChainError."""
-    if not permits_some_names_only(authority):
-        return
     constraints = extension(authority, x509.NameConstraints)
-    permitted = constraints.permitted_subtrees or () if constraints else ()
+    permitted = constraints and constraints.permitted_subtrees
+    if not permitted:
+        return
     for kind, value in _names(leaf):
         if not any(isinstance(subtree, kind) for subtree in permitted):
             raise _outside(authority, leaf, str(value), "is constrained to other kinds of names")
@@ -55,10 +55,12 @@ def check_identities(authority: ReadCertificate, leaf: ReadCertificate) -> None:
         )
 
 
-def permits_some_names_only(authority: ReadCertificate) -> bool:
+def permits_some_names_only(authority: x509.Certificate) -> bool:
     """And never whole subjects, since constraints on those are refused: a peer's below it is no identity."""
-    constraints = extension(authority, x509.NameConstraints)
-    return constraints is not None and bool(constraints.permitted_subtrees)
+    for found in authority.extensions:
+        if isinstance(found.value, x509.NameConstraints):
+            return bool(found.value.permitted_subtrees)
+    return False
 
 
 def _checkable(subtree: x509.GeneralName, authority: ReadCertificate) -> _Subtree:

@@ -189,7 +189,7 @@ def _issue(
         review=functools.partial(platforms.review, wanted=wanted),
     )
     record = issuer.issue(asked_for, now)
-    issued.say(record, profile, "issued", now, directory, as_json=as_json)
+    issued.say(record, profile, "issued", now, directory, issuer.registry, as_json=as_json)
 
 
 def _delegations(

@@ -13,7 +13,16 @@ from keynote.cli.program import FAILED, Failed, only_reads, print_json
 from keynote.complaints import one_line
 from pki import names, profiles
 from pki.cli import authority_keys, tables
-from pki.cli.common import SERIAL_SHOWN, as_json, complaints, current_time, in_directory, opened, record_data
+from pki.cli.common import (
+    SERIAL_SHOWN,
+    as_json,
+    complaints,
+    constrained,
+    current_time,
+    in_directory,
+    opened,
+    record_data,
+)
 from pki.cli.times import Length
 from pki.directory import Directory
 from pki.errors import NameInvalid, PkiError, shown
@@ -97,7 +106,8 @@ def command(
         if critical is not None and any(it.fallen or it.not_after <= now + critical for it in records):
             status = _CRITICAL
     if as_json:
-        print_json({"certificates": [record_data(record, now) for record in whole]})
+        without = constrained(registry)
+        print_json({"certificates": [record_data(record, now, without) for record in whole]})
     elif check:
         click.echo(one_line(_line(status, records)))
     else:

@@ -13,7 +13,16 @@ from keynote.principals import UndecodableKey, key_principal, shown_principal
 from pki import names
 from pki.bundles import texts
 from pki.cli import delegation_output, tables
-from pki.cli.common import as_json, certificate_argument, current_time, in_directory, meant, opened, record_data
+from pki.cli.common import (
+    as_json,
+    certificate_argument,
+    constrained,
+    current_time,
+    in_directory,
+    meant,
+    opened,
+    record_data,
+)
 from pki.delegation_records import DelegationRecord
 from pki.records import Record
 from pki.registry import Registry
@@ -48,7 +57,7 @@ def command(name: str, pem: bool, directory: Path, as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                **record_data(record, now),
+                **record_data(record, now, constrained(registry)),
                 "issuer": issuer,
                 "superseded_by": [it.sha256 for it in followers],
                 "delegations": [delegation_output.data(it, now) for it in delegations],

@@ -95,7 +95,8 @@ def test_after_a_second_one_whom_the_first_left_behind_is_said(directory: Direct
     of_last = issue(directory, "last.example.org")
     assert second.note == (
         "`Example CA` and `Last CA` do not vouch for each other: peers that trust only one of them do not believe "
-        "what the other issues; give those that trust only `Example CA` the certificate of `Next CA` or `Last CA` first"
+        "what the other issues; give those that trust only `Example CA` the certificate of `Next CA` or "
+        "`Last CA` first"
     )
     old, next_, last = first.retired, first.authority, second.authority
     assert not accepted(directory, of_last, old)
