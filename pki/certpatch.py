@@ -22,6 +22,7 @@ from pki.errors import PkiError
 from pki.names import Identity, general_name
 
 _BOOLEAN, _OCTET_STRING, _VERSION, _EXTENSIONS = 0x01, 0x04, 0xA0, 0xA3
+_PKCS_1: Final = "1.2.840.113549.1.1."
 _VERSION_3: Final = bytes.fromhex("a003020102")
 _SUBJECT_ALT_NAME: Final = bytes.fromhex("551d11")  # 2.5.29.17
 # RFC 8017 A.2.4: each with its NULL.
@@ -40,6 +41,16 @@ class Patched:
     certificate: x509.Certificate
     dropped: tuple[str, ...]
     digest: str = ""
+
+
+def check_signed_with_rsa(certificate: ReadCertificate) -> None:
+    """No other key can be asked for. Raises PkiError."""
+    oid = certificate.certificate.signature_algorithm_oid.dotted_string
+    if not oid.startswith(_PKCS_1):
+        raise PkiError(
+            f"certificate `{certificate.subject}` was not signed with an RSA key (algorithm {oid})",
+            "certpatch knows RSA only",
+        )
 
 
 def patched(certificate: ReadCertificate, identity: Identity, key: rsa.RSAPrivateKey) -> Patched:

@@ -20,6 +20,7 @@ from cryptography.x509 import verification
 from pki import chain_certificates, chain_legacy, chain_revocation, chain_rules
 from pki.chain_anchors import TrustAnchors, ValidatedChain
 from pki.chain_certificates import ChainCertificate, ChainError, ReadCertificate, Reason
+from pki.chain_constraints import permits_some_names_only
 from pki.chain_revocation import RevocationCheck, RevocationPolicy
 from pki.chain_rules import IKE_USAGES, Role
 from pki.chain_walk import Path, Walk
@@ -102,7 +103,10 @@ def _search(
             path = _path(leaf, walk, anchors)
             kept = tuple(anchors.kept(certificate) for certificate in path)
             until = chain_revocation.check(kept, revocation, now, legacy=legacy)
-            return ValidatedChain(kept, min(certificate.not_after for certificate in kept)), until
+            constrained = next(
+                (kept[at] for at, it in enumerate(path) if at and permits_some_names_only(it.certificate)), None
+            )
+            return ValidatedChain(kept, min(it.not_after for it in kept), constrained), until
         except ChainError as error:
             first = first or error
             if error.avoid is None or error.avoid == leaf.sha256:
@@ -125,12 +129,24 @@ def _path(leaf: ReadCertificate, walk: Walk, anchors: TrustAnchors) -> Path:
         ) from error
     for child, issuer in pairwise(path):
         chain_rules.check_key_identifiers(child, issuer)
+    for at, authority in enumerate(path):
+        for between in path[1:at]:
+            _check_between(authority, between)
     try:
         chain_rules.check_above_leaf(path[-1], leaf, walk.usages)
     except ChainError as error:
         error.avoid = path[-1].sha256
         raise
     return path
+
+
+def _check_between(authority: ReadCertificate, between: ReadCertificate) -> None:
+    """The library looks at no mail addresses in subjects."""
+    try:
+        chain_rules.check_constraints(authority, between)
+    except ChainError as error:
+        error.avoid = between.sha256
+        raise
 
 
 def _fit(authority: ReadCertificate, leaf: ReadCertificate, usages: frozenset[x509.ObjectIdentifier]) -> bool:

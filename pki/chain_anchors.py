@@ -27,6 +27,9 @@ class ValidatedChain:
 
     certificates: tuple[ChainCertificate, ...]
     expires: datetime.datetime  # the earliest not_after, or before: nothing that rests on this chain may outlive it
+    # The authority that may certify only other names than whole subjects, if one of them is such: then the leaf's is
+    # no identity.
+    constrained_by: ChainCertificate | None = None
 
     @property
     def leaf(self) -> ChainCertificate:

@@ -2,7 +2,8 @@
 """Name constraints (RFC 5280 4.2.1.10), stricter than the library, which passes over what it cannot compare.
 
 Constraints on names other than DNS, mail and IP cannot be checked: refused. And an authority that may issue for some
-kinds of names only is not thereby free to issue for the other kinds: those that IKE knows must be permitted.
+kinds of names only is not thereby free to issue for the other kinds: those that a peer is known by in IKE must be
+permitted. Its subject cannot be, so below such an authority a whole subject is nobody's identity.
 """
 
 import ipaddress
@@ -15,33 +16,51 @@ from pki import distinguished_names
 from pki.chain_certificates import ChainError, ReadCertificate, Reason, extension
 from pki.errors import shown
 
-_KINDS = {
-    "FQDN": x509.DNSName,
-    "USER_FQDN": x509.RFC822Name,
-    "IPV4_ADDR": x509.IPAddress,
-    "IPV6_ADDR": x509.IPAddress,
-}
-
 _EMAIL_ADDRESS = NameOID.EMAIL_ADDRESS.dotted_string
 _Subtree = x509.DNSName | x509.RFC822Name | x509.IPAddress
 
 
 def check_constraints(authority: ReadCertificate, certificate: ReadCertificate) -> None:
-    """Whether `authority`, somewhere above, may issue for the names of `certificate`. Raises ChainError."""
+    """Whether `authority`, somewhere above, may issue for the names of `certificate`: what RFC 5280 asks. Raises
+    ChainError."""
     constraints = extension(authority, x509.NameConstraints)
     if constraints is None:
         return
     permitted = [_checkable(subtree, authority) for subtree in constraints.permitted_subtrees or ()]
     excluded = [_checkable(subtree, authority) for subtree in constraints.excluded_subtrees or ()]
-    for identity in certificate.names if permitted else ():
-        if not any(isinstance(subtree, _KINDS[identity.kind]) for subtree in permitted):
-            raise _outside(authority, certificate, identity.value, "is constrained to other kinds of names")
     for kind, value in _names(certificate):
         allowed = [subtree for subtree in permitted if isinstance(subtree, kind)]
         if allowed and not any(_within(value, subtree) for subtree in allowed):
             raise _outside(authority, certificate, str(value), "is constrained to others")
-        if any(_within(value, subtree) for subtree in excluded if isinstance(subtree, kind)):
+        if any(_overlaps(value, subtree) for subtree in excluded if isinstance(subtree, kind)):
             raise _outside(authority, certificate, str(value), "may not issue for it")
+
+
+def check_identities(authority: ReadCertificate, leaf: ReadCertificate) -> None:
+    """Whether `authority`, somewhere above, may say who a peer is: where some names are permitted, all names of the
+    peer must be of kinds that are, and there must be one. Raises ChainError."""
+    constraints = extension(authority, x509.NameConstraints)
+    permitted = constraints and constraints.permitted_subtrees
+    if not permitted:
+        return
+    for kind, value in _names(leaf):
+        if not any(isinstance(subtree, kind) for subtree in permitted):
+            raise _outside(authority, leaf, str(value), "is constrained to other kinds of names")
+    if not leaf.names:
+        raise ChainError(
+            Reason.NAME_CONSTRAINTS,
+            f"certificate `{leaf.subject}` names its holder by the subject alone; "
+            f"authority `{authority.subject}` is constrained to other kinds of names",
+            "have it issued with a subjectAltName that the authority may certify, or by another authority",
+        )
+
+
+def permits_some_names_only(authority: x509.Certificate) -> bool:
+    """And never whole subjects, since constraints on those are refused: a peer's below it is no identity."""
+    for found in authority.extensions:
+        if isinstance(found.value, x509.NameConstraints):
+            return bool(found.value.permitted_subtrees)
+    return False
 
 
 def _checkable(subtree: x509.GeneralName, authority: ReadCertificate) -> _Subtree:
@@ -85,6 +104,14 @@ def _within(value: object, subtree: _Subtree) -> bool:
         case ipaddress.IPv6Address(), x509.IPAddress(value=ipaddress.IPv6Network() as network):
             return value in network
     return False
+
+
+def _overlaps(value: object, subtree: _Subtree) -> bool:
+    """Or, for a wildcard, whether a host that it stands for is the top of the subtree."""
+    match value, subtree:
+        case str(), x509.DNSName(value=top) if value.lower() == "*." + top.lower().partition(".")[2]:
+            return True
+    return _within(value, subtree)
 
 
 def _mail_within(address: str, allowed: str) -> bool:

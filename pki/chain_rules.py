@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 from pki.chain_certificates import ChainError, ReadCertificate, Reason
 from pki.chain_certificates import extension as extension
 from pki.chain_constraints import check_constraints as check_constraints
+from pki.chain_constraints import check_identities as check_identities
 
 IPSEC_IKE = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.17")
 IKE_INTERMEDIATE = x509.ObjectIdentifier("1.3.6.1.5.5.8.2.2")
@@ -180,6 +181,7 @@ def check_above_leaf(
     """What an authority anywhere above has to be for this leaf, beyond what it has to be in itself."""
     check_usages(authority, usages)
     check_constraints(authority, leaf)
+    check_identities(authority, leaf)
     check_not_called_like(leaf, authority)
 
 

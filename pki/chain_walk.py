@@ -75,7 +75,8 @@ class Walk:
             chain_rules.check_signature_algorithm(issuer, legacy=self.legacy)
         chain_rules.check_key_identifiers(below[-1], issuer)
         chain_rules.check_above_leaf(issuer, below[0], self.usages)
-        for certificate in below[1:]:
+        # RFC 5280 asks for no more than those below, but the library also for the authority's own names.
+        for certificate in below[1:] if issuer.self_issued else (issuer, *below[1:]):
             chain_rules.check_constraints(issuer, certificate)
         _check_length(below, issuer, is_anchor)
 

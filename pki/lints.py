@@ -31,6 +31,11 @@ _NEVER_OURS: Final = frozenset(
 )
 
 
+_BY_SUBJECT: Final = (
+    "name a host, mail or IP address first, and the distinguished name as its --subject: its holder may call itself "
+    "ID_DER_ASN1_DN by that"
+)
+
 CRITICAL: Final = (x509.KeyUsage, x509.BasicConstraints, x509.NameConstraints)  # RFC 5280 4.2.1.3, .9, .10
 
 
@@ -51,7 +56,11 @@ def check(rehearsal: Rehearsal) -> None:
     """Run every lint. Raises LintFailed, which has all that is wrong."""
     found = [finding for lint in LINTS for finding in lint(rehearsal)]
     if found:
-        raise LintFailed(f"certificate `{rehearsal.certificate.subject}` is not issued: {'; '.join(found)}")
+        identities = rehearsal.identities
+        raise LintFailed(
+            f"certificate `{rehearsal.certificate.subject}` is not issued: {'; '.join(found)}",
+            _BY_SUBJECT if identities and identities[0].kind == "DER_ASN1_DN" else "",
+        )
 
 
 def everybodys_rules(rehearsal: Rehearsal) -> Iterator[str]:

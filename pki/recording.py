@@ -176,6 +176,7 @@ def recover(directory: Directory, registry: Registry) -> tuple[Recovered, ...]:
     Raises KeystoreError, RegistryError."""
     left = registry.unfinished(directory.settings().id)
     undone = [it for it in left if not it.issued]
+    registry.audit.check_not_issued({(it.authority_id, it.serial) for it in undone})
     completed = [it for it in left if it.issued]
     discarded = [path for it in undone if (path := left_by(directory, it)) is not None]
     named = [

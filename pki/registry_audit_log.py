@@ -2,7 +2,7 @@
 """The audit log read: its entries, and whether log and tables are what they were."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from itertools import groupby
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from pki import models, registry_audit, registry_crls, registry_delegations
 from pki.audit import AuditEntry, Head
 from pki.audit_tables import AuthorityRow, CertificateRow
 from pki.delegation_records import DelegationRecord
-from pki.errors import shown
+from pki.errors import EDITED, RegistryError, shown
 from pki.models import ISSUED, Authority, Certificate, SubjectAltName
 from pki.names import Identity
 from pki.registry_database import Database, check_schema
@@ -34,6 +34,20 @@ class AuditLog:
         with self._database.reading() as session:
             check_schema(session.connection())
             return registry_audit.head(session)
+
+    def check_not_issued(self, certificates: Set[tuple[int, str]]) -> None:
+        """Raises RegistryError where the log tells that one of these (authority, serial number) was issued."""
+        if not certificates:
+            return
+        query = sa.select(models.AuditEntry).where(models.AuditEntry.action.in_(("issue", "adopt")))
+        with self._database.reading() as session:
+            for row in session.scalars(query.execution_options(yield_per=_AT_ONCE)):
+                told = registry_audit.entry(row).told
+                if (told.get("authority"), serial := told.get("serial")) in certificates:
+                    raise RegistryError(
+                        f"serial number {serial} is not finished, but entry {row.sequence} of the log has it issued",
+                        EDITED,
+                    )
 
     @contextlib.contextmanager
     def reading(self) -> "Iterator[Snapshot]":

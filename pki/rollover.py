@@ -12,7 +12,7 @@ One that was revoked is vouched for by nobody, and vouches for nobody.
 
 import contextlib
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class RolledOver:
     authority: Record
     retired: Record
     cross: tuple[Record, ...]
-    note: str  # why there are no cross certificates, or not both; empty: there are
+    note: str  # why there are no cross certificates, or not all that peers may miss; empty: there are
     root: Record | None = None
     retired_root: Record | None = None
 
@@ -88,6 +88,7 @@ def roll_over(
     _check_other_names(registry, subject, None if root is None else authority.authority_name(root.name))
     new = NewKey(new_signer) if new_signer is not None else NewKey.made(profile, kind, protection)
     new_root = None if root is None else authorities.new_root(root, known["root"], now, protection)
+    earlier = _earlier(registry, over, now)
     with directory.changing():
         recording.recover(directory, registry)
         work = _Work(directory, registry, now)
@@ -95,10 +96,10 @@ def roll_over(
             if root is not None and new_root is not None:
                 new_top = work.root(root, new_root)
                 work.authority(subject, new, profile, new_top, lifetime, _constraints(old))
-                note = work.vouch(top, new_top, _cross_of_roots(known))
+                note = _with_strangers(work.vouch(top, new_top, _cross_of_roots(known)), earlier, top, new_top)
             elif over is old:
                 made = work.authority(subject, new, profile, None, lifetime, _constraints(old))
-                note = work.vouch(top, made, known["cross"])
+                note = _with_strangers(work.vouch(top, made, known["cross"]), earlier, top, made)
             else:
                 work.authority(subject, new, profile, top, lifetime, _constraints(old))
                 note = _BELOW_A_ROOT
@@ -233,6 +234,26 @@ def _over(registry: Registry, old: AuthorityRecord) -> AuthorityRecord:
             'request a certificate for another authority: keynote-pki init NEWDIR --name "…" --request FILE',
         )
     return over
+
+
+def _earlier(registry: Registry, over: AuthorityRecord, now: datetime.datetime) -> tuple[AuthorityRecord, ...]:
+    """Those that signed themselves before this one, and that peers may trust still."""
+    return tuple(
+        it
+        for it in registry.authorities()
+        if it.issuer_id == it.id != over.id and not it.foreign and it.certificate.validity(now) == "valid"
+    )
+
+
+def _with_strangers(note: str, earlier: Sequence[AuthorityRecord], old: _Signing, new: _Signing) -> str:
+    """A cross certificate has no room for another below it, so those of two rollovers make no path."""
+    strangers = (
+        f"`{it.name}` and `{new.name}` do not vouch for each other: peers that trust only one of them do not believe "
+        f"what the other issues; give those that trust only `{it.name}` the certificate of `{old.name}` or "
+        f"`{new.name}` first"
+        for it in earlier
+    )
+    return "; ".join(filter(None, (note, *strangers)))
 
 
 def _check_other_names(registry: Registry, name: x509.Name, root: x509.Name | None) -> None:

@@ -2,8 +2,9 @@
 """The strict rules about who a peer may say it is. They run in front of every authorizer.
 
 1. The identity must be certified: by a subjectAltName of its type or, for a DN, by the subject, byte for byte; never
-   by the common name. With a pre-shared key: it is the configured Remote-ID, or the packet's source address, or
-   policy tests it. This rule cannot be switched off.
+   by the common name, and by no subject below an authority whose name constraints permit other names. With a
+   pre-shared key: it is the configured Remote-ID, or the packet's source address, or policy tests it. This rule
+   cannot be switched off.
 2. A configured Remote-ID must match, type and whole value.
 3. Policy must bind the name of whomever an authority or a shared key vouches for: checked at start, by `loading`.
 """
@@ -48,6 +49,11 @@ def _check_certified(identity: Identity, chain: ValidatedChain) -> None:
     if identity.type == IdType.DER_ASN1_DN:
         if identity.data != leaf.subject_der:
             raise Refused(f"{identity} is not the subject of its certificate, which is `{leaf.subject}`")
+        if chain.constrained_by is not None:
+            raise Refused(
+                f"{identity} is not certified: authority `{chain.constrained_by.subject}` is constrained to other"
+                f" kinds of names, of which the certificate bears {', '.join(map(str, leaf.names))}"
+            )
         return
     wanted = (_SAN_KINDS.get(identity.type), identity.text)
     if wanted not in leaf.names:

@@ -41,6 +41,7 @@ class _Asked:
     for_json: bool = False
     settled: int | None = None
     no_output: bool = False
+    untold: int | None = None  # the status if the answer cannot be written; None: the command changes something
 
 
 def json_option(help: str = "Print JSON.") -> Callable[[F], F]:
@@ -48,22 +49,29 @@ def json_option(help: str = "Print JSON.") -> Callable[[F], F]:
     return click.option("--json", "as_json", is_flag=True, help=help, callback=_remember)
 
 
+def _asked() -> _Asked:
+    """What the running command was asked for; outside of one, nothing that anybody reads."""
+    context = click.get_current_context(silent=True)
+    return (context and context.find_object(_Asked)) or _Asked()
+
+
 def settled(status: int) -> int:
     """Say, before it prints its answer, with which status a command will end: whoever reads no more than the first
     line has the same answer. Returns the status."""
-    context = click.get_current_context(silent=True)
-    asked = context.find_object(_Asked) if context is not None else None
-    if asked is not None:
-        asked.settled = status
+    _asked().settled = status
     return status
 
 
 def require_output() -> None:
     """Raises Failed where standard output is closed: for a command whose answer cannot be had again."""
-    context = click.get_current_context(silent=True)
-    asked = context.find_object(_Asked) if context is not None else None
-    if asked is not None and asked.no_output:
+    if _asked().no_output:
         raise Failed([Complaint("standard output is closed, and the result would be lost")])
+
+
+def only_reads(untold: int = FAILED) -> None:
+    """Say that a command changes nothing: where its answer cannot be written nothing may be there unsaid, and it ends
+    with this status."""
+    _asked().untold = untold
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: bool) -> bool:
@@ -123,10 +131,15 @@ class Program:
             status = FAILED if asked.settled is None else asked.settled
         except Exception as error:
             complaints = self._complaints(error)
+            status = error.status if isinstance(error, Failed) else FAILED
+            if not complaints and isinstance(error, OSError):
+                _discard(sys.stdout)
+                hint = self.unsaid if asked.untold is None else ""
+                complaints = (Complaint(f"cannot write: {error.strerror or error}", hint=hint),)
+                status = FAILED if asked.untold is None else asked.untold
             if not complaints:
                 raise
             self._fail(complaints, as_json=asked.for_json)
-            status = error.status if isinstance(error, Failed) else FAILED
         sys.exit(status if isinstance(status, int) else 0)
 
     def _command(self, arguments: Sequence[str]) -> str:
@@ -147,12 +160,8 @@ class Program:
                 return (Complaint(error.format_message()),)
         if found := tuple(self.errors(error)):
             return found
-        if isinstance(error, OSError):
-            reason = error.strerror or str(error)
-            if isinstance(error.filename, (str, bytes, os.PathLike)):
-                return (Complaint(reason, Place(os.fsdecode(error.filename))),)
-            _discard(sys.stdout)
-            return (Complaint(f"cannot write: {reason}", hint=self.unsaid),)
+        if isinstance(error, OSError) and isinstance(error.filename, (str, bytes, os.PathLike)):
+            return (Complaint(error.strerror or str(error), Place(os.fsdecode(error.filename))),)
         return ()
 
     def _fail(self, errors: Sequence[Complaint], *, as_json: bool) -> None:

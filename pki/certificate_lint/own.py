@@ -25,6 +25,7 @@ def _validator(subject: Subject) -> Iterator[str]:
             chain_rules.check_usages(certificate, chain_rules.IKE_USAGES)
         if subject.is_leaf and subject.issuer is not None:
             chain_rules.check_constraints(subject.issuer, certificate)
+            chain_rules.check_identities(subject.issuer, certificate)
     except ChainError as error:
         yield str(error)
 

@@ -7,14 +7,15 @@ from typing import Any
 
 import click
 
-from keynote.cli.program import FAILED, print_json, tell
+from keynote.cli.program import FAILED, only_reads, print_json, tell
 from keynote.cli.progress import tracked
 from keynote.complaints import Complaint
 from pki import auditing, whole_files
 from pki.audit import AuditEntry, Head
 from pki.auditing import KeptList
 from pki.cli import inputs
-from pki.cli.common import as_json, in_directory, opened
+from pki.cli.common import as_json, in_directory
+from pki.directory import Directory
 from pki.errors import shown
 
 
@@ -64,7 +65,8 @@ def command(
     """
     noted = [(Head.parse(text), f"the head {text.partition(':')[0]} that you noted") for text in heads]
     kept = [_kept(path) for path in lists]
-    _, registry = opened(directory)
+    only_reads()
+    registry = Directory(directory).registry()  # as it is: to recover what was interrupted would change it
     with registry.audit.reading() as snapshot:
         head = snapshot.head()
         findings = list(auditing.check(snapshot, tracked, noted, kept))

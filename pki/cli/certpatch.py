@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """`keynote-pki certpatch`, and certpatch by itself, as isakmpd's README.PKI calls it."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
@@ -14,7 +13,7 @@ from keynote.cli.outputs import refuse_input
 from keynote.cli.program import Program, print_json, tell
 from keynote.complaints import Complaint
 from pki import certificate_files, certpatch, chain_certificates, keystore, names
-from pki.cli import inputs
+from pki.cli import inputs, passphrases
 from pki.cli.common import as_json, complaints
 from pki.errors import KeystoreError, PkiError, shown
 from pki.names import Identity
@@ -26,6 +25,7 @@ _KINDS: Final[Mapping[str, Callable[[str], Identity]]] = {
 }
 _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _MODE: Final = 0o644
+_NO_RSA: Final = (b"BEGIN EC PRIVATE KEY", b"BEGIN DSA PRIVATE KEY")  # PEM before PKCS#8
 
 
 @click.command("certpatch", context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,8 +34,17 @@ _MODE: Final = 0o644
 @click.option("-k", "key_file", required=True, type=_FILE, metavar="CAKEY", help="The authority's RSA key, in PEM.")
 @click.argument("source", metavar="IN", type=_FILE)
 @click.argument("destination", metavar="OUT", type=_FILE)
+@passphrases.in_file
 @as_json
-def command(kind: str, identity: str, key_file: Path, source: Path, destination: Path, as_json: bool) -> None:
+def command(
+    kind: str,
+    identity: str,
+    key_file: Path,
+    source: Path,
+    destination: Path,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
     """Sign a certificate anew, with another subjectAltName. IN and OUT may be one file.
 
     As certpatch(8), for those who follow isakmpd's README.PKI; with SHA-256 in place of SHA-1. The registry does not
@@ -52,7 +61,8 @@ def command(kind: str, identity: str, key_file: Path, source: Path, destination:
     if len(found) > 1:
         raise PkiError(f"`{source}` holds {len(found)} certificates", "give a file with one")
     certificate = chain_certificates.load(found[0])
-    result = certpatch.patched(certificate, wanted, _key(key_file))
+    certpatch.check_signed_with_rsa(certificate)
+    result = certpatch.patched(certificate, wanted, _key(key_file, passphrases.source(passphrase_file)))
     refuse_input(destination, [key_file])
     keystore.replace(destination, result.certificate.public_bytes(Encoding.PEM), _MODE)
     if as_json:
@@ -90,13 +100,10 @@ def _warnings(result: certpatch.Patched) -> list[Complaint]:
     return found
 
 
-def _key(path: Path) -> rsa.RSAPrivateKey:
-    key = keystore.load(path, _asked if sys.stdin.isatty() else None)
+def _key(path: Path, passphrase: keystore.Passphrase) -> rsa.RSAPrivateKey:
+    """The kind is looked at first where it can be read without a passphrase; a pipe cannot be read twice."""
+    written = keystore.read(path) if path.is_file() else b""
+    key = None if any(kind in written for kind in _NO_RSA) else keystore.load(path, passphrase)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise KeystoreError(f"`{path}` does not hold an RSA key", "certpatch knows RSA only")
     return key
-
-
-def _asked(path: Path) -> bytes:
-    answer: str = click.prompt(f"passphrase of {path}", hide_input=True, err=True)
-    return answer.encode()

@@ -2,7 +2,7 @@
 """What several commands share: options, opening a directory, finding a certificate, a certificate as JSON."""
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ from keynote.cli.program import json_option, tell
 from keynote.complaints import BadInput, Complaint
 from pki import candidates, issuance, names, profiles
 from pki.candidates import SERIAL_SHOWN as SERIAL_SHOWN
+from pki.chain_constraints import permits_some_names_only
 from pki.cli import times
 from pki.directory import Directory
 from pki.errors import ConditionsInvalid, PkiError, shown
-from pki.records import Choice, Record
+from pki.records import AuthorityRecord, Choice, Record
 from pki.registry import Registry
 
 as_json = json_option("Print one JSON object.")
@@ -84,7 +85,8 @@ def opened(path: Path) -> tuple[Directory, Registry]:
     return directory, registry
 
 
-def record_data(record: Record, now: datetime.datetime) -> dict[str, Any]:
+def record_data(record: Record, now: datetime.datetime, constrained: Set[int] = frozenset()) -> dict[str, Any]:
+    """`constrained` is needed for peers: see `ike_identities`."""
     subject = names.dn_from_keynote(record.subject)
     return {
         "name": record.name,
@@ -93,7 +95,7 @@ def record_data(record: Record, now: datetime.datetime) -> dict[str, Any]:
         "not_before": f"{record.not_before:%Y-%m-%dT%H:%M:%SZ}",
         "not_after": f"{record.not_after:%Y-%m-%dT%H:%M:%SZ}",
         "identities": [{"kind": identity.kind, "value": identity.value} for identity in record.identities],
-        "ike_identities": [{"kind": it.kind, "value": it.value} for it in ike_identities(record)],
+        "ike_identities": [{"kind": it.kind, "value": it.value} for it in ike_identities(record, constrained)],
         "principal": names.dn_principal(subject),
         "subject": {
             "keynote": record.subject,
@@ -109,13 +111,27 @@ def record_data(record: Record, now: datetime.datetime) -> dict[str, Any]:
     }
 
 
-def ike_identities(record: Record) -> tuple[names.Identity, ...]:
-    """All that its holder may call itself in IKE, the subject last; an authority nothing. A distinguished name among
-    the subjectAltNames is not what peers compare ID_DER_ASN1_DN with (RFC 4945 3.1.5)."""
+def constrained(registry: Registry) -> frozenset[int]:
+    """The authorities below which no subject is an identity, by their own name constraints or those above."""
+    found = {it.id: it for it in registry.authorities()}
+    own = {it.id for it in found.values() if permits_some_names_only(it.certificate.certificate)}
+
+    def above(authority: AuthorityRecord) -> Iterator[int]:
+        yield authority.id
+        if authority.issuer_id != authority.id and authority.issuer_id in found:
+            yield from above(found[authority.issuer_id])
+
+    return frozenset(it.id for it in found.values() if not own.isdisjoint(above(it)))
+
+
+def ike_identities(record: Record, constrained: Set[int]) -> tuple[names.Identity, ...]:
+    """All that its holder may call itself in IKE, the subject last unless its authority is one of the `constrained`;
+    an authority nothing. A distinguished name among the subjectAltNames is not what peers compare ID_DER_ASN1_DN with
+    (RFC 4945 3.1.5)."""
     if not record.identities:
         return ()
-    own = (it for it in record.identities if it.kind != "DER_ASN1_DN")
-    return (*own, names.Identity("DER_ASN1_DN", record.subject))
+    own = tuple(it for it in record.identities if it.kind != "DER_ASN1_DN")
+    return own if record.authority_id in constrained else (*own, names.Identity("DER_ASN1_DN", record.subject))
 
 
 def current_time() -> datetime.datetime:

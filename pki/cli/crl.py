@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from keynote.cli.program import FAILED, print_json, tell
+from keynote.cli.program import FAILED, only_reads, print_json, tell
 from keynote.complaints import Complaint
 from pki import publishing, revocation, revocation_lists, whole_files
 from pki.audit import Head
@@ -161,6 +161,7 @@ def show(file: Path | None, name: str | None, check: bool, directory: Path, as_j
       keynote-pki crl show --check
       keynote-pki crl show ca.crl
     """
+    only_reads()
     now = current_time()
     if file is not None:
         if check or name is not None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from keynote.cli.program import print_json
+from keynote.cli.program import only_reads, print_json
 from keynote.principals import shown_principal
 from pki import delegation_parties, keystore
-from pki.cli import delegation_output
+from pki.cli import delegation_output, tables
 from pki.cli.common import as_json, current_time, in_directory, opened
 from pki.cli.times import Length
 
@@ -42,6 +42,7 @@ def list_(
       keynote-pki delegations list --for alice@example.org
       keynote-pki delegations list --json | jq '.delegations[] | select(.status == "expired")'
     """
+    only_reads()
     _, registry = opened(directory)
     now = current_time()
     records = registry.delegations.all()
@@ -66,9 +67,7 @@ def list_(
         until = "no end" if record.not_after is None else f"{record.not_after:%Y-%m-%d}"
         by, to = shown_principal(record.authorizer), shown_principal(record.licensee)
         rows.append((str(record.number), record.standing(now), until, by, to, record.comment))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    tables.echo(rows)
 
 
 @command.command()
@@ -82,6 +81,7 @@ def show(number: str, directory: Path, as_json: bool) -> None:
     Example:
       keynote-pki delegations show 7
     """
+    only_reads()
     _, registry = opened(directory)
     now = current_time()
     record = delegation_output.found(registry, number, now)
@@ -103,8 +103,7 @@ def show(number: str, directory: Path, as_json: bool) -> None:
             else []
         ),
     ]
-    for label, value in facts:
-        click.echo(f"{label:10}{value}")
+    tables.echo_facts(facts)
     click.echo()
     click.echo(record.assertion.encode("latin-1"), nl=False)
 
@@ -148,6 +147,8 @@ def export(numbers: Sequence[str], output: Path | None, directory: Path, as_json
       keynote-pki delegations export -o delegations.kn
       keynote eval -p policy.kn -p delegations.kn -k DN:/CN=alice@example.org --action action.txt
     """
+    if output is None:
+        only_reads()
     _, registry = opened(directory)
     now = current_time()
     if numbers:

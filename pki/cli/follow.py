@@ -161,7 +161,7 @@ def _follow(
         ],
         "delegations_left": [{"number": it.record.number, "why": it.why} for it in followed.left],
     }
-    issued.say(followed.record, profile, done, now, directory, as_json=as_json, more=more)
+    issued.say(followed.record, profile, done, now, directory, registry, as_json=as_json, more=more)
     if not as_json:
         ends = "revoked" if old.revoked_at is not None else f"valid until {old.not_after:%Y-%m-%d}"
         click.echo(f"the one before, serial {old.serial}, is {ends}")

@@ -97,9 +97,9 @@ def _command(profile: Profile) -> click.Command:
 
     callback.__doc__ = f"""For {profile.about or "a peer"}.
 
-    NAME is a host name, a mail address, an IP address or a distinguished name (/C=DE/CN=gw). The first one is what
-    its holder goes by, and may be of the kind {", ".join(profile.identities)}. With --csr the names may be those of
-    the request.
+    NAME is a host name, a mail address, an IP address or, but for the first, a distinguished name (/C=DE/CN=gw). The
+    first one is what its holder goes by, and may be of the kind {", ".join(profile.identities)}. By its whole subject
+    (--subject) it may call itself as well. With --csr the names may be those of the request.
 
     \b
     Example:
@@ -189,7 +189,7 @@ def _issue(
         review=functools.partial(platforms.review, wanted=wanted),
     )
     record = issuer.issue(asked_for, now)
-    issued.say(record, profile, "issued", now, directory, as_json=as_json)
+    issued.say(record, profile, "issued", now, directory, issuer.registry, as_json=as_json)
 
 
 def _delegations(

@@ -19,7 +19,7 @@ from pki.authority import Prepared
 from pki.batch import Outcome, Row
 from pki.candidates import SERIAL_SHOWN
 from pki.certificate_lint import Platform
-from pki.cli import passphrases, platforms
+from pki.cli import passphrases, platforms, tables
 from pki.cli.common import as_json, current_time, in_directory, opened
 from pki.errors import PkiError
 from pki.issuance import Issuer
@@ -123,9 +123,7 @@ def _told(reported: Sequence[_Reported], as_json: bool) -> dict[str, Any]:
         until = f"{record.not_after:%Y-%m-%d}" if record is not None else "-"
         serial = record.serial[:SERIAL_SHOWN] if record is not None else "-"
         lines.append((str(it.row.line), record.name if record is not None else it.row.name, it.result, until, serial))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    for line in lines:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    tables.echo(lines)
     click.echo(", ".join(f"{counts[result]} {result}" for result in ("issued", "there", "failed")))
     return found
 

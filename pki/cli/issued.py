@@ -13,9 +13,10 @@ import click
 from keynote.cli.program import print_json, tell
 from keynote.complaints import Complaint
 from pki import keys
-from pki.cli.common import record_data
+from pki.cli.common import constrained, record_data
 from pki.profiles import Profile
 from pki.records import Record
+from pki.registry import Registry
 
 
 def say(
@@ -24,6 +25,7 @@ def say(
     done: str,
     now: datetime.datetime,
     directory: Path,
+    registry: Registry,
     *,
     as_json: bool,
     more: Mapping[str, Any] = MappingProxyType({}),
@@ -36,7 +38,7 @@ def say(
     if profile.note:
         tell("keynote-pki", "note", [Complaint(profile.note)])
     if as_json:
-        print_json({**record_data(record, now), **more})
+        print_json({**record_data(record, now, constrained(registry)), **more})
         return
     click.echo(f"{record.name}: {record.profile} certificate {done}, valid until {record.not_after:%Y-%m-%d}")
     click.echo(f"peers will see {record.identities[0]}")
@@ -45,7 +47,10 @@ def say(
             click.echo(f"some peers know it as {other} too")
         else:
             click.echo(f"it may also call itself {other}")
-    click.echo(f"it may also call itself ID_DER_ASN1_DN {record.subject}")
+    if record.authority_id in constrained(registry):
+        click.echo("it may not call itself by its subject: its authority is constrained to other names")
+    else:
+        click.echo(f"it may also call itself ID_DER_ASN1_DN {record.subject}")
     click.echo(f"policies name it DN:{record.subject}")
     click.echo(f"serial {record.serial}")
     how = "--for FORMAT"

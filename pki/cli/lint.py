@@ -10,8 +10,9 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
-from keynote.cli.program import print_json
+from keynote.cli.program import only_reads, print_json
 from keynote.cli.severities import counted, fail_on_options, matters
+from keynote.complaints import one_line
 from pki import certificate_files, chain_certificates
 from pki.certificate_lint import (
     CHECKS,
@@ -116,6 +117,7 @@ def command(
       keynote-pki lint gw.example.org --dir ca --for all
       keynote-pki lint --explain PK701
     """
+    only_reads()
     if explain is not None:
         _explain(explain, as_json)
         return CLEAN
@@ -241,7 +243,7 @@ def _print(looked: Sequence[_Looked]) -> None:
                 f"{each.source}: {each.role}{' (guessed)' if each.guessed else ''} `{each.certificate.subject}`"
             )
         for finding in each.findings:
-            click.echo(f"{each.source}: {finding}")
+            click.echo(one_line(f"{each.source}: {finding}"))
             click.echo(f"    fails: {finding.fails}")
             click.echo(f"    hint: {finding.hint}")
             click.echo(f"    source: {finding.source}")

@@ -9,10 +9,20 @@ from typing import Final
 
 import click
 
-from keynote.cli.program import Failed, print_json
+from keynote.cli.program import FAILED, Failed, only_reads, print_json
+from keynote.complaints import one_line
 from pki import names, profiles
-from pki.cli import authority_keys
-from pki.cli.common import SERIAL_SHOWN, as_json, complaints, current_time, in_directory, opened, record_data
+from pki.cli import authority_keys, tables
+from pki.cli.common import (
+    SERIAL_SHOWN,
+    as_json,
+    complaints,
+    constrained,
+    current_time,
+    in_directory,
+    opened,
+    record_data,
+)
 from pki.cli.times import Length
 from pki.directory import Directory
 from pki.errors import NameInvalid, PkiError, shown
@@ -73,6 +83,7 @@ def command(
         raise click.UsageError("--expiring, --revoked, --expired and --all exclude each other")
     if (check and expiring is None) or (critical is not None and not check):
         raise click.UsageError("--critical goes with --check, and --check with --expiring")
+    only_reads(_UNKNOWN if check else FAILED)
     now = current_time()
     try:
         where, registry = opened(directory)
@@ -87,7 +98,7 @@ def command(
     except PkiError as error:
         if not check:
             raise
-        click.echo(f"UNKNOWN: {error}")
+        click.echo(one_line(f"UNKNOWN: {error}"))
         raise Failed(complaints(error), _UNKNOWN) from error
     status = _OK
     if check:
@@ -95,9 +106,10 @@ def command(
         if critical is not None and any(it.fallen or it.not_after <= now + critical for it in records):
             status = _CRITICAL
     if as_json:
-        print_json({"certificates": [record_data(record, now) for record in whole]})
+        without = constrained(registry)
+        print_json({"certificates": [record_data(record, now, without) for record in whole]})
     elif check:
-        click.echo(_line(status, records))
+        click.echo(one_line(_line(status, records)))
     else:
         _print(records, now)
     return status
@@ -167,6 +179,4 @@ def _print(records: Sequence[Listed | Record], now: datetime.datetime) -> None:
     for record in records:
         until = f"{record.not_after:%Y-%m-%d}"
         rows.append((record.name, record.profile, record.validity(now), until, record.serial[:SERIAL_SHOWN]))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-    click.echo("\n".join(lines))
+    tables.echo(rows)

@@ -15,6 +15,7 @@ from pki.cli.common import (
     as_json,
     complete_names,
     confirm,
+    constrained,
     current_time,
     in_directory,
     opened,
@@ -53,7 +54,8 @@ def command(names: Sequence[str], reason: str, every: bool, yes: bool, directory
     with_them = sorted(number for number, sha256 in bound.items() if sha256 in _sha256s(done))
     also = done[len(asked) :]
     if as_json:
-        revoked = [record_data(it, now) for it in done]
+        without = constrained(registry)
+        revoked = [record_data(it, now, without) for it in done]
         print_json({"revoked": revoked, "same_key": [it.serial for it in also], "delegations": with_them})
         return
     for record in done[: len(asked)]:

@@ -8,12 +8,21 @@ from pathlib import Path
 
 import click
 
-from keynote.cli.program import print_json
+from keynote.cli.program import only_reads, print_json
 from keynote.principals import UndecodableKey, key_principal, shown_principal
 from pki import names
 from pki.bundles import texts
-from pki.cli import delegation_output
-from pki.cli.common import as_json, certificate_argument, current_time, in_directory, meant, opened, record_data
+from pki.cli import delegation_output, tables
+from pki.cli.common import (
+    as_json,
+    certificate_argument,
+    constrained,
+    current_time,
+    in_directory,
+    meant,
+    opened,
+    record_data,
+)
 from pki.delegation_records import DelegationRecord
 from pki.records import Record
 from pki.registry import Registry
@@ -34,6 +43,7 @@ def command(name: str, pem: bool, directory: Path, as_json: bool) -> None:
       keynote-pki show gw.example.org
       keynote-pki show --pem 4f2a91c07d3e > gw.crt
     """
+    only_reads()
     where, registry = opened(directory)
     now = current_time()
     record = meant(registry, name, now)
@@ -47,7 +57,7 @@ def command(name: str, pem: bool, directory: Path, as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                **record_data(record, now),
+                **record_data(record, now, constrained(registry)),
                 "issuer": issuer,
                 "superseded_by": [it.sha256 for it in followers],
                 "delegations": [delegation_output.data(it, now) for it in delegations],
@@ -77,8 +87,7 @@ def command(name: str, pem: bool, directory: Path, as_json: bool) -> None:
         *(("followed", f"by {_named(it)}") for it in followers),
         *(("delegated", _told(it, now)) for it in delegations),
     ]
-    for label, value in facts:
-        click.echo(f"{label:10}{value}")
+    tables.echo_facts(facts)
 
 
 def _named(record: Record) -> str:

@@ -15,9 +15,10 @@ from typing import NamedTuple
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from pki import certpatch, chain, chain_certificates, cli, der, keystore
+from pki.cli import passphrases
 from pki.cli.certpatch import main
 from pki.errors import KeystoreError, PkiError
 from pki.names import Identity, identity
@@ -213,6 +214,32 @@ def test_nothing_is_written_where_it_fails(run: Run, line: str, status: int, err
     assert Path("gw.crt").read_bytes() == GATEWAY.pem
     assert Path("ca.key").read_bytes() == CA.key_pem
     assert sorted(path.name for path in Path().iterdir()) == before
+
+
+def test_the_passphrase_of_a_key_without_a_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    keystore.write(Path("locked.key"), keystore.pem(CA_KEY, passphrase=b"sesame"))
+    keystore.write(Path("words"), b"sesame\n")
+    line = "certpatch -i 10.0.0.1 -k locked.key gw.crt gw.crt"
+    monkeypatch.delenv(passphrases.VARIABLE, raising=False)
+    refused = run(line)
+    assert (refused.status, refused.out) == (1, "")
+    assert "certpatch: hint: give its passphrase: --passphrase-file FILE\n" in refused.err
+    assert run(f"{line} --passphrase-file words").status == 0
+    monkeypatch.setenv(passphrases.VARIABLE, "sesame")
+    assert run(line).status == 0
+    monkeypatch.setenv(passphrases.VARIABLE, "simsim")
+    assert "this is not the passphrase of private key `locked.key`" in run(line).err
+
+
+def test_no_passphrase_is_asked_for_where_the_key_is_of_no_use(run: Run) -> None:
+    pem = factory.ec_key().private_bytes(
+        Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"sesame")
+    )
+    keystore.write(Path("ec.key"), pem)
+    assert "`ec.key` does not hold an RSA key" in run("certpatch -i 10.0.0.1 -k ec.key gw.crt gw.crt").err
+    keystore.write(Path("locked.key"), keystore.pem(factory.ec_key(), passphrase=b"sesame"))
+    Path("ec.crt").write_bytes(factory.leaf(factory.authority(key=factory.ec_key()), "gw.example.org").pem)
+    assert "was not signed with an RSA key" in run("certpatch -i 10.0.0.1 -k locked.key ec.crt gw.crt").err
 
 
 def test_a_link_stays_one_and_what_was_there_keeps_its_mode(run: Run) -> None:

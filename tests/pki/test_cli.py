@@ -19,6 +19,7 @@ from cryptography import x509
 
 from pki import cli
 from pki.directory import Directory
+from tests.pki import databases
 
 pytestmark = pytest.mark.usefixtures("quick_keys")
 
@@ -313,6 +314,23 @@ def test_what_was_interrupted_is_finished_and_said(ca: Run, tmp_path: Path) -> N
     assert ca("keynote-pki list").err == ""
 
 
+def test_terminals_are_not_written_to_by_tables(ca: Run, tmp_path: Path) -> None:
+    """By no text of somebody else's: a table's, a delegation's, one that was edited."""
+    (tmp_path / "peers.csv").write_text('profile,name\ngateway,"x\x1b]0;pwn\x07\n\nissued"\n')
+    batch = ca("keynote-pki issue batch peers.csv")
+    assert (batch.status, len(batch.out.splitlines())) == (1, 3)
+    ca("keynote-pki issue gateway gw.example.org")
+    ca("keynote-pki delegate --from POLICY --to gw.example.org --template identity --until 2048-01-31")
+    databases.execute(tmp_path / "ca" / "registry.sqlite", "UPDATE certificate SET name = 'x' || char(27) || '[31m'")
+    databases.execute(
+        tmp_path / "ca" / "registry.sqlite", "UPDATE delegation SET comment = 'x' || char(27, 10) || 'y'"
+    )
+    lines = ("list", "list --expiring 9999d --check", "delegations list", "delegations show 1", "show gw.example.org")
+    for done in (batch, *(ca(f"keynote-pki {line}") for line in lines)):
+        assert r"x\x1b" in done.out
+        assert done.out.replace("\n", "").isprintable()
+
+
 def test_terminals_are_not_written_to_by_names(ca: Run) -> None:
     done = ca("keynote-pki show $'\\x1b[31m'")
     assert done.err.replace("\n", "").isprintable()
@@ -324,9 +342,18 @@ def test_output_that_cannot_be_written(ca: Run, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from pki import cli; cli.main()", "list", "--dir", str(tmp_path / "ca")]
     with open("/dev/full", "wb") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    error, hint = done.stderr.splitlines()
-    assert (done.returncode, error) == (1, "keynote-pki: error: cannot write: No space left on device")
-    assert hint == "keynote-pki: hint: what was to be made may be there: `keynote-pki list` tells"
+        renewed = [*command[:3], "issue", "gateway", "gw.example.org", *command[-2:]]
+        made = subprocess.run(renewed, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        asked = [*command, "--expiring", "30d", "--check"]
+        checks = [
+            subprocess.run([*asked, *more], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            for more in ([], ["--json"], ["--profile", "none"])
+        ]
+    error = "keynote-pki: error: cannot write: No space left on device\n"
+    hint = "keynote-pki: hint: what was to be made may be there: `keynote-pki list` tells\n"
+    assert (done.returncode, done.stderr) == (1, error)
+    assert (made.returncode, made.stderr) == (1, error + hint)
+    assert [(it.returncode, it.stderr) for it in checks] == [(3, error)] * 3
     with subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as piped:
         assert piped.stdout is not None
         assert piped.stderr is not None

@@ -74,7 +74,10 @@ def test_name_constraints(run: Run) -> None:
     allowed = "--permit dns:example.org --permit ip:192.0.2.0/24 --exclude dns:no.example.org"
     line = f"keynote-pki init ca --name CA --root R {allowed}"
     assert run(line).status == 0
-    assert run("keynote-pki issue gateway gw.example.org --ip 192.0.2.1 -d ca").status == 0
+    issued = run("keynote-pki issue gateway gw.example.org --ip 192.0.2.1 -d ca")
+    assert "it may not call itself by its subject: its authority is constrained to other names\n" in issued.out
+    shown = run("keynote-pki show gw.example.org -d ca --json").json
+    assert [it["kind"] for it in shown["ike_identities"]] == ["FQDN", "IPV4_ADDR"]
     for name in ("gw.example.com", "gw.no.example.org", "198.51.100.1"):
         assert "authority `/CN=CA`" in run(f"keynote-pki issue gateway {name} -d ca").err
     assert "is no constraint on names" in run("keynote-pki init b --name CA --permit example.org").err
@@ -442,3 +445,6 @@ def test_a_distinguished_name_is_no_common_name(ca: Run) -> None:
     done = ca("keynote-pki issue dual /C=DE/CN=x")
     assert done.status == 1
     assert "certificate `/C=DE/CN=x` is not issued" in done.err
+    assert "and the distinguished name as its --subject" in done.err
+    by_subject = ca("keynote-pki issue dual gw.example.org --subject /C=DE/CN=x")
+    assert "it may also call itself ID_DER_ASN1_DN /C=DE/CN=x\n" in by_subject.out

@@ -170,6 +170,10 @@ def test_templates_leave_the_linter_nothing_to_say() -> None:
     arguments = ["algorithms=strong", "identity=alice@example.org", "remote-networks=10.9.0.0/24", "lifetime=1h"]
     arguments += ["hours=Mon-Fri,08:00-18:00", "networks=10.1.0.0/16,2001:db8::/32"]
     assert codes(built("", tests=condition_templates.made_of(arguments))) == []
+    algorithms, identity, networks = (["KN502", "KN504"], ["KN505"], ["KN507"])
+    for left_out, told in ((0, algorithms), (1, identity), (2, networks)):
+        given = [it for at, it in enumerate(arguments[:3]) if at != left_out]
+        assert codes(built("", tests=condition_templates.made_of(given))) == told
 
 
 def test_the_linter_looks_at_it() -> None:

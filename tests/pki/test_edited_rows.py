@@ -110,3 +110,31 @@ def test_a_list(ca: Run) -> None:
     done = ca("keynote-pki crl show")
     assert done.status == 1
     assert "what the registry has of revocation list 1 of authority 1 is none" in done.err
+
+
+@pytest.mark.parametrize("more", ["", ", der = NULL, sha256 = NULL"])
+def test_what_was_issued_is_not_undone_as_if_it_were_interrupted(ca: Run, more: str) -> None:
+    edit(ca, f"UPDATE certificate SET state = 'pending'{more} WHERE name = 'other.example.org'")
+    for _ in range(2):
+        (found,) = findings(ca)
+        assert "certificate `other.example.org`" in found
+        assert "is not there any more" in found
+        done = ca("keynote-pki list")
+        assert done.status == 1
+        assert "is not finished, but entry 4 of the log has it issued" in done.err
+        assert "hint: somebody has edited the registry" in done.err
+    databases.execute(Path("ca/registry.sqlite"), "DELETE FROM audit WHERE sequence = 4")
+    assert "an interrupted issue of `other.example.org` was undone" in ca("keynote-pki list").err
+
+
+def test_an_audit_completes_nothing(ca: Run) -> None:
+    serial = ca("keynote-pki issue gateway gw.example.org --json").json["serial"]
+    temporary = f".{serial}.new"
+    Path(f"ca/keys/{serial}.pem").rename(f"ca/keys/{temporary}")
+    databases.execute(
+        Path("ca/registry.sqlite"),
+        f"UPDATE certificate SET temporary_file = '{temporary}' WHERE name = 'gw.example.org'",
+    )
+    assert ca(AUDIT).err == ""
+    assert Path(f"ca/keys/{temporary}").exists()
+    assert "was completed" in ca("keynote-pki list").err

@@ -88,6 +88,26 @@ def test_renewed_after_it_a_holder_has_a_certificate_of_each(directory: Director
         issue(directory)
 
 
+def test_after_a_second_one_whom_the_first_left_behind_is_said(directory: Directory) -> None:
+    of_old = issue(directory)
+    first = rollover.roll_over(directory, NEXT, LATER)
+    second = rollover.roll_over(directory, "/C=XX/O=Test/CN=Last CA", LATER)
+    of_last = issue(directory, "last.example.org")
+    assert second.note == (
+        "`Example CA` and `Last CA` do not vouch for each other: peers that trust only one of them do not believe "
+        "what the other issues; give those that trust only `Example CA` the certificate of `Next CA` or "
+        "`Last CA` first"
+    )
+    old, next_, last = first.retired, first.authority, second.authority
+    assert not accepted(directory, of_last, old)
+    assert not accepted(directory, of_old, last)
+    for leaf in (of_old, of_last):
+        assert accepted(directory, leaf, next_)
+    assert accepted(directory, of_last, last)
+    end = old.not_after + DAY
+    assert "Example CA" not in rollover.roll_over(directory, "/C=XX/O=Test/CN=Newest CA", end).note
+
+
 def test_an_authority_without_room_below_it(directory: Directory, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()

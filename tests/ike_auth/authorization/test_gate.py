@@ -7,6 +7,7 @@ from datetime import datetime
 from ipaddress import ip_address
 
 import pytest
+from cryptography import x509
 
 from ike_auth.authorization.gate import Gate
 from ike_auth.authorization.requests import AuthorizeTunnel, Decision, IdentityRequest, TunnelRequest
@@ -110,6 +111,19 @@ def test_what_the_certificate_does_not_bear_is_refused(identity: Identity) -> No
 def test_the_common_name_certifies_nothing() -> None:
     nameless = factory.leaf(CA, subject="gw.example.com")
     assert "bears none" in refusal(NAME, nameless)
+
+
+def test_a_subject_below_an_authority_for_hosts_certifies_nothing() -> None:
+    """Who may issue for hosts alone could call itself anybody in a subject."""
+    hosts = x509.NameConstraints([x509.DNSName("example.com")], None)
+    below = factory.authority("Below", CA, key="below", extensions=[(hosts, True)])
+    peers = factory.leaf(below, "gw.example.com", subject="alice@other.example")
+    for identity, allowed in ((NAME, True), (Identity.dn(peers.certificate.subject.public_bytes()), False)):
+        for _ in range(2):  # a chain that held is remembered
+            answer = gate().identify(identify(identity, (peers.der, below.der)), NOW)
+            assert answer.decision.allowed is allowed
+    assert "authority `/C=XX/O=Test/CN=Below` is constrained to other kinds of names" in answer.decision.because
+    assert "ID_FQDN gw.example.com" in answer.decision.because
 
 
 @pytest.mark.parametrize("strict", [True, False])

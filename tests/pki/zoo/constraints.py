@@ -77,6 +77,43 @@ CONSTRAINTS = [
         permitted(MAIL("example.org"), names=[], subject=WITH_MAIL),
         "alice@example.com",
     ),
+    outside(
+        "mail in the subject under host constraints",
+        permitted(dns("example.org"), names=["gw.example.org"], subject=WITH_MAIL),
+        "alice@example.com",
+    ),
+    outside(
+        "mail in the subject of an authority outside",
+        spoilt(
+            root=constraints([MAIL("example.org")]),
+            below={"subject": WITH_MAIL},
+            leaf={"identities": ["alice@example.org"]},
+        ),
+        "alice@example.com",
+    ),
+    outside("subject alone under host constraints", permitted(dns("example.org"), names=[]), "subject alone"),
+    outside(
+        "wildcard alone under host constraints",
+        permitted(dns("example.org"), names=[], general_names=[dns("*.example.org")]),
+        "subject alone",
+    ),
+    outside(
+        "wildcard of an excluded host",
+        spoilt(below=constraints(None, [dns("www.example.org")]), leaf={"general_names": [dns("*.EXAMPLE.org")]}),
+        "`*.EXAMPLE.org`",
+    ),
+    outside(
+        "authority outside its own",
+        spoilt(
+            below={
+                "extensions": [
+                    (x509.NameConstraints([dns("example.org")], None), True),
+                    (x509.SubjectAlternativeName([dns("example.com")]), False),
+                ]
+            }
+        ),
+        "certificate `/C=XX/O=Test/CN=Below` has the name `example.com`",
+    ),
     outside("IPv4 outside", permitted(net("192.0.2.0/24"), names=["198.51.100.1"]), "198.51.100.1"),
     outside("IPv4 excluded", excluded(net("192.0.2.0/24"), names=["192.0.2.1"]), "192.0.2.1"),
     outside("IPv6 outside", permitted(net("2001:db8::/48"), names=["2001:db8:1::1"]), "2001:db8:1::1"),

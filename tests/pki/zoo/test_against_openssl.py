@@ -79,7 +79,12 @@ DIFFERENCES: dict[str, list[str]] = {
         "host under mail constraints",
         "mail under host constraints",
         "mail too under host constraints",
+        "mail in the subject under host constraints",
+        "subject alone under host constraints",
+        "wildcard alone under host constraints",
     ],
+    "a wildcard is held to constraints as if it were a host": ["wildcard of an excluded host"],
+    "an authority's constraints are for those below it": ["authority outside its own"],
     "it reads more kinds of constraints": [
         "host constraint with a dot before it",
         "directory names excluded",
