@@ -10,9 +10,9 @@ several have to come together), first upwards from the requesters and then downw
 
 import heapq
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from typing import Any, Final
 
 from keynote.conditions import conditions_interval
@@ -73,9 +73,10 @@ def _price(needs: Needs) -> float:
 
 class Routes:
     """`connected` says whether there is any way. `links` has the delegations on all of them, cheapest first; if there
-    is none, those that lead up from the requesters."""
+    is none, those that lead up from the requesters. With `refused` delegations are among them that assertions would
+    be which were set aside, and could count yet."""
 
-    def __init__(self, evidence: Evidence, goal: int) -> None:
+    def __init__(self, evidence: Evidence, goal: int, refused: "Refused | None" = None) -> None:
         self.evidence = evidence
         self.goal = goal
         self.exhausted = False
@@ -84,7 +85,7 @@ class Routes:
         self.environment: PartialEnvironment = evidence.partial_environment()
         self._left = _WORK
         self._programs: dict[int, tuple[bool, Miss | None]] = {}
-        self._licensed, self._refused = _licensed_by_refused(evidence)
+        self._refused = refused or Refused(evidence, ())
         #: Who has a requester below, or requests.
         self.below: dict[str, None] = dict.fromkeys([*evidence.requesters, UNKNOWN_LICENSEE])
         found = self._upwards()
@@ -113,7 +114,7 @@ class Routes:
 
     def link(self, delegation: Delegation) -> Link:
         holds, miss = self._conditions(delegation)
-        refused = self._refused.get(delegation)
+        refused = self._refused.why.get(delegation)
         needs: Needs = frozenset() if refused is None else frozenset([refused])
         if not holds:
             needs |= miss.needs if miss is not None and miss.enough else frozenset([Never])
@@ -194,7 +195,7 @@ class Routes:
 
     def _licensing(self, principal: str) -> Iterator[Delegation]:
         yield from self.evidence.delegations.licensed(principal) or ()
-        yield from self._licensed.get(principal, ())
+        yield from self._refused.licensed.get(principal, ())
 
     def _price(self, links: list[Link]) -> None:
         """The price of each principal: the least that is lacking until it has the value."""
@@ -316,25 +317,40 @@ class Routes:
 
 def routes(evidence: Evidence, goal: int) -> Routes:
     """The ways to the value `goal`, which is above what was reached."""
-    if evidence.analyses is None:
-        evidence.analyses = {}
-    if goal not in evidence.analyses:
-        evidence.analyses[goal] = Routes(evidence, goal)
-    found: Routes = evidence.analyses[goal]
+    found: Routes = _kept(evidence, goal, False, lambda: Routes(evidence, goal))
     return found
 
 
-def _licensed_by_refused(evidence: Evidence) -> tuple[dict[str, list[Delegation]], dict[Delegation, SetAside]]:
-    """The delegations that assertions would be which were set aside, by licensee; and why they were."""
-    licensed: dict[str, list[Delegation]] = {}
-    refused: dict[Delegation, SetAside] = {}
-    for item in evidence.set_aside[:_REFUSED]:
-        if item.assertion is None:
-            continue
-        fixed, variable = delegations([item.assertion])
-        fixed += [found for one in variable if (found := one.resolved(evidence.environment)) is not None]
-        for delegation in fixed:
-            refused[delegation] = item
-            for principal in delegation.licensees.principals if delegation.licensees else evidence.requesters:
-                licensed.setdefault(principal, []).append(delegation)
-    return licensed, refused
+def with_refused(evidence: Evidence, goal: int) -> Routes | None:
+    """The same if those assertions counted that were set aside and could count yet; None if there are none. Apart
+    from the others, so that whoever brings credentials takes nothing away from what is told of those that count."""
+
+    def found() -> Routes | None:
+        refused = Refused(evidence, (item for item in evidence.set_aside if not item.hopeless))
+        return Routes(evidence, goal, refused) if refused.why else None
+
+    kept: Routes | None = _kept(evidence, goal, True, found)
+    return kept
+
+
+def _kept(evidence: Evidence, goal: int, refused: bool, compute: Callable[[], Any]) -> Any:
+    if evidence.analyses is None:
+        evidence.analyses = {}
+    if (goal, refused) not in evidence.analyses:
+        evidence.analyses[goal, refused] = compute()
+    return evidence.analyses[goal, refused]
+
+
+class Refused:
+    """The delegations that assertions would be which were set aside: `why`, and those that name a licensee."""
+
+    def __init__(self, evidence: Evidence, set_aside: Iterable[SetAside]) -> None:
+        self.why: dict[Delegation, SetAside] = {}
+        self.licensed: dict[str, list[Delegation]] = {}
+        for item in islice((item for item in set_aside if item.assertion is not None), _REFUSED):
+            fixed, variable = delegations([item.assertion] if item.assertion else [])
+            fixed += [found for one in variable if (found := one.resolved(evidence.environment)) is not None]
+            for delegation in fixed:
+                self.why[delegation] = item
+                for principal in delegation.licensees.principals if delegation.licensees else evidence.requesters:
+                    self.licensed.setdefault(principal, []).append(delegation)
