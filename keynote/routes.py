@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any, Final
 
+from keynote import misses
 from keynote.conditions import conditions_interval
-from keynote.costs import NEVER, Costs, cheapest, costs, costs_of_others
+from keynote.costs import DEAR, NEVER, Costs, cheapest, costs, costs_of_others, total
 from keynote.environment import PartialEnvironment
 from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation
 from keynote.evidence import Evidence
 from keynote.files import SetAside
 from keynote.loading import delegations, licensee_names
-from keynote.misses import Miss, Needs, nearest_miss, union
+from keynote.misses import Miss, Needs, nearest_miss
 from keynote.principals import POLICY
 from keynote.reach import below_policy
 from keynote.syntax import Nobody, StringExpression
@@ -34,7 +35,7 @@ _REFUSED: Final = 1_000
 _ROOTS: Final = (POLICY, UNKNOWN_AUTHORIZER)
 #: What others than the requester have to do, who sign or request as well, costs more than all that it could change
 #: itself: nobody is told to find somebody where it is enough to propose something else.
-_OTHERS: Final = 1_000.0
+_OTHERS: Final = DEAR
 #: Licensees in a field for each of which it is found out what the others need.
 _EXACT: Final = 50
 
@@ -68,7 +69,19 @@ class Link:
 def _price(needs: Needs) -> float:
     if Never in needs:
         return NEVER
-    return sum(_OTHERS if isinstance(need, (Missing, SetAside)) else 1.0 for need in needs)
+    return total(*(_OTHERS if isinstance(need, (Missing, SetAside)) else 1.0 for need in needs))
+
+
+def union(some: Needs, others: Needs) -> Needs:
+    """Cut at a length, but not what decides of how it is told."""
+    found = misses.union(some, others)
+    if len(found) < misses.MOST_NEEDS:
+        return found
+    if Never in some or Never in others:
+        found |= {Never}
+    if not any(isinstance(need, (Missing, SetAside)) for need in found):
+        found |= set([need for need in (*some, *others) if isinstance(need, (Missing, SetAside))][:1])
+    return found
 
 
 class Routes:
@@ -228,9 +241,9 @@ class Routes:
             for link in above:
                 authorizer = link.delegation.authorizer
                 if authorizer not in self._prices and self._left > 0:
-                    total = link.price + self._licensees_price(link)
-                    if total < math.inf:
-                        heapq.heappush(heap, (total, next(numbers), authorizer, link))
+                    price_above = total(link.price, self._licensees_price(link))
+                    if price_above < math.inf:
+                        heapq.heappush(heap, (price_above, next(numbers), authorizer, link))
 
     def _settle(self, principal: str, price: float, link: Link | None) -> None:
         if link is not None:
@@ -291,17 +304,17 @@ class Routes:
                 continue
             done.add(authorizer)
             for link in by_authorizer.get(authorizer, ()):
-                here, needed = price + link.price, union(needs, link.needs)
-                total = here + self._licensees_price(link)
+                here, needed = total(price, link.price), union(needs, link.needs)
+                through = total(here, self._licensees_price(link))
                 everything = union(needed, self._needs_of_licensees(link))
-                self.totals[link] = total, everything
+                self.totals[link] = through, everything
                 found = self._others(link)
                 for name, others in found.items():
                     if name in self.below and name not in done:
                         more = needed if others == 0 else everything
                         if others and len(found) <= _EXACT:
                             more = union(needed, self._needs_of_licensees(link, name))
-                        heapq.heappush(agenda, (here + others, next(numbers), name, more))
+                        heapq.heappush(agenda, (total(here, others), next(numbers), name, more))
 
     def _others(self, link: Link) -> dict[str, float]:
         """What the other licensees cost, for each principal in the field."""

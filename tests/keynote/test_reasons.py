@@ -455,6 +455,29 @@ def test_what_unknown_attributes_must_meet_is_told() -> None:
     assert [step.remaining for step in certain.path] == [""]
 
 
+@pytest.mark.parametrize("depth", [5, 12, 40, 200])
+def test_deep_graphs_in_which_each_rests_twice_on_the_next(depth: int) -> None:
+    layers = [f'k{n}_{side} > 2-of("k{n + 1}_1", "k{n + 1}_2") > a{n} == "x";' for n in range(depth) for side in "12"]
+    ends = [f'k{depth}_{side} > "gw" > true;' for side in "12"]
+    text = policy('POLICY > "k0_1" > true;', *layers, *ends)
+    first, *_ = found = ask(text, "gw").reasons
+    assert (first.kind, first.distance) == ("attribute", min(depth, 64))
+    kinds = [reason.kind for reason in found]
+    assert kinds == sorted(kinds)  # attributes, then delegations by those whom nobody licenses
+    # a licensee more who would do instead is somebody else, however many attributes that saves
+    helped = text.replace('"k1_2")', '"k1_2") || "gw" && "helper"')
+    assert ask(helped, "gw").reasons[0].kind == "attribute"
+
+
+def test_where_very_many_attributes_are_lacking_somebody_else_is_counted_as_one() -> None:
+    tests = " && ".join(f'a{n} == "x"' for n in range(80))
+    decision = ask(policy(f'POLICY > "gw" && "other" > {tests};', 'POLICY > "gw" > b == "x" && c == "x";'), "gw")
+    assert told(decision)[0] == "2 changes away: p:7: b is empty, needs `x`"
+    assert {reason.where.line for reason in decision.reasons[1:] if reason.where} == {2, 3}
+    never = ask(policy(f'POLICY > "A" > {tests};', 'A > "gw" > 1 > 2;'), "gw")
+    assert {reason.distance for reason in never.reasons} == {MAXIMUM}
+
+
 # -- bounds ----------------------------------------------------------------------------------------------------------
 
 TESTS = " && ".join(f'a{n} == "x"' for n in range(9))
