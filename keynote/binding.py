@@ -13,17 +13,14 @@ from keynote.assertions import Assertion
 from keynote.environment import Unknown
 from keynote.explanation import Decision
 from keynote.meant_names import Kind, kinds_between
-from keynote.schemas.ipsec import APP_DOMAIN, ATTRIBUTES
+from keynote.schemas.ipsec import APP_DOMAIN
 from keynote.session import BOOLEAN, Session
-from keynote.strangers import ADDRESSES, KIND, NAME, NAMES, Reader
+from keynote.strangers import ADDRESSES, KIND, NAME, NAMES, TYPE, TYPES, Reader
 
 #: What is known of every action of IPsec, before anything is known of it.
 ACTION: Final[Mapping[str, str]] = {"app_domain": APP_DOMAIN, "doi": "ipsec"}
 
-_TYPE: Final = f"{NAME}_type"
 _KINDS: Final[Mapping[str, Kind]] = {"FQDN": Kind.HOST, "User FQDN": Kind.HOST, "ASN1 DN": Kind.NAME}
-#: Every type that an identity can have, and that of one which policy has no word for.
-_TYPES: Final = (*ATTRIBUTES[_TYPE].words, "")
 
 #: Texts with which policy compares names in order, and between which names are tried. If there are more, such a
 #: comparison says nothing.
@@ -79,14 +76,14 @@ class Strangers:
         """Attributes of names that policy does not mean, of each type one in each range that means nobody."""
         many = len(self._bounds) > _RANGES
         ranges = [] if many else list(_ranges(sorted(self._bounds)))
-        for type_ in _TYPES:
+        for type_ in TYPES:
             kind = Kind.ADDRESS if type_.startswith("IPv") else _KINDS.get(type_, Kind.OPAQUE)
             if many:
-                yield {_TYPE: type_, KIND: kind.value}
+                yield {TYPE: type_, KIND: kind.value}
             for text, meant in ranges:
                 if kind not in meant:
                     bounds = dict.fromkeys(ADDRESSES, text if kind is Kind.ADDRESS else "")
-                    yield {NAME: text, _TYPE: type_, KIND: kind.value, **bounds}
+                    yield {NAME: text, TYPE: type_, KIND: kind.value, **bounds}
 
 
 def _ranges(bounds: Sequence[str]) -> Iterator[tuple[str, frozenset[Kind]]]:

@@ -21,7 +21,7 @@ class Evidence:
 
     `facts` are as `keynote.environment.checked` gives them. `proofs` are the raises that prove the lowest value of
     the answer, and those that prove the highest; None if they have not been needed yet. `analyses` keeps what was
-    found out by goal, because it is told in several forms.
+    found out by goal, without what was set aside and with it, because it is told in several forms.
     """
 
     lowest: int
@@ -33,7 +33,7 @@ class Evidence:
     scale: Scale
     set_aside: tuple[SetAside, ...]
     proofs: tuple[Sequence[Raise], Sequence[Raise]] | None = None
-    analyses: dict[int, Any] | None = None
+    analyses: dict[tuple[int, bool], Any] | None = None
 
     @property
     def requesters(self) -> tuple[str, ...]:

@@ -32,12 +32,14 @@ class SetAside:
     """An assertion that is left out of the evaluation, which can lower the answer and never raise it.
 
     `assertion` is what it would have said, if it could be read at all; if not, `problem` is its first mistake.
+    `hopeless`: it could never count, as a credential whose authorizer is no key, which nobody can sign.
     """
 
     where: Location
     reason: str
     assertion: Assertion | None = field(default=None, compare=False, repr=False)
     problem: Problem | None = field(default=None, compare=False, repr=False)
+    hopeless: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"

@@ -31,6 +31,14 @@ def is_key(principal: str) -> bool:
     return _KEY.fullmatch(principal) is not None
 
 
+def can_sign(principal: str) -> bool:
+    """Whether a principal is a key with which something can be signed."""
+    try:
+        return is_key(principal) and not canonical(principal).startswith("binary-")
+    except UndecodableKey:
+        return False
+
+
 def canonical(principal: str) -> str:
     """The text that equal principals share. Raises UndecodableKey."""
     # The dash of a key's algorithm comes early. What has none is no key; above all it is no passphrase that would

@@ -4,6 +4,8 @@
 If there are ways from POLICY down to the requesters, the reasons are what the assertions on them lack: the first test
 that failed, licensees who are short, a signature that is none. If there is no way, a delegation is missing, and the
 reasons are the Licensees fields at which the ways down from POLICY end, and the delegations that nothing leads to.
+
+What was set aside adds reasons and takes none away: it is for whoever brings credentials to choose what is in them.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
@@ -18,11 +20,11 @@ from keynote.evaluator import UNKNOWN_AUTHORIZER, Delegation
 from keynote.evidence import Evidence
 from keynote.files import SetAside
 from keynote.locations import Location
-from keynote.principals import POLICY, shown_principal
+from keynote.principals import POLICY, can_sign, shown_principal
 from keynote.printing import printed
 from keynote.redaction import meant
 from keynote.retrial import trials
-from keynote.routes import Link, Routes, routes
+from keynote.routes import Link, Refused, Routes, routes, with_refused
 from keynote.supposing import first_failure
 from keynote.syntax import AllOf, AnyOf, Licensees, StringExpression, Threshold, leftmost, walk
 from keynote.verdicts import Verdict, verdict
@@ -62,8 +64,8 @@ class Reason:
 
 #: More than anybody reads.
 MAXIMUM: Final = 100
-#: Texts set aside of which nobody knows what they would have said.
-_UNREADABLE: Final = 20
+#: More than that, of what was set aside.
+_ASIDE: Final = 20
 
 
 def reasons(evidence: Evidence, goal: int) -> tuple[tuple[Reason, ...], int]:
@@ -76,14 +78,28 @@ def reasons(evidence: Evidence, goal: int) -> tuple[tuple[Reason, ...], int]:
 
 
 def _reasons(found: Routes) -> tuple[tuple[Reason, ...], int]:
-    evidence = found.evidence
-    unreadable = [_set_aside(item, 0) for item in evidence.set_aside if item.assertion is None]
-    if not found.connected:
-        ends = sorted([*_dead_ends(found), *_dangling(found)], key=lambda reason: reason.distance)
-        told = [*unreadable[:_UNREADABLE], *_set_aside_on_the_way(found), *map(_unsaid, ends)]
-        return tuple(told[:MAXIMUM]), max(0, len(told) - MAXIMUM)
+    ranked, more = _of_what_counts(found)
+    aside = _of_what_was_set_aside(found, {reason.where for _, reason in ranked})
+    more += max(0, len(ranked) - MAXIMUM) + max(0, len(aside) - _ASIDE)
+    told = sorted([*ranked[:MAXIMUM], *aside[:_ASIDE]], key=itemgetter(0))
+    return tuple(reason for _, reason in told), more
+
+
+_Ranked = tuple[tuple[int, float], Reason]
+
+
+def _of_what_counts(found: Routes) -> tuple[list[_Ranked], int]:
+    """In their order, and how many assertions more there are."""
+    ranked, rest = _on_the_ways(found, found.links) if found.connected else ([], 0)
+    if not ranked or min(rank for rank, _ in ranked) >= (_NEVER, 0.0):
+        ranked += ((_rank(reason, False), _unsaid(reason)) for reason in _dead_ends(found))
+    ranked += (((_LOOSE, 0.0), _unsaid(reason)) for reason in _dangling(found))
+    return sorted(ranked, key=itemgetter(0)), rest
+
+
+def _on_the_ways(found: Routes, links: Iterable[Link]) -> tuple[list[_Ranked], int]:
     solved = trials(found).solutions
-    lacking = [link for link in found.links if found.totals[link][1]]
+    lacking = [link for link in links if found.totals[link][1]]
     lacking.sort(key=lambda link: link.delegation not in solved)
     known: list[tuple[Link, Reason]] = []
     for number, link in enumerate(lacking):
@@ -94,25 +110,20 @@ def _reasons(found: Routes) -> tuple[tuple[Reason, ...], int]:
     else:
         rest = 0
     known.sort(key=lambda item: (item[1].distance, item[0].price))
-    ranked = [(_rank(reason, _needs_others(found, link, reason)), _unsaid(reason)) for link, reason in known]
-    ranked += (((_OTHERS, 1.5), reason) for reason in unreadable[:_UNREADABLE])
-    ranked += (((_MISSING, 0.0), _unsaid(reason)) for reason in _dangling(found))
-    if not ranked or min(rank for rank, _ in ranked) >= (_NEVER, 0.0):
-        ranked += ((_rank(reason, False), _unsaid(reason)) for reason in _dead_ends(found))
-    told = [reason for _, reason in sorted(ranked, key=itemgetter(0))]
-    return tuple(told[:MAXIMUM]), rest + max(0, len(told) - MAXIMUM)
+    return [(_rank(reason, _needs_others(found, link, reason)), _unsaid(reason)) for link, reason in known], rest
 
 
 # In which order reasons are told: what the requester can change itself, by number; what others have to do, who sign
-# or request too; delegations that are missing, beside which nobody knows what else would be; and what nothing helps.
-_OWN, _OTHERS, _MISSING, _NEVER = range(4)
+# or request too; delegations that are missing, beside which nobody knows what else would be; what nothing helps; and
+# what anybody could bring: delegations that nothing leads to, and what was set aside and leads nowhere either.
+_OWN, _OTHERS, _MISSING, _NEVER, _LOOSE, _USELESS = range(6)
 
 
 def _rank(reason: Reason, needs_others: bool) -> tuple[int, float]:
     if reason.distance >= MAXIMUM:
         return _NEVER, 0.0
     if reason.kind == "delegation":
-        return _MISSING, 0.0
+        return _MISSING, reason.distance
     return _OTHERS if needs_others else _OWN, reason.distance if reason.certain else reason.distance + 0.5
 
 
@@ -133,7 +144,7 @@ def _reasons_of(found: Routes, link: Link) -> Iterator[Reason]:
     """What one assertion lacks itself."""
     distance = MAXIMUM if (known := found.distance(link)) is None else known
     if link.refused is not None:
-        yield _set_aside(link.refused, distance, "signature")
+        yield _set_aside(link.refused, distance, "signature" if can_sign(link.delegation.authorizer) else "")
     if reason := condition_reason(found, link):
         yield reason
     if reason := licensee_reason(found, link.delegation, distance):
@@ -141,7 +152,8 @@ def _reasons_of(found: Routes, link: Link) -> Iterator[Reason]:
 
 
 def _set_aside(item: SetAside, distance: int, kind: str = "") -> Reason:
-    return Reason(item.where, f"set aside: {item.reason}", distance, kind)
+    never = ", and could never count: its authorizer is no key" if item.hopeless else ""
+    return Reason(item.where, f"set aside: {item.reason}{never}", distance, kind)
 
 
 def condition_reason(found: Routes, link: Link) -> Reason | None:
@@ -274,18 +286,37 @@ def _list(shown_names: Iterable[str]) -> str:
     return one_of(quoted_names)
 
 
+# -- what was set aside ----------------------------------------------------------------------------------------------
+
+
+def _of_what_was_set_aside(found: Routes, told: Set[Location | None]) -> list[_Ranked]:
+    """In their order: on the ways that there would be with it, what stands at no place that is told already; and what
+    would lead nowhere. What could not be read is told, for nobody knows what it would have said."""
+    evidence = found.evidence
+    ranked: list[_Ranked] = []
+    ways = with_refused(evidence, found.goal)
+    if ways is not None and ways.connected:
+        more = (link for link in ways.links if link.delegation not in found.delegations)
+        ranked = [item for item in _on_the_ways(ways, more)[0] if item[1].where not in told]
+        ranked.sort(key=itemgetter(0))
+    useful = {link.refused for link in ways.links if ways.connected} if ways is not None else set()
+    refused = Refused(evidence, evidence.set_aside)
+    below = found.below if ways is None else ways.below
+    licensing = {refused.why[one] for name in below for one in refused.licensed.get(name, ())} - useful
+    for item in evidence.set_aside:
+        if item.assertion is None or item in licensing:
+            ranked.append(((_USELESS, 0.0), _set_aside(item, MAXIMUM if item.hopeless else 0)))
+    return ranked
+
+
 # -- there is none ---------------------------------------------------------------------------------------------------
-
-
-def _set_aside_on_the_way(found: Routes) -> list[Reason]:
-    return [_set_aside(link.refused, 0, "signature") for link in found.links if link.refused is not None]
 
 
 def _dead_ends(found: Routes) -> list[Reason]:
     """The Licensees fields at which the ways down from POLICY end."""
     ends = [end for end in below_policy(found.evidence) if end.licensees is not None and end not in found.delegations]
     if not ends and not found.connected:
-        return [Reason(None, "no assertion has POLICY as its authorizer", 1)]
+        return [Reason(None, "no assertion has POLICY as its authorizer", 1, "delegation")]
     return [reason for delegation in ends if (reason := licensee_reason(found, delegation))]
 
 

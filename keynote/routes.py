@@ -10,19 +10,20 @@ several have to come together), first upwards from the requesters and then downw
 
 import heapq
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from typing import Any, Final
 
+from keynote import misses
 from keynote.conditions import conditions_interval
-from keynote.costs import NEVER, Costs, cheapest, costs, costs_of_others
+from keynote.costs import DEAR, NEVER, Costs, cheapest, costs, costs_of_others, total
 from keynote.environment import PartialEnvironment
 from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation
 from keynote.evidence import Evidence
 from keynote.files import SetAside
 from keynote.loading import delegations, licensee_names
-from keynote.misses import Miss, Needs, nearest_miss, union
+from keynote.misses import Miss, Needs, nearest_miss
 from keynote.principals import POLICY
 from keynote.reach import below_policy
 from keynote.syntax import Literal, Nobody, StringExpression
@@ -34,7 +35,7 @@ _REFUSED: Final = 1_000
 _ROOTS: Final = (POLICY, UNKNOWN_AUTHORIZER)
 #: What others than the requester have to do, who sign or request as well, costs more than all that it could change
 #: itself: nobody is told to find somebody where it is enough to propose something else.
-_OTHERS: Final = 1_000.0
+_OTHERS: Final = DEAR
 #: Licensees in a field for each of which it is found out what the others need.
 _EXACT: Final = 50
 
@@ -68,14 +69,27 @@ class Link:
 def _price(needs: Needs) -> float:
     if Never in needs:
         return NEVER
-    return sum(_OTHERS if isinstance(need, (Missing, SetAside)) else 1.0 for need in needs)
+    return total(*(_OTHERS if isinstance(need, (Missing, SetAside)) else 1.0 for need in needs))
+
+
+def union(some: Needs, others: Needs) -> Needs:
+    """Cut at a length, but not what decides of how it is told."""
+    found = misses.union(some, others)
+    if len(found) < misses.MOST_NEEDS:
+        return found
+    if Never in some or Never in others:
+        found |= {Never}
+    if not any(isinstance(need, (Missing, SetAside)) for need in found):
+        found |= set([need for need in (*some, *others) if isinstance(need, (Missing, SetAside))][:1])
+    return found
 
 
 class Routes:
     """`connected` says whether there is any way. `links` has the delegations on all of them, cheapest first; if there
-    is none, those that lead up from the requesters."""
+    is none, those that lead up from the requesters. With `refused` delegations are among them that assertions would
+    be which were set aside, and could count yet."""
 
-    def __init__(self, evidence: Evidence, goal: int) -> None:
+    def __init__(self, evidence: Evidence, goal: int, refused: "Refused | None" = None) -> None:
         self.evidence = evidence
         self.goal = goal
         self.exhausted = False
@@ -84,7 +98,7 @@ class Routes:
         self.environment: PartialEnvironment = evidence.partial_environment()
         self._left = _WORK
         self._programs: dict[int, tuple[bool, Miss | None]] = {}
-        self._licensed, self._refused = _licensed_by_refused(evidence)
+        self._refused = refused or Refused(evidence, ())
         #: Who has a requester below, or requests.
         self.below: dict[str, None] = dict.fromkeys([*evidence.requesters, UNKNOWN_LICENSEE])
         found = self._upwards()
@@ -113,7 +127,7 @@ class Routes:
 
     def link(self, delegation: Delegation) -> Link:
         holds, miss = self._conditions(delegation)
-        refused = self._refused.get(delegation)
+        refused = self._refused.why.get(delegation)
         needs: Needs = frozenset() if refused is None else frozenset([refused])
         if not holds:
             needs |= miss.needs if miss is not None and miss.enough else frozenset([Never])
@@ -196,7 +210,7 @@ class Routes:
 
     def _licensing(self, principal: str) -> Iterator[Delegation]:
         yield from self.evidence.delegations.licensed(principal) or ()
-        yield from self._licensed.get(principal, ())
+        yield from self._refused.licensed.get(principal, ())
 
     def _price(self, links: list[Link]) -> None:
         """The price of each principal: the least that is lacking until it has the value."""
@@ -229,9 +243,9 @@ class Routes:
             for link in above:
                 authorizer = link.delegation.authorizer
                 if authorizer not in self._prices and self._left > 0:
-                    total = link.price + self._licensees_price(link)
-                    if total < math.inf:
-                        heapq.heappush(heap, (total, next(numbers), authorizer, link))
+                    price_above = total(link.price, self._licensees_price(link))
+                    if price_above < math.inf:
+                        heapq.heappush(heap, (price_above, next(numbers), authorizer, link))
 
     def _settle(self, principal: str, price: float, link: Link | None) -> None:
         if link is not None:
@@ -292,17 +306,17 @@ class Routes:
                 continue
             done.add(authorizer)
             for link in by_authorizer.get(authorizer, ()):
-                here, needed = price + link.price, union(needs, link.needs)
-                total = here + self._licensees_price(link)
+                here, needed = total(price, link.price), union(needs, link.needs)
+                through = total(here, self._licensees_price(link))
                 everything = union(needed, self._needs_of_licensees(link))
-                self.totals[link] = total, everything
+                self.totals[link] = through, everything
                 found = self._others(link)
                 for name, others in found.items():
                     if name in self.below and name not in done:
                         more = needed if others == 0 else everything
                         if others and len(found) <= _EXACT:
                             more = union(needed, self._needs_of_licensees(link, name))
-                        heapq.heappush(agenda, (here + others, next(numbers), name, more))
+                        heapq.heappush(agenda, (total(here, others), next(numbers), name, more))
 
     def _others(self, link: Link) -> dict[str, float]:
         """What the other licensees cost, for each principal in the field."""
@@ -318,25 +332,40 @@ class Routes:
 
 def routes(evidence: Evidence, goal: int) -> Routes:
     """The ways to the value `goal`, which is above what was reached."""
-    if evidence.analyses is None:
-        evidence.analyses = {}
-    if goal not in evidence.analyses:
-        evidence.analyses[goal] = Routes(evidence, goal)
-    found: Routes = evidence.analyses[goal]
+    found: Routes = _kept(evidence, goal, False, lambda: Routes(evidence, goal))
     return found
 
 
-def _licensed_by_refused(evidence: Evidence) -> tuple[dict[str, list[Delegation]], dict[Delegation, SetAside]]:
-    """The delegations that assertions would be which were set aside, by licensee; and why they were."""
-    licensed: dict[str, list[Delegation]] = {}
-    refused: dict[Delegation, SetAside] = {}
-    for item in evidence.set_aside[:_REFUSED]:
-        if item.assertion is None:
-            continue
-        fixed, variable = delegations([item.assertion])
-        fixed += [found for one in variable if (found := one.resolved(evidence.environment)) is not None]
-        for delegation in fixed:
-            refused[delegation] = item
-            for principal in delegation.licensees.principals if delegation.licensees else evidence.requesters:
-                licensed.setdefault(principal, []).append(delegation)
-    return licensed, refused
+def with_refused(evidence: Evidence, goal: int) -> Routes | None:
+    """The same if those assertions counted that were set aside and could count yet; None if there are none. Apart
+    from the others, so that whoever brings credentials takes nothing away from what is told of those that count."""
+
+    def found() -> Routes | None:
+        refused = Refused(evidence, (item for item in evidence.set_aside if not item.hopeless))
+        return Routes(evidence, goal, refused) if refused.why else None
+
+    kept: Routes | None = _kept(evidence, goal, True, found)
+    return kept
+
+
+def _kept(evidence: Evidence, goal: int, refused: bool, compute: Callable[[], Any]) -> Any:
+    if evidence.analyses is None:
+        evidence.analyses = {}
+    if (goal, refused) not in evidence.analyses:
+        evidence.analyses[goal, refused] = compute()
+    return evidence.analyses[goal, refused]
+
+
+class Refused:
+    """The delegations that assertions would be which were set aside: `why`, and those that name a licensee."""
+
+    def __init__(self, evidence: Evidence, set_aside: Iterable[SetAside]) -> None:
+        self.why: dict[Delegation, SetAside] = {}
+        self.licensed: dict[str, list[Delegation]] = {}
+        for item in islice((item for item in set_aside if item.assertion is not None), _REFUSED):
+            fixed, variable = delegations([item.assertion] if item.assertion else [])
+            fixed += [found for one in variable if (found := one.resolved(evidence.environment)) is not None]
+            for delegation in fixed:
+                self.why[delegation] = item
+                for principal in delegation.licensees.principals if delegation.licensees else evidence.requesters:
+                    self.licensed.setdefault(principal, []).append(delegation)

@@ -2,10 +2,11 @@
 """Sessions: a set of assertions, compiled and indexed once, and asked many times."""
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from keynote import signatures
+from keynote import expressions, signatures
 from keynote.assertions import Assertion
 from keynote.bounds import Bounds, exact
 from keynote.conditions import conditions_value
@@ -17,7 +18,7 @@ from keynote.explanation import Decision
 from keynote.files import SetAside
 from keynote.limits import Limits
 from keynote.loading import delegations
-from keynote.principals import POLICY
+from keynote.principals import POLICY, can_sign
 from keynote.redaction import Keys
 from keynote.secrecy import keys_of
 from keynote.ways import Requesters, requesters
@@ -49,6 +50,7 @@ class Session:
     ) -> None:
         correct, wrong = _sifted(policies, signatures.verify_trusted)
         believed, refused = _sifted(credentials, partial(signatures.verify, legacy=limits.legacy_signatures))
+        refused = [replace(item, hopeless=not _can_be_signed(item)) for item in refused]
         fixed, self._variable = delegations([*correct, *believed])
         self._delegations = Delegations([Layer(fixed)])
         self._requesters: dict[tuple[str, ...], Requesters] = {}
@@ -185,6 +187,13 @@ def query(
 ) -> Decision:
     """One query; see `Session` and `Session.query`."""
     return Session(policies, credentials, limits=limits).query(action, authorizers, values, unknown)
+
+
+def _can_be_signed(item: SetAside) -> bool:
+    assertion = item.assertion
+    assert assertion is not None, "it was read"
+    authorizer = expressions.string(assertion.authorizer.tree, assertion.constants)
+    return isinstance(authorizer, str) and can_sign(authorizer)
 
 
 def _sifted(

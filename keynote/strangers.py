@@ -10,7 +10,7 @@ are written here as unknown ones; so what a query over the rest does not allow, 
 Comparisons in the order of strings stay, for the query tries names of every range between their constants.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from keynote.errors import EvaluationError
 from keynote.facts import REQUESTERS
 from keynote.meant_names import ALL, Kind, Kinds, kinds_meant
 from keynote.regular_expressions import compiled
+from keynote.schemas.ipsec import ATTRIBUTES
 from keynote.syntax import (
     AllOf,
     And,
@@ -50,6 +51,9 @@ NAME: Final = "remote_id"
 #: What the name is, if it is an address, and empty otherwise.
 ADDRESSES: Final = ("remote_id_addr_lower", "remote_id_addr_upper")
 NAMES: Final = frozenset((NAME, *ADDRESSES))
+TYPE: Final = "remote_id_type"
+#: Every type that an identity can have, and that of one which policy has no word for.
+TYPES: Final = (*ATTRIBUTES[TYPE].words, "")
 #: Attributes of the queries alone: the `Kind` of the name, and one that is always unknown.
 KIND: Final = "stranger_of_kind"
 UNKNOWN: Final = "stranger_may"
@@ -143,6 +147,44 @@ def _joined(node: Node, constants: Mapping[str, str]) -> list[str]:
         elif not isinstance(part, (Literal, Name, Dereference)) or _constant(part, constants) != "":
             found.append("")
     return found
+
+
+def _pieces(node: Node, constants: Mapping[str, str]) -> list[Name | str]:
+    """What an expression joins: attributes, and texts; "$" alone is a `Name` for what is computed."""
+    found: list[Name | str] = []
+    todo: list[Node] = [node]
+    while todo:
+        part = todo.pop()
+        if isinstance(part, Concatenation):
+            todo += [part.right, part.left]
+        elif (
+            text := _constant(part, constants) if isinstance(part, (Literal, Name, Dereference)) else None
+        ) is not None:
+            found.append(text)
+        else:
+            found.append(Name(leftmost(part).at, _read(part, constants) or "$"))
+    return found
+
+
+def _names_one(pieces: Sequence[Name | str], text: str) -> bool:
+    """Whether names joined with other texts are one text for one name alone. What else a stranger has a say in could
+    be the rest of the text for many: in `remote_id . remote_filter` he chooses where one ends. The type of his
+    identity is one of a few words, and so is all right where the text fits with one of them only."""
+    if any(isinstance(piece, Name) and piece.name not in (*NAMES, TYPE) for piece in pieces):
+        return False
+    fitting = [type for type in TYPES if _fits(pieces, text, type)]
+    typed = any(isinstance(piece, Name) and piece.name == TYPE for piece in pieces)
+    return not typed or len(fitting) <= 1
+
+
+_NAME: Final = "\0"  # which no text has
+
+
+def _fits(pieces: Sequence[Name | str], text: str, type: str) -> bool:
+    """Whether the text may come of the pieces, with a name of this type."""
+    parts = [piece if isinstance(piece, str) else type if piece.name == TYPE else _NAME for piece in pieces]
+    before, *_, after = "".join(parts).split(_NAME)
+    return len(text) >= len(before + after) and text.startswith(before) and text.endswith(after)
 
 
 def _unknown_principals(root: Licensees, constants: Mapping[str, str]) -> Licensees:
@@ -272,7 +314,9 @@ class _Conditions:
             return _unknown(node)
         parts = _joined(side, self.constants)
         if NAMES & set(parts):
-            return Truth(leftmost(node).at, node.operator == "!=")  # the constant has the name in it
+            if _names_one(_pieces(side, self.constants), text):
+                return Truth(leftmost(node).at, node.operator == "!=")  # the constant has the name in it
+            return _unknown(node)
         group = parts[0] if len(parts) == 1 and is_group_name(parts[0]) else None
         if group in (None, "_0") or scope.only is None or node.operator != "==" or text == "":
             return _unknown(node)

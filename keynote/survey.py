@@ -5,8 +5,9 @@ The deciding path from POLICY down to the requesters; or, of a denial, the ways 
 first, and what each assertion on them said. Where there is no way, all that is below POLICY is shown.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from keynote.assertions import Field
@@ -18,13 +19,15 @@ from keynote.principals import POLICY, shown_principal
 from keynote.printing import printed
 from keynote.proof import Step, steps
 from keynote.reasons import below_policy, condition_reason, licensee_reason
-from keynote.routes import Link, Routes, routes
+from keynote.routes import Link, Routes, routes, with_refused
 from keynote.syntax import AllOf, AnyOf, Licensees, Threshold, leftmost
 
 #: What is shown at most, altogether and of one authorizer's assertions: nobody reads more.
 LINES: Final = 500
 _SIBLINGS: Final = 50
 _DEPTH: Final = 40
+#: Assertions more, with those that were set aside.
+_ASIDE: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +79,26 @@ def denied(evidence: Evidence) -> tuple[Line, ...]:
     """The ways that there could have been."""
     found = routes(evidence, 1)
     shown = found.links if found.connected else [found.link(delegation) for delegation in below_policy(evidence)]
+    known = dict.fromkeys(shown, found)
+    ways = with_refused(evidence, 1)
+    if ways is not None and ways.connected:
+        seen = {link.delegation for link in shown}
+        known |= dict.fromkeys(islice((link for link in ways.links if link.delegation not in seen), _ASIDE), ways)
+        found = ways
     by_authorizer: dict[str, list[Link]] = {}
-    for link in shown:
+    for link in known:
         by_authorizer.setdefault(link.delegation.authorizer, []).append(link)
-    return tuple(_cut(_Tree(found, by_authorizer).lines()))
+    return tuple(_cut(_Tree(found, known, by_authorizer).lines()))
 
 
 class _Tree:
-    def __init__(self, found: Routes, by_authorizer: dict[str, list[Link]]) -> None:
+    """`known` says of each link among which routes it is."""
+
+    def __init__(
+        self, found: Routes, known: Mapping[Link, Routes], by_authorizer: Mapping[str, Sequence[Link]]
+    ) -> None:
         self._found = found
+        self._known = known
         self._by_authorizer = by_authorizer
 
     def lines(self) -> Iterator[Line]:
@@ -124,8 +138,9 @@ class _Tree:
         return Line(depth, f"{name} {text}", None if principal in self._found.below else False)
 
     def _assertion(self, depth: int, link: Link) -> Iterator[Line]:
-        reason = condition_reason(self._found, link)
-        lacking = licensee_reason(self._found, link.delegation)
+        found = self._known[link]
+        reason = condition_reason(found, link)
+        lacking = licensee_reason(found, link.delegation)
         assertion = link.delegation.assertion
         yield Line(depth, _head(assertion.where, assertion.licensees), link.holds and link.refused is None)
         if link.refused is not None:

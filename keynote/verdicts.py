@@ -8,6 +8,7 @@ from typing import Final
 from keynote.compiler import CompiledProgram
 from keynote.errors import EvaluationError
 from keynote.facts import fact, reads_requesters
+from keynote.files import SetAside
 from keynote.misses import Change, Miss, nearest_miss
 from keynote.retrial import Trials, names_in, trials
 from keynote.routes import Link, Routes
@@ -62,7 +63,10 @@ def _verdict(found: Routes, known: Trials, link: Link, miss: Miss) -> Verdict:
             other = None if may is None else _nearest(found, link, [_otherwise(found, names)])
             return Verdict(other or miss, 1, certain=False)
         distance = 2
-    for name in sorted(need for need in found.totals[link][1] if isinstance(need, str)):
+    needs = found.totals[link][1]
+    if any(isinstance(need, SetAside) for need in needs):
+        return Verdict(miss, distance, certain=not alone)  # the query was asked again without what was set aside
+    for name in sorted(need for need in needs if isinstance(need, str)):
         values = known.ever(link.delegation, name) if known.contested(name) else None
         if values is None:
             continue
@@ -71,8 +75,8 @@ def _verdict(found: Routes, known: Trials, link: Link, miss: Miss) -> Verdict:
         actions = [anything(found.evidence.scale, name, value) for value in values]
         other = _nearest(found, link, actions)
         if other is not None and other.needs != miss.needs:
-            needs = (found.totals[link][1] - miss.needs) | other.needs
-            return Verdict(other, max(2, distance, len(needs)), certain=len(needs) > 1)
+            changed = (needs - miss.needs) | other.needs
+            return Verdict(other, max(2, distance, len(changed)), certain=len(changed) > 1)
     return Verdict(miss, distance, certain=not alone)
 
 

@@ -13,6 +13,7 @@ FILL: Final[Mapping[State, str]] = {
     State.TOGETHER: "#d9e8fb",
     State.STOPS: "#fbd9d6",
     State.NONE: "#eeeeee",
+    State.SET_ASIDE: "#f3e3f5",
 }
 LINE: Final[Mapping[State, str]] = {
     State.NOT_ASKED: "#555555",
@@ -21,4 +22,5 @@ LINE: Final[Mapping[State, str]] = {
     State.TOGETHER: "#2a62b0",
     State.STOPS: "#b3261e",
     State.NONE: "#999999",
+    State.SET_ASIDE: "#7b3f8c",
 }

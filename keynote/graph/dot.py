@@ -29,12 +29,13 @@ def _node(node: Node) -> str:
     shape = "ellipse" if node.is_principal else "box"
     outline = f', color="{LINE[node.state]}", fillcolor="{FILL[node.state]}"'
     more = ", peripheries=2" if node.requests else ""
+    more += ', style="filled,dashed"' if node.state is State.SET_ASIDE else ""
     more += ", penwidth=2.5" if node.on_path else ""
     return f"shape={shape}, label={_quoted(words.lines(node))}{outline}{more}"
 
 
 def _edge(edge: Edge) -> str:
-    style = ", style=dashed" if edge.state is State.NONE else ""
+    style = ", style=dashed" if edge.state.is_dashed else ""
     width = ", penwidth=2.5" if edge.on_path else ""
     return f'color="{LINE[edge.state]}"{style}{width}'
 

@@ -25,7 +25,8 @@ def _lines(graph: Graph) -> Iterator[str]:
     for edge in graph.edges:
         yield f"  n{edge.source} {_arrow(edge)} n{edge.target}"
     for state in {node.state: None for node in graph.nodes}:
-        yield f"  classDef {_name(state)} fill:{FILL[state]},stroke:{LINE[state]},color:#000"
+        dashes = ",stroke-dasharray:4" if state is State.SET_ASIDE else ""
+        yield f"  classDef {_name(state)} fill:{FILL[state]},stroke:{LINE[state]},color:#000{dashes}"
 
 
 def _node(node: Node) -> str:
@@ -39,7 +40,7 @@ def _node(node: Node) -> str:
 def _arrow(edge: Edge) -> str:
     if edge.on_path:
         return "==>"
-    return "-.->" if edge.state is State.NONE else "-->"
+    return "-.->" if edge.state.is_dashed else "-->"
 
 
 def _name(state: State) -> str:

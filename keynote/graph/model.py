@@ -8,6 +8,7 @@ and stops where they do not; whether a principal has it alone is what a query by
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from typing import Any, Final
 
 from keynote.conditions import conditions_interval
@@ -21,7 +22,7 @@ from keynote.printing import printed
 from keynote.reach import below_policy, reach
 from keynote.reasons import condition_reason
 from keynote.redaction import hiding
-from keynote.routes import routes
+from keynote.routes import Refused, routes, with_refused
 from keynote.session import BOOLEAN, Session
 from keynote.syntax import AllOf, AnyOf, Licensees, Nobody, Threshold
 
@@ -35,6 +36,11 @@ class State(Enum):
     TOGETHER = "only together with others"
     STOPS = "authority stops here"
     NONE = "no authority"
+    SET_ASIDE = "set aside"
+
+    @property
+    def is_dashed(self) -> bool:
+        return self in (State.NONE, State.SET_ASIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +116,37 @@ def _graph(session: Session, asked: Question, decision: Decision, most: int | No
     ways: Sequence[Delegation] = list(evidence.delegations)
     if asked.authorizers:
         ways = reach(evidence).way or below_policy(evidence.delegations, lambda principal: True)
+    aside = _set_aside(evidence) if asked.authorizers and not decision.possible else {}
+    ways = list(dict.fromkeys([*ways, *aside]))
     requesters = evidence.requesters if asked.authorizers else ()
     if most is not None and (count := _count(ways, requesters)) > most:
         raise TooLarge(count, most)
     if not applied:
-        return _Builder(evidence, ways, {}, {}, (), {}).graph(None)
+        return _Builder(evidence, ways, {}, {}, {}, (), {}).graph(None)
     conditions = _Conditions(evidence)
     states = _principals(session, asked, evidence, conditions)
     steps = decision.path if asked.authorizers else ()
     on_path = {id(step.assertion): frozenset(step.licensees) for step in steps}
-    builder = _Builder(evidence, ways, states, conditions, requesters, on_path)
+    builder = _Builder(evidence, ways, aside, states, conditions, requesters, on_path)
     return builder.graph(decision if asked.authorizers else None)
+
+
+#: Assertions set aside that are drawn, with those on the ways to them.
+_ASIDE: Final = 20
+
+
+def _set_aside(evidence: Evidence) -> dict[Delegation, str]:
+    """The delegations to the requesters that assertions would be which were set aside, and why they were; and the
+    others on the ways that there would be with them, for which it is ""."""
+    refused = Refused(evidence, evidence.set_aside)
+    ways = with_refused(evidence, 1)
+    found = [link.delegation for link in ways.links] if ways is not None and ways.connected else []
+    for principal in routes(evidence, 1).below if ways is None else ways.below:
+        found += refused.licensed.get(principal, ())
+    # By assertion, of which each has made a delegation of its own.
+    drawn = {delegation.assertion: delegation for delegation in reversed(found)}
+    why = {delegation.assertion: f"set aside: {item.reason}" for delegation, item in refused.why.items()}
+    return {drawn[assertion]: why.get(assertion, "") for assertion in islice(reversed(drawn), _ASIDE)}
 
 
 def _count(delegations: Iterable[Delegation], requesters: Iterable[str]) -> int:
@@ -206,6 +232,7 @@ _ANYBODY: Final = "anybody"
 class _Builder:
     evidence: Evidence
     delegations: Sequence[Delegation]
+    set_aside: Mapping[Delegation, str]
     states: Mapping[str, State]
     conditions: Mapping[Delegation, State]
     requesters: Sequence[str]
@@ -255,10 +282,10 @@ class _Builder:
         if assertion.conditions is not None:
             text = printed(assertion.conditions.tree, _TEXT) or "empty conditions, which never hold"
         state = self._state(delegation)
-        note = state.value if state is State.NONE else ""
+        note = state.value if state is State.NONE else self.set_aside.get(delegation, "")
         if state is State.STOPS:
             note = self._reason(delegation)
-        elif state is not State.NOT_ASKED and state is not State.NONE:
+        elif state not in (State.NOT_ASKED, State.NONE, State.SET_ASIDE):
             note = "may hold" if self.conditions[delegation] is State.MAY_HOLD else "holds"
         return Node(
             number,
@@ -272,11 +299,15 @@ class _Builder:
 
     def _state(self, delegation: Delegation) -> State:
         arriving = self._arriving(delegation)
+        if arriving is State.SET_ASIDE:
+            return arriving
         if arriving in (State.NOT_ASKED, State.NONE) or self.conditions[delegation] is State.STOPS:
             return State.STOPS if arriving not in (State.NOT_ASKED, State.NONE) else arriving
         return arriving if arriving is not State.HOLDS else self.conditions[delegation]
 
     def _arriving(self, delegation: Delegation) -> State:
+        if self.set_aside.get(delegation):
+            return State.SET_ASIDE
         return self.states.get(delegation.authorizer, State.NONE) if self.states else State.NOT_ASKED
 
     def _reason(self, delegation: Delegation) -> str:

@@ -66,7 +66,7 @@ def _key(graph: Graph) -> Iterator[str]:
 
 
 def _stops(graph: Graph) -> Iterator[str]:
-    stops = [node for node in graph.nodes if node.state is State.STOPS]
+    stops = [node for node in graph.nodes if node.state in (State.STOPS, State.SET_ASIDE)]
     if stops:
         yield "<h2>Where authority stops</h2><table>"
         for node in stops:
@@ -128,7 +128,7 @@ def _curve(edge: Edge, points: list[Point]) -> str:
         middle = (y + next_y) / 2
         path += f"C{x:.1f} {middle:.1f} {next_x:.1f} {middle:.1f} {next_x:.1f} {next_y:.1f}"
     width = "3" if edge.on_path else "1.2"
-    dashes = ' stroke-dasharray="4 3"' if edge.state is State.NONE else ""
+    dashes = ' stroke-dasharray="4 3"' if edge.state.is_dashed else ""
     marker = f'marker-end="url(#{_name(edge.state)})"'
     return f'<path d="{path}" fill="none" stroke="{LINE[edge.state]}" stroke-width="{width}"{dashes} {marker}/>'
 
@@ -136,11 +136,12 @@ def _curve(edge: Edge, points: list[Point]) -> str:
 def _node(node: Node, lines: list[str], centre: Point, size: tuple[float, float]) -> Iterator[str]:
     x, y = centre[0] - size[0] / 2, centre[1] - size[1] / 2
     width = "3" if node.on_path or node.requests else "1.2"
+    dashes = ' stroke-dasharray="4 3"' if node.state is State.SET_ASIDE else ""
     round_ends = f' rx="{min(size[1] / 2, 18):.1f}"' if node.is_principal else ' rx="3"'
     yield f"<g><title>{_text(': '.join(filter(None, (*node.label, node.text, node.note))))}</title>"
     yield (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{size[0]:.1f}" height="{size[1]:.1f}"{round_ends}'
-        f' fill="{FILL[node.state]}" stroke="{LINE[node.state]}" stroke-width="{width}"/>'
+        f' fill="{FILL[node.state]}" stroke="{LINE[node.state]}" stroke-width="{width}"{dashes}/>'
     )
     yield f'<text text-anchor="middle" y="{y + _LINE_HEIGHT + 2:.1f}">'
     for number, line in enumerate(lines):

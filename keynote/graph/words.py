@@ -11,6 +11,7 @@ _MARKS: Final = {
     State.MAY_HOLD: "? ",
     State.TOGETHER: "+ ",
     State.STOPS: "✗ ",
+    State.SET_ASIDE: "✗ ",
 }
 _WIDTH: Final = 44
 _MOST_LINES: Final = 4

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from keynote.costs import costs
+from keynote.lint.actions import can_hold
 from keynote.lint.flow import State, values_of
 from keynote.lint.subjects import SCHEMA, ClauseFacts, Policy, Subject
 from keynote.principals import POLICY, is_key
@@ -50,14 +51,14 @@ def _for_ipsec(policy: Policy) -> Collection[Subject]:
     for subject in todo:  # grows while it runs
         for name in subject.names.values():
             for below in issuers.get(name or "", ()):
-                if below not in found and _may_hold(below, IPSEC):
+                if below not in found and _may_hold(below, IPSEC, _may_allow):
                     found[below] = None
                     todo.append(below)
     return found
 
 
 def _tests_ipsec(clause: ClauseFacts) -> bool:
-    return allows(clause, IPSEC) and any(
+    return _may_allow(clause, IPSEC) and any(
         isinstance(node, Name) and node.name in ATTRIBUTES and node.name != "app_domain"
         for passage in clause.passages()
         for node in walk(passage.relation)
@@ -78,12 +79,17 @@ def ways(policy: Policy, wanted: Mapping[str, Set]) -> Iterator[tuple[Subject, C
         if subject.assertion.conditions is None:
             yield subject, None
         for clause in subject.leaves:
-            if allows(clause, wanted):
+            if _allows(clause, wanted):
                 yield subject, clause
 
 
-def allows(clause: ClauseFacts, wanted: Mapping[str, Set]) -> bool:
-    """Whether the clause can hold for an action with these attributes."""
+def _allows(clause: ClauseFacts, wanted: Mapping[str, Set]) -> bool:
+    """Whether the clause can hold for an action of the daemon's with these attributes."""
+    return _may_allow(clause, wanted) and can_hold(clause, wanted)
+
+
+def _may_allow(clause: ClauseFacts, wanted: Mapping[str, Set]) -> bool:
+    """Whether its state leaves that open."""
     state = clause.state
     return state is not None and all(values_in(state, key) & values for key, values in wanted.items())
 
@@ -100,7 +106,7 @@ def _backed(policy: Policy, wanted: Mapping[str, Set]) -> set[str]:
     agenda: list[Subject] = []
     for subject in policy.believed:
         authorizer = subject.authorizer
-        if authorizer in (None, POLICY) or can_request(authorizer) or not _may_hold(subject, wanted):
+        if authorizer in (None, POLICY) or can_request(authorizer) or not _may_hold(subject, wanted, _allows):
             continue
         agenda.append(subject)
         for name in subject.names.values():
@@ -119,7 +125,9 @@ def _requesters(policy: Policy) -> set[str]:
     return {name for name in names if can_request(name)}
 
 
-def _may_hold(subject: Subject, wanted: Mapping[str, Set]) -> bool:
+def _may_hold(
+    subject: Subject, wanted: Mapping[str, Set], allows: Callable[[ClauseFacts, Mapping[str, Set]], bool]
+) -> bool:
     return subject.assertion.conditions is None or any(allows(clause, wanted) for clause in subject.leaves)
 
 

@@ -250,7 +250,7 @@ CHECKS: Final = (
         "no test of encryption",
         "Somebody who is licensed can have a tunnel that does not encrypt: with AH alone, or with ESP's NULL cipher.",
         'Conditions: app_domain == "IPsec policy" && esp_present == "yes" -> "true";',
-        'Test `esp_present == "yes"` and `esp_enc_alg == "aes"`.',
+        'Test `esp_enc_alg == "aes"`, which there is with ESP only.',
         unencrypted,
     ),
     Check(

@@ -12,7 +12,7 @@ from keynote.errors import SignatureError
 from keynote.licensees import principal_nodes
 from keynote.limits import Limits
 from keynote.lint.findings import Draft
-from keynote.lint.flow import ANYTHING, Flow, Passage, Reached, follow, must_match
+from keynote.lint.flow import ANYTHING, Flow, Passage, Reached, State, follow, must_match
 from keynote.principals import POLICY, UndecodableKey
 from keynote.schemas import ipsec
 from keynote.sets import Set, only
@@ -33,16 +33,18 @@ class ClauseFacts:
     """A clause. `state` is what must be true where it holds, the tests around it included; None if it never does.
 
     `ipsec`: it holds for `app_domain == "IPsec policy"` only, or some clause in it does. `gives`: it has a value of
-    its own, and that is not the lowest. `conjuncts` are the texts of all that must hold, also around it.
+    its own, and that is not the lowest. `of_daemon` is kept for `keynote.lint.actions`.
     """
 
     node: Clause
+    constants: Mapping[str, str]
     parent: "ClauseFacts | None"
     flow: Flow
     state: Reached
     ipsec: bool
     leaf: bool
     gives: bool
+    of_daemon: State | None = None
 
     def passages(self) -> Iterator[Passage]:
         """Its own and those of the clauses around it, outermost last."""
@@ -217,7 +219,7 @@ def _followed(
         nested = isinstance(node.value, Program)
         guarded = flow.holds is not None and (_is_guarded(flow, constants) or (ipsec and _may_be_ipsec(flow)))
         gives = not nested and not _is_lowest(node, constants)
-        clause = ClauseFacts(node, parent, flow, flow.holds, guarded, not nested, gives)
+        clause = ClauseFacts(node, constants, parent, flow, flow.holds, guarded, not nested, gives)
         found.append(clause)
         if isinstance(node.value, Program):
             todo += [(inner, clause) for inner in reversed(node.value.clauses)]

@@ -94,6 +94,12 @@ def gets_in(text: str, type_: str, name: str, principals: Sequence[str] = (CA,))
         ('remote_id >= "001" && remote_id <= "250" && remote_id_type ~= "^IPv4"', "IPv4 address", "010.000.000.001"),
         ('"gw.example.org" >= remote_id', FQDN, "any.body.com"),
         ('remote_id . "x" > "gw"', FQDN, "z"),
+        # Joined with what is his to choose as well.
+        ('remote_id . remote_filter == "gw010.001.000.000-010.001.255.255"', KEY_ID, "g"),
+        ('remote_filter . remote_id == "gw.example.org"', FQDN, "example.org"),
+        ('remote_id . "/" . $esp_enc_alg == "gw/aes"', KEY_ID, "gw"),
+        ('remote_id . remote_id_type == "gwUser FQDN"', FQDN, "gwUser "),
+        ('remote_id_type . remote_id == "FQDNgw"', "", "FQDNgw"),
         # Groups of what he wrote.
         ('remote_id ~= "^(.*)@(.*)$" && _1 == "alice"', MAIL, "alice@body.com"),
         ('remote_id ~= "^(.*)@(.*)$" && _2 != "example.org"', MAIL, "any@body.com"),
@@ -115,6 +121,8 @@ def test_whom_it_lets_in_without_meaning_him_is_a_stranger(conditions: str, type
         ('remote_id == "gw.example.org"', FQDN, "gw.example.org"),
         ('"gw" == remote_id . ""', FQDN, "gw"),
         ('remote_id_type . ":" . remote_id == "FQDN:gw"', FQDN, "gw"),
+        ('remote_id . ":" . remote_id_type == "gw:FQDN"', FQDN, "gw"),
+        ('remote_id . "," . remote_id == "gw,gw"', FQDN, "gw"),
         ('!(remote_id != "gw")', FQDN, "gw"),
         ('$("remote" . "_id") == "gw"', FQDN, "gw"),
         ('remote_id ~= "@example\\\\.org$"', MAIL, "alice@example.org"),

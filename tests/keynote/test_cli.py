@@ -96,7 +96,7 @@ class TestEval:
         assert status == 2
         assert lines == [
             "false",
-            "credential.kn:1: set aside: cut in two by a blank line",
+            "policy.kn:2: licenses `CA`, not `x`",
             "set aside: credential.kn:1:1: cut in two by a blank line",
             "set aside: credential.kn:4:1: neither a field nor the continuation of one",
         ]

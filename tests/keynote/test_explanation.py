@@ -100,8 +100,9 @@ def test_denials_name_the_first_failing_test_nearest_first() -> None:
 
 def test_delegations_that_are_missing() -> None:
     assert reasons("a") == ["p.kn:9: has 1 of 2, also needs `b` or `c`"]
-    assert reasons("lost")[-1] == "p.kn:9: licenses 2 of `a`, `b`, `c`, not `lost`"
-    assert "p.kn:16: no assertion licenses `nobody`, who delegates here" in reasons("lost")
+    *ends, loose = reasons("lost")
+    assert ends[-1] == "p.kn:9: licenses 2 of `a`, `b`, `c`, not `lost`"
+    assert loose == "p.kn:16: no assertion licenses `nobody`, who delegates here"
     nothing = Session([]).query({}, ["K"])
     assert nothing.because == "no assertion has POLICY as its authorizer"
     empty = Session(parse_policy('Authorizer: "POLICY"\nLicensees:\n', name="p.kn")).query({}, ["K"])

@@ -10,13 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keynote
-from keynote import Session, Unknown, literals, parse_policy
+from keynote import Session, Unknown, literals, parse_assertion, parse_policy
 from keynote.graph import dot, mermaid, page
 from keynote.graph.layout import layout
 from keynote.graph.model import Graph, Question, State, TooLarge, data, graph
 from keynote.graph.words import lines
 from tests.keynote import reference
 from tests.keynote.commands import run_for_lines as run
+from tests.keynote.key_pairs import principal
 
 POLICY = """Authorizer: "POLICY"
 Licensees: "CA"
@@ -183,6 +184,37 @@ def test_a_denied_requester_has_no_path_and_one_that_nothing_leads_to_stands_alo
     (alone,) = (node for node in found.nodes if node.requests)
     assert alone.label == ("nobody",)
     assert not any(alone.number in (edge.source, edge.target) for edge in found.edges)
+
+
+CA = principal("ed25519")
+
+
+def with_credential(authorizer: str) -> Session:
+    text = f'Authorizer: "POLICY"\nLicensees: "{CA}"\nConditions: x == "1";\n\nAuthorizer: "POLICY"\nLicensees: "z"\n'
+    credential = parse_assertion(f'Authorizer: "{authorizer}"\nLicensees: "eve"\n', name="c.kn")
+    return Session(parse_policy(text, name="p.kn"), [credential])
+
+
+@pytest.mark.parametrize("authorizer", [CA, "POLICY"], ids=["a key", "POLICY"])
+def test_what_was_set_aside_is_drawn_to_whom_it_licenses(authorizer: str) -> None:
+    found = graph(with_credential(authorizer), Question({"x": "1"}, ["eve"]))
+    assert ("c.kn:1", "eve") in edges(found)
+    assert states(found)["c.kn:1"] is State.SET_ASIDE
+    assert notes(found)["c.kn:1"] == "set aside: not signed"
+    assert states(found)["eve"] is State.NONE
+    of_it = [edge for edge in found.edges if edge.state is State.SET_ASIDE]
+    assert len(of_it) == 2
+    assert dot.text(found).count("style=dashed") == 2
+    assert dot.text(found).count('style="filled,dashed"') == 1
+    assert mermaid.text(found).count(" -.-> ") == 2
+    assert "stroke-dasharray:4" in mermaid.text(found)
+    assert page.text(found).count('stroke-dasharray="4 3"') == 3
+    assert "set aside: not signed" in page.text(found)
+
+
+def test_what_was_set_aside_is_not_drawn_where_it_makes_no_difference() -> None:
+    for question in (None, Question({"x": "1"}), Question({"x": "1"}, ["z"]), Question({"x": "1"}, ["other"])):
+        assert State.SET_ASIDE not in states(graph(with_credential(CA), question)).values()
 
 
 def test_licensees_in_words() -> None:

@@ -6,9 +6,10 @@ import time
 import pytest
 
 import keynote
-from keynote import Decision, SetAside, parse_assertion, parse_policy
+from keynote import Assertion, Decision, SetAside, parse_assertion, parse_policy
 from keynote.reasons import MAXIMUM
 from keynote.survey import LINES
+from tests.keynote.key_pairs import principal
 
 
 def ask(text: str, requesters: str, **action: str) -> Decision:
@@ -269,15 +270,15 @@ def policy(*assertions: str) -> str:
             {"a": "x"},
             ["2 changes away: p:7: b is empty, needs `y`"],
         ),
-        # but what nothing helps comes after all
+        # but what nothing helps comes after the ways that there are, and before what leads nowhere
         (
             ['POLICY > "gw" > a == "x" -> "none"; a == "y" -> "low";', 'other > "gw" > true;'],
             "gw",
             {},
             [
-                "a delegation is missing: p:5: no assertion licenses `other`, who delegates here",
                 "p:3: no clause gives `mid`, even if it holds: `none` is none of the compliance values"
                 " `low`, `mid`, `high`",
+                "a delegation is missing: p:5: no assertion licenses `other`, who delegates here",
             ],
         ),
         # nested clauses: the test that fails first, and all that would have to change
@@ -316,23 +317,81 @@ def test_reasons(assertions: list[str], requesters: str, action: dict[str, str],
     assert told(ask(policy(*assertions), requesters, **action)) == reasons
 
 
+CA = principal("ed25519")
+
+
+def credential(authorizer: str, licensee: str, conditions: str = "true", name: str = "c") -> Assertion:
+    text = f'Authorizer: "{authorizer}"\nLicensees: "{licensee}"\nConditions: {conditions};\n'
+    return parse_assertion(text, name=name)
+
+
 def test_a_signature_that_is_none_is_a_reason_like_others() -> None:
-    trusted = parse_policy(policy('POLICY > "CA" > a == "x" && b == "y";', 'CA > "other" > true;'), name="p")
-    credential = parse_assertion('Authorizer: "CA"\nLicensees: "gw"\nConditions: b == "y" && c == "z";\n', name="c")
-    unrelated = parse_assertion('Authorizer: "CA"\nLicensees: "printer"\n', name="u")
-    session = keynote.Session(trusted, [credential, unrelated])
-    assert told(session.query({"a": "x", "b": "y", "c": "z"}, ["gw"])) == [
-        "one signature away: c:1: set aside: not signed"
-    ]
+    text = policy(f'POLICY > "{CA}" > a == "x" && b == "y";', f'{CA} > "other" > true;')
+    session = keynote.Session(
+        parse_policy(text, name="p"), [credential(CA, "gw", 'b == "y" && c == "z"'), credential(CA, "printer")]
+    )
+    signature, *rest = told(session.query({"a": "x", "b": "y", "c": "z"}, ["gw"]))
+    assert signature == "one signature away: c:1: set aside: not signed"
+    assert rest == told(keynote.Session(parse_policy(text, name="p")).query({"a": "x", "b": "y", "c": "z"}, ["gw"]))
     assert told(session.query({"a": "x", "b": "y"}, ["gw"])) == [
         "2 changes away: c:1: set aside: not signed",
         "2 changes away: c:3: c is empty, needs `z`",
+        *rest,
     ]
     # b would have to be otherwise for both
-    assert [reason.distance for reason in session.query({}, ["gw"]).reasons] == [4, 4, 4]
+    assert [reason.distance for reason in session.query({}, ["gw"]).reasons] == [4, 4, 4, 0, 0]
     tree = [line.text for line in session.query({}, ["gw"]).survey]
     assert "set aside: not signed" in tree
     assert "printer" not in str(tree)
+
+
+@pytest.mark.parametrize(
+    ("authorizer", "reason"),
+    [
+        ("POLICY", "set aside: not signed, and could never count: its authorizer is no key"),
+        ("CA", "set aside: not signed, and could never count: its authorizer is no key"),
+        ("binary-hex:aa", "set aside: not signed, and could never count: its authorizer is no key"),
+        # a signature would not help where nobody licenses who makes it
+        (CA, "set aside: not signed"),
+    ],
+    ids=["POLICY", "a name", "bytes", "a key"],
+)
+def test_a_credential_that_helps_nobody_displaces_nothing(authorizer: str, reason: str) -> None:
+    trusted = parse_policy(policy('POLICY > "CA" > a == "x";', 'CA > "other" > true;'), name="p")
+    for requester in ("gw", "other"):
+        before = keynote.Session(trusted).query({}, [requester])
+        assert told(before)
+        decision = keynote.Session(trusted, [credential(authorizer, requester)]).query({}, [requester])
+        assert told(decision) == [*told(before), f"c:1: {reason}"]
+        assert decision.because == before.because
+        assert decision.survey == before.survey
+
+
+def test_what_is_set_aside_is_told_up_to_a_number_and_the_rest_is_counted() -> None:
+    trusted = parse_policy("".join(policy(f'POLICY > "gw" > a == "{n}";') for n in range(MAXIMUM)), name="p")
+    trusted += parse_policy(policy(f'POLICY > "{CA}" > true;'), name="q")
+    before = keynote.Session(trusted).query({}, ["gw"])
+    junk = [credential(CA, "gw", f'b == "{n}"', name=f"c{n}") for n in range(30)]
+    decision = keynote.Session(trusted, junk).query({}, ["gw"])
+    assert set(before.reasons) < set(decision.reasons)
+    assert len(decision.reasons) == MAXIMUM + 20
+    assert decision.more_reasons == 40  # each of the 30 lacks two things
+
+
+def test_of_what_was_set_aside_for_another_reason_no_signature_is_said_to_be_missing() -> None:
+    revoked = SetAside(credential("POLICY", "gw").where, "revoked", credential("POLICY", "gw"))
+    decision = keynote.Session((), set_aside=[revoked]).query({}, ["gw"])
+    assert told(decision)[0] == "one change away: c:1: set aside: revoked"
+
+
+def test_of_a_way_over_what_was_set_aside_it_is_not_said_that_its_tests_rule_each_other_out() -> None:
+    trusted = parse_policy(policy(f'POLICY > "{CA}" > id == "a" || id == "b";'), name="p")
+    decision = keynote.Session(trusted, [credential(CA, "gw", 'id == "b"')]).query({}, ["gw"])
+    assert sorted(told(decision)[:3]) == [
+        "2 changes away: c:1: set aside: not signed",
+        "2 changes away: c:3: id is empty, needs `b`",
+        "2 changes away: p:3: id is empty, needs `a` or `b`",
+    ]
 
 
 def test_what_cannot_be_read_may_have_been_what_is_missing() -> None:
@@ -345,7 +404,8 @@ def test_what_cannot_be_read_may_have_been_what_is_missing() -> None:
         "p:1: set aside: unreadable",
     ]
     decision = keynote.Session(trusted, set_aside=[broken]).query({}, ["stranger"])
-    assert decision.because == "p:1: set aside: unreadable"
+    assert told(decision)[-1] == "p:1: set aside: unreadable"
+    assert decision.because == "p:2: licenses `gw`, not `stranger`"
 
 
 @pytest.mark.parametrize(
@@ -393,6 +453,29 @@ def test_what_unknown_attributes_must_meet_is_told() -> None:
     assert [step.remaining for step in decision.path] == ['a == "y"']
     certain = session.query({"d": "1"}, ["gw"], unknown={"a"})
     assert [step.remaining for step in certain.path] == [""]
+
+
+@pytest.mark.parametrize("depth", [5, 12, 40, 200])
+def test_deep_graphs_in_which_each_rests_twice_on_the_next(depth: int) -> None:
+    layers = [f'k{n}_{side} > 2-of("k{n + 1}_1", "k{n + 1}_2") > a{n} == "x";' for n in range(depth) for side in "12"]
+    ends = [f'k{depth}_{side} > "gw" > true;' for side in "12"]
+    text = policy('POLICY > "k0_1" > true;', *layers, *ends)
+    first, *_ = found = ask(text, "gw").reasons
+    assert (first.kind, first.distance) == ("attribute", min(depth, 64))
+    kinds = [reason.kind for reason in found]
+    assert kinds == sorted(kinds)  # attributes, then delegations by those whom nobody licenses
+    # a licensee more who would do instead is somebody else, however many attributes that saves
+    helped = text.replace('"k1_2")', '"k1_2") || "gw" && "helper"')
+    assert ask(helped, "gw").reasons[0].kind == "attribute"
+
+
+def test_where_very_many_attributes_are_lacking_somebody_else_is_counted_as_one() -> None:
+    tests = " && ".join(f'a{n} == "x"' for n in range(80))
+    decision = ask(policy(f'POLICY > "gw" && "other" > {tests};', 'POLICY > "gw" > b == "x" && c == "x";'), "gw")
+    assert told(decision)[0] == "2 changes away: p:7: b is empty, needs `x`"
+    assert {reason.where.line for reason in decision.reasons[1:] if reason.where} == {2, 3}
+    never = ask(policy(f'POLICY > "A" > {tests};', 'A > "gw" > 1 > 2;'), "gw")
+    assert {reason.distance for reason in never.reasons} == {MAXIMUM}
 
 
 # -- bounds ----------------------------------------------------------------------------------------------------------

@@ -8,8 +8,11 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 
+import keynote
+from keynote import Location, SetAside, parse_assertion, parse_policy
 from keynote.reasons import MAXIMUM
 from tests.keynote import reference
+from tests.keynote.key_pairs import principal
 from tests.keynote.test_reasons import ask
 
 DOMAIN = ["", "x", "xy", "0", "2", "a", "-1", "1", "3", "y", "x ", "xy ", "0 ", "2 ", "a ", "4", "-2", "5", "-5"]
@@ -74,6 +77,41 @@ def test_one_attribute_is_enough_if_and_only_if_it_is_said_to_be(
         assert decision.reasons[0].away in ("one attribute away", "one test away")
 
 
+KEYS = {"A": principal("ed25519"), "B": principal("ed25519", number=1)}
+
+
+def with_keys(assertion: reference.Assertion) -> str:
+    """In KeyNote, with keys for two of the principals; they can sign, and others cannot."""
+    text = reference.assertion_text(assertion)
+    for name, key in KEYS.items():
+        text = text.replace(f'"{name}"', f'"{key}"')
+    return text
+
+
+# Invariant: credentials that are set aside take no reason away and change none, nor the order of the others; and only
+# one that a signature would make count comes before them.
+@settings(max_examples=150)
+@given(reference.ASSERTIONS, reference.ASSERTIONS, reference.ATTRIBUTES, reference.REQUESTERS)
+def test_what_is_set_aside_takes_no_reason_away(
+    assertions: list[reference.Assertion],
+    credentials: list[reference.Assertion],
+    attributes: dict[str, str],
+    names: list[str],
+) -> None:
+    requesters = [KEYS.get(name, name) for name in names]
+    trusted = parse_policy("\n".join(map(with_keys, assertions)), name="p")
+    brought = [parse_assertion(with_keys(one), name="c") for one in credentials]
+    unreadable = SetAside(Location("c", 1, 1), "unreadable")
+    without, given = keynote.Session(trusted), keynote.Session(trusted, brought, set_aside=[unreadable])
+    before, decision = (session.query(attributes, requesters, reference.VALUES) for session in (without, given))
+    assert str(decision) == str(before)
+    told = iter(decision.reasons)
+    assert all(reason in told for reason in before.reasons)
+    assert {line.text for line in before.survey} <= {line.text for line in decision.survey}
+    if decision.because != before.because:
+        assert any(reason.kind == "signature" and 0 < reason.distance < MAXIMUM for reason in decision.reasons)
+
+
 # Invariant: an assertion is told if it would have been enough without its Conditions.
 @settings(max_examples=150)
 @given(reference.ASSERTIONS, reference.ATTRIBUTES, reference.REQUESTERS)
@@ -101,8 +139,15 @@ def test_the_nearest_comes_first(
 ) -> None:
     decision = ask("\n".join(map(reference.assertion_text, assertions)), " ".join(requesters), **attributes)
     distances = [reason.distance for reason in decision.reasons]
-    # Nothing is set aside here, so 0 is a delegation that is missing.
-    order = [0 if 0 < distance < MAXIMUM else 1 if not distance else 2 for distance in distances]
+    # Nothing is set aside here, so 0 is a delegation that is missing; those that nothing leads to come last.
+    order = [
+        3
+        if "no assertion licenses" in reason.text
+        else 1
+        if not reason.distance
+        else 2 * (reason.distance == MAXIMUM)
+        for reason in decision.reasons
+    ]
     assert order == sorted(order)
     near = distances[: order.count(0)]
     # First what the requester can change itself, and then what others have to do: each in the order of its number.

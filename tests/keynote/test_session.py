@@ -7,6 +7,7 @@ import pytest
 
 import keynote
 from keynote import Session, Unknown, parse_policy
+from tests.keynote.key_pairs import principal
 
 
 def session(*assertions: str) -> Session:
@@ -91,8 +92,9 @@ def test_policy_as_requester() -> None:
 
 
 def test_unsigned_credentials_are_set_aside() -> None:
-    (credential,) = parse_policy('Authorizer: "A"\nLicensees: "K"\n', name="c.kn")
-    trusted = parse_policy(policy('"A"'), name="p.kn")
+    key = principal("ed25519")
+    (credential,) = parse_policy(f'Authorizer: "{key}"\nLicensees: "K"\n', name="c.kn")
+    trusted = parse_policy(policy(f'"{key}"'), name="p.kn")
     asked = Session(trusted, [credential])
     decision = asked.query({}, ["K"])
     assert not decision.allowed

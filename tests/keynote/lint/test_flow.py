@@ -3,19 +3,24 @@
 
 import itertools
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from keynote import Session
 from keynote.files import parse_all
 from keynote.limits import Limits
+from keynote.lint import lint
 from keynote.lint.flow import follow
 from keynote.lint.shadows import shadows
 from keynote.lint.subjects import Subject, subjects
+from keynote.schemas.ipsec import ATTRIBUTES
 from keynote.sets import Set, compared, everything, only
 from tests.keynote import reference
 
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
 TEXTS = ["", "x", "xy", "0", "2", "a", "-1", "zz"]
 ACTIONS = [dict(zip("abc", texts, strict=True)) for texts in itertools.product(TEXTS, repeat=3)]
 
@@ -154,6 +159,73 @@ def test_long_and_deep_tests(connective: str, nested: bool) -> None:
     (clause,) = next(subjects([assertion], [], Limits())).clauses
     assert clause.state is not None
     assert len(clause.flow.passages) == 900
+
+
+# -- what can be -----------------------------------------------------------------------------------------------------
+
+RELATIONS = [
+    'esp_present == "yes"',
+    'esp_present == "Yes"',
+    'ah_present == "no"',
+    'comp_present == "yes"',
+    'esp_enc_alg == "aes"',
+    'esp_enc_alg == "aes-256"',
+    'esp_enc_alg != "null"',
+    'esp_enc_alg < "b"',
+    'esp_enc_alg ~= "^(aes|3des)$"',
+    'esp_enc_alg ~= "AES"',
+    "@esp_enc_alg == 12",
+    'esp_enc_algg == "aes"',
+    'esp_enc_algg != "aes"',
+    "@esp_enc_algg == 1",
+    'pfs == "yes"',
+    'pfs == "Yes"',
+    'pfs != "no"',
+    'ah_auth_alg == "hmac-sha"',
+    "@esp_group_desc < 0",
+    'remote_filter == "10.1.0.0/16"',
+]
+CONDITIONS = st.recursive(
+    st.sampled_from(RELATIONS),
+    lambda inner: st.builds(
+        lambda form, left, right: form.format(left, right),
+        st.sampled_from(["({}) && ({})", "({}) || ({})", "!({})"]),
+        inner,
+        inner,
+    ),
+    max_leaves=6,
+)
+NETWORK = "010.001.000.000-010.001.255.255"
+
+
+def daemon_actions() -> Iterator[dict[str, str]]:
+    """As the daemon has them, of few attributes."""
+    for protocols in ({"esp"}, {"ah"}, {"esp", "ah"}, {"esp", "comp"}):
+        ciphers = (*ATTRIBUTES["esp_enc_alg"].words, "") if "esp" in protocols else ("",)
+        of_ah = ("hmac-sha", "hmac-sha2-256") if "ah" in protocols else ("",)
+        for cipher, of_ah_now, pfs in itertools.product(ciphers, of_ah, ("yes", "no")):
+            present = {f"{one}_present": "yes" if one in protocols else "no" for one in ("esp", "ah", "comp")}
+            names = {"esp_enc_alg": cipher, "ah_auth_alg": of_ah_now, "pfs": pfs, "remote_filter": NETWORK}
+            yield {"app_domain": "IPsec policy", **present, **names}
+
+
+# Invariant: a clause is said to allow no encryption, or no forward secrecy, if and only if it allows such an action.
+@settings(max_examples=200, deadline=None)
+@given(CONDITIONS, st.booleans())
+def test_what_a_clause_is_said_to_allow_it_allows(conditions: str, delegated: bool) -> None:
+    guard = 'app_domain == "IPsec policy"'
+    by, where = ("POLICY", f"{guard} && ({conditions})") if not delegated else ("sites", conditions)
+    text = f'Authorizer: "{by}"\nLicensees: "DN:/CN=gw"\nConditions: {where};\n'
+    if delegated:
+        text += f'\nAuthorizer: "POLICY"\nLicensees: "sites"\nConditions: {guard};\n'
+    assertions, problems = parse_all(text, name="p")
+    assert problems == ()
+    session = Session(assertions)
+    allowed = [action for action in daemon_actions() if session.query(action, ["DN:/CN=gw"]).allowed]
+    codes = {finding.code for finding in lint(assertions, now=NOW)}
+    open_text = any(action["esp_present"] == "no" or action["esp_enc_alg"] == "null" for action in allowed)
+    assert ("KN502" in codes) == open_text
+    assert ("KN504" in codes) == any(action["pfs"] == "no" for action in allowed)
 
 
 def test_a_test_that_is_too_long_is_not_followed() -> None:
