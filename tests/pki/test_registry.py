@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from pki import chain_certificates, keys, models, registry_database
+from pki import chain_certificates, distinguished_names, keys, models, registry_database
 from pki.chain_certificates import ChainCertificate
 from pki.errors import NotRecorded, RegistryError, RegistryUnreachable, SchemaUnknown
 from pki.names import identity
@@ -43,7 +43,8 @@ def reservation(name: str = "gw.example.org", serial: int = 1, **changes: object
         key_file="1.pem",
         temporary_file=".1.new",
     )
-    return replace(whole, **changes)  # type: ignore[arg-type]
+    changed = replace(whole, **changes)  # type: ignore[arg-type]
+    return replace(changed, subject_der=distinguished_names.from_keynote(changed.subject))
 
 
 @pytest.fixture
