@@ -140,7 +140,6 @@ _BEARERS = (
         Authority, (Certificate.authority_id == Authority.issuer_id) & (Certificate.serial == Authority.serial)
     )
     .where(Certificate.folded_sha256 == sa.bindparam("folded"))
-    .order_by(Certificate.authority_id, Certificate.serial)
 )
 _HOLDERS = (
     sa.select(*_ROW, SubjectAltName.kind, SubjectAltName.value)

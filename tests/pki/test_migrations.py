@@ -458,7 +458,7 @@ def test_the_readers_of_a_registry_that_is_migrated_wait_or_are_refused(tmp_path
     assert migrate(path) is not None
     assert reader.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
     reader.execute("COMMIT")
-    assert reader.execute("SELECT version_num FROM alembic_version").fetchone() == ("0003",)
+    assert reader.execute("SELECT version_num FROM alembic_version").fetchone() == ("0004",)
     reader.close()
 
 

@@ -302,7 +302,7 @@ def test_cancelling_an_authority_leaves_nothing(url: Url) -> None:
 
 
 def test_an_authority_of_a_name_that_is_taken(there: tuple[Registry, int]) -> None:
-    with pytest.raises(RegistryError, match=r"authority `ca\.example\.org` exists already"):
+    with pytest.raises(RegistryError, match=r"an authority `/O=Test/CN=ca\.example\.org` already"):
         there[0].reserve_authority(reservation("ca.example.org", 5))
 
 
