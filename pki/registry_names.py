@@ -46,7 +46,7 @@ def check_authority(
             raise RegistryError(
                 f"`{row.subject}` is the subject of `{row.name}` (serial {row.serial}), whom peers would take for an "
                 "authority of that name",
-                "give the authority another",
+                "give the authority another name",
             )
     # Principals are compared byte by byte: who looks like one has nothing of it.
     found = connection.execute(_DELEGATIONS, {"principal": f"DN:{subject}", "now": now}).first()
@@ -54,7 +54,7 @@ def check_authority(
         raise RegistryError(
             f"delegation {found.id} is {'to' if found.licensee == f'DN:{subject}' else 'from'} `DN:{subject}`, and "
             "would count for an authority of that name",
-            f"give the authority another, or first: keynote-pki delegations revoke {found.id}",
+            f"give the authority another name, or first: keynote-pki delegations revoke {found.id}",
         )
 
 
