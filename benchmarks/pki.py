@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import NameOID
 
 from benchmarks.table import Row
-from pki import batch, issuance, keys
+from pki import batch, distinguished_names, issuance, keys
 from pki.directory import Directory
 from pki.issuance import Issuer, Wanted
 from pki.names import identity
@@ -45,6 +45,7 @@ BATCH: Final = 1000
 PARTS: Final = 10
 LEAST_RATE: Final = 0.7
 DAY: Final = datetime.timedelta(days=1)
+NEW: Final = distinguished_names.from_keynote("/CN=Next CA")
 
 
 def run() -> list[Row]:
@@ -74,6 +75,10 @@ def _among_many(directory: Directory, now: datetime.datetime) -> list[Row]:
     return [
         *rows,
         _lookup(f"its status, of {MANY:,}", partial(_status, directory.registry_path, number)),
+        _lookup(
+            f"nobody called like a new authority, of {MANY:,}",
+            lambda: Registry.open(directory.registry_path).check_authority_name(NEW, now),
+        ),
         _lookup("nothing unfinished among them", lambda: Registry.open(directory.registry_path).unfinished("x")),
         *_lists(directory, now),
     ]

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 
-from pki import chain_certificates, keys, names
+from pki import chain_certificates, distinguished_names, keys, names
 from pki.audit import AuditEntry, Finding, Head
 from pki.chain_certificates import ChainError, ReadCertificate
 from pki.delegation_records import DelegationRecord
@@ -41,6 +41,7 @@ class CertificateRow:
     positions: tuple[int, ...]  # of these
     subject: str
     subject_der: bytes = field(repr=False)
+    folded_sha256: str
     not_before: datetime.datetime
     not_after: datetime.datetime
     issued_at: datetime.datetime
@@ -297,6 +298,7 @@ def _against_itself(what: str, row: CertificateRow, certificate: ReadCertificate
         ("serial", row.serial, serial_text(certificate.serial_number)),
         ("subject", row.subject, certificate.subject),
         ("subject_der", row.subject_der.hex(), certificate.subject_der.hex()),
+        ("folded_sha256", row.folded_sha256, distinguished_names.folded_sha256(certificate.subject_der)),
         ("not_before", row.not_before, certificate.not_before),
         ("not_after", row.not_after, certificate.not_after),
         ("key_sha256", row.key_sha256, keys.key_sha256(certificate.public_key)),

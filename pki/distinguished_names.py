@@ -6,9 +6,14 @@ would call some of them equal, a policy must not). So it is reversible: `from_ke
 other two are for reading only. docs/decisions/0201-dn-text.md has the reasons.
 """
 
+import hashlib
+import json
 import re
+import stringprep
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 
 from pki import der
 from pki.errors import DerInvalid, NameInvalid, shown
@@ -272,12 +277,70 @@ def _rfc4514_character(character: str) -> str:
 
 
 def folded(name: bytes) -> tuple[object, ...]:
-    """What RFC 5280 7.1 compares: string types, case and runs of blanks do not matter. To refuse look-alikes with."""
+    """Equal where RFC 5280 7.1 calls two names the same: string types, case, blanks and invisible characters do not
+    matter. To refuse look-alikes with, so all attributes are compared in this way, other than strings too."""
     return tuple(tuple(sorted(_folded(attribute) for attribute in rdn)) for rdn in decode(name))
 
 
+def folded_sha256(name: bytes) -> str:
+    """The same in 64 hex digits, to look names up by. Registries keep it: other digits need a migration."""
+    return hashlib.sha256(json.dumps(folded(name)).encode()).hexdigest()
+
+
 def _folded(attribute: Attribute) -> tuple[str, str]:
-    return attribute.oid, " ".join(attribute.text.casefold().split())
+    return attribute.oid, _prepared(attribute.text)
+
+
+# RFC 4518 2.2: some control characters are blanks, the others and those of formatting are nothing. It prints
+# FF00-FE0F for the variation selectors, which are FE00-FE0F.
+_BLANKS = (0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F)
+_BLANKS += (0x205F, 0x3000)
+_NOTHING = (
+    (0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x84), (0x86, 0x9F), (0xAD, 0xAD), (0x34F, 0x34F), (0x6DD, 0x6DD),
+    (0x70F, 0x70F), (0x1806, 0x1806), (0x180B, 0x180E), (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x2063),
+    (0x206A, 0x206F), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFC), (0x1D173, 0x1D17A), (0xE0001, 0xE0001),
+    (0xE0020, 0xE007F),
+)  # fmt: skip
+_MAPPED: dict[int, str | None] = {
+    **dict.fromkeys(_BLANKS, " "),
+    **{point: None for first, last in _NOTHING for point in range(first, last + 1)},
+}
+
+
+def _prepared(text: str) -> str:
+    """RFC 4518 2.2 to 2.6.1 with the case folding of RFC 5280 7.1 (RFC 3454 B.2), equal where the strings match.
+
+    With characters that Unicode 3.2 lacks, or that 2.4 prohibits, RFC 4518 lets no string match; here they stay, and
+    Unicode of today folds them as well, since whoever looks like another is refused the sooner."""
+    mapped = text.translate(_MAPPED)
+    if mapped.isascii():
+        return _spaced(mapped.lower())
+    normal = unicodedata.ucd_3_2_0.normalize("NFKC", _ordered("".join(map(_caseless, mapped))))
+    return _spaced(unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", normal).casefold()))
+
+
+@lru_cache(1024)
+def _caseless(character: str) -> str:
+    return stringprep.map_table_b2(character)
+
+
+def _ordered(text: str) -> str:
+    """Marks that follow each other in the order that NFKC gives them: where a stranger sends thousands, the library
+    takes the square of the time for it."""
+    runs = groupby(text, key=lambda it: unicodedata.ucd_3_2_0.combining(it) > 0)
+    return "".join(it for _, run in runs for it in sorted(run, key=unicodedata.ucd_3_2_0.combining))
+
+
+def _spaced(text: str) -> str:
+    """RFC 4518 2.6.1: blanks at the ends go, two stand between words. One that a mark combines with is a letter."""
+    first, *others = text.split(" ")
+    words = [first]
+    for other in others:
+        if other and unicodedata.category(other[0]).startswith("M"):
+            words[-1] += " " + other
+        else:
+            words.append(other)
+    return "  ".join(filter(None, words))
 
 
 def _short_name(oid: str) -> str:

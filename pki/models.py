@@ -44,7 +44,7 @@ class Authority(Base):
     __tablename__ = "authority"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str] = mapped_column(unique=True)  # the common name; where another has it, the whole subject
     subject_der: Mapped[bytes] = mapped_column(Bytes)
     issuer_id: Mapped[int] = mapped_column(ForeignKey("authority.id"))
     serial: Mapped[str] = mapped_column(String(40))
@@ -77,6 +77,7 @@ class Certificate(Base):
     name: Mapped[str] = mapped_column(index=True)  # its first identity, an authority's common name
     subject: Mapped[str] = mapped_column(index=True)  # as KeyNote names it
     subject_der: Mapped[bytes] = mapped_column(Bytes)
+    folded_sha256: Mapped[str] = mapped_column(String(64), index=True)  # the same for subjects that are alike
     not_before: Mapped[datetime.datetime] = mapped_column(UtcDateTime)
     not_after: Mapped[datetime.datetime] = mapped_column(UtcDateTime, index=True)
     issued_at: Mapped[datetime.datetime] = mapped_column(UtcDateTime)

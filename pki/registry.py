@@ -19,6 +19,7 @@ from pki import (
     registry_chains,
     registry_issues,
     registry_listing,
+    registry_names,
     registry_revocations,
     registry_standing,
 )
@@ -315,9 +316,16 @@ class Registry:
         with self._database.connection() as connection:
             registry_standing.read(connection).check_issues(authority_id)
 
+    def check_authority_name(self, subject_der: bytes, now: datetime.datetime, directory: str | None = None) -> None:
+        """Whether a new authority may have this name: `registry_names.check_authority`. `reserve_authority` asks as
+        well, but then keys are made already. Raises RegistryError."""
+        with self._database.connection() as connection:
+            fallen = registry_standing.read(connection).fallen
+            registry_names.check_authority(connection, subject_der, now, fallen, directory)
+
     def reserve_authority(self, reservation: Reservation, issuer_id: int | None = None) -> int:
         """Take the name of a new authority and the serial number of its own certificate, which `issuer_id` signs, or
-        itself; the authority's id."""
+        itself; the authority's id. Raises RegistryError, also where somebody is called like it."""
         with self._database.transaction() as session:
             return registry_issues.add_authority(session, reservation, issuer_id)
 
@@ -328,7 +336,7 @@ class Registry:
         compromised, or one of the identities has a certificate that is good, by whichever authority of the registry:
         whoever holds it could be taken for the new holder, and the other way round. `again` is for another
         certificate of the same holder, who goes by the same name in the same directory. The same goes for the
-        subject, by which policies know a holder."""
+        subject, by which policies know a holder, and which no authority may be called like."""
         with self._database.transaction() as session:
             standing = registry_standing.read(session.connection(), (reservation.key_sha256,))
             registry_issues.reserve(session, authority_id, reservation, now, standing, again=again)

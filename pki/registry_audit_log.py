@@ -177,6 +177,7 @@ def _certificate(row: Certificate, named: _Names) -> CertificateRow:
         positions=tuple(position for position, _ in named),
         subject=row.subject,
         subject_der=row.subject_der,
+        folded_sha256=row.folded_sha256,
         not_before=row.not_before,
         not_after=row.not_after,
         issued_at=row.issued_at,

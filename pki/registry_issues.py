@@ -5,13 +5,13 @@ transaction, so that what belongs together is there together."""
 import datetime
 import hashlib
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from types import MappingProxyType
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from pki import registry_audit, registry_delegations, registry_standing
+from pki import distinguished_names, registry_audit, registry_delegations, registry_names, registry_standing
 from pki.audit import Details
 from pki.errors import RegistryError
 from pki.models import ISSUED, PENDING, Authority, Certificate, SubjectAltName
@@ -23,14 +23,18 @@ def add_authority(
     session: Session, reservation: Reservation, issuer_id: int | None = None, *, foreign: bool = False
 ) -> int:
     """Take the name of a new authority, and the serial number of its own certificate from its issuer, who may be
-    itself; the authority's id. Raises RegistryError where the name is taken, its issuer is revoked, or its key is
-    compromised."""
+    itself; the authority's id. Where another authority goes by its common name, it goes by its whole subject.
+
+    Raises RegistryError where somebody is called like it, its issuer is revoked, or its key is compromised."""
     standing = registry_standing.read(session.connection(), (reservation.key_sha256,))
     standing.check_key(reservation.key_sha256)
     if issuer_id is not None:
         standing.check_issues(issuer_id)
+    registry_names.check_authority(
+        session.connection(), reservation.subject_der, reservation.issued_at, standing.fallen
+    )
     if session.scalar(sa.select(Authority.id).where(Authority.name == reservation.name)):
-        raise RegistryError(f"authority `{reservation.name}` exists already", "choose another name")
+        reservation = replace(reservation, name=reservation.subject)
     new_id = (session.scalar(sa.select(sa.func.max(Authority.id))) or 0) + 1
     authority = Authority(
         id=new_id,
@@ -60,8 +64,9 @@ def reserve(
     standing.check_issues(authority_id)
     standing.check_key(reservation.key_sha256)
     if reservation.identities:
-        _check_identities(session, reservation, now, standing.fallen, again=again)
-        _check_subject(session, reservation, now, standing.fallen)
+        connection = session.connection()
+        registry_names.check_identities(connection, reservation, now, standing.fallen, again=again)
+        registry_names.check_subject(connection, reservation, now, standing.fallen)
     insert_pending(session, authority_id, reservation)
 
 
@@ -71,7 +76,8 @@ def insert_pending(session: Session, authority_id: int, reservation: Reservation
     connection = session.connection()
     key = {"authority_id": authority_id, "serial": reservation.serial}
     taken = {name: getattr(reservation, name) for name in _TAKEN}
-    connection.execute(_ADD, {**key, "state": PENDING, **taken})
+    folded_sha256 = distinguished_names.folded_sha256(reservation.subject_der)
+    connection.execute(_ADD, {**key, "state": PENDING, "folded_sha256": folded_sha256, **taken})
     names = [
         {**key, "position": position, "kind": identity.kind, "value": identity.value}
         for position, identity in enumerate(reservation.identities)
@@ -83,77 +89,6 @@ def insert_pending(session: Session, authority_id: int, reservation: Reservation
 _ADD = sa.insert(Certificate)
 _ADD_NAMES = sa.insert(SubjectAltName)
 _TAKEN = tuple(it.name for it in fields(Reservation) if it.name not in ("serial", "identities"))
-
-
-def _check_identities(
-    session: Session, reservation: Reservation, now: datetime.datetime, fallen: frozenset[int], *, again: bool
-) -> None:
-    """Raises RegistryError where somebody else has a certificate for one of the identities. Names are of one
-    directory, so another one's holder of the same name is somebody else."""
-    wanted = [identity.value for identity in reservation.identities]
-    # By the index of identities; few have many certificates, so the rest is looked at here.
-    holders = [
-        row
-        for row in session.connection().execute(_HOLDERS, {"wanted": wanted})
-        if row.revoked_at is None
-        and row.not_after >= now
-        and row.authority_id not in fallen
-        and not (again and row.name == reservation.name and row.directory == reservation.directory)
-    ]
-    for identity in reservation.identities if holders else ():
-        for valid in holders:
-            if (valid.kind, valid.value) == (identity.kind, identity.value):
-                of = "" if valid.name == identity.value else f", that of `{valid.name}`"
-                by = _elsewhere(session, valid.authority_id, valid.directory, reservation.directory)
-                raise RegistryError(
-                    f"`{identity.value}` has a certificate already{of}, valid until {valid.not_after:%Y-%m-%d} "
-                    f"(serial {valid.serial}{by})",
-                    f"look at it with `keynote-pki show {valid.name}`",
-                )
-
-
-_HOLDERS = (
-    sa.select(
-        Certificate.authority_id,
-        Certificate.directory,
-        Certificate.serial,
-        Certificate.name,
-        Certificate.revoked_at,
-        Certificate.not_after,
-        SubjectAltName.kind,
-        SubjectAltName.value,
-    )
-    .join(Certificate.names)
-    .where(SubjectAltName.value.in_(sa.bindparam("wanted", expanding=True)))
-)
-
-
-def _check_subject(
-    session: Session, reservation: Reservation, now: datetime.datetime, fallen: frozenset[int]
-) -> None:
-    """Raises RegistryError where somebody else is known by the subject of this certificate."""
-    query = sa.select(Certificate.authority_id, Certificate.directory, Certificate.name, Certificate.serial).where(
-        Certificate.subject == reservation.subject,
-        sa.or_(Certificate.directory != reservation.directory, Certificate.name != reservation.name),
-        Certificate.revoked_at.is_(None),
-        Certificate.not_after >= now,
-        *([Certificate.authority_id.not_in(fallen)] if fallen else []),
-    )
-    if (other := session.connection().execute(query).first()) is not None:
-        by = _elsewhere(session, other.authority_id, other.directory, reservation.directory)
-        raise RegistryError(
-            f"`{reservation.subject}` is the subject of `{other.name}` (serial {other.serial}{by}), and policies "
-            "know holders by their subjects",
-            "give it another subject",
-        )
-
-
-def _elsewhere(session: Session, authority_id: int, directory: str, own: str) -> str:
-    """Who issued what is not of the same directory."""
-    if directory == own:
-        return ""
-    name = session.scalar(sa.select(Authority.name).where(Authority.id == authority_id))
-    return f", by `{name}`, the authority of another directory"
 
 
 def confirm_all(

@@ -29,7 +29,7 @@ from pki.authorities import common_name
 from pki.certificate_lint import Role
 from pki.chain_certificates import ReadCertificate
 from pki.directory import Directory
-from pki.errors import LintFailed, PkiError
+from pki.errors import LintFailed, PkiError, RegistryUnreachable, SchemaUnknown
 from pki.keystore import Passphrase
 from pki.profiles import Profile
 from pki.records import Record, Reservation, serial_text
@@ -43,6 +43,7 @@ def request(
     path: Path,
     name: str,
     file: Path,
+    now: datetime.datetime,
     registry_url: str | None = None,
     *,
     kind: str | None = None,
@@ -53,6 +54,8 @@ def request(
     Raises PkiError; then everything is as it was before."""
     directory = Directory(path)
     subject = authority.authority_name(name)
+    if registry_url is not None:
+        _check_name(registry_url, subject, now)
     profile = directory.profiles()["intermediate"]
     profile.check_key(kind or profile.key)
     key = keys.generate(kind or profile.key)
@@ -120,6 +123,15 @@ def complete(
         registry = directory.registry()
         recording.recover(directory, registry)  # the key gets its name
         return registry.find_one(chain[0].sha256.hex())
+
+
+def _check_name(registry_url: str, subject: x509.Name, now: datetime.datetime) -> None:
+    """Before a root certifies what `complete` would have to refuse. Raises RegistryError."""
+    try:
+        registry = Registry.open_read_only(registry_url)
+    except (RegistryUnreachable, SchemaUnknown):
+        return  # it may not be there yet
+    registry.check_authority_name(subject.public_bytes(), now)
 
 
 def _temporary(directory: Directory) -> Path:

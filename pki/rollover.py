@@ -18,12 +18,12 @@ from pathlib import Path
 
 from cryptography import x509
 
-from pki import authorities, authority, chain_certificates, chain_rules, distinguished_names, recording
+from pki import authorities, authority, chain_certificates, chain_rules, recording
 from pki.authorities import NewKey, Root, common_name
 from pki.authority import Prepared
 from pki.chain_certificates import ReadCertificate
 from pki.directory import Directory
-from pki.errors import NameInvalid, PkiError
+from pki.errors import PkiError
 from pki.keys import Signer
 from pki.keystore import Passphrase
 from pki.locations import NOWHERE
@@ -76,6 +76,13 @@ def roll_over(
             f"the root `{over.name}` {_revoked(over)}: nobody would believe an authority below it",
             'replace it as well: --root "…"',
         )
+    subject = authority.authority_name(name)
+    root_subject = None if root is None else authority.authority_name(root.name)
+    if root_subject is not None:
+        authorities.check_two_names(root_subject, subject)
+    for each in (subject, root_subject):
+        if each is not None:
+            registry.check_authority_name(each.public_bytes(), now, directory.settings().id)
     protection = None
     if signer is None:
         signer, protection = directory.unlocked(
@@ -84,8 +91,6 @@ def roll_over(
     top = _Signing(over.id, chain_certificates.load(over.certificate.der), signer, _revoked(over))
     known = directory.profiles()
     profile = known["ca" if over is old else "intermediate"]
-    subject = authority.authority_name(name)
-    _check_other_names(registry, subject, None if root is None else authority.authority_name(root.name))
     new = NewKey(new_signer) if new_signer is not None else NewKey.made(profile, kind, protection)
     new_root = None if root is None else authorities.new_root(root, known["root"], now, protection)
     earlier = _earlier(registry, over, now)
@@ -254,19 +259,6 @@ def _with_strangers(note: str, earlier: Sequence[AuthorityRecord], old: _Signing
         for it in earlier
     )
     return "; ".join(filter(None, (note, *strangers)))
-
-
-def _check_other_names(registry: Registry, name: x509.Name, root: x509.Name | None) -> None:
-    taken = [chain_certificates.load(there.certificate.der) for there in registry.authorities()]
-    known = {there.folded_subject: there.subject for there in taken}
-    for each in (name, *(() if root is None else (root,))):
-        if (there := known.get(distinguished_names.folded(each.public_bytes()))) is not None:
-            raise NameInvalid(
-                f"there is an authority `{there}` already",
-                "peers tell authorities apart by their names: give the new one another",
-            )
-    if root is not None:
-        authorities.check_two_names(root, name)
 
 
 def _constraints(old: AuthorityRecord) -> x509.NameConstraints | None:

@@ -133,7 +133,7 @@ def _request(
     **rest: Any,
 ) -> None:
     secret = passphrases.new(passphrase_file, ask=passphrase)
-    pem = requested.request(directory, name, request, registry_url, kind=kind, passphrase=secret)
+    pem = requested.request(directory, name, request, current_time(), registry_url, kind=kind, passphrase=secret)
     _tell_of_kind(kind)
     if as_json:
         print_json({"directory": str(directory), "request": str(request), "pem": pem.decode()})

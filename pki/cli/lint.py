@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from keynote.cli.program import only_reads, print_json
 from keynote.cli.severities import counted, fail_on_options, matters
-from keynote.complaints import one_line
+from keynote.redaction import one_line
 from pki import certificate_files, chain_certificates
 from pki.certificate_lint import (
     CHECKS,

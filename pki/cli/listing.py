@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from keynote.cli.program import FAILED, Failed, only_reads, print_json
-from keynote.complaints import one_line
+from keynote.redaction import one_line
 from pki import names, profiles
 from pki.cli import authority_keys, tables
 from pki.cli.common import (

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import click
 
-from keynote.complaints import one_line
+from keynote.redaction import one_line
 
 
 def echo(rows: Sequence[Sequence[str]]) -> None:

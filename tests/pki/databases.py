@@ -54,6 +54,7 @@ def multiply(url: Url, count: int) -> None:
         "key_sha256": sha256,
         "name": "'gw' || n",
         "subject": "'/CN=gw' || n",
+        "folded_sha256": sha256,
         "not_after": _DAYS[kind],
     }
     values = ", ".join(new.get(column, column) for column in columns)

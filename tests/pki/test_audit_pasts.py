@@ -70,7 +70,7 @@ def test_moments_that_differ_by_less_than_a_second_are_told_apart(directory: Dir
 def test_authorities_below_roots(url: Url, tmp_path: Path, now: Clock) -> None:
     initialize(tmp_path / "ca", "First CA", now(), registry_url=shared(url), root=Root("First Root"))
     rollover.roll_over(Directory(tmp_path / "ca"), "Next CA", now())
-    requested.request(tmp_path / "below", "Other CA", tmp_path / "ca.csr", shared(url))
+    requested.request(tmp_path / "below", "Other CA", tmp_path / "ca.csr", now(), shared(url))
     below = Directory(tmp_path / "below")
     requested.complete(below.path, answer(below), now())
     ca = Ca(below)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -219,3 +220,71 @@ def test_folding_sees_through_string_types_case_and_blanks() -> None:
     other = distinguished_names.encode((one(OU, UTF8, b"Example Org"),))
     assert distinguished_names.folded(plain) == distinguished_names.folded(alike)
     assert distinguished_names.folded(plain) != distinguished_names.folded(other)
+
+
+# RFC 4518 2.2 to 2.6.1, with RFC 3454 B.2: what is one, and what is not
+ALIKE = [
+    ("Root CA", "ROOT  ca "),
+    ("Root CA", "\uff32oot CA"),  # NFKC: fullwidth
+    ("Root CA", "Ro\u00adot CA"),  # soft hyphen: nothing
+    ("Root CA", "Ro\u200bot\u00a0\u3000CA"),  # zero width space: nothing; other spaces: spaces
+    ("Root CA", "Root\t\u0085CA\ufeff"),
+    ("Root CA", "Ro\x00ot CA\ufe0f"),
+    ("Stra\u00dfe", "STRASSE"),
+    ("\u0130", "i\u0307"),
+    ("\u2126", "\u03c9"),  # ohm sign
+    ("\ufb01x", "FIX"),
+    ("g\u00fc", "gu\u0308"),
+    ("a\u0323\u0301", "a\u0301\u0323"),  # canonical order
+    ("\u00a8", " \u0308"),  # a blank that a mark combines with
+    ("", " "),
+    # Unicode 3.2 lacks the first of each: RFC 4518 has no answer, look-alikes are refused
+    ("stra\u1e9ee", "strasse"),
+    ("\u1d2c", "a"),
+    ("\uab70", "\u13a0"),
+]
+UNLIKE = [
+    ("Root CA", "RootCA"),
+    ("Root CA", "Root C\u0410"),  # Cyrillic: no case, no compatibility
+    ("gu", "g\u00fc"),
+    ("a \u0308", "a\u0308"),
+    ("a  \u0308", "a \u0308"),
+    ("a\x1cb", "a b"),
+    ("\ue000", "\ue001"),
+    ("", "a"),
+]
+
+
+@pytest.mark.parametrize(("texts", "alike"), [*((it, True) for it in ALIKE), *((it, False) for it in UNLIKE)])
+def test_folding_compares_as_rfc4518_does(texts: tuple[str, str], alike: bool) -> None:
+    names = [distinguished_names.encode((one(CN, UTF8, text.encode()),)) for text in texts]
+    assert (distinguished_names.folded(names[0]) == distinguished_names.folded(names[1])) is alike
+    digits = {distinguished_names.folded_sha256(name) for name in names}
+    assert len(digits) == (1 if alike else 2)
+
+
+def test_what_is_alike_stays_so_in_later_versions() -> None:
+    """Registries keep it."""
+    digits = distinguished_names.folded_sha256(
+        distinguished_names.from_keynote("/C=DE/O=R\\xC3\\xB6ot X/CN=gw+OU=ops")
+    )
+    assert digits == "7b86f66150400f501634c29f713ee8c1059cc6f19119fb2f3083198fc95ff22a"
+
+
+# Invariant: what the library's own case folding or NFKC makes of a text is like it, and folding is done at once.
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=8))
+def test_folding_sees_through_case_and_compatibility(text: str) -> None:
+    def folded(it: str) -> object:
+        return distinguished_names.folded(distinguished_names.encode((one(CN, UTF8, it.encode()),)))
+
+    assert folded(unicodedata.ucd_3_2_0.normalize("NFKC", text)) == folded(text)
+    assert folded(" " + text + "  ") == folded(text)
+
+
+def test_many_marks_take_no_time_that_grows_with_their_square() -> None:
+    """In the order that NFKC gives them, so that it has nothing to sort."""
+    marks = "\u0315\u0323\u0301" * 50
+    ordered = distinguished_names._ordered("a" + marks + "b")
+    assert [unicodedata.combining(it) for it in ordered] == [0, *[220] * 50, *[230] * 50, *[232] * 50, 0]
+    assert unicodedata.normalize("NFKC", ordered) == unicodedata.normalize("NFKC", "a" + marks + "b")

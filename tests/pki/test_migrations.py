@@ -3,6 +3,7 @@
 
 import datetime
 import hashlib
+import re
 import signal
 import sqlite3
 from functools import partial
@@ -16,7 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from pki import audit, keys, models, registry_database, registry_migration
+from pki import audit, distinguished_names, keys, models, registry_database, registry_migration
 from pki.audit_tables import Ledger
 from pki.directory import Directory
 from pki.errors import KeystoreError, RegistryError, RegistryUnreachable, SchemaUnknown
@@ -110,7 +111,11 @@ def make_0002(url: Url) -> None:
     _make(url, "0001", "0002")
 
 
-MADE = {"0001": make_0001, "0002": make_0002}
+def make_0003(url: Url) -> None:
+    _make(url, "0001", "0002", "0003")
+
+
+MADE = {"0001": make_0001, "0002": make_0002, "0003": make_0003}
 
 
 def rows_0002() -> dict[str, list[dict[str, Any]]]:
@@ -145,7 +150,7 @@ def rows_0002() -> dict[str, list[dict[str, Any]]]:
 
 
 def _make(url: Url, *versions: str) -> None:
-    for version, rows in zip(versions, (rows_0001(), rows_0002()), strict=False):
+    for version, rows in zip(versions, (rows_0001(), rows_0002(), {}), strict=False):
         with databases.engine(url).begin() as connection:
             command.upgrade(registry_database.migrations(connection), version)
             schema = sa.MetaData()
@@ -167,14 +172,15 @@ def contents(url: Url) -> dict[str, list[dict[str, Any]]]:
         }
 
 
+COUNTS_0002 = {"authority": 2, "certificate": 10, "subject_alt_name": 28, "crl": 1, "audit": 7, "delegation": 1}
+
+
 @pytest.mark.parametrize(
     ("version", "counts"),
     [
         ("0001", {"authority": 2, "certificate": 9, "subject_alt_name": 28}),
-        (
-            "0002",
-            {"authority": 2, "certificate": 10, "subject_alt_name": 28, "crl": 1, "audit": 7, "delegation": 1},
-        ),
+        ("0002", COUNTS_0002),
+        ("0003", COUNTS_0002),
     ],
 )
 def test_nothing_is_lost(url: Url, version: str, counts: dict[str, int]) -> None:
@@ -195,10 +201,9 @@ def test_nothing_is_lost(url: Url, version: str, counts: dict[str, int]) -> None
     with databases.engine(url).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, models.Base.metadata) == []
-        (index,) = [
-            it for it in sa.inspect(connection).get_indexes("certificate") if it["column_names"] == ["revoked_at"]
-        ]
-    assert index["name"] == "ix_certificate_revoked_at"
+        indexes = {it["name"]: it["column_names"] for it in sa.inspect(connection).get_indexes("certificate")}
+    assert indexes["ix_certificate_revoked_at"] == ["revoked_at"]
+    assert indexes["ix_certificate_folded_sha256"] == ["folded_sha256"]
 
 
 def test_what_is_new_is_filled(old: Url) -> None:
@@ -214,6 +219,10 @@ def test_what_is_new_is_filled(old: Url) -> None:
     assert reasons["gw2.example.org"] == "unspecified"
     assert reasons["gw3.example.org"] is None
     assert {it.name for it in registry.unfinished()} == {"gw4.example.org", "gw6.example.org", "Second CA"}
+    with databases.engine(old).connect() as connection:
+        rows = connection.execute(sa.select(models.Certificate.subject_der, models.Certificate.folded_sha256)).all()
+    assert {folded for _, folded in rows} == {distinguished_names.folded_sha256(subject) for subject, _ in rows}
+    assert len({folded for _, folded in rows}) == 8  # two that are pending have no subject
     (record,) = registry.find("alice@example.org")
     assert [str(it) for it in record.identities] == [
         "ID_FQDN example.org",
@@ -240,20 +249,20 @@ def test_a_file_is_copied_first(tmp_path: Path) -> None:
     before = contents(path)
     done = migrate(path)
     assert done is not None
-    assert done.backup == tmp_path / "registry-before-0003.sqlite"
+    assert done.backup == tmp_path / "registry-before-0004.sqlite"
     assert contents(done.backup) == before
     assert done.backup.stat().st_mode & 0o777 == 0o640
-    assert not list(tmp_path.glob("registry-before-0003.sqlite-*"))
+    assert not list(tmp_path.glob("registry-before-0004.sqlite-*"))
 
 
 def test_no_copy_takes_the_place_of_another(tmp_path: Path) -> None:
     path = tmp_path / "registry.sqlite"
     make_0001(path)
-    taken = tmp_path / "registry-before-0003.sqlite"
+    taken = tmp_path / "registry-before-0004.sqlite"
     taken.write_text("precious")
     done = migrate(path)
     assert done is not None
-    assert done.backup == tmp_path / "registry-before-0003.2.sqlite"
+    assert done.backup == tmp_path / "registry-before-0004.2.sqlite"
     assert taken.read_text() == "precious"
 
 
@@ -305,7 +314,32 @@ def test_a_certificate_that_is_none(old: Url) -> None:
     assert contents(old)["alembic_version"] == [{"version_num": "0001"}]
 
 
-@pytest.mark.parametrize("revision", ["0004", "0000", "9999"])
+def test_a_subject_that_is_none(old: Url) -> None:
+    databases.execute(old, f"UPDATE certificate SET subject_der = der WHERE serial = '{1:040x}'")
+    with pytest.raises(RegistryError, match=rf"certificate with serial number {1:040x} cannot be read"):
+        migrate(old)
+    assert contents(old)["alembic_version"] == [{"version_num": "0001"}]
+
+
+def test_what_is_in_a_registry_that_was_migrated_is_what_a_new_one_has(tmp_path: Path) -> None:
+    """SQLite's tables are made anew: nothing of their constraints and indexes is lost."""
+    old, new = tmp_path / "old.sqlite", tmp_path / "new.sqlite"
+    make_0001(old)
+    migrate(old)
+    Registry.create(new)
+
+    def schema(path: Path) -> dict[str, list[str]]:
+        found = databases.rows(path, "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+        return {name: sorted(re.split(r",\s+(?=[A-Za-z\"])", _bare(sql))) for name, sql in found}
+
+    assert schema(old) == schema(new)
+
+
+def _bare(sql: str) -> str:
+    return " ".join(sql.split()).removeprefix("CREATE TABLE ").removesuffix(")").partition("(")[2].strip() or sql
+
+
+@pytest.mark.parametrize("revision", ["0005", "0000", "9999"])
 def test_a_schema_that_is_not_known_is_left_alone(old: Url, revision: str) -> None:
     databases.execute(old, f"UPDATE alembic_version SET version_num = '{revision}'")
     before = contents(old)
@@ -323,7 +357,7 @@ def test_what_is_no_registry(url: Url) -> None:
 
 def test_an_old_schema_is_read_by_nobody_and_the_way_out_is_named(old: Url) -> None:
     for use in (Registry.open, Registry.open_read_only, Registry.create):
-        with pytest.raises(SchemaUnknown, match=r"has schema 0001, this version knows 0003 only") as caught:
+        with pytest.raises(SchemaUnknown, match=r"has schema 0001, this version knows 0004 only") as caught:
             use(old)
         assert caught.value.hint == "bring it up to date with `keynote-pki migrate --dir DIR`"
     assert contents(old)["alembic_version"] == [{"version_num": "0001"}]
@@ -332,8 +366,8 @@ def test_an_old_schema_is_read_by_nobody_and_the_way_out_is_named(old: Url) -> N
 def test_who_has_it_open_writes_no_more(url: Url) -> None:
     """A process that outlives a migration to a schema that it does not know."""
     registry = Registry.create(url)
-    databases.execute(url, "UPDATE alembic_version SET version_num = '0004'")
-    with pytest.raises(SchemaUnknown, match="has schema 0004"):
+    databases.execute(url, "UPDATE alembic_version SET version_num = '0005'")
+    with pytest.raises(SchemaUnknown, match="has schema 0005"):
         registry.cancel(1, "")
 
 
@@ -398,16 +432,16 @@ def test_the_command(run: Run, tmp_path: Path) -> None:  # noqa: F811
     done = run("keynote-pki migrate --dir ca")
     assert done.status == 0
     assert done.out.splitlines() == [
-        "the registry is migrated from schema 0001 to 0003",
+        "the registry is migrated from schema 0001 to 0004",
         "authority: 2 rows before and after",
         "certificate: 9 rows before and after",
         "subject_alt_name: 28 rows before and after",
-        "as it was: ca/registry-before-0003.sqlite",
+        "as it was: ca/registry-before-0004.sqlite",
     ]
-    assert run("keynote-pki migrate --dir ca").out == "the registry is up to date (schema 0003)\n"
+    assert run("keynote-pki migrate --dir ca").out == "the registry is up to date (schema 0004)\n"
     assert run("keynote-pki migrate --dir ca --json").json == {
-        "before": "0003",
-        "after": "0003",
+        "before": "0004",
+        "after": "0004",
         "rows": {},
         "backup": None,
     }
@@ -424,7 +458,7 @@ def test_the_readers_of_a_registry_that_is_migrated_wait_or_are_refused(tmp_path
     assert migrate(path) is not None
     assert reader.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
     reader.execute("COMMIT")
-    assert reader.execute("SELECT version_num FROM alembic_version").fetchone() == ("0003",)
+    assert reader.execute("SELECT version_num FROM alembic_version").fetchone() == ("0004",)
     reader.close()
 
 

@@ -191,14 +191,14 @@ def answer(directory: Directory) -> list[bytes]:
 def test_killed_at_any_step_of_a_request_and_its_answer(scratch: Path) -> None:
     def request(path: Path, step: int | None) -> list[str]:
         with faults.at_step(step, faults.kill) as steps:
-            requested.request(path, "Example CA", path.with_suffix(".csr"))
+            requested.request(path, "Example CA", path.with_suffix(".csr"), NOW)
         return steps
 
     for step in range(len(request(scratch / "count", None))):
         victim = scratch / f"request{step}"
         assert faults.in_child(partial(request, victim, step)) == signal.SIGKILL
         if not Directory(victim).requested_key_path.exists():
-            requested.request(victim, "Example CA", victim.with_suffix(".again.csr"))
+            requested.request(victim, "Example CA", victim.with_suffix(".again.csr"), NOW)
         assert requested.complete(victim, answer(Directory(victim)), NOW).name == "Example CA"
         assert len(list(Directory(victim).keys.iterdir())) == 1
 
@@ -226,7 +226,7 @@ def test_killed_at_any_step_of_a_request_and_its_answer(scratch: Path) -> None:
 
 def test_an_authority_certified_by_somebody_else(tmp_path: Path) -> None:
     directory = Directory(tmp_path / "ca")
-    requested.request(directory.path, "Example CA", tmp_path / "ca.csr")
+    requested.request(directory.path, "Example CA", tmp_path / "ca.csr", NOW)
     record = requested.complete(directory.path, answer(directory), NOW)
     registry = directory.registry()
     root, own = registry.authorities()

@@ -23,7 +23,7 @@ from pki import (
 )
 from pki.authorities import Root
 from pki.directory import Directory
-from pki.errors import KeystoreError, NameInvalid, PkiError
+from pki.errors import KeystoreError, NameInvalid, PkiError, RegistryError
 from pki.keys import KeySigner
 from pki.names import identity
 from pki.records import Record
@@ -124,7 +124,7 @@ def test_an_authority_that_has_expired(directory: Directory) -> None:
     assert (made.cross, made.note) == ((), "`Example CA` has expired: no cross certificates")
 
 
-@pytest.mark.parametrize("name", ["/C=XX/O=Test/CN=Example CA", "/C=XX/O=Test/CN=example  ca", "Example CA"])
+@pytest.mark.parametrize("name", ["/C=XX/O=Test/CN=Example CA", "/C=XX/O=Test/CN=example  ca"])
 def test_the_same_name_again(directory: Directory, name: str) -> None:
     with pytest.raises(PkiError, match="already") as caught:
         rollover.roll_over(directory, name, LATER)
@@ -280,7 +280,7 @@ def test_a_new_root_where_there_is_none_or_of_a_name_that_is_taken(directory: Di
     below = Directory(tmp_path / "below")
     issuance.initialize(below.path, "Example CA", NOW, root=Root("Root", tmp_path / "old.pem"))
     key = tmp_path / "old.pem"
-    with pytest.raises(NameInvalid, match="there is an authority `/CN=Root` already"):
+    with pytest.raises(RegistryError, match="there is an authority `/CN=Root` already"):
         rollover.roll_over(below, "Next", LATER, root=Root("ROOT"), root_key=key)
     with pytest.raises(NameInvalid, match="would both be `/CN=Next`"):
         rollover.roll_over(below, "Next", LATER, root=Root("next"), root_key=key)

@@ -59,7 +59,7 @@ def test_each_directory_issues_by_its_own_authority(made: Directory, tmp_path: P
 
 
 def test_the_name_of_an_authority_is_taken_once(made: Directory, tmp_path: Path) -> None:
-    with pytest.raises(PkiError, match="authority `Example CA` exists already"):
+    with pytest.raises(PkiError, match="there is an authority `/C=XX/O=Test/CN=Example CA` already"):
         issuance.initialize(tmp_path / "other", NAME, NOW, registry_url=made.settings().registry)
     assert not (tmp_path / "other").exists()
 

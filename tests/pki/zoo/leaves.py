@@ -38,6 +38,12 @@ LEAVES = [
     ),
     Kind("leaf has the root's subject", spoilt(leaf={"subject": "Test CA"}), Reason.AUTHORITY_SUBJECT, "Test CA"),
     Kind("leaf looks like the root", spoilt(leaf={"subject": "TEST  ca"}), Reason.AUTHORITY_SUBJECT, "TEST  ca"),
+    Kind(
+        "leaf looks like the root but for what nobody sees",
+        spoilt(leaf={"subject": "\uff34est\u00ad CA"}),
+        Reason.AUTHORITY_SUBJECT,
+        r"\xEF\xBC\xB4est\xC2\xAD CA",
+    ),
     Kind("leaf has its issuer's subject", spoilt(leaf={"subject": "Below"}), Reason.AUTHORITY_SUBJECT, "Below"),
     Kind("leaf looks like its issuer", spoilt(leaf={"subject": "below"}), Reason.AUTHORITY_SUBJECT, "below"),
     Kind("empty subject", spoilt(leaf={"subject": x509.Name([])}), Reason.EMPTY_SUBJECT, "empty name"),

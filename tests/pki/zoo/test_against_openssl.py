@@ -24,6 +24,7 @@ DIFFERENCES: dict[str, list[str]] = {
         "leaf says that it is an authority",
         "leaf has the root's subject",
         "leaf looks like the root",
+        "leaf looks like the root but for what nobody sees",
         "leaf has its issuer's subject",
         "leaf looks like its issuer",
         "empty subject",
