@@ -18,6 +18,7 @@ from keynote.recorded import Recorded
 from keynote.redaction import Keys, hiding, meant, redacted, shown, shown_piece
 from keynote.secrecy import keys_in, keys_of
 from keynote.who import who
+from tests.keynote import key_pairs
 from tests.keynote.commands import run
 
 KEY = "hunter2"
@@ -90,9 +91,10 @@ def test_no_tool_shows_a_key(text: str) -> None:
 
 
 def test_a_set_aside_credential_keeps_its_key() -> None:
-    trusted = parse_policy('Authorizer: "POLICY"\nLicensees: "CA"\n', name="p")
+    authority = key_pairs.principal("ed25519")
+    trusted = parse_policy(f'Authorizer: "POLICY"\nLicensees: "{authority}"\n', name="p")
     credential = parse_policy(
-        f'Authorizer: "CA"\nLicensees: "passphrase:{KEY}" || "gw"\nConditions: x == "{KEY}";\n', name="c"
+        f'Authorizer: "{authority}"\nLicensees: "passphrase:{KEY}" || "gw"\nConditions: x == "{KEY}";\n', name="c"
     )
     decision = keynote.Session(trusted, credential).query({}, ["gw"])
     told = "\n".join(map(str, (*decision.reasons, *decision.survey)))
