@@ -107,8 +107,9 @@ def test_what_is_set_aside_takes_no_reason_away(
     assert str(decision) == str(before)
     told = iter(decision.reasons)
     assert all(reason in told for reason in before.reasons)
-    # A line that says who does not delegate goes where somebody brings what would delegate.
-    lines = {line.text for line in before.survey if not line.text.endswith("neither requests it nor delegates")}
+    # Who neither requests nor delegates has a line that says so, until somebody brings what would delegate.
+    idle = ("neither requests it nor delegates", "does not request it")
+    lines = {line.text for line in before.survey if not line.text.endswith(idle)}
     assert lines <= {line.text for line in decision.survey}
     if decision.because != before.because:
         assert any(reason.kind == "signature" and 0 < reason.distance < MAXIMUM for reason in decision.reasons)
