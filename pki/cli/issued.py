@@ -12,7 +12,7 @@ import click
 
 from keynote.cli.program import print_json, tell
 from keynote.complaints import Complaint
-from pki import keys
+from pki import candidates, keys
 from pki.cli.common import constrained, record_data
 from pki.profiles import Profile
 from pki.records import Record
@@ -57,4 +57,6 @@ def say(
     if record.key_file is None:
         click.echo("its private key is with its holder")
         how = "--for pem --no-key"  # which takes every kind of key
-    click.echo(f"next: keynote-pki export {shlex.quote(record.name)} {how} --dir {shlex.quote(str(directory))}")
+    alone = sum(candidates.holds(it, now) for it in registry.find(record.name)) == 1
+    named = shlex.quote(record.name) if alone else record.serial[: candidates.SERIAL_SHOWN]
+    click.echo(f"next: keynote-pki export {named} {how} --dir {shlex.quote(str(directory))}")

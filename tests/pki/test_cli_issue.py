@@ -344,6 +344,8 @@ def test_renew_rekey_supersede(ca: Run) -> None:
     first = ca("keynote-pki issue gateway bücher.example --json").json
     renewed = ca("keynote-pki renew xn--bcher-kva.example --days 100")
     assert f"the one before, serial {first['serial']}, is valid until" in renewed.out
+    (command,) = (line.removeprefix("next: ") for line in renewed.out.splitlines() if line.startswith("next: "))
+    assert ca(command.replace("--for FORMAT", "--for pem exported")).status == 0
     assert ca("keynote-pki rekey xn--bcher-kva.example --key p-256 --json").json["identities"] == first["identities"]
     done = ca(f"keynote-pki supersede {first['serial'][:12]}")
     assert "the one before" in done.out
