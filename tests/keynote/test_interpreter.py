@@ -71,7 +71,7 @@ def test_hostile_conditions_take_seconds_at_most(text: str) -> None:
     assert decision.because
     assert decision.survey
     assert interval.because
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 60
 
 
 def test_hostile_licensees_take_seconds_at_most() -> None:
@@ -85,4 +85,4 @@ def test_hostile_licensees_take_seconds_at_most() -> None:
     session = keynote.Session(policy)
     assert session.query({}, [f"p{n}" for n in range(5_000)]).allowed
     assert session.query({}, [f"p{n}" for n in range(4_999)]).because == "p:2: also needs `p4999`"
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 60

@@ -248,7 +248,7 @@ def test_the_worst_takes_seconds_at_most(name: str) -> None:
     assert decision.because
     assert len(decision.because) < 2_000
     assert decision.survey
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < 60
 
 
 def test_many_texts_that_cannot_be_read_take_linear_time() -> None:
@@ -261,4 +261,4 @@ def test_many_texts_that_cannot_be_read_take_linear_time() -> None:
     assert sum(bool(problem.excerpt) for problem in error.value.problems) == limits.EXCERPTS
     decision = keynote.Session([], set_aside=set_aside).query({}, ["K"])
     assert len(decision.reasons) < 100
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < 60

@@ -43,7 +43,7 @@ def test_reasons_take_seconds_at_most_and_pages_at_most(text: str) -> None:
     assert len(decision.survey) <= LINES + 1
     assert sum(map(len, map(str, decision.reasons))) < 100_000
     assert sum(len(line.text) for line in decision.survey) < 200_000
-    assert time.process_time() - started < 20
+    assert time.process_time() - started < 60
 
 
 def test_what_is_not_told_is_counted() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from keynote import test as tables
+from tests.keynote.key_pairs import principal
 
 POLICIES = Path(__file__).parent.parent.parent / "policies"
 POLICY = 'Authorizer: "POLICY"\nLicensees: "K"\nConditions: a == "b" && c != "d";\n'
@@ -158,8 +159,9 @@ def test_other_files(tmp_path: Path) -> None:
         '[[query]]\nname="1"\nauthorizers="L"\naction={a="b"}\nexpect="true"\n'
         '[[query]]\nname="2"\nauthorizers="M"\naction={a="b"}\nexpect="false"\nbecause="set aside"\n',
     )
-    (tmp_path / "more.kn").write_text('Authorizer: "K"\nLicensees: "L"\n')
-    (tmp_path / "c.kn").write_text('Authorizer: "K"\nLicensees: "M"\n\nAuthorizer: (\n')
+    key = principal("ed25519")
+    (tmp_path / "more.kn").write_text(f'Authorizer: "K"\nLicensees: "L" || "{key}"\n')
+    (tmp_path / "c.kn").write_text(f'Authorizer: "{key}"\nLicensees: "M"\n\nAuthorizer: (\n')
     assert [passed for _, passed in results(path)] == [True, True]
 
 

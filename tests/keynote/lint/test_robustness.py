@@ -80,4 +80,4 @@ def test_long_texts_take_no_age(make: object) -> None:
     assert problems == ()
     start = time.process_time()
     lint(assertions, now=NOW)
-    assert time.process_time() - start < 20
+    assert time.process_time() - start < 60
