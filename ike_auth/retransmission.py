@@ -17,24 +17,32 @@ def digest(data: bytes) -> bytes:
     return blake2b(data, digest_size=16).digest()
 
 
-Replies = tuple[tuple[bytes, tuple[bytes, ...]], ...]  # digest of what came, datagrams that answered it; newest last
-
-
 class Retransmission(NamedTuple):
-    replies: Replies = ()
+    """`replies` are (digest of what came, datagrams that answered it), newest last."""
+
+    replies: tuple[tuple[bytes, tuple[bytes, ...]], ...] = ()
     message: bytes | None = None  # what awaits an answer
     sent: int = 0  # times that `message` was sent
 
     def reply_to(self, received: bytes) -> tuple[bytes, ...] | None:
         """Our answer to a datagram with this digest; None if it has not been here."""
-        return dict(self.replies).get(received)
+        for seen, answer in self.replies:
+            if seen == received:
+                return answer
+        return None
 
-    def answered(self, received: bytes, answer: tuple[bytes, ...]) -> Replies:
-        """With how a datagram was answered, an answer of nothing too."""
-        replies = dict(self.replies)
-        replies.pop(received, None)
-        replies[received] = answer
-        return tuple(replies.items())[-KEPT:]
+    def answered(self, received: bytes, answer: tuple[bytes, ...]) -> "Retransmission":
+        """Remember how a datagram was answered, an answer of nothing too."""
+        others = [pair for pair in self.replies if pair[0] != received]
+        return Retransmission((*others, (received, answer))[-KEPT:], self.message, self.sent)
+
+    def awaiting(self, message: bytes | None) -> "Retransmission":
+        """From now on repeat this message, or with None, nothing."""
+        return Retransmission(self.replies, message, 0 if message is None else 1)
+
+    def final(self) -> "Retransmission":
+        """What is left of it once the exchange is over: the answer to the peer's last message."""
+        return Retransmission(self.replies[-1:])
 
     def again(self) -> "Retransmission":
         return self._replace(sent=self.sent + 1)

@@ -173,12 +173,13 @@ def _remembered(
     retransmission: Retransmission, received: bytes, outcome: Outcome, sent: tuple[bytes, ...]
 ) -> Retransmission:
     """For the same bytes the same reply; and what is sent once more if nothing comes."""
-    replies = retransmission.answered(received, sent) if received else retransmission.replies
+    if received:
+        retransmission = retransmission.answered(received, sent)
     if not outcome.state.open:
-        return Retransmission(replies[-1:])  # the answer to the peer's last message
+        return retransmission.final()
     if outcome.send is None:
-        return retransmission._replace(replies=replies)
-    return Retransmission(replies, outcome.send, 1) if outcome.state.awaits_message else Retransmission(replies)
+        return retransmission
+    return retransmission.awaiting(outcome.send if outcome.state.awaits_message else None)
 
 
 def _apply(core: Core, change: Change, exchange: Exchange, now: Now) -> list[Effect]:

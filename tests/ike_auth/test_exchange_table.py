@@ -48,6 +48,7 @@ def test_of_the_responder_by_cookies_and_by_the_first_message() -> None:
     table.put(there)
     assert table.for_ike(COOKIES, (endpoint(B), b"something else")) == there
     assert table.for_ike(Cookies(b"whatever", NO_COOKIE), FIRST) == there
+    assert table.for_ike(Cookies(b"whatever", b"whatever"), FIRST) is None  # no first message names a responder
     assert table.for_ike(Cookies(COOKIES.initiator, NO_COOKIE), (endpoint(B), b"")) is None
     assert table.for_ike(Cookies(COOKIES.initiator, b"whatever"), (endpoint(A), FIRST[1])) is None
     assert table.making(COOKIES) == there

@@ -4,13 +4,13 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 import keynote
 from keynote import limits
+from tests.cpu import at_most
 
 ROOT = Path(__file__).parent.parent.parent
 CODE = "import keynote; keynote.parse_policy('Authorizer: a . b\\n', name='p')"
@@ -59,30 +59,28 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:10])
 def test_hostile_conditions_take_seconds_at_most(text: str) -> None:
-    started = time.process_time()
-    try:
-        policy = keynote.parse_policy(f'Authorizer: "POLICY"\nLicensees: "K"\nConditions: {text}\n', name="p")
-    except keynote.PolicyError as error:
-        assert error.problems  # noqa: PT017
-        policy = ()
-    session = keynote.Session(policy)
-    decision = session.query({"a": "x" * 10_000, "b": "y"}, ["K"])
-    interval = session.query({"b": "y"}, ["K"], unknown={"a"})
-    assert decision.because
-    assert decision.survey
-    assert interval.because
-    assert time.process_time() - started < 60
+    with at_most(10):
+        try:
+            policy = keynote.parse_policy(f'Authorizer: "POLICY"\nLicensees: "K"\nConditions: {text}\n', name="p")
+        except keynote.PolicyError as error:
+            assert error.problems  # noqa: PT017
+            policy = ()
+        session = keynote.Session(policy)
+        decision = session.query({"a": "x" * 10_000, "b": "y"}, ["K"])
+        interval = session.query({"b": "y"}, ["K"], unknown={"a"})
+        assert decision.because
+        assert decision.survey
+        assert interval.because
 
 
 def test_hostile_licensees_take_seconds_at_most() -> None:
-    started = time.process_time()
-    names = [f'"p{n}"' for n in range(5_000)]
-    policy = keynote.parse_policy(
-        f'Authorizer: "POLICY"\nLicensees: {" && ".join(names)}\n\n'
-        f'Authorizer: "x"\nLicensees: 2500-of({", ".join(names)})\n',
-        name="p",
-    )
-    session = keynote.Session(policy)
-    assert session.query({}, [f"p{n}" for n in range(5_000)]).allowed
-    assert session.query({}, [f"p{n}" for n in range(4_999)]).because == "p:2: also needs `p4999`"
-    assert time.process_time() - started < 60
+    with at_most(10):
+        names = [f'"p{n}"' for n in range(5_000)]
+        policy = keynote.parse_policy(
+            f'Authorizer: "POLICY"\nLicensees: {" && ".join(names)}\n\n'
+            f'Authorizer: "x"\nLicensees: 2500-of({", ".join(names)})\n',
+            name="p",
+        )
+        session = keynote.Session(policy)
+        assert session.query({}, [f"p{n}" for n in range(5_000)]).allowed
+        assert session.query({}, [f"p{n}" for n in range(4_999)]).because == "p:2: also needs `p4999`"
