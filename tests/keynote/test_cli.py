@@ -15,7 +15,6 @@ import pytest
 import keynote
 from keynote import limits
 from keynote.cli.inputs import InputError, action_file, principals_file
-from tests.cpu import at_most
 from tests.keynote.commands import run_for_lines as run
 from tests.keynote.key_pairs import key, principal
 
@@ -492,11 +491,3 @@ def test_of_many_mistakes_the_first_hundred_are_told(folder: Path, capsys: pytes
     assert status == 1
     assert errors.count("keynote: error: many.kn:") == 100
     assert errors.endswith("keynote: error: and 50 more\n")
-
-
-def test_a_line_as_long_as_its_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "zeros.kn").write_bytes(bytes(3_000_000))
-    with at_most(5):
-        status, _, errors = run("eval -p zeros.kn -k gw", capsys)
-    assert status == 1
-    assert len(errors) < 500

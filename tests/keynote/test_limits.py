@@ -9,6 +9,7 @@ import pytest
 import keynote
 from keynote import limits, regular_expressions
 from tests.cpu import at_most
+from tests.keynote.commands import run
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "limits.md"
 NUMBERS = {name: value for name, value in vars(limits).items() if name.isupper() and isinstance(value, int)}
@@ -260,3 +261,14 @@ def test_many_texts_that_cannot_be_read_take_linear_time() -> None:
         assert sum(bool(problem.excerpt) for problem in error.value.problems) == limits.EXCERPTS
         decision = keynote.Session([], set_aside=set_aside).query({}, ["K"])
         assert len(decision.reasons) < 100
+
+
+def test_a_line_as_long_as_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("zeros.kn").write_bytes(bytes(3_000_000))
+    with at_most(5):
+        status, _, errors = run("eval -p zeros.kn -k gw", capsys)
+    assert status == 1
+    assert len(errors) < 500

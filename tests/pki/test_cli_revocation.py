@@ -45,24 +45,6 @@ def test_a_revocation_says_what_it_does(ca: Run, gateway: str) -> None:
     assert "was revoked already, on 2" in again.err
 
 
-def test_a_worse_reason_is_in_the_next_list_and_the_log_agrees(ca: Run, gateway: str, tmp_path: Path) -> None:
-    renewed = serial(ca("keynote-pki renew gw.example.org --json"))
-    ca(f"keynote-pki revoke {gateway} --reason superseded --yes")
-    ca("keynote-pki crl make")
-    done = ca(f"keynote-pki revoke {gateway} --reason keyCompromise --yes")
-    assert done.out.splitlines()[0] == f"gw.example.org: revoked (keyCompromise), serial {gateway}"
-    assert f"revoked too, since it has the same key, serial {renewed}" in done.out
-    assert ca("keynote-pki crl show --check").status == 1
-    out = tmp_path / "lists"
-    assert ca(f"keynote-pki crl publish --out {out}").status == 0
-    (found,) = out.glob("*.crl")
-    listed = x509.load_der_x509_crl(found.read_bytes()).get_revoked_certificate_by_serial_number(int(gateway, 16))
-    assert listed is not None
-    assert listed.extensions[0].value == x509.CRLReason(x509.ReasonFlags.key_compromise)
-    assert ca("keynote-pki crl show --check").status == 0
-    assert ca("keynote-pki audit").status == 0
-
-
 def test_a_revocation_without_a_list(ca: Run, gateway: str) -> None:
     out = ca(f"keynote-pki revoke {gateway[:12]} --reason superseded --yes").out
     assert "`Example VPN CA` has no list that holds: make one with `keynote-pki crl make`" in out

@@ -5,6 +5,7 @@
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from pki import chain, issuance, profiles, revocation, revocation_lists, rollover
 from pki.authorities import Root
@@ -181,3 +182,22 @@ def test_a_rollover_after_a_compromise_says_what_it_does(ca: Run) -> None:
     assert "Example VPN CA issues no more; what it issued went with `Example VPN CA`" in done.out
     assert "; take DN:/CN=Example VPN CA out of them" in done.out
     assert "vouched" not in done.out
+
+
+def test_a_worse_reason_is_in_the_next_list_and_the_log_agrees(ca: Run, tmp_path: Path) -> None:
+    gateway = ca("keynote-pki issue gateway gw.example.org --json").json["serial"]
+    renewed = ca("keynote-pki renew gw.example.org --json").json["serial"]
+    ca(f"keynote-pki revoke {gateway} --reason superseded --yes")
+    ca("keynote-pki crl make")
+    done = ca(f"keynote-pki revoke {gateway} --reason keyCompromise --yes")
+    assert done.out.splitlines()[0] == f"gw.example.org: revoked (keyCompromise), serial {gateway}"
+    assert f"revoked too, since it has the same key, serial {renewed}" in done.out
+    assert ca("keynote-pki crl show --check").status == 1
+    out = tmp_path / "lists"
+    assert ca(f"keynote-pki crl publish --out {out}").status == 0
+    (found,) = out.glob("*.crl")
+    listed = x509.load_der_x509_crl(found.read_bytes()).get_revoked_certificate_by_serial_number(int(gateway, 16))
+    assert listed is not None
+    assert listed.extensions[0].value == x509.CRLReason(x509.ReasonFlags.key_compromise)
+    assert ca("keynote-pki crl show --check").status == 0
+    assert ca("keynote-pki audit").status == 0
