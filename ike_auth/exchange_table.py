@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Exchanges in progress, and how a message leads to one."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
 
 from ike_auth.config.model import Peer
 from ike_auth.effects import QuestionId
@@ -13,6 +12,7 @@ from ike_auth.indexes import file, take
 from ike_auth.network import Endpoint
 from ike_auth.retransmission import Retransmission
 from ike_auth.sa import Cookies, IkeSa, Tunnel
+from ike_auth.values import value
 from ike_auth.wire.header import NO_COOKIE
 
 FirstMessage = tuple[Endpoint, bytes]  # who sent it, and its digest
@@ -20,11 +20,9 @@ FirstMessage = tuple[Endpoint, bytes]  # who sent it, and its digest
 Key = Cookies | FirstMessage | tuple[Cookies, int] | bytes
 
 
-class Exchange(NamedTuple):
-    """One exchange, as it stands. A step makes the next one, and the table is told.
-
-    A tuple, because the next one differs in a few of many fields, and is made for every message.
-    """
+@value
+class Exchange:
+    """One exchange, as it stands. A step makes the next one, and the table is told."""
 
     id: ExchangeId
     version: Version
@@ -46,6 +44,44 @@ class Exchange(NamedTuple):
     remarks: tuple[str, ...] = ()  # what may explain it if nothing comes of the exchange
     refused: bool = False  # the peer proved itself and was refused, and that was reported
     doubts: tuple[bytes, ...] = ()  # what the peer is told if nothing better comes of it for a while
+
+    def led_to(
+        self,
+        *,
+        state: State,
+        local: Endpoint,
+        remote: Endpoint,
+        cookies: Cookies,
+        confirmed: bool,
+        question: QuestionId | None,
+        retransmission: Retransmission,
+        received: bytes,
+        refused: bool,
+        doubts: tuple[bytes, ...],
+    ) -> "Exchange":
+        """What a step makes of it: for every message, so without the time that `dataclasses.replace` takes."""
+        return Exchange(
+            self.id,
+            self.version,
+            state,
+            self.peer,
+            local,
+            remote,
+            self.initiator,
+            self.began,
+            cookies,
+            self.ike,
+            self.message_id,
+            self.connections,
+            self.first_message,
+            confirmed,
+            question,
+            retransmission,
+            received,
+            self.remarks,
+            refused,
+            doubts,
+        )
 
 
 class ExchangeTable:
@@ -152,8 +188,9 @@ class ExchangeTable:
     def _link(self, before: Exchange | None, exchange: Exchange) -> None:
         keys = _keys(exchange)
         if before is not None:
-            self._unlink(exchange.id, _keys(before) - keys)
-        self._found_by.update(dict.fromkeys(keys, exchange.id))
+            self._unlink(exchange.id, [key for key in _keys(before) if key not in keys])
+        for key in keys:
+            self._found_by[key] = exchange.id
         if before is None:
             self._list(exchange)
         elif before.cookies != exchange.cookies:
@@ -170,18 +207,18 @@ class ExchangeTable:
         if exchange.ike is None and exchange.initiator:
             take(self._initiating, exchange.peer.name, exchange.id)
 
-    def _unlink(self, id: ExchangeId, keys: set[Key]) -> None:
+    def _unlink(self, id: ExchangeId, keys: Iterable[Key]) -> None:
         for key in keys:
             if self._found_by.get(key) == id:
                 del self._found_by[key]
 
 
-def _keys(exchange: Exchange) -> set[Key]:
+def _keys(exchange: Exchange) -> list[Key]:
     if exchange.ike is not None:
-        return {(exchange.cookies, exchange.message_id), *exchange.state.own_spis}
-    keys: set[Key] = {exchange.cookies}
+        return [(exchange.cookies, exchange.message_id), *exchange.state.own_spis]
+    keys: list[Key] = [exchange.cookies]
     if exchange.first_message is not None:
-        keys.add(exchange.first_message)
+        keys.append(exchange.first_message)
     if exchange.initiator:
-        keys.add(exchange.cookies.initiator)
+        keys.append(exchange.cookies.initiator)
     return keys

@@ -5,6 +5,8 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
+from ike_auth.values import value
+
 IPAddress = IPv4Address | IPv6Address
 
 
@@ -25,7 +27,8 @@ class Now(NamedTuple):
     utc: datetime
 
 
-class Datagram(NamedTuple):
+@value
+class Datagram:
     """One IKE message as it came, the non-ESP marker of RFC 3948 already taken off."""
 
     data: bytes

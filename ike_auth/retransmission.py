@@ -5,8 +5,9 @@ The same bytes again get the same reply and nothing else runs (RFC 2408 5.1), fo
 remembered. What is kept are digests and our replies, a few of each.
 """
 
-from hashlib import blake2b
-from typing import NamedTuple
+from hashlib import sha256
+
+from ike_auth.values import value
 
 KEPT = 3  # replies; a peer repeats its last message, and reordering may bring up the one before
 FIRST_DELAY = 7.0  # seconds, isakmpd's: 7, 9, 11, ...
@@ -14,10 +15,11 @@ DELAY_STEP = 2.0
 
 
 def digest(data: bytes) -> bytes:
-    return blake2b(data, digest_size=16).digest()
+    return sha256(data).digest()[:16]
 
 
-class Retransmission(NamedTuple):
+@value
+class Retransmission:
     """`replies` are (digest of what came, datagrams that answered it), newest last."""
 
     replies: tuple[tuple[bytes, tuple[bytes, ...]], ...] = ()
@@ -45,7 +47,7 @@ class Retransmission(NamedTuple):
         return Retransmission(self.replies[-1:])
 
     def again(self) -> "Retransmission":
-        return self._replace(sent=self.sent + 1)
+        return Retransmission(self.replies, self.message, self.sent + 1)
 
     @property
     def delay(self) -> float:

@@ -43,7 +43,8 @@ class Cookies(NamedTuple):
         return f"{self.initiator.hex()}:{self.responder.hex()}"
 
 
-class IkeSa(NamedTuple):
+@value
+class IkeSa:
     """An authenticated and authorized Phase 1. Times are those of `Now.monotonic`."""
 
     cookies: Cookies
@@ -69,6 +70,30 @@ class IkeSa(NamedTuple):
     @property
     def identity(self) -> Identity:
         return self.authenticated.identity
+
+    def heard_at(self, remote: Endpoint, now: float) -> "IkeSa":
+        """The same, when the peer has used it from there: for every message, as `Exchange.led_to`."""
+        return IkeSa(
+            self.cookies,
+            self.initiator,
+            self.peer,
+            self.local,
+            remote,
+            self.exchange,
+            self.suite,
+            self.keys,
+            self.cipher,
+            self.last_block,
+            self.own_identity,
+            self.authenticated,
+            self.because,
+            self.nat,
+            self.established,
+            self.expires,
+            self.authorization_ends,
+            now,
+            self.dpd,
+        )
 
     @property
     def fades(self) -> float:

@@ -5,7 +5,7 @@ IPv4 addresses are written as four groups of three digits and IPv6 addresses as 
 strings orders addresses. Attributes that do not apply are not set: to policy they are the empty string.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from ike_auth.authorization.requests import IdentityRequest, Negotiation, ProtocolParameters, TunnelRequest
@@ -100,7 +100,7 @@ WORDS = {
 
 def phase1(request: IdentityRequest, now: datetime) -> Attributes:
     """What is known before any tunnel is spoken of. All other attributes are unknown then, not empty."""
-    return {**_times(now.replace(microsecond=0)), **_lasting(request.negotiation, request.identity)}
+    return {**_times(int(now.timestamp())), **_lasting(request.negotiation, request.identity)}
 
 
 def phase2(request: TunnelRequest, now: datetime) -> Attributes:
@@ -140,8 +140,8 @@ def _lasting(negotiation: Negotiation, identity: Identity) -> Attributes:
 
 
 @lru_cache(1)  # a handshake asks several times within one second
-def _times(now: datetime) -> Attributes:
-    form = "%Y%m%d%H%M%S"
+def _times(seconds: int) -> Attributes:
+    now, form = datetime.fromtimestamp(seconds, UTC), "%Y%m%d%H%M%S"
     return {"GMTTimeOfDay": now.strftime(form), "LocalTimeOfDay": now.astimezone().strftime(form)}
 
 

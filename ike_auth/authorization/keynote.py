@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from hashlib import md5, sha1
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import keynote
 from ike_auth.authorization import attributes
@@ -24,6 +24,7 @@ from ike_auth.authorization.strict import Refused
 from ike_auth.config.model import Configuration
 from ike_auth.config.policy import check_registry, load_policy
 from ike_auth.crypto.secrets import Secret
+from ike_auth.values import value
 from ike_auth.wire.identities import Identity
 from keynote import binding
 from keynote.recorded import Recorded
@@ -136,7 +137,7 @@ class KeyNoteAuthorizer:
     ) -> "_Question":
         if isinstance(proof, PresharedKey):
             principals = passphrase_principals(proof.key)
-            return _Question(self._session, action, principals, unknown, delegated=self._delegated)
+            return _Question(self._session, action, principals, unknown, (), self._delegated)
         session, principals, made = self._with_chain(proof.chain)
         return _Question(session, action, principals, unknown, made, self._delegated)
 
@@ -157,7 +158,8 @@ class KeyNoteAuthorizer:
         return self._session.extended(made), certificate_principals(chain.leaf), tuple(made)
 
 
-class _Question(NamedTuple):
+@value
+class _Question:
     """A query before it is put; `made` are the assertions of a peer's certificates, which the session has, and
     `delegated` those of the registry."""
 
@@ -165,8 +167,8 @@ class _Question(NamedTuple):
     action: dict[str, str]
     principals: tuple[str, ...]
     unknown: frozenset[str] | keynote.Unknown
-    made: tuple[keynote.Assertion, ...] = ()
-    delegated: Mapping[keynote.Assertion, bool] = {}
+    made: tuple[keynote.Assertion, ...]
+    delegated: Mapping[keynote.Assertion, bool]
 
     def __repr__(self) -> str:
         return "<question>"  # its principals may be passphrases

@@ -110,7 +110,7 @@ class TunnelRequest:
     client_ids: bool = True  # the flows were named by client identities; False: the ends' own addresses
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """`because` is one line for logs and names policy by file and line; `value` is the compliance value.
 

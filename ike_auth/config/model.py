@@ -101,12 +101,14 @@ class Suite:
 
     name: str
     protocols: tuple[ProtocolOffer, ...]
+    offers: Mapping[ProtocolId, ProtocolOffer] = field(init=False, repr=False, compare=False)  # the same, to look up
+    group: Group | None = field(init=False, repr=False, compare=False)  # of all its transforms that have keys
 
-    @property
-    def group(self) -> Group | None:
-        """Of all its transforms that have keys."""
-        keyed = (offered for offered in self.protocols if offered.protocol != ProtocolId.IPCOMP)
-        return next((transform.group for offered in keyed for transform in offered.transforms), None)
+    def __post_init__(self) -> None:
+        keyed = [offered for offered in self.protocols if offered.protocol != ProtocolId.IPCOMP]
+        groups = [transform.group for offered in keyed for transform in offered.transforms]
+        object.__setattr__(self, "offers", {offered.protocol: offered for offered in self.protocols})
+        object.__setattr__(self, "group", groups[0] if groups else None)
 
 
 @dataclass(frozen=True, slots=True)

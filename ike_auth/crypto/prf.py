@@ -4,6 +4,7 @@
 import hashlib
 import hmac
 from collections.abc import Mapping
+from functools import cache
 from typing import NoReturn
 
 from ike_auth.errors import UnsupportedAlgorithm
@@ -26,6 +27,7 @@ def digest(algorithm: HashAlgorithm, data: bytes) -> bytes:
     return hashlib.new(_NAMES.get(algorithm) or _unknown(algorithm), data, usedforsecurity=False).digest()
 
 
+@cache
 def digest_size(algorithm: HashAlgorithm) -> int:
     """Bytes of the hash, and of the prf."""
     return len(digest(algorithm, b""))

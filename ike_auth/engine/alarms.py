@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """What is done when a timer rings."""
 
+from dataclasses import replace
+
 from ike_auth.effects import Effect, SendDatagram, SendKeepalive
 from ike_auth.engine import connections, fragments, liveness, removal, reviewing, traffic
 from ike_auth.engine.commit import arm_resend
@@ -75,7 +77,7 @@ def _resend(core: Core, exchange: Exchange, now: Now) -> list[Effect]:
         return []
     if attempts > core.configuration.general.retransmits:
         return _give_up(core, exchange, f"after {attempts} attempts")
-    exchange = exchange._replace(retransmission=exchange.retransmission.again())
+    exchange = replace(exchange, retransmission=exchange.retransmission.again())
     core.exchanges.put(exchange)
     arm_resend(core, exchange, now)
     if guess := exchange.version.why_silent(exchange.state):
@@ -86,7 +88,7 @@ def _resend(core: Core, exchange: Exchange, now: Now) -> list[Effect]:
 
 
 def _doubt(core: Core, exchange: Exchange) -> list[Effect]:
-    core.exchanges.put(exchange._replace(doubts=()))
+    core.exchanges.put(replace(exchange, doubts=()))
     return [SendDatagram(data, exchange.local, exchange.remote) for data in exchange.doubts]
 
 

@@ -4,6 +4,8 @@
 From `commit` on nothing raises.
 """
 
+from dataclasses import replace
+
 from ike_auth.config.model import Peer
 from ike_auth.effects import Ask, Effect, Report, SendDatagram
 from ike_auth.engine import contact, flows, lacking, liveness, removal, renewal, reviewing
@@ -50,24 +52,33 @@ def commit(
     confirmed = exchange.confirmed or between is not None
     if outcome.ask is not None:
         question = core.new_question(exchange.id)
-        asking = exchange._replace(
-            state=state, local=local, remote=remote, confirmed=confirmed, question=question, received=received
+        asking = exchange.led_to(
+            state=state,
+            local=local,
+            remote=remote,
+            cookies=exchange.cookies,
+            confirmed=confirmed,
+            question=question,
+            retransmission=exchange.retransmission,
+            received=received,
+            refused=exchange.refused,
+            doubts=exchange.doubts,
         )
         core.exchanges.put(asking)
         if awaited:
             core.timers.cancel(Resend(exchange.id))
         return [Ask(question, outcome.ask)]
     sent = outcome.notify if outcome.send is None else (*outcome.notify, outcome.send)
-    exchange = exchange._replace(
+    exchange = exchange.led_to(
         state=state,
         local=local,
         remote=remote,
-        confirmed=confirmed,
         cookies=exchange.cookies if exchange.ike is not None else state.ike_cookies or exchange.cookies,
+        confirmed=confirmed,
         question=None,
-        refused=exchange.refused or outcome.refused,
         retransmission=_remembered(exchange.retransmission, received, outcome, sent),
         received=received,
+        refused=exchange.refused or outcome.refused,
         doubts=outcome.doubts or (exchange.doubts if state.open else ()),
     )
     if outcome.doubts:
@@ -204,7 +215,7 @@ def _apply(core: Core, change: Change, exchange: Exchange, now: Now) -> list[Eff
 def _add_ike(core: Core, sa: IkeSa, exchange: Exchange, now: Now) -> list[Effect]:
     """A new IKE SA or, as long as the peer has not used it, a variant: what waits for it begins under either."""
     known = core.sas.ike_sas.get(sa.cookies)
-    if not core.sas.add_ike(sa if known is None else known._replace(last_block=sa.last_block)):
+    if not core.sas.add_ike(sa if known is None else replace(known, last_block=sa.last_block)):
         return []
     if known is None:
         core.timers.set(IkeExpires(sa.cookies), sa.expires)

@@ -28,10 +28,10 @@ def follow(core: Core, peer: Party, old: Endpoint, new: Endpoint) -> list[Effect
         return []
     for ike in core.sas.ike_sas_with(peer):
         if ike.remote == old and ike.nat.remote:
-            core.sas.change_ike(ike.cookies, lambda sa: sa._replace(remote=new))
+            core.sas.change_ike(ike.cookies, lambda sa: replace(sa, remote=new))
             for exchange in core.exchanges.under(ike.cookies):
                 if exchange.remote == old:
-                    core.exchanges.put(exchange._replace(remote=new))
+                    core.exchanges.put(replace(exchange, remote=new))
     effects: list[Effect] = []
     for tunnel in core.sas.tunnels_with(peer):
         in_udp = tunnel.outbound[0].parameters.encapsulation in IN_UDP

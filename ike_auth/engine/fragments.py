@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Messages in pieces: kept by cookies until they are whole, for a while."""
 
+from dataclasses import replace
+
 from ike_auth.engine.core import Core, FragmentsStale
 from ike_auth.errors import InvalidCookie, MalformedMessage
 from ike_auth.network import Datagram, Now
@@ -29,7 +31,7 @@ def reassemble(core: Core, cookies: Cookies, datagram: Datagram, now: Now) -> Da
         return None
     if Header.decode(whole).next_payload == PayloadType.FRAGMENT:
         raise MalformedMessage("a fragment of fragments")
-    return datagram._replace(data=whole)
+    return replace(datagram, data=whole)
 
 
 def forget(core: Core, cookies: Cookies) -> None:

@@ -5,6 +5,8 @@ Anything that the peer has authenticated counts as a sign of life, and so does t
 Without `DPD-check-interval` a peer is asked only after a hint that it has lost its SAs, which nobody vouches for.
 """
 
+from dataclasses import replace
+
 from ike_auth.effects import Effect, SendDatagram
 from ike_auth.engine import removal
 from ike_auth.engine.core import Core, Probe, Probing
@@ -60,7 +62,7 @@ def acknowledged(core: Core, change: Acknowledged, now: Now) -> list[Effect]:
     probing = core.probes.get(ike.cookies)
     if probing is None or not probing.sent or change.sequence != probing.sequence:
         core.counters["wrong DPD acknowledgement"] += 1
-        core.sas.change_ike(ike.cookies, lambda sa: sa._replace(heard=change.ike.heard))
+        core.sas.change_ike(ike.cookies, lambda sa: replace(sa, heard=change.ike.heard))
         return []
     core.probes[ike.cookies] = Probing(probing.sequence, since=probing.since)
     watch(core, ike, now)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """What operators ask for: a connection up, or down and to stay so."""
 
+from dataclasses import replace
+
 from ike_auth.effects import Effect
 from ike_auth.engine import connections, removal
 from ike_auth.engine.core import Core
@@ -44,7 +46,7 @@ def _connections_down(core: Core, names: set[str]) -> list[Effect]:
             effects += removal.fail_or_forget(core, exchange, BY_OPERATOR)
         else:
             remaining = tuple(name for name in exchange.connections if name not in names)
-            core.exchanges.put(exchange._replace(connections=remaining))
+            core.exchanges.put(replace(exchange, connections=remaining))
     tunnels = [tunnel for tunnel in core.sas.tunnels if tunnel.connection in names]
     effects += removal.remove_tunnels(core, tunnels, BY_OPERATOR, tell=True)
     core.reasons.update(dict.fromkeys(names, BY_OPERATOR))

@@ -145,7 +145,7 @@ def _first_step(
 def _heard_from(core: Core, ike: IkeSa, datagram: Datagram, now: Now) -> list[Effect]:
     """The peer has proved that it has exactly this IKE SA. If a NAT has given it another port, we follow."""
     known = core.sas.ike_sas.get(ike.cookies)
-    had_variants = core.sas.used(ike._replace(remote=datagram.remote, heard=now.monotonic))
+    had_variants = core.sas.used(ike.heard_at(datagram.remote, now.monotonic))
     for exchange in core.exchanges.under(ike.cookies) if had_variants else ():
         if exchange.ike is not None and exchange.ike.last_block != ike.last_block:
             removal.forget(core, exchange)  # begun under a variant that the peer does not have

@@ -2,6 +2,7 @@
 """Exchanges that come to nothing, IKE SAs and tunnels that end."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from math import inf
 
 from ike_auth.effects import Effect, RemoveSa, Report, SendDatagram
@@ -68,7 +69,7 @@ def remark(core: Core, exchange: Exchange, text: str) -> bool:
     """Keep what may explain it if nothing comes of the exchange. False if that is no news."""
     if text in exchange.remarks or len(exchange.remarks) == _REMARKS:
         return False
-    core.exchanges.put(exchange._replace(remarks=(*exchange.remarks, text)))
+    core.exchanges.put(replace(exchange, remarks=(*exchange.remarks, text)))
     return True
 
 

@@ -94,7 +94,7 @@ def _renewed(core: Core, before: IdentityRequest, answer: PeerIdentified, now: N
     for ike in [ike for ike in core.sas.ike_sas.values() if ike.authenticated == before]:
         expires = ike.expires if end is None else min(ike.expires, end)
         change = partial(
-            IkeSa._replace,
+            replace,
             authenticated=answer.request,
             peer=answer.request.peer,
             authorization_ends=answer.expires,
@@ -104,7 +104,7 @@ def _renewed(core: Core, before: IdentityRequest, answer: PeerIdentified, now: N
         core.timers.set(IkeExpires(ike.cookies), expires)
         for exchange in core.exchanges.under(ike.cookies):
             if exchange.ike is not None:
-                core.exchanges.put(exchange._replace(ike=change(exchange.ike)))
+                core.exchanges.put(replace(exchange, ike=change(exchange.ike)))
     effects: list[Effect] = []
     for tunnel in [tunnel for tunnel in core.sas.tunnels if tunnel.request.identity == before]:
         expires = tunnel.expires if end is None else min(tunnel.expires, end)

@@ -8,7 +8,7 @@ exchange. The tables themselves are those of an IKE version (`v1/`); what is her
 """
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from ike_auth.authorization.requests import Answer, Question
 from ike_auth.config.model import Connection, Peer
@@ -131,7 +131,8 @@ class Acknowledged:
 Change = AddIkeSa | AddTunnel | DeleteIkeSa | DeleteTunnels | FailPhase2 | StartedAnew | Acknowledged
 
 
-class Outcome(NamedTuple):
+@value
+class Outcome:
     """What a step leads to. The engine commits all of it or, if the step raised, nothing.
 
     `send` is the next message of the exchange; `notify` tells the peer something beside it, and is sent once. The
@@ -170,7 +171,8 @@ class Settings:
     key_is_shared: Callable[[Peer], bool] = lambda peer: peer.is_default
 
 
-class Local(NamedTuple):
+@value
+class Local:
     """Our side of one step."""
 
     now: Now

@@ -130,6 +130,7 @@ def _attributes(transform: Phase1Transform) -> tuple[Attribute, ...]:
     return tuple(found)
 
 
+@lru_cache(KEPT_OFFERS)
 def _refusal(transform: Transform, configured: tuple[Phase1Transform, ...]) -> str | None:
     """None if one of ours matches; else the nearest one and the first attribute in which it differs."""
     values = attribute_map(transform.attributes, _LIFE)

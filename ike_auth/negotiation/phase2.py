@@ -97,8 +97,7 @@ class Limits:
 
 def limits(candidate: Candidate) -> tuple[Limits, ...]:
     """One for each protocol of what was agreed on, by its suite."""
-    suite = candidate.suite
-    offers = {} if suite is None else {offered.protocol: offered for offered in suite.protocols}
+    offers = {} if candidate.suite is None else candidate.suite.offers
     return tuple([_limits(chosen, offers.get(chosen.protocol)) for chosen in candidate.parameters])
 
 
@@ -226,6 +225,8 @@ def _singled(proposal: Proposal) -> list[Proposal]:
 
 def _same(theirs: tuple[Proposal, ...], ours: tuple[Proposal, ...]) -> bool:
     """In whichever order: applied they are in the one that makes sense (RFC 3173 2.1, RFC 4301 appendix E)."""
+    if [(p.protocol, p.transforms) for p in theirs] == [(p.protocol, p.transforms) for p in ours]:
+        return True
     theirs, ours = (tuple(sorted(side, key=lambda proposal: proposal.protocol)) for side in (theirs, ours))
     return [p.protocol for p in theirs] == [p.protocol for p in ours] and all(
         same_transform(_relevant(their), _relevant(our), _LIFE) for their, our in zip(theirs, ours, strict=True)
@@ -364,11 +365,10 @@ def _beside_suites(candidate: Candidate, suites: tuple[Suite, ...]) -> str:
 
 
 def _difference(parameters: tuple[ProtocolParameters, ...], suite: Suite) -> str | None:
-    offers = {offered.protocol: offered for offered in suite.protocols}
-    if offers.keys() != {p.protocol for p in parameters}:
-        return f"{suite.name} is {' + '.join(protocol.name for protocol in offers)}"
+    if suite.offers.keys() != {p.protocol for p in parameters}:
+        return f"{suite.name} is {' + '.join(protocol.name for protocol in suite.offers)}"
     for chosen in parameters:
-        against = [_transform_difference(chosen, ours) for ours in offers[chosen.protocol].transforms]
+        against = [_transform_difference(chosen, ours) for ours in suite.offers[chosen.protocol].transforms]
         if None not in against:
             return f"{suite.name} wants {against[0]}"
     return None

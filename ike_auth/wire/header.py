@@ -62,7 +62,8 @@ class Header:
         initiator, responder, form, message_id, length = _PARTS.unpack_from(datagram)
         if length != len(datagram):
             raise UnequalPayloadLengths(f"header says {length} bytes, datagram has {len(datagram)}")
-        return cls(initiator, responder, *_form(form), message_id, length)
+        first, version, exchange, flags = _form(form)
+        return cls(initiator, responder, first, version, exchange, flags, message_id, length)
 
     def checked(self) -> Header:
         """This header, if it can belong to an IKEv1 message at all (RFC 2408 5.2); else the error to report."""

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import field
 from functools import lru_cache, partial
-from itertools import compress, repeat
-from operator import is_
 from struct import Struct
 from struct import error as StructError
 from typing import TypeVar
@@ -84,7 +82,7 @@ class Message:
     def all(self, kind: type[P]) -> tuple[P, ...]:
         if kind not in self.kinds:
             return ()
-        return tuple(compress(self.payloads, map(is_, self.kinds, repeat(kind))))  # type: ignore[arg-type]
+        return tuple([payload for payload in self.payloads if type(payload) is kind])
 
     def first(self, kind: type[P]) -> P | None:
         kinds = self.kinds

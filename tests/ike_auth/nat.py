@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """A NAT in the simulated network: one host seems to be elsewhere, at ports that it has not chosen."""
 
+from dataclasses import replace
 from ipaddress import ip_address
 from itertools import count
 
@@ -29,10 +30,10 @@ class Nat:
         if local.host == self.inside:
             if local.port not in self._ports:
                 self._ports[local.port] = next(self._next)
-            return [(FLIGHT, datagram._replace(local=Endpoint(self.outside, self._ports[local.port])))]
+            return [(FLIGHT, replace(datagram, local=Endpoint(self.outside, self._ports[local.port])))]
         if remote.host != self.outside:
             return [(FLIGHT, datagram)]
         inside = {outer: inner for inner, outer in self._ports.items()}.get(remote.port)
         if inside is None:
             return []
-        return [(FLIGHT, datagram._replace(remote=Endpoint(self.inside, inside)))]
+        return [(FLIGHT, replace(datagram, remote=Endpoint(self.inside, inside)))]

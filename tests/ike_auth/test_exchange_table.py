@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: ISC
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,7 +64,7 @@ def test_of_the_initiator_by_its_own_cookie_until_the_responder_has_answered() -
     table.put(waiting)
     assert table.for_ike(COOKIES, FIRST) == waiting
     assert table.making(COOKIES) is None
-    answered = waiting._replace(cookies=COOKIES)
+    answered = replace(waiting, cookies=COOKIES)
     table.put(answered)
     assert table.for_ike(COOKIES, FIRST) == answered
     assert table.for_ike(Cookies(COOKIES.initiator, b"another!"), FIRST) is None
@@ -88,7 +89,7 @@ def test_by_an_spi_as_long_as_the_state_has_it() -> None:
     there = exchange(table, Open((b"spi1", b"spi2")), ike=ike_sa())
     table.put(there)
     assert table.with_spi(b"spi1") == table.with_spi(b"spi2") == there
-    table.put(there._replace(state=Open((b"spi2",))))
+    table.put(replace(there, state=Open((b"spi2",))))
     assert table.with_spi(b"spi1") is None
     assert table.with_spi(b"spi2") is not None
 
@@ -107,7 +108,7 @@ def test_pending_tunnels() -> None:
     there = exchange(table, Open(pending=True), ike=ike_sa())
     table.put(there)
     assert list(table.pending_tunnels) == [made()[1]]
-    table.put(there._replace(state=Closed()))
+    table.put(replace(there, state=Closed()))
     assert list(table.pending_tunnels) == []
     table.put(there)
     table.forget(there.id)
@@ -135,7 +136,7 @@ def test_an_exchange_that_is_finished_is_half_open_no_more() -> None:
     table = ExchangeTable()
     there = exchange(table)
     table.put(there)
-    table.put(there._replace(state=Closed()))
+    table.put(replace(there, state=Closed()))
     assert len(table.half_open) == 0
     assert table.making(COOKIES) is not None
 

@@ -24,7 +24,7 @@ def made() -> tuple[IkeSa, Tunnel]:
 
 
 def ike_sa(number: int = 0, **changes: object) -> IkeSa:
-    return made()[0]._replace(cookies=Cookies(bytes([number] * 8), b"responde"), **changes)  # type: ignore[arg-type]
+    return replace(made()[0], cookies=Cookies(bytes([number] * 8), b"responde"), **changes)  # type: ignore[arg-type]
 
 
 def tunnel(inbound: bytes, outbound: bytes, **changes: object) -> Tunnel:
@@ -50,15 +50,15 @@ def test_an_ike_sa_is_there_until_it_is_removed() -> None:
 
 def test_variants_are_kept_until_the_peer_uses_one() -> None:
     table, first = SaTable(), ike_sa(last_block=b"first")
-    second = first._replace(last_block=b"second")
+    second = replace(first, last_block=b"second")
     assert table.add_ike(first)
     assert table.add_ike(second)
-    assert not table.add_ike(first._replace(heard=9.0)), "the same block is no variant"
+    assert not table.add_ike(replace(first, heard=9.0)), "the same block is no variant"
     assert table.variants(first.cookies) == (second, first)
-    table.used(first._replace(heard=5.0))
-    assert table.variants(first.cookies) == (first._replace(heard=5.0),)
+    table.used(replace(first, heard=5.0))
+    assert table.variants(first.cookies) == (replace(first, heard=5.0),)
     assert not table.add_ike(second), "the peer has shown what it has"
-    assert table.variants(first.cookies) == (first._replace(heard=5.0),)
+    assert table.variants(first.cookies) == (replace(first, heard=5.0),)
 
 
 def test_variants_have_a_limit() -> None:

@@ -17,6 +17,8 @@ message may have been tampered with on its way, and the genuine one may still co
 which are the part that can be tampered with, the notification waits for it too.
 """
 
+from dataclasses import replace
+
 from ike_auth.authorization.requests import IdentifyPeer, PeerIdentified, Sign, Signed
 from ike_auth.config.model import Peer
 from ike_auth.crypto import groups
@@ -340,7 +342,7 @@ def _proved_again(state: Established, message: Message, following: Protection, l
     """The peer's last message in another ciphertext → message 6 chained from it, and the SA that goes with that."""
     state.taken.check_same(phase1.proof_of(message))
     sealed, last = _answered(state.sa.cookies, state.answer, following)
-    return Outcome(state, send=sealed, changes=(AddIkeSa(state.sa._replace(last_block=last.iv)),))
+    return Outcome(state, send=sealed, changes=(AddIkeSa(replace(state.sa, last_block=last.iv)),))
 
 
 def _answered(

@@ -92,12 +92,12 @@ def agree(
     dpd: bool,
 ) -> Agreed:
     """The keys (RFC 2409 5, appendix B). Raises LocalError if the peer has no pre-shared key and needs one."""
-    named = {"ni": halves.nonce_i, "nr": halves.nonce_r}
-    cookie_names = {"cky_i": cookies.initiator, "cky_r": cookies.responder}
+    (cky_i, cky_r), ni, nr = cookies, halves.nonce_i, halves.nonce_r
     if suite.authentication == AuthenticationMethod.PRE_SHARED:
-        keys = Skeyid.from_psk(suite.hash, preshared_key(peer), g_xy=shared, **named, **cookie_names)
+        psk = preshared_key(peer)
+        keys = Skeyid.from_psk(suite.hash, psk, ni=ni, nr=nr, g_xy=shared, cky_i=cky_i, cky_r=cky_r)
     else:
-        keys = Skeyid.from_signature(suite.hash, g_xy=shared, **named, **cookie_names)
+        keys = Skeyid.from_signature(suite.hash, ni=ni, nr=nr, g_xy=shared, cky_i=cky_i, cky_r=cky_r)
     kind = phase1_cipher(suite.cipher, suite.key_length)
     cipher = Cbc(kind, key_material.expanded_key(suite.hash, keys.e, kind.key_size))
     iv = key_material.phase1_iv(suite.hash, g_xi=halves.public_i, g_xr=halves.public_r, block_size=cipher.block_size)
@@ -222,7 +222,7 @@ def legacy_in_use(suite: Phase1Suite) -> tuple[str, ...]:
 
 
 def supports_nat_traversal(message: Message) -> bool:
-    return any(v.data == vendor_ids.NAT_T_RFC for v in message.all(VendorId))
+    return VendorId(vendor_ids.NAT_T_RFC) in message.all(VendorId)
 
 
 def supports_dpd(message: Message) -> bool:
@@ -268,16 +268,20 @@ def nat_found(discovery: tuple[NatDiscovery, ...], message: Message, claimed: bo
 def certificate_requests(suite: Phase1Suite, authorities: tuple[bytes, ...]) -> tuple[CertificateRequest, ...]:
     if suite.authentication == AuthenticationMethod.PRE_SHARED or not authorities:
         return ()
-    names = authorities if len(authorities) <= MAX_CERTIFICATE_REQUESTS else (b"",)
+    return _requests_for(authorities if len(authorities) <= MAX_CERTIFICATE_REQUESTS else (b"",))
+
+
+@lru_cache(2)  # they are those of the configuration
+def _requests_for(names: tuple[bytes, ...]) -> tuple[CertificateRequest, ...]:
     return tuple(CertificateRequest(CertEncoding.X509_SIGNATURE, name) for name in names)
 
 
 def _hash(agreed: Agreed, identity_body: bytes, of_initiator: bool) -> bytes:
-    a = agreed
-    named = {"g_xi": a.public_i, "g_xr": a.public_r, "cky_i": a.cookies.initiator, "cky_r": a.cookies.responder}
+    keys, g_xi, g_xr, sa_i = agreed.keys, agreed.public_i, agreed.public_r, agreed.sa_body
+    cky_i, cky_r = agreed.cookies
     if of_initiator:
-        return a.keys.hash_i(**named, sa_i=a.sa_body, id_i=identity_body)
-    return a.keys.hash_r(**named, sa_i=a.sa_body, id_r=identity_body)
+        return keys.hash_i(g_xi=g_xi, g_xr=g_xr, cky_i=cky_i, cky_r=cky_r, sa_i=sa_i, id_i=identity_body)
+    return keys.hash_r(g_xi=g_xi, g_xr=g_xr, cky_i=cky_i, cky_r=cky_r, sa_i=sa_i, id_r=identity_body)
 
 
 def preshared_key(peer: Peer) -> Secret:

@@ -233,7 +233,7 @@ def tables(host: Host) -> dict[str, object]:
             if isinstance(value, dict):
                 found[name] = {key: set(item) if isinstance(item, set) else item for key, item in value.items()}
     exchanges = core.exchanges._exchanges
-    found["_exchanges"] = {id: exchange._replace(remarks=()) for id, exchange in exchanges.items()}
+    found["_exchanges"] = {id: replace(exchange, remarks=()) for id, exchange in exchanges.items()}
     found["half_open"] = len(core.exchanges.half_open)
     del found["_of_host"]
     return found

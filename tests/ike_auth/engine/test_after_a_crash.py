@@ -226,12 +226,13 @@ def test_of_another_identity_nothing_is_dropped() -> None:
     a, b = pair(CONTACT)
     network = meet(a, b, seconds=1)
     table, ike = b.engine.table, ike_sa(b)
-    anothers = ike._replace(
+    anothers = replace(
+        ike,
         cookies=ike.cookies._replace(responder=b"anothers"),
         authenticated=replace(ike.authenticated, identity=ike.own_identity),
     )
-    elsewhere = ike._replace(
-        cookies=ike.cookies._replace(responder=b"sections"), peer=replace(ike.peer, name="another section")
+    elsewhere = replace(
+        ike, cookies=ike.cookies._replace(responder=b"sections"), peer=replace(ike.peer, name="another section")
     )
     for sa in (anothers, elsewhere):
         table.add_ike(sa)
@@ -284,7 +285,7 @@ def test_with_a_group_key_the_same_name_elsewhere_is_somebody_else(host: str, dr
     b.gate = replace(b.gate, shared=lambda peer: True)
     network = meet(a, b, seconds=10)
     ike = ike_sa(b)
-    b.engine.table.change_ike(ike.cookies, lambda sa: sa._replace(remote=endpoint(host)))
+    b.engine.table.change_ike(ike.cookies, lambda sa: replace(sa, remote=endpoint(host)))
     crash(network, a)
     network.run(AT_ONCE)
     assert (ike.cookies not in b.engine.table.ike_sas) is dropped
@@ -308,8 +309,8 @@ def test_who_is_one_and_the_same(shared: bool, nat: bool, remote: Endpoint, same
     proof = ike_sa(b).authenticated.proof
     assert isinstance(proof, PresharedKey)
     authenticated = replace(ike_sa(b).authenticated, proof=replace(proof, shared=shared))
-    ike = ike_sa(b)._replace(authenticated=authenticated, nat=Nat(remote=nat))
-    b.engine.table.change_ike(ike.cookies, lambda sa: sa._replace(remote=remote))
+    ike = replace(ike_sa(b), authenticated=authenticated, nat=Nat(remote=nat))
+    b.engine.table.change_ike(ike.cookies, lambda sa: replace(sa, remote=remote))
     assert (parties.ike_sas_of(b.engine._core, ike) != []) is same
     (tunnel,) = b.engine.table.tunnels
     b.engine.table.change_tunnel(replace(tunnel, outbound=(replace(tunnel.outbound[0], destination=remote),)))
@@ -414,7 +415,7 @@ def test_peers_behind_one_nat_are_told_apart_by_their_ports() -> None:
     a, b = pair()
     network = meet(a, b, seconds=1)
     ike = ike_sa(b)
-    other = ike._replace(cookies=ike.cookies._replace(responder=b"behindit"), remote=endpoint(A, 33333))
+    other = replace(ike, cookies=ike.cookies._replace(responder=b"behindit"), remote=endpoint(A, 33333))
     b.engine.table.add_ike(other)
     (told,) = packet(network, b, port=500)
     assert isinstance(told, SendDatagram)

@@ -236,7 +236,7 @@ def test_a_denial_leads_back_and_the_genuine_message_after_it_is_taken(number: i
         message, _ = exchange.state.protection.open(header, datagram.data)
         altered = tuple(replace(p, data=impostor.der) if isinstance(p, Certificate) else p for p in message.payloads)
         forged, _ = exchange.state.protection.seal(header, altered)
-        return [(FLIGHT / 2, datagram._replace(data=forged)), (FLIGHT, datagram)]
+        return [(FLIGHT / 2, replace(datagram, data=forged)), (FLIGHT, datagram)]
 
     meet(a, b, tamper, seconds=1)
     (refused,) = taker.of(PeerRefused)

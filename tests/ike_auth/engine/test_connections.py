@@ -285,7 +285,7 @@ def test_an_ike_sa_that_ends_takes_along_what_is_under_way_under_it() -> None:
     (ike,) = a.engine.table.ike_sas.values()
     network._tamper = lambda number, datagram: []
     network.do(a, a.engine.initiate("tunnel", network.clock))
-    a.engine.table.ike_sas[ike.cookies] = ike._replace(expires=network.now + 5)
+    a.engine.table.ike_sas[ike.cookies] = replace(ike, expires=network.now + 5)
     effects = a.engine._core.timers
     effects.set(next(t for t in effects if type(t).__name__ == "IkeExpires"), network.now + 5)
     network.run(6)

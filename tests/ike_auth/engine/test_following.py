@@ -84,8 +84,8 @@ def test_a_copy_of_a_message_moves_nothing() -> None:
         network.run(wait)
         copies = [d for d in network.carried if d.local.host != b.address]
         for datagram in copies:
-            network.inject(datagram._replace(local=elsewhere))
-            network.inject(datagram._replace(local=elsewhere, data=datagram.data[:-1] + b"\0"))
+            network.inject(replace(datagram, local=elsewhere))
+            network.inject(replace(datagram, local=elsewhere, data=datagram.data[:-1] + b"\0"))
         network.run(1)
         assert ends(b) == before
         assert ike_sa(b).remote == theirs

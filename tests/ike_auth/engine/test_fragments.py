@@ -2,6 +2,7 @@
 """Messages in pieces: in any order, twice, forged; and what is kept of pieces that never become a message."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -29,7 +30,7 @@ def cut(datagram: Datagram, pieces: int, id: int = 1) -> list[Datagram]:
 def piece(datagram: Datagram, *payloads: Fragment | VendorId) -> Datagram:
     whole = Header.decode(datagram.data)
     header = Header(whole.initiator_cookie, whole.responder_cookie, exchange=whole.exchange)
-    return datagram._replace(data=Message(header, payloads).encode())
+    return replace(datagram, data=Message(header, payloads).encode())
 
 
 def run(
@@ -93,8 +94,8 @@ FORGERIES = {
     "two pieces": lambda d, parts: piece(d, Fragment(1, 1, False, b"x"), Fragment(1, 2, False, b"y")),
     "with company": lambda d, parts: piece(d, Fragment(1, 1, False, b"x"), VendorId(b"y")),
     "a piece of pieces": lambda d, parts: piece(d, Fragment(4, 1, True, parts[0].data)),
-    "a header alone": lambda d, parts: d._replace(
-        data=d.data[:16] + b"\x84" + d.data[17:24] + HEADER_SIZE.to_bytes(4, "big")
+    "a header alone": lambda d, parts: replace(
+        d, data=d.data[:16] + b"\x84" + d.data[17:24] + HEADER_SIZE.to_bytes(4, "big")
     ),
 }
 
@@ -116,7 +117,7 @@ def test_pieces_with_unknown_cookies_are_not_kept() -> None:
     template = network.carried[0]
     for cookies in (b"whatever" * 2, template.data[:8] + b"whatever", template.data[:8] + bytes(8)):
         data = cookies + template.data[16:]
-        network.inject(piece(template._replace(data=data), Fragment(1, 1, False, b"forged")))
+        network.inject(piece(replace(template, data=data), Fragment(1, 1, False, b"forged")))
     network.run(1)
     assert leftovers(b).get("fragments") is None
     assert b.engine.counters["InvalidCookie"] == 3
@@ -140,7 +141,7 @@ def test_a_whole_message_from_another_host_is_not_believed_because_it_came_in_pi
     def tamper(count: int, datagram: Datagram) -> list[tuple[float, Datagram]]:
         if count != 4:
             return deliver(count, datagram)
-        copies = [part._replace(local=endpoint("203.0.113.9")) for part in cut(datagram, 3)]
+        copies = [replace(part, local=endpoint("203.0.113.9")) for part in cut(datagram, 3)]
         return [*((0.0001, copy) for copy in copies), (0.001, datagram)]
 
     meet(a, b, tamper, seconds=1)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Strangers can send any number of first messages. They must not keep out a genuine peer, nor fill our memory."""
 
+from dataclasses import replace
 from functools import cache
 from ipaddress import ip_address
 from random import Random
@@ -139,7 +140,7 @@ def test_the_same_first_message_is_one_exchange() -> None:
     datagram = first_message(random, A)
     for _ in range(5):
         network.inject(datagram)
-    network.inject(datagram._replace(local=Endpoint(datagram.local.host, 9)))
+    network.inject(replace(datagram, local=Endpoint(datagram.local.host, 9)))
     network.run(1)
     assert len(b.engine.exchanges) == 2, "from another port it is another one"
     assert len({sent.data for sent in network.carried}) == 2

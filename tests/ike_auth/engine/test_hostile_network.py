@@ -12,6 +12,7 @@ What has to hold, whatever is done:
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from random import Random
 from typing import Any
@@ -95,7 +96,7 @@ def test_everything_at_random(name: str, seed: int, runs: Runs) -> None:
             data = bytearray(datagram.data)
             if random.random() < 0.15:
                 data[random.randrange(len(data))] ^= random.randrange(1, 256)
-            arriving.append((random.choice((FLIGHT, FLIGHT, 0.01, 1.0, 15.0)), datagram._replace(data=bytes(data))))
+            arriving.append((random.choice((FLIGHT, FLIGHT, 0.01, 1.0, 15.0)), replace(datagram, data=bytes(data))))
         return arriving
 
     runs.add("at random")
@@ -224,7 +225,7 @@ def test_replays(name: str, number: int, at: str, runs: Runs) -> None:
         old, live = earlier.datagram, scenery.copy()
         host = live.taker if at == "taker" else live.sender
         if old.remote.host != host.address:
-            old = old._replace(local=old.remote, remote=old.local)  # what it has said itself comes back to it
+            old = replace(old, local=old.remote, remote=old.local)  # what it has said itself comes back to it
         known = hostile.tables(host)
         effects = host.engine.receive(Datagram(old.data, old.remote, old.local), live.network.clock)
         runs.add("replayed")
@@ -272,5 +273,5 @@ def test_a_first_message_of_somebody_else_is_another_exchange(name: str, runs: R
     for number in range(1, MESSAGES + 1):
         for data in elsewhere(Random(number), first.data):
             runs.add("off the path")
-            stranger = first._replace(data=data[:8] + bytes(8) + data[16:])
+            stranger = replace(first, data=data[:8] + bytes(8) + data[16:])
             assert scene(name, number).go_on(stranger, scene(name, number).datagram, seconds=AT_ONCE).joined

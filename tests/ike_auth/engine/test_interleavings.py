@@ -91,7 +91,7 @@ class Interleavings(RuleBasedStateMachine):
         datagram = self.wire[index % len(self.wire)]
         data = bytearray(datagram.data)
         data[place % len(data)] ^= mask
-        self.arrive(datagram._replace(data=bytes(data)))
+        self.arrive(replace(datagram, data=bytes(data)))
 
     @rule(index=st.integers(0, 200))
     def replay_or_reflect(self, index: int) -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Dead peer detection: who is asked, when, how often, what counts as an answer, and what follows from none."""
 
+from dataclasses import replace
+
 import pytest
 
 from ike_auth.engine import liveness
@@ -216,10 +218,10 @@ def test_a_peer_that_is_heard_of_under_another_ike_sa_has_lost_only_this_one() -
     a, b = pair(of_a=PROBED)
     network = meet(a, b, seconds=1)
     old = ike_sa(a)
-    a.engine.table.change_ike(old.cookies, lambda sa: sa._replace(expires=network.now + 1e-9))
+    a.engine.table.change_ike(old.cookies, lambda sa: replace(sa, expires=network.now + 1e-9))
     network.do(a, a.engine.initiate("tunnel", network.clock))
     network.run(1)
-    a.engine.table.change_ike(old.cookies, lambda sa: sa._replace(expires=3600.0))
+    a.engine.table.change_ike(old.cookies, lambda sa: replace(sa, expires=3600.0))
     b.engine.table.remove_ike(old.cookies)
     network.run(INTERVAL + MOST_PROBES * REPEAT)
     assert [event.sa.cookies for event in a.of(IkeSaDown)] == [old.cookies]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """RFC 3947 and 3948: detection, the move to port 4500, keepalives, and a NAT that gives a peer another port."""
 
+from dataclasses import replace
+
 import pytest
 
 from ike_auth.events import IkeSaUp, MessageDropped
@@ -160,7 +162,7 @@ def test_a_copy_from_elsewhere_does_not_lead_our_answers_astray(number: int, spo
         if count != number - 1:
             return deliver(count, datagram)
         elsewhere = endpoint("203.0.113.9") if spoof == "host" else endpoint(str(datagram.local.host), 999)
-        return [(0.0001, datagram._replace(local=elsewhere)), (0.001, datagram)]
+        return [(0.0001, replace(datagram, local=elsewhere)), (0.001, datagram)]
 
     network = meet(a, b, tamper, seconds=5)
     assert_joined(a, b)
@@ -177,7 +179,7 @@ def test_a_copy_at_another_port_of_ours_is_dropped_too() -> None:
     def tamper(count: int, datagram: Datagram) -> list[tuple[float, Datagram]]:
         if count < 4:
             return deliver(count, datagram)
-        at_4500 = datagram._replace(remote=endpoint(str(datagram.remote.host), 4500))
+        at_4500 = replace(datagram, remote=endpoint(str(datagram.remote.host), 4500))
         return [(0.0001, at_4500), (0.001, datagram)]
 
     meet(a, b, tamper, seconds=5)
@@ -190,7 +192,7 @@ def test_behind_nat_the_host_still_has_to_be_the_same() -> None:
     network = meet(a, b, nat, seconds=1)
 
     def roam(_: int, datagram: Datagram) -> list[tuple[float, Datagram]]:
-        return [(0.001, moved._replace(local=endpoint("203.0.113.9", 4500))) for _, moved in nat(0, datagram)]
+        return [(0.001, replace(moved, local=endpoint("203.0.113.9", 4500))) for _, moved in nat(0, datagram)]
 
     network._tamper = roam
     network.do(a, a.engine.initiate("tunnel", network.clock))
@@ -206,7 +208,7 @@ def test_who_pretends_that_there_is_a_nat_is_found_out_by_the_port_of_message_5(
     def tamper(count: int, datagram: Datagram) -> list[tuple[float, Datagram]]:
         false = bytearray(datagram.data)
         false[-1] ^= 1
-        return deliver(count, datagram._replace(data=bytes(false)) if count == 2 else datagram)
+        return deliver(count, replace(datagram, data=bytes(false)) if count == 2 else datagram)
 
     meet(a, b, tamper, seconds=1)
     assert_joined(a, b)

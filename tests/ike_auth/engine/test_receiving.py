@@ -82,7 +82,7 @@ def test_a_reply_is_not_repeated_to_another_host() -> None:
     network = meet(a, b, seconds=1)
     sent = len(network.carried)
     for number in (2, 4):  # messages 3 and 5
-        network.inject(network.carried[number]._replace(local=endpoint("203.0.113.9")))
+        network.inject(replace(network.carried[number], local=endpoint("203.0.113.9")))
     network.run(1)
     assert len(network.carried) == sent
 
@@ -101,7 +101,7 @@ def test_a_reflected_handshake_comes_to_nothing() -> None:
     a, b = pair(FAST)
 
     def reflect(_: int, datagram: Datagram) -> list[tuple[float, Datagram]]:
-        return [(0.001, datagram._replace(local=datagram.remote, remote=datagram.local))]
+        return [(0.001, replace(datagram, local=datagram.remote, remote=datagram.local))]
 
     meet(a, b, reflect, seconds=300)
     assert not a.installed
@@ -112,7 +112,7 @@ def test_our_own_first_message_that_comes_back_later_opens_nothing() -> None:
     a, b = pair(FAST)
     network = meet(a, b, seconds=1)
     first = network.carried[0]
-    network.inject(first._replace(local=first.remote, remote=first.local))
+    network.inject(replace(first, local=first.remote, remote=first.local))
     network.run(1)
     assert "our own first message came back" in str(a.events[-1])
     assert len(a.engine.exchanges.half_open) == 0

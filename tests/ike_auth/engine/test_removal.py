@@ -284,7 +284,7 @@ def test_a_message_of_ours_that_comes_back_is_not_the_peers() -> None:
     network = meet(a, b, seconds=1)
     network.do(a, a.engine.sa_gone(a.engine.table.tunnels[0].inbound[0].spi, "operator", network.clock))
     (told,) = network.carried[9:]
-    reflected = told._replace(local=told.remote, remote=told.local)
+    reflected = replace(told, local=told.remote, remote=told.local)
     before = a.engine.counters["InvalidMessageId"]
     network.inject(reflected)
     network.run(1)

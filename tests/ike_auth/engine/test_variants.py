@@ -6,6 +6,7 @@ or the genuine one, and whoever takes it, the handshake completes.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -42,7 +43,7 @@ def altered(datagram: Datagram, bit: int = 1) -> Datagram:
     """In the last block, which nothing covers."""
     last = bytearray(datagram.data)
     last[-1] ^= bit
-    return datagram._replace(data=bytes(last))
+    return replace(datagram, data=bytes(last))
 
 
 Order = Callable[[Datagram], list[tuple[float, Datagram]]]

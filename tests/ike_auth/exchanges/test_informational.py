@@ -176,7 +176,7 @@ def test_a_delete_as_the_first_word_is_a_doubt_about_our_identity() -> None:
     assert change.why == (
         "deleted by the peer before anything else; perhaps it does not accept our identity IPV4_ADDR 10.99.0.2"
     )
-    heard = ike._replace(heard=ike.established + 1)
+    heard = replace(ike, heard=ike.established + 1)
     (change,) = walk().r.take(VERSION.accept_child(Header.decode(data), heard), data).changes
     assert change == DeleteIkeSa(ike.cookies, "deleted by the peer")
 

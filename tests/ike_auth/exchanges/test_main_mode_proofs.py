@@ -376,7 +376,7 @@ def test_message_6_in_another_ciphertext_makes_another_variant_of_the_sa() -> No
     assert again.ask is None
     (change,) = again.changes
     assert isinstance(change, AddIkeSa)
-    assert change.sa._replace(last_block=walk.sas[0].last_block) == walk.sas[0]
+    assert replace(change.sa, last_block=walk.sas[0].last_block) == walk.sas[0]
     assert change.sa.last_block == altered[-16:]
 
 

@@ -341,7 +341,7 @@ def test_no_sa_outlives_what_authorized_the_peer() -> None:
     allowed = TunnelAuthorized(0, (YES,))
 
     def life(ends_in: timedelta) -> int:
-        ike = state.ike._replace(authorization_ends=walk.r.now.utc + ends_in)
+        ike = replace(state.ike, authorization_ends=walk.r.now.utc + ends_in)
         answered = VERSION.answer(replace(state, ike=ike), allowed, walk.r.local).state
         assert isinstance(answered, Answered)
         assert {sa.life_seconds for sa in answered.tunnel.sas} == {
@@ -417,7 +417,7 @@ def test_spis_by_which_an_exchange_is_named() -> None:
 
 
 def behind_nat(ike: IkeSa) -> IkeSa:
-    return ike._replace(nat=Nat(True, True, False))
+    return replace(ike, nat=Nat(True, True, False))
 
 
 def test_behind_nat_esp_goes_into_udp() -> None:
@@ -528,7 +528,8 @@ def connections(*lines: tuple[str, Any, Any]) -> tuple[Any, ...]:
 )
 def test_which_connection_a_tunnel_is_of(ours: str, theirs: str, name: str | None) -> None:
     known = connections(("open", "10.2.0.0/16", None), ("exact", "10.2.0.0/16", "10.1.0.0/16"), ("ends", None, None))
-    local = sides.sides()[1].local._replace(
+    local = replace(
+        sides.sides()[1].local,
         local=endpoint(B),
         remote=endpoint(A),
         settings=replace(sides.sides()[1].local.settings, connections_of=lambda _: known),

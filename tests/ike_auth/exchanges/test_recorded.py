@@ -372,7 +372,7 @@ def test_the_proof_of_the_other_end(name: str, initiator: bool) -> None:
 def established_once(name: str, initiator: bool) -> IkeSa:
     """With the last block of the record: ours is another one where they append a payload to message 6."""
     record = recorded(name)
-    return established(End(record, name, initiator))._replace(last_block=record.last_phase1_block)
+    return replace(established(End(record, name, initiator)), last_block=record.last_phase1_block)
 
 
 def established(end: End) -> IkeSa:
