@@ -14,12 +14,6 @@ from keynote.complaints import Complaint
 MISSING = 3  # exit status: the daemon runs, and something that should be up is not
 
 
-def register(cli: click.Group) -> None:
-    """Add the commands."""
-    for command in (status, up, down, reload):
-        cli.add_command(command)
-
-
 _control = click.option("--control", metavar="PATH", help="The daemon's control socket.")
 _done_as_json = json_option("One JSON object on stdout: empty, or with `errors`.")
 

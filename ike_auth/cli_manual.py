@@ -29,12 +29,6 @@ from keynote.complaints import Complaint
 WRONG_USAGE = 2
 
 
-def register(cli: click.Group) -> None:
-    """Add the commands."""
-    cli.add_command(setkey)
-    cli.add_command(_ipsecadm)
-
-
 _control = click.option("--control", "control_path", metavar="PATH", help="The daemon's control socket.")
 
 
@@ -102,7 +96,7 @@ def setkey(
 @_control
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="COMMAND [ARGUMENT]...")
 @click.pass_context
-def _ipsecadm(
+def ipsecadm_command(
     context: click.Context,
     wants_help: bool,
     check_only: bool,

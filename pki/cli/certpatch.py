@@ -14,7 +14,8 @@ from keynote.cli.program import Program, print_json, tell
 from keynote.complaints import Complaint
 from pki import certificate_files, certpatch, chain_certificates, keystore, names
 from pki.cli import inputs, passphrases
-from pki.cli.common import as_json, complaints
+from pki.cli.common import as_json
+from pki.cli.complaints import complaints
 from pki.errors import KeystoreError, PkiError, shown
 from pki.names import Identity
 

@@ -10,13 +10,13 @@ import click
 from click.shell_completion import CompletionItem
 
 from keynote.cli.program import json_option, tell
-from keynote.complaints import BadInput, Complaint
+from keynote.complaints import Complaint
 from pki import candidates, issuance, names, profiles
 from pki.candidates import SERIAL_SHOWN as SERIAL_SHOWN
 from pki.chain_constraints import permits_some_names_only
 from pki.cli import times
 from pki.directory import Directory
-from pki.errors import ConditionsInvalid, PkiError, shown
+from pki.errors import PkiError, shown
 from pki.records import AuthorityRecord, Choice, Record
 from pki.registry import Registry
 
@@ -158,12 +158,3 @@ def confirm(question: str) -> None:
     """Asks at the terminal. Raises PkiError for a no, click.Abort where there is no answer."""
     if not click.confirm(question, err=True):
         raise PkiError("declined: nothing was changed")
-
-
-def complaints(error: Exception) -> Iterable[Complaint]:
-    """What an error of this library tells."""
-    if isinstance(error, ConditionsInvalid):
-        return error.complaints
-    if isinstance(error, BadInput):
-        return (error.complaint,)
-    return (Complaint(str(error), hint=error.hint),) if isinstance(error, PkiError) else ()

@@ -16,13 +16,13 @@ from pki.cli import authority_keys, tables
 from pki.cli.common import (
     SERIAL_SHOWN,
     as_json,
-    complaints,
     constrained,
     current_time,
     in_directory,
     opened,
     record_data,
 )
+from pki.cli.complaints import complaints
 from pki.cli.times import Length
 from pki.directory import Directory
 from pki.errors import NameInvalid, PkiError, shown

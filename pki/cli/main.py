@@ -7,36 +7,40 @@ from typing import Final, NoReturn
 import click
 
 from keynote.cli import completion
+from keynote.cli.groups import Commands
 from keynote.cli.program import Program
-from pki.cli import (
-    audit,
-    backup,
-    certpatch,
-    crl,
-    delegate,
-    delegations,
-    export,
-    follow,
-    init,
-    issue,
-    lint,
-    listing,
-    migrate,
-    ocsp,
-    restore,
-    revoke,
-    rollover,
-    serve,
-    show,
-)
-from pki.cli.common import complaints
+from pki.cli.complaints import complaints
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 UNSAID: Final = "what was to be made may be there: `keynote-pki list` tells"
 
+_ELSEWHERE: Final = {
+    "audit": "pki.cli.audit:command",
+    "backup": "pki.cli.backup:command",
+    "certpatch": "pki.cli.certpatch:command",
+    "crl": "pki.cli.crl:command",
+    "delegate": "pki.cli.delegate:command",
+    "delegations": "pki.cli.delegations:command",
+    "export": "pki.cli.export:command",
+    "init": "pki.cli.init:command",
+    "issue": "pki.cli.issue:command",
+    "lint": "pki.cli.lint:command",
+    "list": "pki.cli.listing:command",
+    "migrate": "pki.cli.migrate:command",
+    "ocsp": "pki.cli.ocsp:command",
+    "rekey": "pki.cli.follow:rekey",
+    "renew": "pki.cli.follow:renew",
+    "restore": "pki.cli.restore:command",
+    "revoke": "pki.cli.revoke:command",
+    "rollover": "pki.cli.rollover:command",
+    "serve": "pki.cli.serve:command",
+    "show": "pki.cli.show:command",
+    "supersede": "pki.cli.follow:supersede",
+}
 
-@click.group(context_settings=_CONTEXT)
+
+@click.group(cls=Commands, elsewhere=_ELSEWHERE, context_settings=_CONTEXT)
 @click.version_option(package_name="keynote-ike", prog_name="keynote-pki")
 def cli() -> None:
     """A certification authority for IPsec: issues what IKE peers accept, and remembers it.
@@ -49,32 +53,7 @@ def cli() -> None:
     """
 
 
-_COMMANDS: Final = (
-    audit.command,
-    backup.command,
-    certpatch.command,
-    completion.command("keynote-pki"),
-    crl.command,
-    delegate.command,
-    delegations.command,
-    export.command,
-    init.command,
-    issue.command,
-    lint.command,
-    listing.command,
-    migrate.command,
-    ocsp.command,
-    follow.rekey,
-    follow.renew,
-    restore.command,
-    revoke.command,
-    rollover.command,
-    serve.command,
-    show.command,
-    follow.supersede,
-)
-for command in _COMMANDS:
-    cli.add_command(command)
+cli.add_command(completion.command("keynote-pki"))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

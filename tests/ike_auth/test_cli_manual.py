@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from ike_auth import cli_manual
+from ike_auth.cli import cli
 from ike_auth.daemon.control import ControlSocket
 from ike_auth.daemon.kernel import KernelError
 from ike_auth.daemon.kernel.memory import MemoryKernel
@@ -79,9 +79,6 @@ def gateway(tmp_path: Path) -> str:
 
 
 def run(*arguments: str, stdin: str = "") -> Result:
-    cli = click.Group("ike-auth")
-    cli_manual.register(cli)
-
     class AsProgram(click.Group):
         """The whole program, so that errors are told as it tells them."""
 
