@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What holds for all tests."""
 
+import signal
 from collections import Counter
 from typing import Any
 
@@ -13,21 +14,32 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 settings.register_profile("untimed", settings.get_profile(settings.get_current_profile_name()), deadline=None)
 settings.load_profile("untimed")
 
-# Real daemons with addresses, namespaces and clocks of their own: one test at a time, beside all others.
-_ONE_BY_ONE = ("tests/interop/", "tests/ike_auth/daemon/", "tests/ike_auth/demo/")
+# Real daemons with addresses, namespaces and clocks of their own: of each of these sets one test at a time, beside
+# all others. They take longest, most of it waiting, so they begin.
+_ONE_BY_ONE = {"daemons": ("tests/ike_auth/daemon/", "tests/ike_auth/demo/"), "peers": ("tests/interop/",)}
 COUNTED = pytest.StashKey[Counter[str]]()  # what the tests count for the summary, of every process that runs some
 
 
+def one_by_one(nodeid: str) -> str | None:
+    """The set of those that run one by one to which a test belongs."""
+    return next((name for name, where in _ONE_BY_ONE.items() if nodeid.startswith(where)), None)
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # a shell ignores it for what it starts in the background
     counted: Counter[str] = Counter()
     config.stash[COUNTED] = counted
 
 
 class Together(LoadScopeScheduling):  # type: ignore[misc]
-    """Which tests one process runs: those of a file, which share what is dear to make, and all with daemons."""
+    """Which tests one process runs: those of a file, which share what is dear to make, or of a set of daemons."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "daemons" if nodeid.startswith(_ONE_BY_ONE) else nodeid.partition("::")[0]
+        return one_by_one(nodeid) or nodeid.partition("::")[0]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: one_by_one(item.nodeid) is None)
 
 
 @pytest.hookimpl(optionalhook=True)

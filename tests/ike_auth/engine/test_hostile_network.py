@@ -33,7 +33,7 @@ from tests.ike_auth.simulation import FLIGHT, Network, Tamper, deliver
 
 every_handshake = pytest.mark.parametrize("name", OPTIONS)
 every_message = pytest.mark.parametrize("number", range(1, MESSAGES + 1))
-MASKS = (*(1 << bit for bit in range(8)), 0xFF)  # what a byte is changed by
+BITS = tuple(1 << bit for bit in range(8))
 LIFE = 1200.0  # of a tunnel
 
 
@@ -115,11 +115,12 @@ def test_everything_at_random(name: str, seed: int, runs: Runs) -> None:
 @every_handshake
 @every_message
 def test_each_byte_flipped(name: str, number: int, runs: Runs) -> None:
+    """In the header each bit; behind it one bit of each byte, of the next byte the next bit; and whole bytes."""
     data = scene(name, number).datagram.data
 
     def flipped() -> Iterator[bytes]:
         for place in range(len(data)):
-            for mask in MASKS:
+            for mask in (*(BITS if place < HEADER_SIZE else (BITS[place % 8],)), 0xFF):
                 yield data[:place] + bytes([data[place] ^ mask]) + data[place + 1 :]
 
     attack(scene(name, number), flipped(), runs, "flipped")
