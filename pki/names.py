@@ -137,6 +137,14 @@ def distinguished_name(text: str) -> Identity:
     return Identity("DER_ASN1_DN", dn_keynote(dn_from_keynote(escaped)))
 
 
+def folded_sha256(identity: Identity) -> str | None:
+    """What a distinguished name is looked up by (`distinguished_names.folded_sha256`). The others have one text for
+    each already. Raises NameInvalid."""
+    if identity.kind != "DER_ASN1_DN":
+        return None
+    return distinguished_names.folded_sha256(dn_from_keynote(identity.value))
+
+
 def a_labels(host: str) -> str:
     """A host name in ASCII, as RFC 5891 has it (IDNA 2008); what is ASCII stays as it is. Raises NameInvalid, also
     for characters that nobody sees and that the mapping (UTS 46 4) would drop in silence."""
