@@ -35,12 +35,21 @@ days = click.option(
     "--days", type=click.IntRange(1, 36500), metavar="N", help=f"How long it is valid. Usual: {_USUAL}."
 )
 
-
 root_key = click.option(
     "--root-key",
     metavar="FILE",
     type=click.Path(path_type=Path),
     help="The private key of the root that is there, where it is not in the CA's directory.",
+)
+
+
+root_keys = click.option(
+    "--root-key",
+    "root_keys",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="The private key of a root, where it is not in the CA's directory. Of several roots give several.",
 )
 
 
