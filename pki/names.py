@@ -180,8 +180,10 @@ def general_name(name: Identity) -> x509.GeneralName:
 
 def x509_name(der: bytes) -> x509.Name:
     """A distinguished name as the certificate library has it. Raises NameInvalid for one that it would write with
-    other bytes, or not at all."""
+    other bytes, or not at all, and for one with a part that is blank, or has characters that are not printable."""
     text = distinguished_names.keynote(der)
+    if not all(it.text.strip() and it.text.isprintable() for rdn in distinguished_names.decode(der) for it in rdn):
+        raise NameInvalid(f"`{shown(text)}` cannot stand in a certificate", "use printable text")
     try:
         name = x509.Name(
             x509.RelativeDistinguishedName(
