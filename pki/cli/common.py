@@ -54,13 +54,15 @@ root_keys = click.option(
 
 
 def complete_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
-    """Names and identities of certificates that begin so. Nothing where there is no registry that can be read."""
+    """Names and identities of certificates that begin so, but for those that a terminal would obey. Nothing where
+    there is no registry that can be read."""
     try:
         where = Directory(context.params.get("directory") or Path("."))
         records = Registry.open_read_only(where.existing_registry()).listed(Choice(current_time()))
     except PkiError:
         return []
-    found = {record.name: record.profile for record in records if record.name.startswith(begun)}
+    begin = [it for it in records if it.name.startswith(begun) and it.name.isprintable()]
+    found = {record.name: record.profile for record in begin}
     return [CompletionItem(name, help=profile) for name, profile in found.items()]
 
 

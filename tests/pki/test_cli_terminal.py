@@ -6,12 +6,14 @@ import ast
 import json
 from pathlib import Path
 
+import click
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from pki import cli, keystore
+from pki.cli import common
 from pki.directory import Directory
 from tests.pki import factory
 from tests.pki.test_cli import Done, Run, run  # noqa: F401
@@ -115,6 +117,14 @@ def test_no_command_shows_a_terminal_what_it_would_obey(quiet: Run) -> None:
 def test_what_is_told_to_programs_is_the_same_name(quiet: Run) -> None:
     names = {it["name"] for it in json.loads(quiet("keynote-pki list --all --json").out)["certificates"]}
     assert names == {"Root" + STRANGE, "CA" + STRANGE}
+
+
+def test_no_such_name_is_completed(quiet: Run) -> None:
+    quiet("keynote-pki issue gateway gw.example.org")
+    context = click.Context(cli.cli)
+    context.params["directory"] = Path("ca")
+    found = common.complete_names(context, click.Argument(["name"]), "")
+    assert [it.value for it in found] == ["gw.example.org"]
 
 
 def test_nothing_is_printed_past_the_one_place() -> None:
