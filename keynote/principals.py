@@ -81,7 +81,10 @@ def shown_principal(principal: str) -> str:
     if not principal:
         return '""'  # of an attribute that is empty, often
     match = _KEY.fullmatch(principal)
-    if match is None or len(match["bits"]) <= _SHOWN_DIGITS * 2:
+    if match is None or len(match["bits"]) <= _SHOWN_DIGITS * 3:
         return shown(principal)
-    head = f"{match['algorithm']}-{match['encoding']}:{match['bits'][:_SHOWN_DIGITS]}"
-    return f"{shown(head)}…{shown(match['bits'][-_SHOWN_DIGITS:])}"
+    bits = match["bits"]
+    head = f"{match['algorithm']}-{match['encoding']}:{bits[:_SHOWN_DIGITS]}"
+    # RSA keys begin and end alike, and DSA keys end with what several share: a quarter in, each has its own digits.
+    within = bits[len(bits) // 4 :][:_SHOWN_DIGITS]
+    return "…".join(map(shown, (head, within, bits[-_SHOWN_DIGITS:])))

@@ -39,6 +39,7 @@ class CertificateRow:
     name: str
     identities: tuple[Identity, ...]
     positions: tuple[int, ...]  # of these
+    folded_names: tuple[str, ...]  # of these; empty for all but distinguished names
     subject: str
     subject_der: bytes = field(repr=False)
     folded_sha256: str
@@ -303,6 +304,7 @@ def _against_itself(what: str, row: CertificateRow, certificate: ReadCertificate
         ("not_after", row.not_after, certificate.not_after),
         ("key_sha256", row.key_sha256, keys.key_sha256(certificate.public_key)),
         ("identities", _texts(row.identities), _texts(_identities(certificate))),
+        ("folded_sha256 of its identities", ", ".join(row.folded_names), _folded(_identities(certificate))),
     )
     for name, found, certified in pairs:
         if found != certified:
@@ -323,6 +325,10 @@ def _identity(name: x509.GeneralName) -> Identity | None:
     if isinstance(name, x509.DirectoryName):
         return Identity("DER_ASN1_DN", names.dn_keynote(name.value.public_bytes()))
     return names.certified(name)
+
+
+def _folded(identities: tuple[Identity, ...]) -> str:
+    return ", ".join(names.folded_sha256(it) or "" for it in identities)
 
 
 def _texts(identities: tuple[Identity, ...]) -> str:

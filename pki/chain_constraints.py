@@ -20,6 +20,13 @@ _EMAIL_ADDRESS = NameOID.EMAIL_ADDRESS.dotted_string
 _Subtree = x509.DNSName | x509.RFC822Name | x509.IPAddress
 
 
+class _Unread(str):
+    """What stands in the place of a mail address and is none that could be compared: of another string type, or with
+    characters beyond ASCII (RFC 5280 4.1.2.6: an IA5String)."""
+
+    __slots__ = ()
+
+
 def check_constraints(authority: ReadCertificate, certificate: ReadCertificate) -> None:
     """Whether `authority`, somewhere above, may issue for the names of `certificate`: what RFC 5280 asks. Raises
     ChainError."""
@@ -30,6 +37,8 @@ def check_constraints(authority: ReadCertificate, certificate: ReadCertificate) 
     excluded = [_checkable(subtree, authority) for subtree in constraints.excluded_subtrees or ()]
     for kind, value in _names(certificate):
         allowed = [subtree for subtree in permitted if isinstance(subtree, kind)]
+        if isinstance(value, _Unread) and any(isinstance(subtree, kind) for subtree in (*permitted, *excluded)):
+            raise _outside(authority, certificate, str(value), "has constraints that it cannot be held to")
         if allowed and not any(_within(value, subtree) for subtree in allowed):
             raise _outside(authority, certificate, str(value), "is constrained to others")
         if any(_overlaps(value, subtree) for subtree in excluded if isinstance(subtree, kind)):
@@ -90,7 +99,7 @@ def _names(certificate: ReadCertificate) -> Iterator[tuple[type[_Subtree], objec
     for rdn in () if mail else distinguished_names.decode(certificate.subject_der):
         for attribute in rdn:
             if attribute.oid == _EMAIL_ADDRESS:
-                yield x509.RFC822Name, attribute.value.decode("ascii", "backslashreplace")
+                yield x509.RFC822Name, _Unread(attribute.text) if attribute.ascii is None else attribute.ascii
 
 
 def _within(value: object, subtree: _Subtree) -> bool:

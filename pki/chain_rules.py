@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
+from pki import distinguished_names
 from pki.chain_certificates import ChainError, ReadCertificate, Reason
 from pki.chain_certificates import extension as extension
 from pki.chain_constraints import check_constraints as check_constraints
@@ -88,7 +89,14 @@ def check_form(certificate: ReadCertificate) -> None:
 
 
 def check_names(certificate: ReadCertificate) -> None:
-    """No empty name: see `check_form`."""
+    """No empty name: see `check_form`. And no NUL in one, which some would read as the shorter name before it."""
+    for name in (certificate.subject_der, certificate.issuer_der):
+        if distinguished_names.has_nul(name):
+            raise ChainError(
+                Reason.MALFORMED,
+                f"certificate `{certificate.subject}`, issued by `{certificate.issuer}`, has NUL in a name",
+                "no honest authority signs that",
+            )
     if not certificate.subject or not certificate.issuer:
         raise ChainError(
             Reason.EMPTY_SUBJECT,

@@ -103,6 +103,11 @@ class Attribute:
     value: bytes
 
     @property
+    def ascii(self) -> str | None:
+        """Its characters, where it is a string of the usual types that has no others."""
+        return self.value.decode() if self.tag in (_IA5, _UTF8, _PRINTABLE) and self.value.isascii() else None
+
+    @property
     def text(self) -> str:
         """Its value as characters; what its string type does not have comes out escaped."""
         _, codec = _STRING_TYPES.get(self.tag, ("", "latin-1"))
@@ -274,6 +279,13 @@ def _rfc4514_character(character: str) -> str:
     if character.isprintable():
         return character
     return "".join(f"\\{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+
+
+def has_nul(name: bytes) -> bool:
+    """Whether a string in it has NUL, where others take it to end."""
+    if b"\0" not in name:  # nearly always, and quick
+        return False
+    return any(it.tag in _STRING_TYPES and "\0" in it.text for rdn in decode(name) for it in rdn)
 
 
 def folded(name: bytes) -> tuple[object, ...]:

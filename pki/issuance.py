@@ -200,9 +200,10 @@ class Issuer:
         for record in self.registry.with_key(key_sha256):
             is_holder = follows is not None and (record.name, record.subject) == (follows.name, follows.subject)
             if record.validity(now) == "valid" and not is_holder:
+                again = f"keynote-pki renew {record.serial[:SERIAL_SHOWN]}; another holder needs another key"
                 raise PkiError(
                     f"the key has a certificate already, that of `{record.name}` (serial {record.serial})",
-                    f"keynote-pki renew {record.serial[:SERIAL_SHOWN]}; another holder needs another key",
+                    again if record.identities else "that is no peer: have the request made with a key of its own",
                 )
 
     def _file_of(self, follows: Record | None, public_key: CertificatePublicKeyTypes) -> str | None:

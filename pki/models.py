@@ -111,6 +111,7 @@ class SubjectAltName(Base):
     position: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[IdentityKind] = mapped_column(String(16))
     value: Mapped[str] = mapped_column(index=True)
+    folded_sha256: Mapped[str | None] = mapped_column(String(64), index=True)  # of a distinguished name, as subjects'
 
 
 class RevocationList(Base):

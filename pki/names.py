@@ -137,6 +137,14 @@ def distinguished_name(text: str) -> Identity:
     return Identity("DER_ASN1_DN", dn_keynote(dn_from_keynote(escaped)))
 
 
+def folded_sha256(identity: Identity) -> str | None:
+    """What a distinguished name is looked up by (`distinguished_names.folded_sha256`). The others have one text for
+    each already. Raises NameInvalid."""
+    if identity.kind != "DER_ASN1_DN":
+        return None
+    return distinguished_names.folded_sha256(dn_from_keynote(identity.value))
+
+
 def a_labels(host: str) -> str:
     """A host name in ASCII, as RFC 5891 has it (IDNA 2008); what is ASCII stays as it is. Raises NameInvalid, also
     for characters that nobody sees and that the mapping (UTS 46 4) would drop in silence."""
@@ -172,8 +180,10 @@ def general_name(name: Identity) -> x509.GeneralName:
 
 def x509_name(der: bytes) -> x509.Name:
     """A distinguished name as the certificate library has it. Raises NameInvalid for one that it would write with
-    other bytes, or not at all."""
+    other bytes, or not at all, and for one with a part that is blank, or has characters that are not printable."""
     text = distinguished_names.keynote(der)
+    if not all(it.text.strip() and it.text.isprintable() for rdn in distinguished_names.decode(der) for it in rdn):
+        raise NameInvalid(f"`{shown(text)}` cannot stand in a certificate", "use printable text")
     try:
         name = x509.Name(
             x509.RelativeDistinguishedName(

@@ -37,6 +37,7 @@ class Published:
     authority: AuthorityRecord
     made: ListRecord
     files: tuple[Path, ...] = ()
+    errors: tuple[PkiError, ...] = ()  # of the files that could not be written
 
 
 def file_names(authorities: Sequence[AuthorityRecord]) -> dict[int, str]:
@@ -46,21 +47,27 @@ def file_names(authorities: Sequence[AuthorityRecord]) -> dict[int, str]:
     return {id: name if found.count(name) == 1 else f"{name}-{id}" for id, name in names.items()}
 
 
-def write(made: ListRecord, target: Path) -> tuple[Path, ...]:
-    """To one file, PEM where its name ends so, else DER. Raises PkiError where the file has a later list."""
+def published(authority: AuthorityRecord, made: ListRecord, out: Path | None, below: str = "") -> Published:
+    """Its list in a file, PEM where the name ends so, else DER; or in both files that begin `below` in a directory,
+    which is made if need be. A file that cannot be written, or has a later list, does not stop the other."""
+    targets = [] if out is None else [out]
+    if out is not None and below:
+        targets = [out / f"{below}.crl", out / f"{below}.crl.pem"]
+    files, errors = [], []
+    for target in targets:
+        try:
+            if below and not target.parent.is_dir():
+                keystore.make_directory(target.parent, 0o755)
+            _write(made, target)
+            files.append(target)
+        except PkiError as error:
+            errors.append(error)
+    return Published(authority, made, tuple(files), tuple(errors))
+
+
+def _write(made: ListRecord, target: Path) -> None:
     _check_not_later(made, target)
     keystore.replace(target, auditing.pem(made) if target.suffix == ".pem" else made.der, _MODE)
-    return (target,)
-
-
-def write_below(made: ListRecord, directory: Path, name: str) -> tuple[Path, ...]:
-    """To both files in a directory, which is made if need be. Raises PkiError."""
-    if not directory.is_dir():
-        keystore.make_directory(directory, 0o755)
-    files = (directory / f"{name}.crl", directory / f"{name}.crl.pem")
-    for path in files:
-        write(made, path)
-    return files
 
 
 def _check_not_later(made: ListRecord, path: Path) -> None:

@@ -20,7 +20,7 @@ from pki.registry_values import reading_on
 from pki.revocation import ListRecord
 
 _AT_ONCE = 1000  # rows in memory
-_Names = tuple[tuple[int, Identity], ...]  # of a certificate, by their positions
+_Names = tuple[tuple[int, Identity, str], ...]  # of a certificate, by their positions, with what they fold to
 
 
 class AuditLog:
@@ -111,13 +111,15 @@ class Snapshot:
         serials = [row.serial for row in certificates]
         table = SubjectAltName
         query = (
-            sa.select(table.authority_id, table.serial, table.position, table.kind, table.value)
+            sa.select(table.authority_id, table.serial, table.position, table.kind, table.value, table.folded_sha256)
             .where(table.serial.in_(serials))
             .order_by(table.authority_id, table.serial, table.position)
         )
         rows = self._session.execute(query).all()
         return {
-            key: tuple((position, Identity(kind, value)) for _, _, position, kind, value in group)
+            key: tuple(
+                (position, Identity(kind, value), folded or "") for _, _, position, kind, value, folded in group
+            )
             for key, group in groupby(rows, lambda row: (row.authority_id, row.serial))
         }
 
@@ -173,8 +175,9 @@ def _certificate(row: Certificate, named: _Names) -> CertificateRow:
         sha256=row.sha256 or "",
         profile=row.profile,
         name=row.name,
-        identities=tuple(identity for _, identity in named),
-        positions=tuple(position for position, _ in named),
+        identities=tuple(identity for _, identity, _ in named),
+        positions=tuple(position for position, _, _ in named),
+        folded_names=tuple(folded for _, _, folded in named),
         subject=row.subject,
         subject_der=row.subject_der,
         folded_sha256=row.folded_sha256,

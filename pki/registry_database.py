@@ -25,8 +25,8 @@ from pki.registry_values import Garbled, Unreadable, UtcDateTime, reading_on
 if TYPE_CHECKING:
     from alembic.config import Config
 
-SCHEMA: Final = "0004"  # the newest revision in migrations/, and the only one that this version reads and writes
-EARLIER: Final = ("0001", "0002", "0003")  # those before it, which `registry_migration` knows the way from
+SCHEMA: Final = "0005"  # the newest revision in migrations/, and the only one that this version reads and writes
+EARLIER: Final = ("0001", "0002", "0003", "0004")  # those before it, which `registry_migration` knows the way from
 
 Mode = Literal["ro", "rw", "rwc"]  # as SQLite has them: read only, read and write, and make it if need be
 _ATTEMPTS: Final = 20  # to change the mode of a file that others change too

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from pki import distinguished_names, registry_audit, registry_delegations, registry_names, registry_standing
+from pki import distinguished_names, names, registry_audit, registry_delegations, registry_names, registry_standing
 from pki.audit import Details
 from pki.errors import RegistryError
 from pki.models import ISSUED, PENDING, Authority, Certificate, SubjectAltName
@@ -66,7 +66,7 @@ def reserve(
     if reservation.identities:
         connection = session.connection()
         registry_names.check_identities(connection, reservation, now, standing.fallen, again=again)
-        registry_names.check_subject(connection, reservation, now, standing.fallen)
+        registry_names.check_names(connection, reservation, now, standing.fallen)
     insert_pending(session, authority_id, reservation)
 
 
@@ -78,12 +78,18 @@ def insert_pending(session: Session, authority_id: int, reservation: Reservation
     taken = {name: getattr(reservation, name) for name in _TAKEN}
     folded_sha256 = distinguished_names.folded_sha256(reservation.subject_der)
     connection.execute(_ADD, {**key, "state": PENDING, "folded_sha256": folded_sha256, **taken})
-    names = [
-        {**key, "position": position, "kind": identity.kind, "value": identity.value}
+    certified = [
+        {
+            **key,
+            "position": position,
+            "kind": identity.kind,
+            "value": identity.value,
+            "folded_sha256": names.folded_sha256(identity),
+        }
         for position, identity in enumerate(reservation.identities)
     ]
-    if names:
-        connection.execute(_ADD_NAMES, names)
+    if certified:
+        connection.execute(_ADD_NAMES, certified)
 
 
 _ADD = sa.insert(Certificate)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Whose name is whose: an identity and a subject have one holder in the whole registry, and nobody is called like an
-authority. Subjects are one where RFC 5280 7.1 calls them the same (docs/decisions/0227-names-that-are-alike.md).
+authority. A distinguished name is one name, be it a subject or among the subjectAltNames, and one with those that
+RFC 5280 7.1 calls the same (docs/decisions/0227-names-that-are-alike.md).
 
 What is pending counts as well: it is about to be issued, or undone by the next command of its directory.
 """
@@ -10,12 +11,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pki import distinguished_names, models
+from pki import distinguished_names, models, names
 from pki.errors import RegistryError
 from pki.models import PENDING, Authority, Certificate, SubjectAltName
 from pki.records import Reservation
 
 _ANOTHER = "give it another subject"
+_WITHOUT = "leave that directoryName out, or give it another"
 
 
 def check_authority(
@@ -27,24 +29,25 @@ def check_authority(
 ) -> None:
     """Whether a new authority may have this name. What is pending in `directory` was interrupted, and does not count.
 
-    Raises RegistryError where an authority is called like it, or a peer whose certificate holds; or where a
+    Raises RegistryError where an authority is called like it, or a peer whose certificate holds, by its subject or by
+    a directoryName among its subjectAltNames; or where a
     delegation is in force from or to that name, which would count for the authority then."""
     subject = distinguished_names.keynote(subject_der)
     rows = [
         row
-        for row in connection.execute(_BEARERS, {"folded": distinguished_names.folded_sha256(subject_der)})
+        for row in _called(connection, [distinguished_names.folded_sha256(subject_der)])
         if row.state != PENDING or row.directory != directory
     ]
     for row in rows:
         if row.authority is not None:
             raise RegistryError(
-                f"there is an authority `{row.subject}` already",
+                f"there is an authority `{row.called}` already",
                 "peers tell authorities apart by their names: give the new one another",
             )
     for row in rows:
         if _holds(row, now, fallen):
             raise RegistryError(
-                f"`{row.subject}` is the subject of `{row.name}` (serial {row.serial}), whom peers would take for an "
+                f"`{row.called}` is {row.what} of `{row.name}` (serial {row.serial}), whom peers would take for an "
                 "authority of that name",
                 "give the authority another name",
             )
@@ -88,30 +91,45 @@ def check_identities(
                 )
 
 
-def check_subject(
+def check_names(
     connection: sa.Connection, reservation: Reservation, now: datetime.datetime, fallen: frozenset[int]
 ) -> None:
     """Raises RegistryError where an authority, whatever became of it, or somebody else is called like whom this
-    certificate is for."""
-    folded = distinguished_names.folded_sha256(reservation.subject_der)
-    rows = connection.execute(_BEARERS, {"folded": folded}).all()
+    certificate is for: like its subject, or like a distinguished name among its subjectAltNames."""
+    own = {distinguished_names.folded_sha256(reservation.subject_der): reservation.subject}
+    for identity in reservation.identities:
+        if (folded := names.folded_sha256(identity)) is not None:
+            own.setdefault(folded, identity.value)
+    rows = _called(connection, list(own))
     for row in rows:
         if row.authority is not None:
+            name = own[row.folded]
+            refused = ", and would be refused" if name == reservation.subject else ""
             raise RegistryError(
-                f"`{reservation.subject}` is called like the authority `{row.subject}`, and would be refused: "
+                f"`{name}` is called like the authority `{row.called}`{refused}: "
                 "policies trust authorities by their names",
-                _ANOTHER,
+                _hint(reservation, name),
             )
     for row in rows:
         is_holder = (row.directory, row.name) == (reservation.directory, reservation.name)
         if _holds(row, now, fallen) and not is_holder:
+            name = own[row.folded]
             by = _elsewhere(connection, row.authority_id, row.directory, reservation.directory)
-            like = "is" if row.subject == reservation.subject else f"is called like `{row.subject}`,"
+            like = "is" if row.called == name else f"is called like `{row.called}`,"
             raise RegistryError(
-                f"`{reservation.subject}` {like} the subject of `{row.name}` (serial {row.serial}{by}), and policies "
+                f"`{name}` {like} {row.what} of `{row.name}` (serial {row.serial}{by}), and policies "
                 "know holders by their subjects",
-                _ANOTHER,
+                _hint(reservation, name),
             )
+
+
+def _hint(reservation: Reservation, name: str) -> str:
+    return _ANOTHER if name == reservation.subject else _WITHOUT
+
+
+def _called(connection: sa.Connection, folded: list[str]) -> list[sa.Row[*tuple[Any, ...]]]:
+    """Whoever goes by one of these names: the rows of subjects, and of directoryNames."""
+    return [row for query in (_BEARERS, _NAMED) for row in connection.execute(query, {"folded": folded})]
 
 
 def _holds(row: sa.Row[*tuple[Any, ...]], now: datetime.datetime, fallen: frozenset[int]) -> bool:
@@ -133,13 +151,32 @@ _ROW = (
     Certificate.name,
     Certificate.revoked_at,
     Certificate.not_after,
+    Certificate.state,
 )
+_FOLDED: sa.BindParameter[Any] = sa.bindparam("folded", expanding=True)
 _BEARERS = (
-    sa.select(*_ROW, Certificate.state, Certificate.subject, Authority.id.label("authority"))
+    sa.select(
+        *_ROW,
+        Certificate.subject.label("called"),
+        Certificate.folded_sha256.label("folded"),
+        Authority.id.label("authority"),
+        sa.literal("the subject").label("what"),
+    )
     .outerjoin(
         Authority, (Certificate.authority_id == Authority.issuer_id) & (Certificate.serial == Authority.serial)
     )
-    .where(Certificate.folded_sha256 == sa.bindparam("folded"))
+    .where(Certificate.folded_sha256.in_(_FOLDED))
+)
+_NAMED = (
+    sa.select(
+        *_ROW,
+        SubjectAltName.value.label("called"),
+        SubjectAltName.folded_sha256.label("folded"),
+        sa.null().label("authority"),
+        sa.literal("a directoryName").label("what"),
+    )
+    .join(Certificate.names)
+    .where(SubjectAltName.folded_sha256.in_(_FOLDED))
 )
 _HOLDERS = (
     sa.select(*_ROW, SubjectAltName.kind, SubjectAltName.value)

@@ -78,7 +78,9 @@ def _named(name: x509.GeneralName) -> Identity | str:
     """The identity that a subjectAltName stands for, or what it says, where nobody can be called so in IKE."""
     try:
         if isinstance(name, x509.DirectoryName):
-            return names.distinguished_name(distinguished_names.keynote(name.value.public_bytes()))
+            named = Identity("DER_ASN1_DN", distinguished_names.keynote(name.value.public_bytes()))
+            names.general_name(named)  # raises where it cannot stand in a certificate of ours
+            return named
         found = names.certified(name)
     except (NameInvalid, DerInvalid):
         found = None

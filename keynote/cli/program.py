@@ -182,10 +182,15 @@ def tell(program: str, kind: str, complaints: Iterable[Complaint]) -> None:
         _say(f"{program}: {kind}: and {len(found) - _MANY:,} more")
 
 
+# What a terminal obeys, or turns around what stands after it, and JSON lets stand as it is.
+_OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
 def print_json(data: object) -> None:
-    """One JSON value on stdout, in characters that it can encode."""
+    """One JSON value on stdout, in characters that it can encode, and none that a terminal obeys."""
     unicode = sys.stdout.encoding.lower().replace("-", "") == "utf8"
-    click.echo(json.dumps(data, indent=2, ensure_ascii=not unicode))
+    text = json.dumps(data, indent=2, ensure_ascii=not unicode)
+    click.echo(_OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def _wrong_usage(error: click.UsageError, command: str) -> Complaint:

@@ -13,7 +13,7 @@ from keynote.complaints import Complaint
 from pki import auditing, whole_files
 from pki.audit import AuditEntry, Head
 from pki.auditing import KeptList
-from pki.cli import inputs
+from pki.cli import inputs, tables
 from pki.cli.common import as_json, in_directory
 from pki.directory import Directory
 from pki.errors import shown
@@ -91,10 +91,10 @@ def command(
         )
     else:
         for entry in entries:
-            click.echo(_line(entry))
-        click.echo(f"{head.sequence:,} entries, audit head {head}")
+            tables.echo_line(_line(entry))
+        tables.echo_line(f"{head.sequence:,} entries, audit head {head}")
         if not findings:
-            click.echo("the log is whole, and the registry is what it says")
+            tables.echo_line("the log is whole, and the registry is what it says")
     if findings:
         tell("keynote-pki", "error", [Complaint(it.message) for it in findings])
         click.get_current_context().exit(FAILED)

@@ -2,17 +2,17 @@
 """The keys of authorities, for commands that sign with several."""
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from keynote.cli.program import tell
 from keynote.complaints import Complaint
-from pki import profiles
+from pki import keys, keystore, profiles
 from pki.directory import Directory
 from pki.errors import KeystoreError, PkiError, shown
-from pki.keys import Signer
+from pki.keys import KeySigner, Signer
 from pki.keystore import Passphrase
 from pki.records import AuthorityRecord
 from pki.registry import Registry
@@ -50,13 +50,16 @@ def signers(
     name: str | None,
     now: datetime.datetime,
     passphrase: Passphrase,
-    root_key: Path | None,
+    root_keys: Sequence[Path],
     *,
     issuing: bool = False,
-) -> Iterator[tuple[AuthorityRecord, Signer | None]]:
-    """Those that are named, or all of ours. Without a signer are those that are expired or whose keys are not here:
-    that is said. Raises PkiError where a named one has none. Those that were revoked go on signing lists, and are
-    treated like those that are expired where they are to be `issuing`."""
+) -> Sequence[tuple[AuthorityRecord, Signer | None]]:
+    """Those that are named, or all of ours, with all keys read: whatever is wrong with one of them is found before
+    anything is signed. Without a signer are those that are expired or whose keys are not here: that is said. Raises
+    PkiError where a named one has none, and for one of the `root_keys` that is no root's. Those that were revoked go
+    on signing lists, and are treated like those that are expired where they are to be `issuing`."""
+    given = _of_roots(registry, root_keys, passphrase)
+    found: list[tuple[AuthorityRecord, Signer | None]] = []
     for each in chosen(registry, name):
         why, signer = "", None
         if each.certificate.not_after < now and name is None:
@@ -64,9 +67,8 @@ def signers(
         elif issuing and name is None and (each.certificate.revoked_at is not None or each.certificate.fallen):
             why = "it is revoked"
         else:
-            key_file = root_key if each.certificate.profile == profiles.ROOT.name else None
             try:
-                signer = where.signer(each.certificate, passphrase, key_file=key_file)
+                signer = given.get(each.certificate.key_sha256) or where.signer(each.certificate, passphrase)
             except PkiError as error:
                 if name is not None or not _is_away(error):
                     raise
@@ -74,7 +76,26 @@ def signers(
         if why:
             what = "certifies nobody" if issuing else "signs nothing"
             tell("keynote-pki", "note", [Complaint(f"authority `{each.name}` {what}: {why}")])
-        yield each, signer
+        found.append((each, signer))
+    return found
+
+
+def _of_roots(registry: Registry, files: Sequence[Path], passphrase: Passphrase) -> dict[str, Signer]:
+    """The keys in these files, by their `keys.key_sha256`. Raises PkiError for one that is no root's."""
+    roots = {it.certificate.key_sha256: it.name for it in registry.authorities() if _is_root(it)}
+    given: dict[str, Signer] = {}
+    for path in files:
+        key = keystore.unlock(path, passphrase)[0]
+        sha256 = keys.key_sha256(key.public_key())
+        if sha256 not in roots:
+            named = ", ".join(f"`{it}`" for it in roots.values()) or "a root: there is none in this registry"
+            raise KeystoreError(f"`{path}` does not hold the private key of {named}")
+        given[sha256] = KeySigner(key)
+    return given
+
+
+def _is_root(authority: AuthorityRecord) -> bool:
+    return authority.certificate.profile == profiles.ROOT.name and not authority.foreign
 
 
 def _is_away(error: PkiError) -> bool:

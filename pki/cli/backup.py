@@ -10,6 +10,7 @@ from keynote.cli.program import print_json, tell
 from keynote.complaints import Complaint
 from pki import backup
 from pki.backup import Manifest
+from pki.cli import tables
 from pki.cli.common import as_json, current_time, in_directory, opened
 
 
@@ -34,7 +35,7 @@ def command(file: Path, keys: bool, directory: Path, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(file), **manifest_data(manifest)})
         return
-    click.echo(f"{file}: {told(manifest)}")
+    tables.echo_line(f"{file}: {told(manifest)}")
 
 
 def told(manifest: Manifest) -> str:

@@ -13,7 +13,7 @@ from keynote.cli.outputs import refuse_input
 from keynote.cli.program import Program, print_json, tell
 from keynote.complaints import Complaint
 from pki import certificate_files, certpatch, chain_certificates, keystore, names
-from pki.cli import inputs, passphrases
+from pki.cli import inputs, passphrases, tables
 from pki.cli.common import as_json
 from pki.cli.complaints import complaints
 from pki.errors import KeystoreError, PkiError, shown
@@ -76,7 +76,7 @@ def command(
             }
         )
     else:
-        click.echo(f"{destination}: `{certificate.subject}` is {wanted} now")
+        tables.echo_line(f"{destination}: `{certificate.subject}` is {wanted} now")
     tell(program, "warning", _warnings(result))
 
 

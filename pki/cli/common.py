@@ -35,7 +35,6 @@ days = click.option(
     "--days", type=click.IntRange(1, 36500), metavar="N", help=f"How long it is valid. Usual: {_USUAL}."
 )
 
-
 root_key = click.option(
     "--root-key",
     metavar="FILE",
@@ -44,14 +43,26 @@ root_key = click.option(
 )
 
 
+root_keys = click.option(
+    "--root-key",
+    "root_keys",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="The private key of a root, where it is not in the CA's directory. Of several roots give several.",
+)
+
+
 def complete_names(context: click.Context, parameter: click.Parameter, begun: str) -> list[CompletionItem]:
-    """Names and identities of certificates that begin so. Nothing where there is no registry that can be read."""
+    """Names and identities of certificates that begin so, but for those that a terminal would obey. Nothing where
+    there is no registry that can be read."""
     try:
         where = Directory(context.params.get("directory") or Path("."))
         records = Registry.open_read_only(where.existing_registry()).listed(Choice(current_time()))
     except PkiError:
         return []
-    found = {record.name: record.profile for record in records if record.name.startswith(begun)}
+    begin = [it for it in records if it.name.startswith(begun) and it.name.isprintable()]
+    found = {record.name: record.profile for record in begin}
     return [CompletionItem(name, help=profile) for name, profile in found.items()]
 
 

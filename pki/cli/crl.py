@@ -2,19 +2,20 @@
 """`keynote-pki crl`: the lists of what is revoked."""
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from keynote.cli.program import FAILED, only_reads, print_json, tell
+from keynote.cli.program import FAILED, Failed, only_reads, print_json, settled, tell
 from keynote.complaints import Complaint
 from pki import publishing, revocation, revocation_lists, whole_files
 from pki.audit import Head
-from pki.cli import authority_keys, inputs, passphrases
-from pki.cli.common import as_json, current_time, in_directory, opened, root_key
+from pki.cli import authority_keys, inputs, passphrases, tables
+from pki.cli.common import as_json, complaints, current_time, in_directory, opened, root_keys
+from pki.errors import PkiError
 from pki.publishing import Published
 from pki.records import AuthorityRecord, serial_text
 from pki.revocation import ListRecord
@@ -47,7 +48,7 @@ def _making(makes: F) -> F:
             metavar="N",
             help="How long the list holds. Who requires a fresh one refuses everybody from then on.",
         ),
-        root_key,
+        root_keys,
         passphrases.in_file,
         in_directory,
         as_json,
@@ -101,7 +102,7 @@ def _publish(
     always: bool,
     name: str | None,
     days: int,
-    root_key: Path | None,
+    root_keys: tuple[Path, ...],
     passphrase_file: Path | None,
     directory: Path,
     as_json: bool,
@@ -113,36 +114,50 @@ def _publish(
     if out is not None and not below and len(authority_keys.chosen(registry, name)) > 1:
         raise click.UsageError(f"`{out}` is one file for several authorities: name a directory, or one --authority")
     done: list[Published] = []
+    wrong: list[PkiError] = []
     with where.changing():  # so that files are written in the order of the lists
         passphrase = passphrases.source(passphrase_file)
-        for authority, signer in authority_keys.signers(where, registry, name, now, passphrase, root_key):
-            newest = registry.crls.newest(authority.id)
-            if always or publishing.is_due(registry, newest, now):
-                if signer is not None:
-                    newest = registry.crls.make(authority, signer, now, datetime.timedelta(days=days), number)
-                elif always:
-                    continue
+        for authority, signer in authority_keys.signers(where, registry, name, now, passphrase, root_keys):
+            try:
+                newest = registry.crls.newest(authority.id)
+                if always or publishing.is_due(registry, newest, now):
+                    if signer is not None:
+                        newest = registry.crls.make(authority, signer, now, datetime.timedelta(days=days), number)
+                    elif always:
+                        continue
+            except PkiError as error:  # what the others have signed is recorded, and has to be told
+                wrong.append(error)
+                continue
             if newest is None:
                 continue
-            files: tuple[Path, ...] = ()
-            if out is not None:
-                files = (
-                    publishing.write_below(newest, out, names[authority.id])
-                    if below
-                    else publishing.write(newest, out)
-                )
-            done.append(Published(authority, newest, files))
-    if not done:
+            done.append(publishing.published(authority, newest, out, names[authority.id] if below else ""))
+            wrong += done[-1].errors
+    if not done and not wrong:
         raise authority_keys.nobody_signs()
+    _tell_published(done, [it for error in wrong for it in complaints(error)], now, as_json=as_json)
+
+
+def _tell_published(
+    done: Sequence[Published], wrong: Sequence[Complaint], now: datetime.datetime, *, as_json: bool
+) -> None:
+    """What was made and written, and what was not. Raises Failed where nothing was."""
+    if not done:
+        raise Failed(wrong)
+    status = settled(FAILED if wrong else 0)
     if as_json:
-        print_json({"lists": [_data(it.authority, it.made, now, it.files) for it in done]})
-        return
-    for each in done:
+        errors = {"errors": [it.data() for it in wrong]} if wrong else {}
+        print_json({"lists": [_data(it.authority, it.made, now, it.files) for it in done], **errors})
+    for each in () if as_json else done:
         made = each.made
-        click.echo(f"{each.authority.name}: list {made.number}, {_entries(made)}, until {made.next_update:{_TIME}}")
+        tables.echo_line(
+            f"{each.authority.name}: list {made.number}, {_entries(made)}, until {made.next_update:{_TIME}}"
+        )
         for path in each.files:
-            click.echo(str(path))
-        click.echo(f"audit head {Head(made.audit_sequence, made.audit_hash)}")
+            tables.echo_line(str(path))
+        tables.echo_line(f"audit head {Head(made.audit_sequence, made.audit_hash)}")
+    if wrong:
+        tell("keynote-pki", "error", wrong)
+        click.get_current_context().exit(status)
 
 
 @command.command()
@@ -179,7 +194,7 @@ def show(file: Path | None, name: str | None, check: bool, directory: Path, as_j
             continue
         if not as_json:
             _print(f"{authority.name}: list {made.number}", made.this_update, made.next_update, _revoked(made))
-            click.echo(f"audit head {Head(made.audit_sequence, made.audit_hash)}")
+            tables.echo_line(f"audit head {Head(made.audit_sequence, made.audit_hash)}")
         if now > made.next_update:
             wrong.append(
                 Complaint(f"list {made.number} of `{authority.name}` is stale since {made.next_update:{_TIME}}")
@@ -216,9 +231,9 @@ def _print(
     revoked: dict[str, Revoked],
 ) -> None:
     until = f"{next_update:{_TIME}}" if next_update is not None else "it does not say when"
-    click.echo(f"{title}, from {this_update:{_TIME}} until {until}")
+    tables.echo_line(f"{title}, from {this_update:{_TIME}} until {until}")
     for serial, entry in revoked.items():
-        click.echo(f"  {serial}  {entry.at:{_TIME}}  {entry.reason}".rstrip())
+        tables.echo_line(f"  {serial}  {entry.at:{_TIME}}  {entry.reason}".rstrip())
 
 
 def _revoked(made: ListRecord) -> dict[str, Revoked]:

@@ -11,7 +11,7 @@ from keynote.cli.program import print_json, tell
 from keynote.complaints import Complaint
 from keynote.principals import is_key, shown_principal
 from pki import condition_templates, delegating
-from pki.cli import delegation_output, inputs, passphrases, times
+from pki.cli import delegation_output, inputs, passphrases, tables, times
 from pki.cli.common import as_json, current_time, in_directory, opened
 from pki.delegating import Request
 
@@ -106,10 +106,10 @@ def command(
         print_json(delegation_output.data(made, now))
         return
     by, to = shown_principal(made.authorizer), shown_principal(made.licensee)
-    click.echo(f"delegation {made.number}: {by} licenses {to}, {delegation_output.until(made)}")
+    tables.echo_line(f"delegation {made.number}: {by} licenses {to}, {delegation_output.until(made)}")
     believed = "signed by the key that delegates" if is_key(made.authorizer) else "believed where this registry is"
-    click.echo(believed)
-    click.echo(f"next: keynote-pki delegations show {made.number} --dir {directory}")
+    tables.echo_line(believed)
+    tables.echo_line(f"next: keynote-pki delegations show {made.number} --dir {directory}")
 
 
 def _text(path: Path | None) -> str:
@@ -125,5 +125,5 @@ def _list_templates(as_json: bool) -> None:
         print_json({"templates": [{column: getattr(it, column) for column in columns} for it in templates]})
         return
     for template in templates:
-        click.echo(f"{template.name:17}{template.meaning}")
-        click.echo(f"{'':17}--template {template.example}   ({template.argument})")
+        tables.echo_line(f"{template.name:17}{template.meaning}")
+        tables.echo_line(f"{'':17}--template {template.example}   ({template.argument})")

@@ -127,8 +127,8 @@ def revoke(number: str, reason: str, directory: Path, as_json: bool) -> None:
         print_json(delegation_output.data(revoked, now))
         return
     by, to = shown_principal(revoked.authorizer), shown_principal(revoked.licensee)
-    click.echo(f"delegation {revoked.number} is revoked: {by} licenses {to} no more")
-    click.echo("what was exported of it stays where it is")
+    tables.echo_line(f"delegation {revoked.number} is revoked: {by} licenses {to} no more")
+    tables.echo_line("what was exported of it stays where it is")
 
 
 @command.command()
@@ -167,4 +167,4 @@ def export(numbers: Sequence[str], output: Path | None, directory: Path, as_json
     elif output is None:
         click.echo(text, nl=False)
     else:
-        click.echo(f"{output}: {len(records)} delegation{'' if len(records) == 1 else 's'}")
+        tables.echo_line(f"{output}: {len(records)} delegation{'' if len(records) == 1 else 's'}")

@@ -16,7 +16,7 @@ from pki.bundles.files import Bundle, File
 from pki.bundles.formats import Format
 from pki.bundles.handover import Handover
 from pki.bundles.request import Compat, IkeVersion, Network, Request
-from pki.cli import passphrases, qr
+from pki.cli import passphrases, qr, tables
 from pki.cli.common import as_json, certificate_argument, current_time, in_directory, meant, opened
 from pki.directory import Directory
 from pki.errors import KeystoreError, PkiError, shown
@@ -114,10 +114,10 @@ def command(
         )
     else:
         for path in written:
-            click.echo(str(path))
+            tables.echo_line(str(path))
         click.echo(code, nl=False)
     if password and not password_file:
-        click.echo(f"password: {password}", err=True)
+        tables.echo_line(f"password: {password}", err=True)
     _tell(chosen, given, now)
     if protected and not password:
         message = f"the key's file here has a passphrase, what was written has none: guard it ({written[-1].parent})"

@@ -3,6 +3,7 @@
 
 import datetime
 import functools
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,11 +12,11 @@ import click
 
 from keynote.cli.program import tell
 from keynote.complaints import Complaint
-from keynote.principals import is_key, shown_principal
-from pki import renewal
+from keynote.principals import is_key
+from pki import registry_delegations, renewal
 from pki.carrying import LeftBehind
 from pki.certificate_lint import Platform
-from pki.cli import delegation_output, issued, passphrases, platforms, requests, times
+from pki.cli import delegation_output, issued, passphrases, platforms, requests, tables, times
 from pki.cli.common import (
     SERIAL_SHOWN,
     as_json,
@@ -30,6 +31,7 @@ from pki.cli.common import (
 from pki.delegation_records import DelegationRecord
 from pki.issuance import Issuer, Review
 from pki.records import Record
+from pki.registry import Registry
 from pki.renewal import Followed
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -154,7 +156,7 @@ def _follow(
     old = registry.find_one(followed.follows.sha256)
     others = [it for it in registry.find(old.name) if it.sha256 != followed.record.sha256]
     tell_others(old.name, old, others, now, "this is the one that was followed")
-    tell("keynote-pki", "warning", map(functools.partial(_left_behind, followed.record), followed.left))
+    tell("keynote-pki", "warning", [_left_behind(registry, followed.record, it, now) for it in followed.left])
     more = {
         "delegations": [
             {**delegation_output.data(it, now), "carries_on": before} for before, it in followed.delegations
@@ -164,19 +166,29 @@ def _follow(
     issued.say(followed.record, profile, done, now, directory, registry, as_json=as_json, more=more)
     if not as_json:
         ends = "revoked" if old.revoked_at is not None else f"valid until {old.not_after:%Y-%m-%d}"
-        click.echo(f"the one before, serial {old.serial}, is {ends}")
+        tables.echo_line(f"the one before, serial {old.serial}, is {ends}")
         for before, made in followed.delegations:
             with_old = "was revoked with the one before, and" if old.revoked_at is not None else "stays, and"
-            click.echo(f"delegation {before} {with_old} goes on as {made.number}, {delegation_output.until(made)}")
+            tables.echo_line(
+                f"delegation {before} {with_old} goes on as {made.number}, {delegation_output.until(made)}"
+            )
 
 
-def _left_behind(new: Record, left: LeftBehind) -> Complaint:
-    number, authorizer = left.record.number, shown_principal(left.record.authorizer)
+def _left_behind(registry: Registry, new: Record, left: LeftBehind, now: datetime.datetime) -> Complaint:
+    number, authorizer = left.record.number, _who(registry, left.record.authorizer, now)
     return Complaint(
         f"delegation {number} does not go on with the new certificate: {left.why}",
         hint=f"delegate anew what `keynote-pki delegations show {number}` has: keynote-pki delegate "
-        f"--from '{authorizer}' --to {_whom(new, left.record)} …",
+        f"--from {shlex.quote(authorizer)} --to {shlex.quote(_whom(new, left.record))} …",
     )
+
+
+def _who(registry: Registry, principal: str, now: datetime.datetime) -> str:
+    """A principal as it can be typed: a key by a certificate that it has here, else whole."""
+    sha256 = registry_delegations.key_sha256(principal) if is_key(principal) else None
+    certified = registry.with_key(sha256) if sha256 is not None else ()
+    holding = [it for it in certified if it.validity(now) == "valid"]
+    return f"key:{holding[0].serial[:SERIAL_SHOWN]}" if holding else principal
 
 
 def _whom(new: Record, record: DelegationRecord) -> str:

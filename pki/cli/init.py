@@ -10,7 +10,7 @@ from keynote.cli.program import print_json, tell
 from keynote.complaints import Complaint
 from pki import certificate_files, issuance, keys, name_constraints, requested
 from pki.authorities import Root
-from pki.cli import inputs, passphrases
+from pki.cli import inputs, passphrases, tables
 from pki.cli.common import as_json, current_time, days, lifetime, record_data
 from pki.directory import Directory
 from pki.errors import DerInvalid, PkiError
@@ -138,8 +138,8 @@ def _request(
     if as_json:
         print_json({"directory": str(directory), "request": str(request), "pem": pem.decode()})
         return
-    click.echo(f"{request}: the request, for the root that is to sign it")
-    click.echo(f"next: keynote-pki init {directory} --certificate FILE --chain FILE")
+    tables.echo_line(f"{request}: the request, for the root that is to sign it")
+    tables.echo_line(f"next: keynote-pki init {directory} --certificate FILE --chain FILE")
 
 
 def _complete(
@@ -180,14 +180,16 @@ def _say(
         over = {} if above[0].sha256 == record.sha256 else {"root": record_data(above[0], now)}
         print_json({**record_data(record, now), **places, **over})
         return
-    click.echo(f"{record.name}: authority made, valid until {record.not_after:%Y-%m-%d}")
+    tables.echo_line(f"{record.name}: authority made, valid until {record.not_after:%Y-%m-%d}")
     if above[0].sha256 != record.sha256:
-        click.echo(f"below {above[0].name}, valid until {above[0].not_after:%Y-%m-%d}, sha256 {above[0].sha256}")
-    click.echo(f"policies trust it as DN:{record.subject}")
-    click.echo(f"sha256 {record.sha256}")
+        tables.echo_line(
+            f"below {above[0].name}, valid until {above[0].not_after:%Y-%m-%d}, sha256 {above[0].sha256}"
+        )
+    tables.echo_line(f"policies trust it as DN:{record.subject}")
+    tables.echo_line(f"sha256 {record.sha256}")
     if root is not None:
         place = root_key or where.key_path(str(above[0].key_file))
-        click.echo(f"the root's private key is in {place}: take it offline, it is needed for rollover only")
+        tables.echo_line(f"the root's private key is in {place}: take it offline, it is needed for rollover only")
     if not encrypted:
-        click.echo(f"its private key is not encrypted: let nobody else read {where.path / 'keys'}")
-    click.echo(f"next: keynote-pki issue gateway gw.example.org --dir {directory}")
+        tables.echo_line(f"its private key is not encrypted: let nobody else read {where.path / 'keys'}")
+    tables.echo_line(f"next: keynote-pki issue gateway gw.example.org --dir {directory}")

@@ -124,7 +124,7 @@ def _told(reported: Sequence[_Reported], as_json: bool) -> dict[str, Any]:
         serial = record.serial[:SERIAL_SHOWN] if record is not None else "-"
         lines.append((str(it.row.line), record.name if record is not None else it.row.name, it.result, until, serial))
     tables.echo(lines)
-    click.echo(", ".join(f"{counts[result]} {result}" for result in ("issued", "there", "failed")))
+    tables.echo_line(", ".join(f"{counts[result]} {result}" for result in ("issued", "there", "failed")))
     return found
 
 

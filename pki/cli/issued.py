@@ -8,11 +8,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import click
-
 from keynote.cli.program import print_json, tell
 from keynote.complaints import Complaint
 from pki import candidates, keys
+from pki.cli import tables
 from pki.cli.common import constrained, record_data
 from pki.profiles import Profile
 from pki.records import Record
@@ -40,23 +39,23 @@ def say(
     if as_json:
         print_json({**record_data(record, now, constrained(registry)), **more})
         return
-    click.echo(f"{record.name}: {record.profile} certificate {done}, valid until {record.not_after:%Y-%m-%d}")
-    click.echo(f"peers will see {record.identities[0]}")
+    tables.echo_line(f"{record.name}: {record.profile} certificate {done}, valid until {record.not_after:%Y-%m-%d}")
+    tables.echo_line(f"peers will see {record.identities[0]}")
     for other in record.identities[1:]:
         if other.kind == "DER_ASN1_DN":
-            click.echo(f"some peers know it as {other} too")
+            tables.echo_line(f"some peers know it as {other} too")
         else:
-            click.echo(f"it may also call itself {other}")
+            tables.echo_line(f"it may also call itself {other}")
     if record.authority_id in constrained(registry):
-        click.echo("it may not call itself by its subject: its authority is constrained to other names")
+        tables.echo_line("it may not call itself by its subject: its authority is constrained to other names")
     else:
-        click.echo(f"it may also call itself ID_DER_ASN1_DN {record.subject}")
-    click.echo(f"policies name it DN:{record.subject}")
-    click.echo(f"serial {record.serial}")
+        tables.echo_line(f"it may also call itself ID_DER_ASN1_DN {record.subject}")
+    tables.echo_line(f"policies name it DN:{record.subject}")
+    tables.echo_line(f"serial {record.serial}")
     how = "--for FORMAT"
     if record.key_file is None:
-        click.echo("its private key is with its holder")
+        tables.echo_line("its private key is with its holder")
         how = "--for pem --no-key"  # which takes every kind of key
     alone = sum(candidates.holds(it, now) for it in registry.find(record.name)) == 1
     named = shlex.quote(record.name) if alone else record.serial[: candidates.SERIAL_SHOWN]
-    click.echo(f"next: keynote-pki export {named} {how} --dir {shlex.quote(str(directory))}")
+    tables.echo_line(f"next: keynote-pki export {named} {how} --dir {shlex.quote(str(directory))}")

@@ -12,7 +12,6 @@ from click.shell_completion import CompletionItem
 
 from keynote.cli.program import only_reads, print_json
 from keynote.cli.severities import counted, fail_on_options, matters
-from keynote.redaction import one_line
 from pki import certificate_files, chain_certificates
 from pki.certificate_lint import (
     CHECKS,
@@ -28,7 +27,7 @@ from pki.certificate_lint import (
 )
 from pki.certificate_signatures import is_signed_by
 from pki.chain_certificates import ChainError, ReadCertificate
-from pki.cli import inputs, platforms
+from pki.cli import inputs, platforms, tables
 from pki.cli.common import SERIAL_SHOWN, as_json, complete_names, current_time, in_directory, meant
 from pki.directory import Directory
 from pki.errors import DerInvalid, PkiError, RegistryError, RegistryUnreachable, shown
@@ -239,13 +238,13 @@ def _issuer(certificate: ReadCertificate, candidates: Sequence[ReadCertificate])
 def _print(looked: Sequence[_Looked]) -> None:
     for each in looked:
         if each.certificate is not None:
-            click.echo(
+            tables.echo_line(
                 f"{each.source}: {each.role}{' (guessed)' if each.guessed else ''} `{each.certificate.subject}`"
             )
         for finding in each.findings:
-            click.echo(one_line(f"{each.source}: {finding}"))
-            click.echo(f"    fails: {finding.fails}")
-            click.echo(f"    hint: {finding.hint}")
-            click.echo(f"    source: {finding.source}")
+            tables.echo_line(f"{each.source}: {finding}")
+            tables.echo_line(f"    fails: {finding.fails}")
+            tables.echo_line(f"    hint: {finding.hint}")
+            tables.echo_line(f"    source: {finding.source}")
     count = f"{len(looked)} certificate{'' if len(looked) == 1 else 's'}"
-    click.echo(f"{count}, {counted(finding.severity for each in looked for finding in each.findings)}")
+    tables.echo_line(f"{count}, {counted(finding.severity for each in looked for finding in each.findings)}")

@@ -10,7 +10,6 @@ from typing import Final
 import click
 
 from keynote.cli.program import FAILED, Failed, only_reads, print_json
-from keynote.redaction import one_line
 from pki import names, profiles
 from pki.cli import authority_keys, tables
 from pki.cli.common import (
@@ -98,7 +97,7 @@ def command(
     except PkiError as error:
         if not check:
             raise
-        click.echo(one_line(f"UNKNOWN: {error}"))
+        tables.echo_line(f"UNKNOWN: {error}")
         raise Failed(complaints(error), _UNKNOWN) from error
     status = _OK
     if check:
@@ -109,7 +108,7 @@ def command(
         without = constrained(registry)
         print_json({"certificates": [record_data(record, now, without) for record in whole]})
     elif check:
-        click.echo(one_line(_line(status, records)))
+        tables.echo_line(_line(status, records))
     else:
         _print(records, now)
     return status

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from keynote.cli.program import print_json
+from pki.cli import tables
 from pki.cli.common import as_json, in_directory
 from pki.directory import Directory
 from pki.registry_database import SCHEMA
@@ -33,10 +34,10 @@ def command(directory: Path, as_json: bool) -> None:
         print_json({"before": before, "after": SCHEMA, "rows": rows, "backup": backup})
         return
     if done is None:
-        click.echo(f"the registry is up to date (schema {SCHEMA})")
+        tables.echo_line(f"the registry is up to date (schema {SCHEMA})")
         return
-    click.echo(f"the registry is migrated from schema {done.before} to {done.after}")
+    tables.echo_line(f"the registry is migrated from schema {done.before} to {done.after}")
     for table, count in done.rows.items():
-        click.echo(f"{table}: {count:,} rows before and after")
+        tables.echo_line(f"{table}: {count:,} rows before and after")
     if backup is not None:
-        click.echo(f"as it was: {backup}")
+        tables.echo_line(f"as it was: {backup}")

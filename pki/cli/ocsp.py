@@ -5,10 +5,13 @@ from pathlib import Path
 
 import click
 
-from keynote.cli.program import print_json
+from keynote.cli.program import FAILED, Failed, print_json, settled, tell
+from keynote.complaints import Complaint
 from pki import keys, responders
-from pki.cli import authority_keys, passphrases
-from pki.cli.common import as_json, current_time, in_directory, lifetime, opened, record_data, root_key
+from pki.cli import authority_keys, passphrases, tables
+from pki.cli.common import as_json, complaints, current_time, in_directory, lifetime, opened, record_data, root_keys
+from pki.errors import PkiError
+from pki.records import Record
 
 
 @click.group("ocsp")
@@ -39,7 +42,7 @@ def command() -> None:
     show_default=True,
     help="What kind of key.",
 )
-@root_key
+@root_keys
 @passphrases.in_file
 @in_directory
 @as_json
@@ -47,7 +50,7 @@ def certify(
     name: str | None,
     days: int,
     kind: str,
-    root_key: Path | None,
+    root_keys: tuple[Path, ...],
     passphrase_file: Path | None,
     directory: Path,
     as_json: bool,
@@ -66,19 +69,24 @@ def certify(
     span = lifetime(days)
     assert span is not None
     passphrase = passphrases.source(passphrase_file)
-    made = [
-        responders.certify(where, registry, authority, signer, now, span, kind)
-        for authority, signer in authority_keys.signers(
-            where, registry, name, now, passphrase, root_key, issuing=True
-        )
-        if signer is not None
-    ]
+    made: list[Record] = []
+    wrong: list[Complaint] = []
+    for authority, signer in authority_keys.signers(where, registry, name, now, passphrase, root_keys, issuing=True):
+        try:
+            if signer is not None:
+                made.append(responders.certify(where, registry, authority, signer, now, span, kind))
+        except PkiError as error:  # what was made for the others is recorded, and has to be told
+            wrong += complaints(error)
     if not made:
-        raise authority_keys.nobody_signs()
+        raise Failed(wrong) if wrong else authority_keys.nobody_signs()
+    status = settled(FAILED if wrong else 0)
     if as_json:
-        print_json({"certificates": [record_data(record, now) for record in made]})
-        return
-    for record in made:
-        click.echo(f"{record.name}: certificate made, answers until {record.not_after:%Y-%m-%d}")
-        click.echo(f"its private key is {where.key_path(record.key_file or '')}")
-        click.echo(f"serial {record.serial}")
+        errors = {"errors": [it.data() for it in wrong]} if wrong else {}
+        print_json({"certificates": [record_data(record, now) for record in made], **errors})
+    for record in () if as_json else made:
+        tables.echo_line(f"{record.name}: certificate made, answers until {record.not_after:%Y-%m-%d}")
+        tables.echo_line(f"its private key is {where.key_path(record.key_file or '')}")
+        tables.echo_line(f"serial {record.serial}")
+    if wrong:
+        tell("keynote-pki", "error", wrong)
+        click.get_current_context().exit(status)

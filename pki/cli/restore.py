@@ -7,6 +7,7 @@ import click
 
 from keynote.cli.program import print_json
 from pki import restoring
+from pki.cli import tables
 from pki.cli.backup import manifest_data, told
 from pki.cli.common import as_json
 from pki.directory import Directory
@@ -35,6 +36,6 @@ def command(file: Path, directory: Path, registry_url: str | None, as_json: bool
         registry = Directory(directory).registry_shown
         print_json({"directory": str(directory), "registry": registry, **manifest_data(manifest)})
         return
-    click.echo(f"{directory}: restored from a backup {told(manifest)}")
+    tables.echo_line(f"{directory}: restored from a backup {told(manifest)}")
     if not manifest.keys:
-        click.echo(f"next: put the private keys, which are not in the backup, into {directory / 'keys'}")
+        tables.echo_line(f"next: put the private keys, which are not in the backup, into {directory / 'keys'}")

@@ -10,6 +10,7 @@ import click
 
 from keynote.cli.program import print_json
 from pki import candidates, revocation
+from pki.cli import tables
 from pki.cli.common import (
     SERIAL_SHOWN,
     as_json,
@@ -59,13 +60,13 @@ def command(names: Sequence[str], reason: str, every: bool, yes: bool, directory
         print_json({"revoked": revoked, "same_key": [it.serial for it in also], "delegations": with_them})
         return
     for record in done[: len(asked)]:
-        click.echo(f"{record.name}: revoked ({reason}), serial {record.serial}")
+        tables.echo_line(f"{record.name}: revoked ({reason}), serial {record.serial}")
     for record in also:
-        click.echo(f"{record.name}: revoked too, since it has the same key, serial {record.serial}")
+        tables.echo_line(f"{record.name}: revoked too, since it has the same key, serial {record.serial}")
     for number in with_them:
-        click.echo(f"delegation {number}, which came with it, is revoked too")
+        tables.echo_line(f"delegation {number}, which came with it, is revoked too")
     for line in _effects(registry, own, done, now):
-        click.echo(line)
+        tables.echo_line(line)
 
 
 def _sha256s(records: Sequence[Record]) -> set[str]:
@@ -131,7 +132,7 @@ def _confirm(records: Sequence[Record], also: Sequence[Record], reason: str) -> 
     for record in (*records, *also):
         about = f"{record.profile}, serial {record.serial[:SERIAL_SHOWN]}, until {record.not_after:%Y-%m-%d}"
         why = ", since it has the same key" if record in also else ""
-        click.echo(f"{record.name} ({about}){why}", err=True)
+        tables.echo_line(f"{record.name} ({about}){why}", err=True)
     confirm(f"revoke for ever ({reason})?")
 
 

@@ -9,7 +9,7 @@ from keynote.cli.program import print_json, tell
 from keynote.complaints import Complaint
 from pki import keys, rollover
 from pki.authorities import Root
-from pki.cli import passphrases
+from pki.cli import passphrases, tables
 from pki.cli.common import as_json, current_time, days, in_directory, lifetime, opened, record_data, root_key
 from pki.records import Record
 
@@ -75,17 +75,19 @@ def command(
         print_json({**record_data(made.authority, now), "retired": retired, "cross": cross, **roots})
         return
     if made.root is not None and made.retired_root is not None:
-        click.echo(f"{made.root.name}: root made, valid until {made.root.not_after:%Y-%m-%d}")
-        click.echo(f"sha256 {made.root.sha256}")
+        tables.echo_line(f"{made.root.name}: root made, valid until {made.root.not_after:%Y-%m-%d}")
+        tables.echo_line(f"sha256 {made.root.sha256}")
         place = new_root_key or where.key_path(str(made.root.key_file))
-        click.echo(f"its private key is in {place}: take it offline, it is needed for rollover and lists only")
-        click.echo(f"{made.retired_root.name} vouches for no more authorities, and still signs revocation lists")
-    click.echo(f"{made.authority.name}: authority made, valid until {made.authority.not_after:%Y-%m-%d}")
-    click.echo(f"{made.retired.name} issues no more; {_left(made)}")
+        tables.echo_line(f"its private key is in {place}: take it offline, it is needed for rollover and lists only")
+        tables.echo_line(
+            f"{made.retired_root.name} vouches for no more authorities, and still signs revocation lists"
+        )
+    tables.echo_line(f"{made.authority.name}: authority made, valid until {made.authority.not_after:%Y-%m-%d}")
+    tables.echo_line(f"{made.retired.name} issues no more; {_left(made)}")
     for it in made.cross:
-        click.echo(f"cross certificate: {it.name}")
-    click.echo(f"policies trust it as DN:{made.authority.subject}; {_with_policies(made)}")
-    click.echo(f"sha256 {made.authority.sha256}")
+        tables.echo_line(f"cross certificate: {it.name}")
+    tables.echo_line(f"policies trust it as DN:{made.authority.subject}; {_with_policies(made)}")
+    tables.echo_line(f"sha256 {made.authority.sha256}")
 
 
 def _left(made: rollover.RolledOver) -> str:

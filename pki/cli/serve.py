@@ -13,7 +13,7 @@ import click
 
 from keynote.cli.program import print_json, tell
 from keynote.complaints import Complaint
-from pki.cli import passphrases
+from pki.cli import passphrases, tables
 from pki.cli.common import as_json, current_time, in_directory
 from pki.cli.times import Length
 from pki.directory import Directory
@@ -73,10 +73,10 @@ def command(
             sys.stdout.flush()
             return
         for subject in answering:
-            click.echo(f"OCSP answers for {subject}")
+            tables.echo_line(f"OCSP answers for {subject}")
         if not answering:
-            click.echo("no key is here that could answer OCSP requests")
-        click.echo(f"listening on {server.url(listening)}")
+            tables.echo_line("no key is here that could answer OCSP requests")
+        tables.echo_line(f"listening on {server.url(listening)}")
         sys.stdout.flush()
 
     server.serve(application, listening, ready)

@@ -35,7 +35,7 @@ def past(directory: Directory) -> Ca:
     """A CA that has done everything that makes rows, and an authority after it."""
     ca = Ca(directory)
     gone = ca.issue("gone.example.org")
-    identities = tuple(map(names.identity, ("there.example.org", "192.0.2.1", "2001:db8::1")))
+    identities = tuple(map(names.typed, ("there.example.org", "192.0.2.1", "2001:db8::1", "/CN=There")))
     there = issuance.issue(directory, profiles.GATEWAY, identities, NOW)
     renewal.renew(issuance.Issuer.of(directory), "there.example.org", NOW + DAY)
     ca.revoke(gone, NOW + DAY)

@@ -240,7 +240,7 @@ def registry_altered(statement: str) -> Callable[[dict[str, bytes]], None]:
         (replaced("ca.toml", b"id", b"ib"), "`ca.toml` is not what it was"),
         (replaced("manifest.json", b'"rows": 2', b'"rows": 3'), "its registry is not what it was"),
         (replaced("manifest.json", b'"format": 1', b'"format": 2'), "was made by another version"),
-        (replaced("manifest.json", b'"schema": "0004"', b'"schema": "0005"'), "registry with schema 0005"),
+        (replaced("manifest.json", b'"schema": "0005"', b'"schema": "0006"'), "registry with schema 0006"),
         (replaced("manifest.json", b'"head"', b'"heads"'), "`manifest.json` cannot be read"),
         (lambda members: members.update({"manifest.json": b"[]"}), "`manifest.json` cannot be read"),
         (lambda members: members.update({"manifest.json": b"\xff"}), "`manifest.json` cannot be read"),

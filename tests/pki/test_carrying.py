@@ -12,12 +12,13 @@ import keynote
 from keynote import key_principal, signatures
 from pki import delegating, names, profiles, renewal
 from pki.chain_certificates import ReadCertificate
+from pki.cli import follow as following
 from pki.delegating import Request
 from pki.delegation_records import DelegationRecord, Draft
 from pki.errors import RegistryError
 from pki.issuance import Issuer, Wanted
 from pki.records import Record
-from tests.pki import databases
+from tests.pki import databases, factory
 from tests.pki.factory import DAY, NOW
 from tests.pki.living import Ca
 from tests.pki.test_auditing import found
@@ -187,5 +188,28 @@ def test_it_is_told(ca: Ca, run: Run) -> None:
     (left,) = done.json["delegations_left"]
     assert left == {"number": 3, "why": "it is to the key of the certificate before"}
     assert "delegation 3 does not go on with the new certificate: it is to the key" in done.err
-    assert f"--from 'POLICY' --to key:{done.json['serial'][:12]} …" in done.err
+    assert f"--from POLICY --to key:{done.json['serial'][:12]} …" in done.err
     assert "delegation 4 stays, and goes on as 5, until 2" in run("keynote-pki renew gw.example.org -d ca").out
+
+
+def test_what_is_told_to_type_can_be_typed(ca: Ca, run: Run) -> None:
+    """Keys are too long to be shown whole, and what is shown of them is no key."""
+    assert run("keynote-pki issue gateway gw.example.org -d ca").status == 0
+    by, to = "'key:Example CA'", "key:gw.example.org"
+    assert run(f"keynote-pki delegate --from {by} --to {to} --until never -d ca --template identity").status == 0
+    done = run("keynote-pki rekey gw.example.org -d ca")
+    assert done.status == 0
+    words = done.err.partition(": keynote-pki delegate ")[2].partition(" …")[0]
+    again = run(f"keynote-pki delegate {words} --until never -d ca --template identity")
+    assert (again.status, words.split()[1]) == (0, f"key:{ca.authority.certificate.serial[:12]}")
+    first, second = delegations(ca)
+    assert first.authorizer == second.authorizer
+    assert first.licensee != second.licensee
+    listed = [line.split() for line in run("keynote-pki delegations list -d ca").out.splitlines()[1:]]
+    assert listed[0][-2] == listed[1][-2]
+    assert listed[0][-1] != listed[1][-1]
+
+
+def test_a_key_that_nobody_here_has_is_told_whole(ca: Ca) -> None:
+    key = key_principal(factory.rsa_key("foreign").public_key())
+    assert following._who(ca.registry, key, NOW) == key

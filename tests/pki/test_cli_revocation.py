@@ -6,14 +6,20 @@ import datetime
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 
-from pki import revocation_lists
+from pki import responders, revocation_lists
 from pki.cli import common
 from pki.delegation_records import Draft
 from pki.directory import Directory
+from pki.errors import RegistryError
+from pki.records import AuthorityRecord, Record
+from pki.registry import Registry
+from pki.registry_crls import IssuedLists
+from pki.revocation import ListRecord
 from tests.pki import databases
 from tests.pki.factory import DAY
 from tests.pki.test_cli import Done, Run, ca, run  # noqa: F401
@@ -233,6 +239,119 @@ def test_a_root_that_is_offline_and_its_authority(run: Run, monkeypatch: pytest.
     run("keynote-pki crl publish --out www")  # that of the root too, though its key is away
     assert len(revocation_lists.read(Path("www/example-root.crl").read_bytes()).revoked) == 1
     assert run("keynote-pki audit --last 0").status == 0
+
+
+@pytest.fixture
+def two_roots(run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """After a rollover with its root: both roots' keys are elsewhere."""
+    run('keynote-pki init ca --name "CA 1" --root "Root 1" --root-key old.pem')
+    monkeypatch.setenv("KEYNOTE_PKI_DIR", "ca")
+    made = run('keynote-pki rollover --name "CA 2" --root "Root 2" --root-key old.pem --new-root-key new.pem')
+    assert made.status == 0
+    return run
+
+
+ALL = ["Root 1", "CA 1", "Root 2", "CA 2"]
+
+
+def authorities(done: Done) -> list[str]:
+    return [it["authority"] for it in done.json["lists"]]
+
+
+@pytest.mark.parametrize(("key", "other"), [("old", "Root 2"), ("new", "Root 1")])
+@pytest.mark.parametrize("what", ["make", "publish --out www"])
+def test_the_key_of_one_of_two_roots(two_roots: Run, key: str, other: str, what: str) -> None:
+    done = two_roots(f"keynote-pki crl {what} --root-key {key}.pem --json")
+    assert done.status == 0
+    assert sorted(authorities(done)) == sorted({*ALL} - {other})
+    assert done.err.count(": note: ") == 1
+    assert f"authority `{other}` signs nothing: the private key of `{other}` is not kept here" in done.err
+
+
+def test_the_keys_of_two_roots(two_roots: Run) -> None:
+    done = two_roots("keynote-pki crl make --root-key new.pem --root-key old.pem --json")
+    assert (done.status, done.err) == (0, "")
+    assert sorted(authorities(done)) == sorted(ALL)
+    certified = two_roots("keynote-pki ocsp certify --root-key new.pem --root-key old.pem --json")
+    assert certified.status == 0
+    assert len(certified.json["certificates"]) == 4
+
+
+@pytest.mark.parametrize("options", ["", ' --authority "CA 2"', " --out www"])
+def test_the_key_of_no_root_is_told_before_anything_is_signed(two_roots: Run, options: str) -> None:
+    two_roots("keynote-pki init other --name Other")
+    Path("www").mkdir()
+    (key,) = Path("other/keys").glob("*.pem")
+    before = two_roots("keynote-pki audit --json").json["head"]
+    for file in (key, "old.pem --root-key nowhere.pem"):
+        done = two_roots(f"keynote-pki crl make --root-key {file}{options}")
+        assert done.status == 1
+        assert f"`{key}` does not hold the private key of `Root 1`, `Root 2`" in done.err or "nowhere.pem" in done.err
+    assert two_roots("keynote-pki audit --json").json["head"] == before
+    assert list(Path("www").iterdir()) == []
+
+
+def test_a_key_that_cannot_be_read_is_told_before_anything_is_signed(two_roots: Run) -> None:
+    (serial,) = (
+        it["serial"] for it in two_roots("keynote-pki list --json").json["certificates"] if it["name"] == "CA 2"
+    )
+    Path(f"ca/keys/{serial}.pem").write_text("garbage")
+    before = two_roots("keynote-pki audit --json").json["head"]
+    done = two_roots("keynote-pki crl make")
+    assert (done.status, done.out) == (1, "")
+    assert two_roots("keynote-pki audit --json").json["head"] == before
+
+
+def test_a_file_that_is_in_the_way_stops_no_other(two_roots: Run) -> None:
+    assert two_roots("keynote-pki crl publish --out www --root-key old.pem --root-key new.pem").status == 0
+    for it in Path("www").iterdir():
+        it.unlink()
+    Path("www/root-1.crl").write_text("garbage")
+    said = two_roots("keynote-pki crl publish --out www")
+    assert said.status == 1
+    assert "keynote-pki: error: `www/root-1.crl` is no revocation list, so it is not overwritten" in said.err
+    assert "Root 1: list 1, " in said.out
+    assert "www/ca-2.crl.pem" in said.out.splitlines()
+    assert Path("www/root-1.crl").read_text() == "garbage"
+    assert len(list(Path("www").iterdir())) == 8
+    told = two_roots("keynote-pki crl publish --out www --json")
+    assert told.status == 1
+    assert sorted(authorities(told)) == sorted(ALL)
+    files = {it["authority"]: it["files"] for it in told.json["lists"]}
+    assert files["Root 1"] == ["www/root-1.crl.pem"]
+    assert files["CA 2"] == ["www/ca-2.crl", "www/ca-2.crl.pem"]
+    (error,) = told.json["errors"]
+    assert "root-1.crl` is no revocation list" in error["message"]
+
+
+def test_a_list_that_cannot_be_made_stops_no_other(two_roots: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = IssuedLists.make
+
+    def making(lists: IssuedLists, authority: AuthorityRecord, *how: Any) -> ListRecord:
+        if authority.name == "CA 1":
+            raise RegistryError("no list for you")
+        return make(lists, authority, *how)
+
+    monkeypatch.setattr(IssuedLists, "make", making)
+    done = two_roots("keynote-pki crl make --root-key old.pem --json")
+    assert done.status == 1
+    assert authorities(done) == ["Root 1", "CA 2"]
+    assert [it["message"] for it in done.json["errors"]] == ["no list for you"]
+    certify = responders.certify
+
+    def certifying(where: Directory, registry: Registry, authority: AuthorityRecord, *how: Any) -> Record:
+        if authority.name == "Root 1":
+            raise RegistryError("no responder for you")
+        return certify(where, registry, authority, *how)
+
+    monkeypatch.setattr(responders, "certify", certifying)
+    certified = two_roots("keynote-pki ocsp certify --root-key old.pem --json")
+    assert (certified.status, len(certified.json["certificates"])) == (1, 2)
+    assert [it["message"] for it in certified.json["errors"]] == ["no responder for you"]
+    said = two_roots("keynote-pki ocsp certify --root-key old.pem")
+    assert (said.status, said.out.count("certificate made"), "error: no responder" in said.err) == (1, 2, True)
+    alone = two_roots('keynote-pki crl make --authority "CA 1" --json')
+    assert (alone.status, list(alone.json)) == (1, ["errors"])
 
 
 def test_a_retired_authority_goes_on_making_lists(ca: Run, gateway: str) -> None:

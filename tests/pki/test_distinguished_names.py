@@ -38,6 +38,22 @@ def test_der_is_x690() -> None:
     assert distinguished_names.keynote(by_hand) == "/C=DE/CN=x"
 
 
+@pytest.mark.parametrize(
+    ("attribute", "expected"),
+    [
+        (Attribute(CN, UTF8, b"g\0w"), True),
+        (Attribute(CN, T61, b"gw\0"), True),
+        (Attribute(CN, BMP, b"\0g\0w"), False),
+        (Attribute(CN, BMP, b"\0g\0\0\0w"), True),
+        (Attribute("2.5.4.45", 0x03, b"\0\x80"), False),  # a BIT STRING
+        (Attribute(CN, UTF8, b"gw"), False),
+    ],
+)
+def test_nul(attribute: Attribute, expected: bool) -> None:
+    name = distinguished_names.encode((one(CN, UTF8, b"x"), (attribute,)))
+    assert distinguished_names.has_nul(name) is expected
+
+
 # attributes, KeyNote text, what X509_NAME_oneline prints (OpenSSL 3.0.19), RFC 4514
 TEXTS = [
     ((one(CN, UTF8, "gü".encode()),), r"/CN=g\xC3\xBC", r"/CN=g\xC3\xBC", "CN=gü"),
@@ -279,7 +295,8 @@ def test_folding_sees_through_case_and_compatibility(text: str) -> None:
         return distinguished_names.folded(distinguished_names.encode((one(CN, UTF8, it.encode()),)))
 
     assert folded(unicodedata.ucd_3_2_0.normalize("NFKC", text)) == folded(text)
-    assert folded(" " + text + "  ") == folded(text)
+    # Behind a letter, for a blank that a mark stands on is a part of the text (RFC 4518 2.6.1).
+    assert folded(" x" + text + "  ") == folded("x" + text)
 
 
 def test_many_marks_take_no_time_that_grows_with_their_square() -> None:

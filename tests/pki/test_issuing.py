@@ -154,6 +154,13 @@ def test_a_request_is_read_and_not_obeyed(directory: Directory) -> None:
         directory.signer(record)
 
 
+def test_a_request_for_the_key_of_an_authority(directory: Directory) -> None:
+    key = directory.authority(directory.registry()).certificate.certificate.public_key()
+    with pytest.raises(PkiError, match="the key has a certificate already, that of `Example CA`") as caught:
+        issue(directory, "peer.example.org", public_key=key)
+    assert caught.value.hint == "that is no peer: have the request made with a key of its own"
+
+
 def test_requests_that_are_refused(directory: Directory) -> None:
     good = request(factory.ec_key("peer"), x509.DNSName("peer.example.org"))
     der = x509.load_pem_x509_csr(good).public_bytes(Encoding.DER)

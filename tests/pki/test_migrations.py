@@ -115,7 +115,11 @@ def make_0003(url: Url) -> None:
     _make(url, "0001", "0002", "0003")
 
 
-MADE = {"0001": make_0001, "0002": make_0002, "0003": make_0003}
+def make_0004(url: Url) -> None:
+    _make(url, "0001", "0002", "0003", "0004")
+
+
+MADE = {"0001": make_0001, "0002": make_0002, "0003": make_0003, "0004": make_0004}
 
 
 def rows_0002() -> dict[str, list[dict[str, Any]]]:
@@ -149,8 +153,21 @@ def rows_0002() -> dict[str, list[dict[str, Any]]]:
     return {"certificate": [{**successor, **new}], "crl": [crl], "delegation": [delegation]}
 
 
+DIRECTORY_NAMES = ["/CN=gw0", "/CN=G\\xC3\\xBC", "/CN=gw0"]
+
+
+def rows_0004() -> dict[str, list[dict[str, Any]]]:
+    """Distinguished names among the subjectAltNames, one of them twice."""
+    name = {"authority_id": 1, "position": 4, "kind": "DER_ASN1_DN"}
+    return {
+        "subject_alt_name": [
+            {**name, "serial": f"{serial:040x}", "value": value} for serial, value in enumerate(DIRECTORY_NAMES, 1)
+        ]
+    }
+
+
 def _make(url: Url, *versions: str) -> None:
-    for version, rows in zip(versions, (rows_0001(), rows_0002(), {}), strict=False):
+    for version, rows in zip(versions, (rows_0001(), rows_0002(), {}, rows_0004()), strict=False):
         with databases.engine(url).begin() as connection:
             command.upgrade(registry_database.migrations(connection), version)
             schema = sa.MetaData()
@@ -181,6 +198,7 @@ COUNTS_0002 = {"authority": 2, "certificate": 10, "subject_alt_name": 28, "crl":
         ("0001", {"authority": 2, "certificate": 9, "subject_alt_name": 28}),
         ("0002", COUNTS_0002),
         ("0003", COUNTS_0002),
+        ("0004", {**COUNTS_0002, "subject_alt_name": 31}),
     ],
 )
 def test_nothing_is_lost(url: Url, version: str, counts: dict[str, int]) -> None:
@@ -201,7 +219,12 @@ def test_nothing_is_lost(url: Url, version: str, counts: dict[str, int]) -> None
     with databases.engine(url).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, models.Base.metadata) == []
-        indexes = {it["name"]: it["column_names"] for it in sa.inspect(connection).get_indexes("certificate")}
+        indexes = {
+            it["name"]: it["column_names"]
+            for table in ("certificate", "subject_alt_name")
+            for it in sa.inspect(connection).get_indexes(table)
+        }
+    assert indexes["ix_subject_alt_name_folded_sha256"] == ["folded_sha256"]
     assert indexes["ix_certificate_revoked_at"] == ["revoked_at"]
     assert indexes["ix_certificate_folded_sha256"] == ["folded_sha256"]
 
@@ -232,6 +255,27 @@ def test_what_is_new_is_filled(old: Url) -> None:
     ]
 
 
+def test_directory_names_are_folded(url: Url) -> None:
+    make_0004(url)
+    migrate(url)
+    table = models.SubjectAltName
+    with databases.engine(url).connect() as connection:
+        rows = connection.execute(sa.select(table.kind, table.value, table.folded_sha256)).all()
+    folded = {value: folded for kind, value, folded in rows if kind == "DER_ASN1_DN"}
+    assert folded == {
+        it: distinguished_names.folded_sha256(distinguished_names.from_keynote(it)) for it in DIRECTORY_NAMES
+    }
+    assert {folded for kind, _, folded in rows if kind != "DER_ASN1_DN"} == {None}
+
+
+def test_a_directory_name_that_is_none(url: Url) -> None:
+    make_0004(url)
+    databases.execute(url, "UPDATE subject_alt_name SET value = '/XY=gw0' WHERE value = '/CN=gw0'")
+    with pytest.raises(RegistryError, match="the subjectAltName `/XY=gw0` cannot be read: unknown attribute"):
+        migrate(url)
+    assert contents(url)["alembic_version"] == [{"version_num": "0004"}]
+
+
 def test_it_goes_on_as_ever_afterwards(old: Url) -> None:
     migrate(old)
     registry = Registry.open(old)
@@ -249,20 +293,20 @@ def test_a_file_is_copied_first(tmp_path: Path) -> None:
     before = contents(path)
     done = migrate(path)
     assert done is not None
-    assert done.backup == tmp_path / "registry-before-0004.sqlite"
+    assert done.backup == tmp_path / "registry-before-0005.sqlite"
     assert contents(done.backup) == before
     assert done.backup.stat().st_mode & 0o777 == 0o640
-    assert not list(tmp_path.glob("registry-before-0004.sqlite-*"))
+    assert not list(tmp_path.glob("registry-before-0005.sqlite-*"))
 
 
 def test_no_copy_takes_the_place_of_another(tmp_path: Path) -> None:
     path = tmp_path / "registry.sqlite"
     make_0001(path)
-    taken = tmp_path / "registry-before-0004.sqlite"
+    taken = tmp_path / "registry-before-0005.sqlite"
     taken.write_text("precious")
     done = migrate(path)
     assert done is not None
-    assert done.backup == tmp_path / "registry-before-0004.2.sqlite"
+    assert done.backup == tmp_path / "registry-before-0005.2.sqlite"
     assert taken.read_text() == "precious"
 
 
@@ -339,7 +383,7 @@ def _bare(sql: str) -> str:
     return " ".join(sql.split()).removeprefix("CREATE TABLE ").removesuffix(")").partition("(")[2].strip() or sql
 
 
-@pytest.mark.parametrize("revision", ["0005", "0000", "9999"])
+@pytest.mark.parametrize("revision", ["0006", "0000", "9999"])
 def test_a_schema_that_is_not_known_is_left_alone(old: Url, revision: str) -> None:
     databases.execute(old, f"UPDATE alembic_version SET version_num = '{revision}'")
     before = contents(old)
@@ -357,7 +401,7 @@ def test_what_is_no_registry(url: Url) -> None:
 
 def test_an_old_schema_is_read_by_nobody_and_the_way_out_is_named(old: Url) -> None:
     for use in (Registry.open, Registry.open_read_only, Registry.create):
-        with pytest.raises(SchemaUnknown, match=r"has schema 0001, this version knows 0004 only") as caught:
+        with pytest.raises(SchemaUnknown, match=r"has schema 0001, this version knows 0005 only") as caught:
             use(old)
         assert caught.value.hint == "bring it up to date with `keynote-pki migrate --dir DIR`"
     assert contents(old)["alembic_version"] == [{"version_num": "0001"}]
@@ -366,8 +410,8 @@ def test_an_old_schema_is_read_by_nobody_and_the_way_out_is_named(old: Url) -> N
 def test_who_has_it_open_writes_no_more(url: Url) -> None:
     """A process that outlives a migration to a schema that it does not know."""
     registry = Registry.create(url)
-    databases.execute(url, "UPDATE alembic_version SET version_num = '0005'")
-    with pytest.raises(SchemaUnknown, match="has schema 0005"):
+    databases.execute(url, "UPDATE alembic_version SET version_num = '0006'")
+    with pytest.raises(SchemaUnknown, match="has schema 0006"):
         registry.cancel(1, "")
 
 
@@ -432,16 +476,16 @@ def test_the_command(run: Run, tmp_path: Path) -> None:  # noqa: F811
     done = run("keynote-pki migrate --dir ca")
     assert done.status == 0
     assert done.out.splitlines() == [
-        "the registry is migrated from schema 0001 to 0004",
+        "the registry is migrated from schema 0001 to 0005",
         "authority: 2 rows before and after",
         "certificate: 9 rows before and after",
         "subject_alt_name: 28 rows before and after",
-        "as it was: ca/registry-before-0004.sqlite",
+        "as it was: ca/registry-before-0005.sqlite",
     ]
-    assert run("keynote-pki migrate --dir ca").out == "the registry is up to date (schema 0004)\n"
+    assert run("keynote-pki migrate --dir ca").out == "the registry is up to date (schema 0005)\n"
     assert run("keynote-pki migrate --dir ca --json").json == {
-        "before": "0004",
-        "after": "0004",
+        "before": "0005",
+        "after": "0005",
         "rows": {},
         "backup": None,
     }
@@ -458,7 +502,7 @@ def test_the_readers_of_a_registry_that_is_migrated_wait_or_are_refused(tmp_path
     assert migrate(path) is not None
     assert reader.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
     reader.execute("COMMIT")
-    assert reader.execute("SELECT version_num FROM alembic_version").fetchone() == ("0004",)
+    assert reader.execute("SELECT version_num FROM alembic_version").fetchone() == ("0005",)
     reader.close()
 
 

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from pki.names import typed
 from pki.records import Choice
 from pki.registry import Registry
 from tests.pki import databases
@@ -116,6 +118,7 @@ def test_looking_for_what_is_unfinished(many: Registry, url: Url) -> None:
 def test_the_way_of_a_certificate(many: Registry, url: Url) -> None:
     def issue() -> None:
         wanted = reservation()
+        wanted = replace(wanted, identities=(*wanted.identities, typed("/CN=Somebody")))
         many.reserve(1, wanted, NOW)
         many.confirm(1, wanted.serial, b"x", NOW)
         many.settle(1, wanted.serial)

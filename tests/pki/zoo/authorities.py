@@ -161,6 +161,13 @@ AUTHORITIES = [
     ),
     Kind("authority without a name", spoilt(below={"subject": x509.Name([])}), Reason.EMPTY_SUBJECT, "empty name"),
     Kind("root without a name", spoilt(root={"subject": x509.Name([])}), Reason.EMPTY_SUBJECT, "empty name"),
+    Kind(
+        "authority with NUL in its subject",
+        spoilt(below={"subject": "Be\0low"}),
+        Reason.MALFORMED,
+        r"`/C=XX/O=Test/CN=Be\x00low`, has NUL in a name",
+    ),
+    Kind("root with NUL in its subject", spoilt(root={"subject": "Test\0CA"}), Reason.MALFORMED, "has NUL in a name"),
     Kind("authority with RSA-1024", spoilt(below={"key": factory.rsa_key("weak", 1024)}), Reason.WEAK_KEY, "Below"),
     Kind("root with RSA-1024", spoilt(root={"key": factory.rsa_key("weak", 1024)}), Reason.WEAK_KEY, "Test CA"),
     Kind(

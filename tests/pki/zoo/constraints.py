@@ -2,6 +2,7 @@
 """Chains whose one fault is a name that an authority above may not certify."""
 
 from cryptography import x509
+from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
 from pki.chain import Reason
@@ -14,13 +15,24 @@ DIRECTORY = x509.DirectoryName(factory.name("x"))
 WITH_MAIL = x509.Name([*factory.name("gw"), x509.NameAttribute(NameOID.EMAIL_ADDRESS, "alice@example.com")])
 
 
+def mail_as(text: str, kind: _ASN1Type) -> x509.Name:
+    """A subject with a mail address of this string type."""
+    address = x509.NameAttribute(NameOID.EMAIL_ADDRESS, text, _type=kind, _validate=False)
+    return x509.Name([*factory.name("gw"), address])
+
+
+BMP_MAIL = mail_as("alice@example.org", _ASN1Type.BMPString)
+WIDE_MAIL = mail_as("alice@ex\xe4mple.org", _ASN1Type.UTF8String)
+
+
 def permitted(*subtrees: x509.GeneralName, names: list[str] | None = None, **leaf: object) -> Make:
     changes = {"identities": names} if names is not None else {}
     return spoilt(below=constraints(list(subtrees)), leaf=changes | leaf)
 
 
-def excluded(*subtrees: x509.GeneralName, names: list[str] | None = None) -> Make:
-    return spoilt(below=constraints(None, list(subtrees)), leaf={"identities": names} if names is not None else {})
+def excluded(*subtrees: x509.GeneralName, names: list[str] | None = None, **leaf: object) -> Make:
+    changes = {"identities": names} if names is not None else {}
+    return spoilt(below=constraints(None, list(subtrees)), leaf=changes | leaf)
 
 
 def of_the_authority_above_the_issuer() -> Chain:
@@ -90,6 +102,21 @@ CONSTRAINTS = [
             leaf={"identities": ["alice@example.org"]},
         ),
         "alice@example.com",
+    ),
+    outside(
+        "mail in the subject as BMPString, excluded",
+        excluded(MAIL("example.org"), subject=BMP_MAIL),
+        "`alice@example.org`; authority `/C=XX/O=Test/CN=Below` has constraints that it cannot be held to",
+    ),
+    outside(
+        "mail in the subject as BMPString, permitted",
+        permitted(MAIL("example.org"), names=[], subject=BMP_MAIL),
+        "cannot be held to",
+    ),
+    outside(
+        "mail in the subject beyond ASCII",
+        excluded(MAIL("xn--exmple-cua.org"), subject=WIDE_MAIL),
+        "cannot be held to",
     ),
     outside("subject alone under host constraints", permitted(dns("example.org"), names=[]), "subject alone"),
     outside(

@@ -3,6 +3,7 @@
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec
+from cryptography.x509.name import _ASN1Type
 
 from pki.chain import Reason, Role
 from tests.pki import factory
@@ -10,6 +11,7 @@ from tests.pki.factory import DAY, NOW
 from tests.pki.zoo import raw
 from tests.pki.zoo.authorities import UNKNOWN_EXTENSION
 from tests.pki.zoo.chains import Chain, Kind, spoilt, three, under, with_extension
+from tests.pki.zoo.constraints import mail_as
 from tests.pki.zoo.good import CLIENT, SERVER
 
 GW = "gw.example.org"
@@ -83,6 +85,13 @@ LEAVES = [
     Kind("duplicate extension", spoilt(rework_leaf=raw.duplicate_extension), Reason.MALFORMED, "uplicate"),
     Kind("version 1", spoilt(rework_leaf=raw.version_1), Reason.MALFORMED, "version 1"),
     Kind("NUL in a name", spoilt(rework_leaf=raw.nul_in_name, leaf={"subject": "gw"}), Reason.MALFORMED, "control"),
+    Kind("NUL in the subject", spoilt(leaf={"subject": "gw\0.example.org"}), Reason.MALFORMED, "has NUL in a name"),
+    Kind(
+        "NUL in the subject as BMPString",
+        spoilt(leaf={"subject": mail_as("a\0@example.org", _ASN1Type.BMPString)}),
+        Reason.MALFORMED,
+        "has NUL in a name",
+    ),
     Kind(
         "blank in a name",
         spoilt(leaf={"general_names": [x509.DNSName("a b.example.org")]}),

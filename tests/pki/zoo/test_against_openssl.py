@@ -56,6 +56,10 @@ DIFFERENCES: dict[str, list[str]] = {
     "it reads of a certificate what the path needs": [
         "version 1",
         "NUL in a name",
+        "NUL in the subject",
+        "NUL in the subject as BMPString",
+        "authority with NUL in its subject",
+        "root with NUL in its subject",
         "blank in a name",
         "serial number 0",
         "negative serial number",
