@@ -14,7 +14,8 @@ from keynote.complaints import Complaint
 from pki import publishing, revocation, revocation_lists, whole_files
 from pki.audit import Head
 from pki.cli import authority_keys, inputs, passphrases, tables
-from pki.cli.common import as_json, complaints, current_time, in_directory, opened, root_keys
+from pki.cli.common import as_json, current_time, in_directory, opened, root_keys
+from pki.cli.complaints import complaints
 from pki.errors import PkiError
 from pki.publishing import Published
 from pki.records import AuthorityRecord, serial_text

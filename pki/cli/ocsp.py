@@ -9,7 +9,8 @@ from keynote.cli.program import FAILED, Failed, print_json, settled, tell
 from keynote.complaints import Complaint
 from pki import keys, responders
 from pki.cli import authority_keys, passphrases, tables
-from pki.cli.common import as_json, complaints, current_time, in_directory, lifetime, opened, record_data, root_keys
+from pki.cli.common import as_json, current_time, in_directory, lifetime, opened, record_data, root_keys
+from pki.cli.complaints import complaints
 from pki.errors import PkiError
 from pki.records import Record
 
