@@ -35,17 +35,18 @@ def command(file: Path, keys: bool, directory: Path, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(file), **manifest_data(manifest)})
         return
-    tables.echo_line(f"{file}: {told(manifest)}")
+    echo_told(f"{file}: ", manifest)
 
 
-def told(manifest: Manifest) -> str:
-    """What is in a backup, in some lines."""
+def echo_told(before: str, manifest: Manifest) -> None:
+    """What is in a backup, in some lines; `before` stands in the first."""
     contents = manifest.contents
-    lines = [f"made at {manifest.made_at:%Y-%m-%d %H:%M:%SZ}, registry with schema {manifest.schema}"]
+    lines = [f"{before}made at {manifest.made_at:%Y-%m-%d %H:%M:%SZ}, registry with schema {manifest.schema}"]
     lines += [f"{name}: {table.rows:,} rows" for name, table in contents.tables.items()]
     lines.append(f"private keys: {len(manifest.keys) or 'none'}")
     lines.append(f"audit log: head {contents.head}")
-    return "\n".join(lines)
+    for line in lines:
+        tables.echo_line(line)
 
 
 def manifest_data(manifest: Manifest) -> dict[str, Any]:

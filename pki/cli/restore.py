@@ -8,7 +8,7 @@ import click
 from keynote.cli.program import print_json
 from pki import restoring
 from pki.cli import tables
-from pki.cli.backup import manifest_data, told
+from pki.cli.backup import echo_told, manifest_data
 from pki.cli.common import as_json
 from pki.directory import Directory
 
@@ -36,6 +36,6 @@ def command(file: Path, directory: Path, registry_url: str | None, as_json: bool
         registry = Directory(directory).registry_shown
         print_json({"directory": str(directory), "registry": registry, **manifest_data(manifest)})
         return
-    tables.echo_line(f"{directory}: restored from a backup {told(manifest)}")
+    echo_told(f"{directory}: restored from a backup ", manifest)
     if not manifest.keys:
         tables.echo_line(f"next: put the private keys, which are not in the backup, into {directory / 'keys'}")
