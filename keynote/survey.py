@@ -134,6 +134,8 @@ class _Tree:
             return Line(depth, f"{name} requests it", True)
         if principal in self._by_authorizer:
             return Line(depth, f"{name}, as above" if repeated else name)
+        if not principal:
+            return Line(depth, "nobody, where a licensee is empty", False)
         text = "does not request it" if self._found.connected else "neither requests it nor delegates"
         return Line(depth, f"{name} {text}", None if principal in self._found.below else False)
 
