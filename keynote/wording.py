@@ -12,7 +12,7 @@ from keynote.errors import EvaluationError
 from keynote.facts import OPPOSITE, attribute, fact, is_piece
 from keynote.misses import Change, Miss
 from keynote.printing import number_text, printed
-from keynote.redaction import HIDDEN_TEXT, quoted, shown, shown_piece
+from keynote.redaction import HIDDEN_TEXT, may_be_part_of_key, quoted, shown, shown_piece
 from keynote.secrecy import groups_are_secret
 from keynote.syntax import Match, Name, walk
 
@@ -86,7 +86,8 @@ def _is(name: str, assertion: Assertion, environment: Environment) -> str:
 def would_do(text: str, name: str, value: str) -> str:
     """Of what is told about an attribute: a value that would do. Nothing if there is something to hide in it."""
     known = shown(value)
-    if known != value and HIDDEN_TEXT in known:
+    # What was tried is a neighbour of a constant, which may be a key.
+    if (known != value and HIDDEN_TEXT in known) or may_be_part_of_key(value):
         return ""
     told = _cut(known) if value else '`""`'
     return f" ({told} would do)" if text.startswith(f"{name} is ") else f" ({name} {told} would do)"

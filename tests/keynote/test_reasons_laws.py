@@ -159,6 +159,7 @@ def test_the_nearest_comes_first(
     assert all(reason.kind == "delegation" for reason in decision.reasons if not reason.distance)
 
 
+NAMED = "one attribute away: p:2: nobody is empty, needs `me`"
 ALSO = re.compile(r"(?:has (?P<count>\d) of \d, )?also needs (?P<names>[^(]*)")
 
 
@@ -196,10 +197,19 @@ def test_each_principal_of_whom_one_is_said_to_be_enough_is(
             ["one principal away: p:2: also needs `B`", "one principal away: p:6: has 1 of 2, also needs `B`"],
         ),
         # nobody is the empty principal
-        (['POLICY > nobody || 2-of("me", "p") > true;'], ["one principal away: p:2: also needs `p`"]),
-        (['POLICY > "me" && ("p" || "q" || nobody) > true;'], ["one principal away: p:2: also needs `p` or `q`"]),
-        (['POLICY > 2-of("me", "p", nobody) > true;'], ["one principal away: p:2: has 1 of 2, also needs `p`"]),
-        (['POLICY > "me" && nobody > true;'], ["p:2: also needs whom `nobody` names, which is empty"]),
+        (['POLICY > nobody || 2-of("me", "p") > true;'], [NAMED, "one principal away: p:2: also needs `p`"]),
+        (
+            ['POLICY > "me" && ("p" || "q" || nobody) > true;'],
+            [NAMED, "one principal away: p:2: also needs `p` or `q`"],
+        ),
+        (
+            ['POLICY > 2-of("me", "p", nobody) > true;'],
+            [NAMED, "one principal away: p:2: has 1 of 2, also needs `p`"],
+        ),
+        (
+            ['POLICY > "me" && nobody > nobody != "me";'],
+            ["p:2: also needs whom `nobody` names, which is empty"],
+        ),
         (
             ['POLICY > "me" && ("p" || "q" || "r") > true;'],
             ["one principal away: p:2: also needs `p`, `q` or `r`"],
