@@ -262,8 +262,6 @@ def _shortfall(found: Routes, delegation: Delegation, missing: list[str], needs:
         supposed = None if others is None else [name for name in others if name not in missing]
         return found.would_do(delegation, principals, supposed)
 
-    # Whoever has a requester below lacks something himself, and is told of elsewhere.
-    there = found.below.keys() - missing
     before, which = "", ""
     if isinstance(tree, Threshold):
         count = sum(names[member] in held for member in tree.principals)
@@ -271,9 +269,10 @@ def _shortfall(found: Routes, delegation: Delegation, missing: list[str], needs:
         absent = dict.fromkeys(names[member] for member in tree.principals if names[member] not in held)
         if len(missing) > 1 and tree.k - count == len(missing) < len(absent) and "" not in absent:
             return f"{before}also needs {len(missing)} of {', '.join(_some(absent))}", True
-        ways = [[name] for name in absent if name not in there] if len(missing) == 1 else []
+        ways = [[name] for name in absent] if len(missing) == 1 else []
     else:
-        ways = _alternatives(tree, names, there, len(missing))
+        # Whoever has a requester below lacks something himself, and is told of elsewhere.
+        ways = _alternatives(tree, names, found.below.keys() - missing, len(missing))
     tried = [way for way in ways if "" not in way and would_do(way)]
     if len(tried) > 1:
         which = _one_of([" and ".join(_some(way)) for way in tried])

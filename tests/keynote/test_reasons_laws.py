@@ -218,3 +218,34 @@ def test_each_principal_of_whom_one_is_said_to_be_enough_is(
 )
 def test_who_is_lacking(assertions: list[str], reasons: list[str]) -> None:
     assert told(ask(policy(*assertions), "me")) == reasons
+
+
+@pytest.mark.parametrize(
+    ("conditions", "action", "reason"),
+    [
+        (
+            '@life / 60 <= 60 && @life / 60 > 10 && life < "9";',
+            {"life": "9000"},
+            "one attribute away: p:3: `@life / 60 <= 60` does not hold (life is `9000`) (life `3600` would do)",
+        ),
+        (
+            '@a - 2 > 9 && a < "9";',
+            {"a": "x"},
+            "one attribute away: p:3: `@a - 2 > 9` does not hold (a is `x`)",
+        ),
+        (
+            '7 - @a * 2 == 1 && a != "3";',
+            {"a": "x"},
+            "perhaps one attribute away: p:3: `7 - @a * 2 == 1` does not hold (a is `x`)",
+        ),
+        (
+            "-(@a + 3) == -8 && 100 / @a == 20;",
+            {"a": "1"},
+            "one attribute away: p:3: `-(@a + 3) == -8` does not hold (a is `1`)",
+        ),
+    ],
+)
+def test_tests_that_compute_with_one_attribute_want_one_change(
+    conditions: str, action: dict[str, str], reason: str
+) -> None:
+    assert told(ask(policy(f'POLICY > "me" > {conditions}'), "me", **action)) == [reason]
