@@ -14,6 +14,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Final
 
+from keynote import expressions
 from keynote.combinations import minimal_sets
 from keynote.conditions import set_group_state
 from keynote.evaluator import UNKNOWN_AUTHORIZER, Delegation
@@ -282,8 +283,9 @@ def _shortfall(found: Routes, delegation: Delegation, missing: list[str], needs:
     if not which:
         which = ", ".join(_some(missing))
         if "" in missing:
-            named = next(printed(node, _TEXT) for node, name in names.items() if not name)
-            which = f"whom `{named}` names, which is empty"
+            nobody = next(node for node, name in names.items() if not name)
+            if not isinstance(expressions.string(nobody, delegation.assertion.constants), str):
+                which = f"whom `{printed(nobody, _TEXT)}` names, which is empty"
     return f"{before}also needs {which}", certain
 
 

@@ -235,7 +235,7 @@ def _computed(relation: Comparison, name: str, constants: Mapping[str, str]) -> 
 
 
 def _backwards(node: Node, value: int | float, name: str, constants: Mapping[str, str]) -> int | float | None:
-    """The number that an attribute has to be for an expression to have about this value; None if that is not simple."""
+    """The number that an attribute has to be for an expression to have about this value, or None."""
     for _ in range(_DEEP):
         if isinstance(node, Conversion):
             return value if attribute(node, constants) == name else None

@@ -156,7 +156,7 @@ class TestJunit:
         Path(folder, "queries.toml").write_text("".join(query.format(*row) for row in rows))
         status, lines, _ = run("test case --junit results.xml", capsys)
         root = ElementTree.parse("results.xml").getroot()
-        messages = [it.get("message") for it in root.iter() if it.get("message")]
+        messages = [message for it in root.iter() if (message := it.get("message"))]
         assert messages[0] == "expected true, got false: policy.kn:2: licenses `passphrase:(hidden)` or `a`, not `b`"
         assert messages[1] == messages[0].replace("true", "passphrase:(hidden)")
         assert (status, [line.partition(": expected")[2] for line in lines[:3]]) == (

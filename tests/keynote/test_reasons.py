@@ -499,3 +499,18 @@ def test_an_attribute_that_is_a_licensee_is_named(
 ) -> None:
     assert told(ask(policy(*assertions), "me", **action))[: len(reasons)] == reasons
     assert ("boss is" in str(told(ask(policy(*assertions), "me", **action)))) == ("boss is" in str(reasons))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("(", "a `(` that is not closed"),
+        ("(gw", "a `(` that is not closed"),
+        (")", "a `)` without its `(`"),
+        ("a|)", "a `)` without its `(`"),
+        ("gw)", "a `)` without its `(`"),
+    ],
+)
+def test_a_computed_pattern_that_is_none_is_told(pattern: str, reason: str) -> None:
+    (found,) = told(ask(policy('POLICY > "me" > x ~= y;'), "me", x="gw", y=pattern))
+    assert found.endswith(f"p:3: {reason} in a regular expression in `x ~= y` (y is `{pattern}`)")
