@@ -513,4 +513,19 @@ def test_an_attribute_has_one_value(
     assert run("eval -p p.kn -k K --action one -a x=3", capsys)[0] == 0
     # and of keynote(1)'s the last
     Path("twice").write_text("x=1\nx=3\n")
-    assert run("verify -r false,true -e twice -l p.kn -k one", capsys)[1] == ["Query result = true"]
+    Path("who").write_text('"K"\n')
+    assert run("verify -r false,true -e twice -l p.kn -k who", capsys)[1] == ["Query result = true"]
+
+
+def test_a_file_of_something_else_is_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("key.pem").write_text(f"-----BEGIN PRIVATE KEY-----\n{'A' * 64}\nAAAA\n-----END PRIVATE KEY-----\n")
+    Path("key.pem").chmod(0o600)
+    status, _, err = run("eval -p key.pem -k K", capsys)
+    assert (status, err.count("keynote: error")) == (1, 1)
+    assert err.startswith("keynote: error: key.pem:1:1: PEM, where assertions are wanted\n")
+    assert "AAAA" not in err
+    _, _, err = run("eval -p - -k K", capsys)
+    assert err.startswith("keynote: error: -: No such file or directory\nkeynote: hint: `/dev/stdin` reads")

@@ -155,6 +155,12 @@ def policy(conditions: str, licensees: str = '"DN:/CN=gw"') -> str:
         ("KN113", IPSEC + 'remote_id ~= "^(a\\\\.org$|b)"', IPSEC + 'remote_id ~= "^(a\\\\.org|b)$"'),
         ("KN113", IPSEC + 'remote_id ~= "^/O=Example.*"', IPSEC + 'remote_id ~= "^/O=Example/.*"'),
         ("KN505", IPSEC + 'remote_id ~= "^[a-z.]+$"', IPSEC + 'remote_id ~= "\\\\.example\\\\.org$"'),
+        # `&&` binds before `||`, so the last test stands alone, without app_domain
+        (
+            "KN505",
+            IPSEC + 'remote_id == "gw.example.org" || remote_id ~= "^a"',
+            IPSEC + '(remote_id == "gw.example.org" || remote_id ~= "^a[.]example[.]org$")',
+        ),
         ("KN505", IPSEC + '"gw.example.org" ~= remote_id', IPSEC + 'remote_id == "gw.example.org"'),
         (
             "KN201",
