@@ -103,6 +103,7 @@ class Routes:
         self.environment: PartialEnvironment = evidence.partial_environment()
         self._left = _WORK
         self._trials = _TRIALS
+        self._tried: dict[tuple[Delegation, Set[str], Set[str] | None], bool | None] = {}
         self._held: Set[str] | None = None
         self._programs: dict[int, tuple[bool, Miss | None]] = {}
         self._most: dict[int, int] = {}
@@ -212,11 +213,15 @@ class Routes:
         nothing is supposed, the query is asked again with them, and has to be allowed; otherwise all Conditions hold
         that ever can, all signatures are right, and who is supposed to requests it as well. None if there is no time.
         """
-        self._trials -= len(self.links) + 10
-        if self._trials < 0:
-            return None
+        key = delegation, frozenset(others), None if supposed is None else frozenset(supposed)
+        if key not in self._tried:
+            self._trials -= len(self.links) + 10
+            self._tried[key] = None if self._trials < 0 else self._would_do(*key)
+        return self._tried[key]
+
+    def _would_do(self, delegation: Delegation, others: Set[str], supposed: Set[str] | None) -> bool:
         evidence, asked, licensees = self.evidence, self.evidence.delegations, delegation.licensees
-        scale, added = evidence.scale, tuple(others)
+        scale, added = evidence.scale, sorted(others)
         requesters = (*evidence.requesters, *added, *(supposed or ()), UNKNOWN_LICENSEE)
         if supposed is None:
             text = ",".join((evidence.asked_by.text, *added))

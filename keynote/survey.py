@@ -142,7 +142,9 @@ class _Tree:
     def _assertion(self, depth: int, link: Link) -> Iterator[Line]:
         found = self._known[link]
         reason = condition_reason(found, link)
-        lacking = licensee_reason(found, link.delegation)
+        lacking = licensee_reason(
+            found, link.delegation, None, found.totals[link][1] if link in found.totals else None
+        )
         assertion = link.delegation.assertion
         yield Line(depth, _head(assertion.where, assertion.licensees), link.holds and link.refused is None)
         if link.refused is not None:
