@@ -158,7 +158,7 @@ def _joined(node: Concatenation) -> list[Node | str]:
         texts = [leaf.text for leaf in group if isinstance(leaf, Literal)]
         text = "".join(texts)
         found = redacted(text)
-        if found == text and any(map(may_be_part_of_key, texts)):
+        if found == text and any(map(may_be_part_of_key, (text, *texts))):
             found = HIDDEN_TEXT
         hidden |= found != text
         parts += [[_quoted(found)]] if found != text else [[_quoted(text)] for text in texts]

@@ -21,7 +21,6 @@ from keynote.evaluator import (
     UNKNOWN_AUTHORIZER,
     UNKNOWN_LICENSEE,
     Delegation,
-    Delegations,
     Layer,
     Values,
     fixed_point,
@@ -307,11 +306,9 @@ def named_by_attributes(found: Routes) -> Iterator[tuple[Delegation, str, str]]:
     """The delegations that lead to a requester if an attribute in the Licensees field names him, which one, and whom;
     the query was asked again with it."""
     evidence, scale, goal = found.evidence, found.evidence.scale, found.goal
-    everything = list(evidence.delegations)
-    variable = [one for one in everything if _is_variable(one.assertion)]
-    if not variable:
+    variable = evidence.delegations.latest
+    if not variable or not _is_variable(variable[0].assertion):
         return
-    fixed = [one for one in everything if not _is_variable(one.assertion)]
     _, sources = delegations(one.assertion for one in variable)
     held = dict.fromkeys(found.held(), goal)
     asked = 0
@@ -321,7 +318,7 @@ def named_by_attributes(found: Routes) -> Iterator[tuple[Delegation, str, str]]:
         for name in _names_of_licensees(before.assertion):
             for requester in evidence.requesters if name not in evidence.unknown or name in evidence.facts else ():
                 asked += 1
-                if asked > _NAMED or asked * len(everything) > _LOOKED_AT:
+                if asked > _NAMED or asked * (len(variable) + len(found.links)) > _LOOKED_AT:
                     return
                 facts = {**evidence.facts, name: requester}
                 known = PartialEnvironment(completed(facts, evidence.asked_by.text, scale), evidence.unknown)
@@ -329,7 +326,7 @@ def named_by_attributes(found: Routes) -> Iterator[tuple[Delegation, str, str]]:
                 conditions = Bounds(facts, evidence.asked_by.text, evidence.unknown, scale).highest
                 values, _ = fixed_point(
                     (*evidence.requesters, UNKNOWN_LICENSEE),
-                    Delegations([Layer([*fixed, *resolved])]),
+                    evidence.delegations.with_latest(Layer(resolved)),
                     conditions,
                     scale.top + 1,
                 )
