@@ -150,7 +150,7 @@ _LITERALLY = re.compile(r"\\(.)|\[([^]\[^])\]|[()]", re.DOTALL)
 class Keys:
     """Keys to be hidden, in either case of letters. Finding them in a text takes no longer where they are many."""
 
-    __slots__ = ("_by_start", "_short")
+    __slots__ = ("_by_start", "_many", "_short")
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._short: set[str] = set()
@@ -160,6 +160,7 @@ class Keys:
                 self._short.add(key)
             else:
                 self._by_start.setdefault(key[:_WITHIN], []).append(key)
+        self._many = sum(map(len, self._by_start.values())) > _MANY
 
     @classmethod
     def found(cls, keys: Iterable[str]) -> "Keys":
@@ -207,7 +208,7 @@ class Keys:
         lower = text.lower()
         if len(lower) < _PIECE or not self:
             return lower in self._short
-        if len(self._by_start) > _MANY:
+        if self._many:
             return True
         keys = (key for found in self._by_start.values() for key in found)
         return self.share(text) or any(
