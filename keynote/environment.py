@@ -127,6 +127,8 @@ class Unknown:
     @classmethod
     def except_(cls, known: Collection[str]) -> "Unknown":
         """Every attribute is unknown but these, and but those that the action gives."""
+        if isinstance(known, str):
+            raise TypeError("known attributes are a collection of names; put the one into a set")
         return cls(frozenset(known))
 
     def __contains__(self, name: object) -> bool:
@@ -134,10 +136,12 @@ class Unknown:
 
 
 def check_unknown(unknown: Container[str], facts: Environment) -> None:
-    """Raises QueryError for one string, and where an attribute is listed that is given."""
+    """Raises QueryError for one string, for what is no name, and where an attribute is listed that is given."""
     if isinstance(unknown, str):
         raise QueryError("unknown attributes are a container of names; put the one into a set")
     for name in unknown if isinstance(unknown, Iterable) else ():
+        if not isinstance(name, str) or not _ATTRIBUTE_NAME.fullmatch(name):
+            raise QueryError(f"{quoted(str(name))} is no attribute name, and cannot be unknown")
         if name in facts:
             raise QueryError(f"attribute {quoted(name)} is given and unknown at the same time")
 

@@ -77,6 +77,15 @@ class Delegations:
         return Delegations((*self._layers, layer))
 
     @property
+    def latest(self) -> Sequence[Delegation]:
+        """Those that were added last: in a query, those whose principals depend on the action, if there are any."""
+        return self._layers[-1].delegations if self._layers else ()
+
+    def with_latest(self, layer: "Layer") -> "Delegations":
+        """The same with others in the place of the latest."""
+        return Delegations((*self._layers[:-1], layer))
+
+    @property
     def keys(self) -> tuple[Keys, ...]:
         """The pre-shared keys in the assertions, to be hidden in what is told of them; none where there are none."""
         if self._keys is None:

@@ -174,7 +174,10 @@ def parse_assertion(text: str | bytes, *, name: str) -> Assertion:
 
 
 def _encoding_problems(source: Source) -> Iterator[Problem]:
-    """What an editor has done to the whole file, told once."""
+    """What an editor has done to the whole file, or what it is instead, told once."""
+    if _PEM.match(source.text):
+        yield Problem(source.location(0), "PEM, where assertions are wanted", "an assertion names keys as principals")
+        return
     encoding = wrong_encoding(source.text)
     if encoding is not None:
         yield Problem(source.location(0), *encoding)
@@ -188,6 +191,7 @@ def _latin_1(text: str | bytes) -> str:
 
 # -- blocks ----------------------------------------------------------------------------------------------------------
 
+_PEM = re.compile(r"\s*-----BEGIN [A-Z0-9 ]+-----")
 _BLANK_LINES = re.compile(r"\n\n+")
 AUTHORIZER = re.compile(r"^authorizer:", re.IGNORECASE | re.MULTILINE)
 _ONLY_COMMENTS = re.compile(r"(?:[ \t\n]|#[^\n]*(?:\n|\Z))*")

@@ -35,9 +35,9 @@ def _add(root: ElementTree.Element, name: str, where: str, suite: list[Result]) 
     for result in suite:
         case = ElementTree.SubElement(element, "testcase", classname=where, name=_text(result.name))
         if result.failed_to_ask:
-            ElementTree.SubElement(case, "error", message=_text(result.problem))
+            ElementTree.SubElement(case, "error", message=one_line(result.problem))
         elif not result.passed:
-            ElementTree.SubElement(case, "failure", message=_text(result.problem))
+            ElementTree.SubElement(case, "failure", message=one_line(result.problem))
 
 
 def _counted(element: ElementTree.Element, results: list[Result]) -> ElementTree.Element:
@@ -49,5 +49,5 @@ def _counted(element: ElementTree.Element, results: list[Result]) -> ElementTree
 
 
 def _text(text: str) -> str:
-    """XML has no place for control characters, not even escaped."""
+    """A name. XML has no place for control characters, not even escaped."""
     return one_line(redacted_sentence(text))

@@ -20,7 +20,7 @@ from keynote.environment import PartialEnvironment, Scale
 from keynote.errors import EvaluationError
 from keynote.facts import attribute, fact
 from keynote.supposing import anything, tried, truth_if
-from keynote.syntax import Match, Relation
+from keynote.syntax import Dereference, Match, Name, Relation, walk
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +33,7 @@ class Change:
     groups: GroupState
 
 
-#: What would have to change: attributes by name, and relations that test more than one attribute, or none.
+#: What would have to change: attributes by name, and relations that read more than one attribute, or none.
 #: Nobody counts beyond `MOST_NEEDS`.
 Needs = frozenset[object]
 MOST_NEEDS: Final = 64
@@ -300,9 +300,7 @@ class _Way:
             path.append((self._clause, number, wanted))
             if self._costs[number, wanted] and len(needs) < MOST_NEEDS:
                 relation = self._clause.relations[number]
-                attribute = (
-                    None if isinstance(truth, EvaluationError) else tested_attribute(relation, self._constants)
-                )
+                attribute = None if isinstance(truth, EvaluationError) else only_attribute(relation, self._constants)
                 needs.add(attribute or relation)
             number = holds if wanted else fails
         return frozenset(needs), tuple(path)
@@ -328,6 +326,20 @@ class _Way:
                 else:
                     todo.append(place)
         return tuple(changes)
+
+
+def only_attribute(relation: Relation, constants: Mapping[str, str]) -> str | None:
+    """The attribute that a relation reads, and no other, however it computes with it."""
+    if (name := tested_attribute(relation, constants)) is not None:
+        return name
+    names = set()
+    for node in walk(relation):
+        if isinstance(node, Dereference):
+            return None
+        if isinstance(node, Name) and node.name not in constants:
+            names.add(node.name)
+    name = names.pop() if len(names) == 1 else None
+    return None if name is None or name.startswith("_") else name
 
 
 def tested_attribute(relation: Relation, constants: Mapping[str, str]) -> str | None:

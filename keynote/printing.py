@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: ISC
 """A tree as KeyNote text on one line, for messages. Passphrases are hidden; nothing here recurses."""
 
+from collections.abc import Callable
 from decimal import Decimal
+from itertools import groupby
+from typing import Final
 
 from keynote import literals
 from keynote.facts import reads_requesters
-from keynote.redaction import shown, shown_piece
+from keynote.redaction import HIDDEN_TEXT, may_be_part_of_key, redacted, redacted_piece
 from keynote.syntax import (
     AllOf,
     And,
@@ -71,8 +74,8 @@ def _parts(node: Node) -> list[Node | str]:
             return ["-", *_within(operand, "$")]
         case Not(operand=operand):
             return ["!", *_within(operand, "$")]
-        case Concatenation(left=left, right=right):
-            return _binary(left, ".", right)
+        case Concatenation():
+            return _joined(node)
         case Match(subject=subject, pattern=pattern):
             return _relation(subject, "~=", pattern)
         case Comparison(operator=operator, left=left, right=right):
@@ -109,7 +112,59 @@ def number_text(number: int | float) -> str:
 
 
 def _quoted(text: str) -> str:
-    return f'"{shown(text)}"' if not text.isascii() or shown(text) != text else literals.encode(text)
+    """A literal with its passphrase hidden, and otherwise of the same value."""
+    text = redacted(text)
+    if text.isascii() and text.isprintable():
+        return literals.encode(text)
+    try:
+        chars = text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return _literal(text, lambda char: char.isascii())
+    return _literal(chars, lambda char: True)
+
+
+def _literal(text: str, readable: Callable[[str], bool]) -> str:
+    pieces = []
+    for char in text:
+        if char in _ESCAPES:
+            pieces.append(_ESCAPES[char])
+        elif char.isprintable() and readable(char):
+            pieces.append(char)
+        else:
+            pieces += [f"\\{byte:03o}" for byte in char.encode("utf-8" if readable(char) else "latin-1")]
+    return f'"{"".join(pieces)}"'
+
+
+_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r"}
+
+
+def _joined(node: Concatenation) -> list[Node | str]:
+    """A key may be put together of literals, none of which tells that it is a piece of one: so they are hidden where
+    what stands side by side has a secret in it, and where one may be a piece of a known key."""
+    leaves: list[Node] = []
+    todo: list[Node] = [node]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, Concatenation):
+            todo += [item.right, item.left]
+        else:
+            leaves.append(item)
+    parts: list[list[Node | str]] = []
+    hidden = False
+    for together, group in groupby(leaves, lambda leaf: isinstance(leaf, Literal)):
+        if not together:
+            parts += [_within(leaf, ".") for leaf in group]
+            continue
+        texts = [leaf.text for leaf in group if isinstance(leaf, Literal)]
+        text = "".join(texts)
+        found = redacted(text)
+        if found == text and any(map(may_be_part_of_key, (text, *texts))):
+            found = HIDDEN_TEXT
+        hidden |= found != text
+        parts += [[_quoted(found)]] if found != text else [[_quoted(text)] for text in texts]
+    if not hidden:
+        return _binary(node.left, ".", node.right)
+    return [piece for number, part in enumerate(parts) for piece in ([" . "] if number else []) + part]
 
 
 def _binary(left: Node, operator: str, right: Node) -> list[Node | str]:
@@ -128,8 +183,7 @@ def _relation(left: Node, operator: str, right: Node) -> list[Node | str]:
 
 
 def _quoted_piece(text: str) -> str:
-    found = shown_piece(text)
-    return _quoted(text) if found == shown(text) else f'"{found}"'
+    return _quoted(redacted_piece(text))
 
 
 def _within(node: Node, operator: str, *, strictly: bool = False) -> list[Node | str]:

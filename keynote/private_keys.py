@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from keynote import keys, limits
+from keynote import keys, limits, literals
 from keynote.errors import KeynoteError
 from keynote.principals import is_key
 
@@ -31,6 +31,7 @@ PREFIX: Final = "private-"
 KINDS: Final = ("rsa", "dsa", "x509", "ec", "ed25519")
 
 _TEXT: Final = re.compile(r"private-(rsa|dsa|ec|ed25519)-(hex|base64):(.*)", re.IGNORECASE | re.DOTALL)
+_QUOTED: Final = re.compile(rf"(?:\s|#[^\n]*\n)*+({literals.PATTERN})(?:\s|#[^\n]*(?:\n|\Z))*+")
 _PUBLIC_PEM: Final = re.compile(r"-----BEGIN (?:[A-Z]+ )?(?:PUBLIC KEY|CERTIFICATE)-----")
 _CURVES: Final = {256: ec.SECP256R1(), 384: ec.SECP384R1(), 521: ec.SECP521R1()}
 
@@ -43,7 +44,12 @@ class UnusablePrivateKey(KeynoteError):
 
 
 def load_private_key(text: str) -> PrivateKey:
-    """The key of a `private-…:` text, or of unencrypted PEM. Raises UnusablePrivateKey."""
+    """The key of a `private-…:` text, also as `keynote keygen` writes it, quoted and over lines; or of unencrypted
+    PEM. Raises UnusablePrivateKey."""
+    if not isinstance(text, str):
+        raise TypeError("a private key is text: `private-…:…`, or PEM")
+    quoted = _QUOTED.fullmatch(text)
+    text = literals.decode(quoted[1]) if quoted else text.strip()
     if is_key(text) or (_PUBLIC_PEM.search(text) and "PRIVATE KEY-----" not in text):
         raise UnusablePrivateKey("a public key, and it is the private one that signs")
     try:

@@ -14,19 +14,21 @@ from itertools import islice
 from operator import itemgetter
 from typing import Final
 
+from keynote import expressions
 from keynote.combinations import minimal_sets
 from keynote.conditions import set_group_state
 from keynote.evaluator import UNKNOWN_AUTHORIZER, Delegation
 from keynote.evidence import Evidence
 from keynote.files import SetAside
 from keynote.locations import Location
+from keynote.misses import Needs
 from keynote.principals import POLICY, can_sign, shown_principal
 from keynote.printing import printed
 from keynote.redaction import meant
-from keynote.retrial import trials
-from keynote.routes import Link, Refused, Routes, routes, with_refused
+from keynote.retrial import named_by_attributes, trials
+from keynote.routes import Link, Missing, Refused, Routes, routes, with_refused
 from keynote.supposing import first_failure
-from keynote.syntax import AllOf, AnyOf, Licensees, StringExpression, Threshold, leftmost, walk
+from keynote.syntax import AllOf, AnyOf, Licensees, Name, StringExpression, Threshold, leftmost, walk
 from keynote.verdicts import Verdict, verdict
 from keynote.wording import described, one_of, too_little, would_do
 
@@ -91,8 +93,13 @@ _Ranked = tuple[tuple[int, float], Reason]
 def _of_what_counts(found: Routes) -> tuple[list[_Ranked], int]:
     """In their order, and how many assertions more there are."""
     ranked, rest = _on_the_ways(found, found.links) if found.connected else ([], 0)
+    named = [Reason(*one, 1, "attribute") for one in _of_attributes(found)]
+    places = {reason.where for reason in named}
+    ranked = [item for item in ranked if item[1].where not in places or item[1].kind != "delegation"]
     if not ranked or min(rank for rank, _ in ranked) >= (_NEVER, 0.0):
-        ranked += ((_rank(reason, False), _unsaid(reason)) for reason in _dead_ends(found))
+        ends = (reason for reason in _dead_ends(found) if reason.where not in places)
+        ranked += ((_rank(reason, False), _unsaid(reason)) for reason in ends)
+    ranked += ((_rank(reason, False), reason) for reason in named)
     ranked += (((_LOOSE, 0.0), _unsaid(reason)) for reason in _dangling(found))
     return sorted(ranked, key=itemgetter(0)), rest
 
@@ -147,7 +154,7 @@ def _reasons_of(found: Routes, link: Link) -> Iterator[Reason]:
         yield _set_aside(link.refused, distance, "signature" if can_sign(link.delegation.authorizer) else "")
     if reason := condition_reason(found, link):
         yield reason
-    if reason := licensee_reason(found, link.delegation, distance):
+    if reason := licensee_reason(found, link.delegation, distance, found.totals[link][1]):
         yield reason
 
 
@@ -190,8 +197,11 @@ def _never(found: Routes, link: Link) -> str:
     return f"Conditions never hold: {failure}" if failure else "Conditions never hold"
 
 
-def licensee_reason(found: Routes, delegation: Delegation, distance: int | None = None) -> Reason | None:
-    """Who lacks in a Licensees field, or None if nobody. The distance is that of the field if none is given."""
+def licensee_reason(
+    found: Routes, delegation: Delegation, distance: int | None = None, needs: Needs | None = None
+) -> Reason | None:
+    """Who lacks in a Licensees field, or None if nobody. The distance is that of the field if none is given; `needs`
+    are those of the whole way, where they are known."""
     field = delegation.assertion.licensees
     if field is None or delegation.licensees is None:
         return None
@@ -204,8 +214,11 @@ def licensee_reason(found: Routes, delegation: Delegation, distance: int | None 
     distance = len(missing) if distance is None else distance
     requesters, names = found.evidence.requesters, found.names(delegation)
     if have or not set(requesters).isdisjoint(names.values()):
-        return Reason(where, _shortfall(found, delegation, have, missing), distance, "principal")
+        text, certain = _shortfall(found, delegation, missing, needs)
+        return Reason(where, text, distance, "principal", certain)
     licensed = _licensed(field.tree, delegation.licensees.principals, requesters)
+    if isinstance(field.tree, Name) and field.tree.name not in delegation.assertion.constants:
+        licensed += f" by `{field.tree.name}`{'' if any(names.values()) else ', which is empty'}"
     text = f"licenses {licensed}, not {_list(map(shown_principal, requesters))}"
     if prefix := next(filter(None, map(meant, (*delegation.licensees.principals, *requesters))), ""):
         text += f" (did you mean `{prefix}`?)"
@@ -237,36 +250,54 @@ _TEXT: Final = 200
 _LISTED: Final = 4
 
 
-def _shortfall(found: Routes, delegation: Delegation, have: list[str], missing: list[str]) -> str:
-    """Who is needed besides those who are there. Of alternatives, those that need as few as what was chosen."""
-    field, names = delegation.assertion.licensees, found.names(delegation)
+def _shortfall(found: Routes, delegation: Delegation, missing: list[str], needs: Needs | None) -> tuple[str, bool]:
+    """Who is needed besides those who are there, and whether that is certain. Of alternatives, those that need as few
+    as what was chosen; each was tried."""
+    field, names, held = delegation.assertion.licensees, found.names(delegation), found.held()
     assert field is not None, "somebody is lacking in it"
-    tree = field.tree
+    tree, only = field.tree, Missing(missing[0])
+    alone = needs is not None and len(needs) == 1 and only in needs
+    others = None if alone else [it.principal for it in needs or () if isinstance(it, Missing)]
+
+    def would_do(principals: Collection[str]) -> bool | None:
+        supposed = None if others is None else [name for name in others if name not in missing]
+        return found.would_do(delegation, principals, supposed)
+
+    before, which = "", ""
     if isinstance(tree, Threshold):
-        count = sum(names[member] in have for member in tree.principals)
-        others = dict.fromkeys(names[member] for member in tree.principals if names[member] not in have)
-        lacking = tree.k - count
-        if len(others) > lacking:
-            which = f"{lacking} of {', '.join(_some(others))}" if lacking > 1 else _list(map(shown_principal, others))
-            return f"has {count} of {tree.k}, also needs {which}"
-        return f"has {count} of {tree.k}, also needs {', '.join(_some(others))}"
-    # Whoever has a requester below lacks something himself, and is told of elsewhere.
-    waiting = found.below.keys() - {*have, *missing}
-    alternatives = _alternatives(tree, names, frozenset(have), waiting, len(missing))
-    return f"also needs {' or '.join(alternatives) or ', '.join(_some(missing))}"
+        count = sum(names[member] in held for member in tree.principals)
+        before = f"has {count} of {tree.k}, "
+        absent = dict.fromkeys(names[member] for member in tree.principals if names[member] not in held)
+        if len(missing) > 1 and tree.k - count == len(missing) < len(absent) and "" not in absent:
+            return f"{before}also needs {len(missing)} of {', '.join(_some(absent))}", True
+        ways = [[name] for name in absent] if len(missing) == 1 else []
+    else:
+        # Whoever has a requester below lacks something himself, and is told of elsewhere.
+        ways = _alternatives(tree, names, found.below.keys() - missing, len(missing))
+    tried = [way for way in ways if "" not in way and would_do(way)]
+    if len(tried) > 1:
+        which = _one_of([" and ".join(_some(way)) for way in tried])
+    elif tried:
+        which = ", ".join(_some(tried[0]))
+    certain = bool(tried) or not alone or would_do(missing) is not False
+    if not which:
+        which = ", ".join(_some(missing))
+        if "" in missing:
+            nobody = next(node for node, name in names.items() if not name)
+            if not isinstance(expressions.string(nobody, delegation.assertion.constants), str):
+                which = f"whom `{printed(nobody, _TEXT)}` names, which is empty"
+    return f"{before}also needs {which}", certain
 
 
 def _alternatives(
-    tree: Licensees, names: Mapping[StringExpression, str], have: Set[str], waiting: Set[str], fewest: int
-) -> list[str]:
-    """The sets of principals that would do besides those who are there, each in words; few, or none at all."""
+    tree: Licensees, names: Mapping[StringExpression, str], there: Set[str], fewest: int
+) -> list[list[str]]:
+    """The sets of principals that may do besides those who are there; few, or none at all."""
     ways, cut = minimal_sets(tree, names, _COMBINATIONS)
-    sets = dict.fromkeys(way - have for way in ways if not way & waiting)
+    sets = dict.fromkeys(way - there for way in ways)
     order = {name: place for place, name in enumerate(names.values())}
     least = [sorted(way, key=order.__getitem__) for way in sets if len(way) == fewest]
-    if cut or not 1 < len(least) <= _LISTED:
-        return []
-    return [" and ".join(_some(way)) for way in least]
+    return [] if cut or len(least) > _LISTED else least
 
 
 #: Sets of principals that are looked at for the words of one reason.
@@ -280,10 +311,23 @@ def _some(names: Collection[str]) -> list[str]:
 
 
 def _list(shown_names: Iterable[str]) -> str:
-    quoted_names = [f"`{name}`" for name in dict.fromkeys(shown_names)]
+    return _one_of([f"`{name}`" for name in dict.fromkeys(shown_names)])
+
+
+def _one_of(quoted_names: list[str]) -> str:
     if len(quoted_names) > _LISTED:
         return f"{', '.join(quoted_names[:3])} and {len(quoted_names) - 3} others"
     return one_of(quoted_names)
+
+
+def _of_attributes(found: Routes) -> Iterator[tuple[Location, str]]:
+    """The Licensees fields in which an attribute has to name a requester, which is all that is lacking."""
+    for delegation, name, requester in named_by_attributes(found):
+        field = delegation.assertion.licensees
+        assert field is not None, "an attribute names somebody in it"
+        value = found.environment.get(name, "")
+        has = f"`{shown_principal(value)}`" if value else "empty"
+        yield field.where(leftmost(field.tree)), f"{name} is {has}, needs `{shown_principal(requester)}`"
 
 
 # -- what was set aside ----------------------------------------------------------------------------------------------

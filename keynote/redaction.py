@@ -150,7 +150,7 @@ _LITERALLY = re.compile(r"\\(.)|\[([^]\[^])\]|[()]", re.DOTALL)
 class Keys:
     """Keys to be hidden, in either case of letters. Finding them in a text takes no longer where they are many."""
 
-    __slots__ = ("_by_start", "_short")
+    __slots__ = ("_by_start", "_many", "_short")
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._short: set[str] = set()
@@ -160,6 +160,7 @@ class Keys:
                 self._short.add(key)
             else:
                 self._by_start.setdefault(key[:_WITHIN], []).append(key)
+        self._many = sum(map(len, self._by_start.values())) > _MANY
 
     @classmethod
     def found(cls, keys: Iterable[str]) -> "Keys":
@@ -201,6 +202,23 @@ class Keys:
         pieces = [piece for piece in _ALPHANUMERIC.findall(text.lower()) if len(piece) > 2]
         return any(piece in key for keys in self._by_start.values() for key in keys for piece in pieces)
 
+    def may_have(self, text: str) -> bool:
+        """Whether one of them may be put together of `text` and others: it has the beginning or the end of a key in
+        it, or is a piece of one. Of very many keys nobody looks."""
+        lower = text.lower()
+        if len(lower) < _PIECE or not self:
+            return lower in self._short
+        if self._many:
+            return True
+        keys = (key for found in self._by_start.values() for key in found)
+        return self.share(text) or any(
+            lower in key or key[:_PIECE] in lower or key[-_PIECE:] in lower for key in keys
+        )
+
+
+#: Characters of a piece of a key that are looked for, and keys among which they are.
+_PIECE: Final = 3
+_MANY: Final = 1_000
 
 NO_KEYS: Final = Keys(())
 
@@ -248,6 +266,11 @@ def redacted_piece(text: str) -> str:
 def is_piece_of_key(text: str) -> bool:
     """Whether a word of it is a piece of a key that is known."""
     return any(keys.share(text) for keys in _hidden.get())
+
+
+def may_be_part_of_key(text: str) -> bool:
+    """Whether it may stand beside the rest of a key that is known."""
+    return any(keys.may_have(text) for keys in _hidden.get())
 
 
 def _closing(text: str) -> str:

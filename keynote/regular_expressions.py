@@ -127,9 +127,14 @@ class _Translation:
 
     def _branch_start(self) -> None:
         """A branch has at least one piece; `()` is the one empty thing that is allowed."""
-        if self._at >= len(self._pattern) or self._pattern[self._at] == "|":
+        before, char = self._pattern[self._at - 1 : self._at], self._pattern[self._at : self._at + 1]
+        if not char and before == "(":
+            raise EvaluationError("a `(` that is not closed in a regular expression")
+        if char in ("", "|"):
             raise EvaluationError("an empty regular expression, or an empty branch in one")
-        if self._pattern[self._at] == ")" and self._pattern[self._at - 1 : self._at] != "(":
+        if char == ")" and not self._open_groups:
+            raise EvaluationError("a `)` without its `(` in a regular expression")
+        if char == ")" and before != "(":
             raise EvaluationError("an empty branch in a regular expression")
 
     def _piece(self) -> None:

@@ -12,11 +12,21 @@ from itertools import chain, islice
 from typing import Final
 
 from keynote import expressions
+from keynote.assertions import Assertion
 from keynote.bounds import Bounds
 from keynote.compiler import CompiledProgram, names_read
 from keynote.costs import costs, costs_of_others
 from keynote.environment import Environment, PartialEnvironment, completed, is_attribute_name
-from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation, Values, fixed_point
+from keynote.evaluator import (
+    UNKNOWN_AUTHORIZER,
+    UNKNOWN_LICENSEE,
+    Delegation,
+    Layer,
+    Values,
+    fixed_point,
+)
+from keynote.licensees import principal_nodes
+from keynote.loading import delegations
 from keynote.misses import Miss, tested_attribute
 from keynote.principals import POLICY
 from keynote.printing import printed
@@ -285,6 +295,69 @@ def trials(found: Routes) -> Trials:
         found.trials = made
     result: Trials = found.trials
     return result
+
+
+#: Attributes in Licensees fields that are tried, and delegations that are looked at for it.
+_NAMED: Final = 20
+_LOOKED_AT: Final = 200_000
+
+
+def named_by_attributes(found: Routes) -> Iterator[tuple[Delegation, str, str]]:
+    """The delegations that lead to a requester if an attribute in the Licensees field names him, which one, and whom;
+    the query was asked again with it."""
+    evidence, scale, goal = found.evidence, found.evidence.scale, found.goal
+    variable = evidence.delegations.latest
+    if not variable or not _is_variable(variable[0].assertion):
+        return
+    _, sources = delegations(one.assertion for one in variable)
+    held = dict.fromkeys(found.held(), goal)
+    asked = 0
+    for before in variable:
+        if before.licensees is None or before.licensees.value(held) >= goal:
+            continue
+        for name in _names_of_licensees(before.assertion):
+            for requester in evidence.requesters if name not in evidence.unknown or name in evidence.facts else ():
+                asked += 1
+                if asked > _NAMED or asked * (len(variable) + len(found.links)) > _LOOKED_AT:
+                    return
+                facts = {**evidence.facts, name: requester}
+                known = PartialEnvironment(completed(facts, evidence.asked_by.text, scale), evidence.unknown)
+                resolved = [one for source in sources if (one := source.resolved(known)) is not None]
+                conditions = Bounds(facts, evidence.asked_by.text, evidence.unknown, scale).highest
+                values, _ = fixed_point(
+                    (*evidence.requesters, UNKNOWN_LICENSEE),
+                    evidence.delegations.with_latest(Layer(resolved)),
+                    conditions,
+                    scale.top + 1,
+                )
+                if max(values.get(POLICY, 0), values.get(UNKNOWN_AUTHORIZER, 0)) >= goal and any(
+                    one.assertion is before.assertion and one.licensees and one.licensees.value(values) >= goal
+                    for one in resolved
+                ):
+                    yield before, name, requester
+
+
+def _is_variable(assertion: Assertion) -> bool:
+    parts = (assertion.authorizer, assertion.licensees)
+    return any(
+        part is not None
+        and not isinstance(part.tree, Literal)
+        and any(isinstance(it, Name) and it.name not in assertion.constants for it in walk(part.tree))
+        for part in parts
+    )
+
+
+def _names_of_licensees(assertion: Assertion) -> list[str]:
+    """The attributes each of which is a licensee."""
+    field = assertion.licensees
+    nodes = () if field is None else principal_nodes(field.tree)
+    return list(
+        dict.fromkeys(
+            node.name
+            for node in nodes
+            if isinstance(node, Name) and node.name not in assertion.constants and is_attribute_name(node.name)
+        )
+    )
 
 
 def _read_by_fields(found: Routes) -> frozenset[str] | None:

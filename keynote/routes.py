@@ -10,26 +10,31 @@ several have to come together), first upwards from the requesters and then downw
 
 import heapq
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any, Final
 
 from keynote import misses
+from keynote.bounds import Bounds
+from keynote.compiler import CompiledProgram
 from keynote.conditions import conditions_interval
 from keynote.costs import DEAR, NEVER, Costs, cheapest, costs, costs_of_others, total
 from keynote.environment import PartialEnvironment
-from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation
+from keynote.evaluator import UNKNOWN_AUTHORIZER, UNKNOWN_LICENSEE, Delegation, Layer, fixed_point
 from keynote.evidence import Evidence
 from keynote.files import SetAside
 from keynote.loading import delegations, licensee_names
 from keynote.misses import Miss, Needs, nearest_miss
 from keynote.principals import POLICY
 from keynote.reach import below_policy
+from keynote.supposing import anything, highest_if
 from keynote.syntax import Literal, Nobody, StringExpression
 
 #: Principals looked at in Licensees fields, and relations in Conditions, before what is left is not priced any more.
 _WORK: Final = 1_000_000
+#: Delegations that are looked at to find out who else would do.
+_TRIALS: Final = 300_000
 #: Assertions set aside that are looked into.
 _REFUSED: Final = 1_000
 _ROOTS: Final = (POLICY, UNKNOWN_AUTHORIZER)
@@ -97,7 +102,11 @@ class Routes:
         self.told: Any = None
         self.environment: PartialEnvironment = evidence.partial_environment()
         self._left = _WORK
+        self._trials = _TRIALS
+        self._tried: dict[tuple[Delegation, Set[str], Set[str] | None], bool | None] = {}
+        self._held: Set[str] | None = None
         self._programs: dict[int, tuple[bool, Miss | None]] = {}
+        self._most: dict[int, int] = {}
         self._refused = refused or Refused(evidence, ())
         #: Who has a requester below, or requests.
         self.below: dict[str, None] = dict.fromkeys([*evidence.requesters, UNKNOWN_LICENSEE])
@@ -179,6 +188,8 @@ class Routes:
 
         def cost(node: StringExpression) -> float:
             name = names[node]
+            if not name:
+                return NEVER
             if before is not None and self._order.get(name, -1) >= before:
                 return math.inf if name in self.below else _OTHERS
             return self._prices.get(name, 0.0 if name in self.below else _OTHERS)
@@ -187,6 +198,47 @@ class Routes:
         chosen = dict.fromkeys(names[node] for node in cheapest(field.tree, found))
         have = [name for name in chosen if name in self.below and Missing(name) not in self._needs.get(name, ())]
         return have, [name for name in chosen if name not in have]
+
+    # -- who else would do -------------------------------------------------------------------------------------------
+
+    def held(self) -> Set[str]:
+        """Who has the value now, or may have it."""
+        if self._held is None:
+            raised = (name for name, value, _ in self.evidence.possible_raises if value >= self.goal)
+            self._held = frozenset((*self.evidence.requesters, *raised))
+        return self._held
+
+    def would_do(self, delegation: Delegation, others: Iterable[str], supposed: Iterable[str] | None) -> bool | None:
+        """Whether the Licensees of a delegation have the value if these principals request the action too. Where
+        nothing is supposed, the query is asked again with them, and has to be allowed; otherwise all Conditions hold
+        that ever can, all signatures are right, and who is supposed to requests it as well. None if there is no time.
+        """
+        key = delegation, frozenset(others), None if supposed is None else frozenset(supposed)
+        if key not in self._tried:
+            self._trials -= len(self.links) + 10
+            self._tried[key] = None if self._trials < 0 else self._would_do(*key)
+        return self._tried[key]
+
+    def _would_do(self, delegation: Delegation, others: Set[str], supposed: Set[str] | None) -> bool:
+        evidence, asked, licensees = self.evidence, self.evidence.delegations, delegation.licensees
+        scale, added = evidence.scale, sorted(others)
+        requesters = (*evidence.requesters, *added, *(supposed or ()), UNKNOWN_LICENSEE)
+        if supposed is None:
+            text = ",".join((evidence.asked_by.text, *added))
+            conditions = Bounds(evidence.facts, text, evidence.unknown, scale).highest
+        else:
+            asked = asked.with_layer(Layer([*self._refused.why])) if self._refused.why else asked
+            conditions = self._ever
+        values, _ = fixed_point(requesters, asked, conditions, scale.top + 1)
+        if licensees is not None and licensees.value(values) < self.goal:
+            return False
+        return supposed is not None or max(values.get(root, 0) for root in _ROOTS) >= self.goal
+
+    def _ever(self, program: CompiledProgram) -> int:
+        if id(program) not in self._most:
+            scale = self.evidence.scale
+            self._most[id(program)] = highest_if(program, anything(scale), scale)
+        return self._most[id(program)]
 
     # -- upwards and downwards ---------------------------------------------------------------------------------------
 
@@ -258,6 +310,8 @@ class Routes:
         self._prices[principal] = price
 
     def _cost(self, name: str) -> float:
+        if not name:
+            return NEVER  # an empty principal requests nothing
         return self._prices.get(name, math.inf if name in self.below else _OTHERS)
 
     def _licensees_costs(self, link: Link, names: dict[StringExpression, str], free: str | None = None) -> Costs:
@@ -290,7 +344,9 @@ class Routes:
         return needs
 
     def _needs_of(self, name: str) -> Needs:
-        return self._needs.get(name, frozenset()) if name in self._prices else frozenset([Missing(name)])
+        if name in self._prices:
+            return self._needs.get(name, frozenset())
+        return frozenset([Missing(name) if name else Never])
 
     def _total(self, links: Iterable[Link]) -> None:
         """The price of the cheapest way through each link, and what is missing on it."""

@@ -48,6 +48,7 @@ class Session:
         set_aside: Iterable[SetAside] = (),
         limits: Limits = _DEFAULT_LIMITS,
     ) -> None:
+        policies, credentials = _assertions(policies), _assertions(credentials)
         correct, wrong = _sifted(policies, signatures.verify_trusted)
         believed, refused = _sifted(credentials, partial(signatures.verify, legacy=limits.legacy_signatures))
         refused = [replace(item, hopeless=not _can_be_signed(item)) for item in refused]
@@ -59,7 +60,7 @@ class Session:
     def extended(self, trusted_assertions: Iterable[Assertion], *, set_aside: Iterable[SetAside] = ()) -> "Session":
         """A session that has these trusted assertions as well, and tells of these that were left out. Costs as much
         as they do, not as this session did."""
-        fixed, variable = delegations(trusted_assertions)
+        fixed, variable = delegations(_assertions(trusted_assertions))
         session = Session.__new__(Session)
         session._variable = [*self._variable, *variable]
         session._delegations = self._delegations.with_layer(Layer(fixed))
@@ -187,6 +188,13 @@ def query(
 ) -> Decision:
     """One query; see `Session` and `Session.query`."""
     return Session(policies, credentials, limits=limits).query(action, authorizers, values, unknown)
+
+
+def _assertions(given: Iterable[Assertion]) -> list[Assertion]:
+    found = [] if isinstance(given, (str, bytes)) else list(given)
+    if isinstance(given, (str, bytes)) or not all(isinstance(item, Assertion) for item in found):
+        raise TypeError("assertions are wanted, which `parse_policy` and `parse_credentials` make of text")
+    return found
 
 
 def _can_be_signed(item: SetAside) -> bool:

@@ -98,6 +98,8 @@ def _divided(text: str, name: str) -> tuple[str, str, str]:
 
 def _sign(before: str, body: str, key: PrivateKey, label: str | None, name: str) -> str:
     lines = "\n" * before.count("\n")  # in the place of the comments before it, so that mistakes are told by line
+    if not isinstance(key, PrivateKey):
+        raise TypeError("the key is a private one of `cryptography`, which `load_private_key` makes of text")
     label = label or default_algorithm(key)
     algorithm, encoding = algorithm_of(label)
     public = keys.text(key.public_key())

@@ -19,7 +19,20 @@ from keynote.errors import EvaluationError
 from keynote.examples import examples
 from keynote.facts import attribute, fact
 from keynote.printing import printed
-from keynote.syntax import Arithmetic, Conversion, Dereference, Literal, Match, Name, Number, Relation, walk
+from keynote.syntax import (
+    Arithmetic,
+    Comparison,
+    Conversion,
+    Dereference,
+    Literal,
+    Match,
+    Name,
+    Negation,
+    Node,
+    Number,
+    Relation,
+    walk,
+)
 
 #: Values that are tried for an attribute.
 VALUES: Final = 48
@@ -197,6 +210,8 @@ def _texts(relation: Relation, name: str, constants: Mapping[str, str]) -> Itera
             yield from examples(pattern)
             yield ""
             return
+    if isinstance(relation, Comparison):
+        yield from _computed(relation, name, constants)
     for node in walk(relation):
         if isinstance(node, Literal) and len(node.text) <= _LONG:
             yield from (node.text, "")
@@ -207,4 +222,60 @@ def _texts(relation: Relation, name: str, constants: Mapping[str, str]) -> Itera
             yield constants[node.name]
 
 
+def _computed(relation: Comparison, name: str, constants: Mapping[str, str]) -> Iterator[str]:
+    """Values with which a number that is computed from an attribute is about the constant that it is compared with,
+    found by computing backwards."""
+    for side, other in ((relation.left, relation.right), (relation.right, relation.left)):
+        wanted = expressions.operand(other, constants)
+        if isinstance(wanted, (int, float)) and reads_name(side, name, constants):
+            for start in (wanted, wanted + 1, wanted - 1):
+                value = _backwards(side, start, name, constants)
+                if value is not None and abs(value) < _LARGE:
+                    yield str(value) if isinstance(value, int) else f"{value:f}"
+
+
+def _backwards(node: Node, value: int | float, name: str, constants: Mapping[str, str]) -> int | float | None:
+    """The number that an attribute has to be for an expression to have about this value, or None."""
+    for _ in range(_DEEP):
+        if isinstance(node, Conversion):
+            return value if attribute(node, constants) == name else None
+        if isinstance(node, Negation):
+            node, value = node.operand, -value
+            continue
+        if not isinstance(node, Arithmetic):
+            return None
+        on_the_left = reads_name(node.left, name, constants)
+        known = expressions.operand(node.right if on_the_left else node.left, constants)
+        if not isinstance(known, (int, float)):
+            return None
+        match node.operator, on_the_left:
+            case "+", _:
+                value -= known
+            case "-", True:
+                value += known
+            case "-", False:
+                value = known - value
+            case "/", True:
+                value *= known
+            case ("/", False) | ("*", _) if value if node.operator == "/" else known:
+                if node.operator == "/":
+                    value = known // value if isinstance(value, int) and isinstance(known, int) else known / value
+                else:
+                    value = value // known if isinstance(value, int) and isinstance(known, int) else value / known
+            case "%", True:
+                pass
+            case _:
+                return None
+        if not abs(value) < _LARGE:
+            return None
+        node = node.left if on_the_left else node.right
+    return None
+
+
+def reads_name(root: Node, name: str, constants: Mapping[str, str]) -> bool:
+    return name not in constants and any(isinstance(it, Name) and it.name == name for it in walk(root))
+
+
 _LONG: Final = 10_000
+#: Operators that are computed backwards.
+_DEEP: Final = 8

@@ -134,13 +134,17 @@ class _Tree:
             return Line(depth, f"{name} requests it", True)
         if principal in self._by_authorizer:
             return Line(depth, f"{name}, as above" if repeated else name)
+        if not principal:
+            return Line(depth, "nobody, where a licensee is empty", False)
         text = "does not request it" if self._found.connected else "neither requests it nor delegates"
         return Line(depth, f"{name} {text}", None if principal in self._found.below else False)
 
     def _assertion(self, depth: int, link: Link) -> Iterator[Line]:
         found = self._known[link]
         reason = condition_reason(found, link)
-        lacking = licensee_reason(found, link.delegation)
+        lacking = licensee_reason(
+            found, link.delegation, None, found.totals[link][1] if link in found.totals else None
+        )
         assertion = link.delegation.assertion
         yield Line(depth, _head(assertion.where, assertion.licensees), link.holds and link.refused is None)
         if link.refused is not None:

@@ -66,8 +66,8 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a query turned out. `problem` is empty if it passed; `because` is the decision's reason, if any.
-    `failed_to_ask`: it failed because there is no decision."""
+    """How a query turned out, its secrets hidden. `problem` is empty if it passed; `because` is the decision's
+    reason, if any. `failed_to_ask`: it failed because there is no decision."""
 
     name: str
     expected: str
@@ -110,19 +110,22 @@ def run(query: Query, coverage: Coverage | None = None) -> Result:
         decision = session.query(query.action, query.authorizers, query.values, query.unknown)
     except KeynoteError as error:
         message = str(error).splitlines()[0]
-        problem = "" if isinstance(query.expect, ExpectedError) else f"expected {expected}, got an error: {message}"
         with hiding([Keys.found(keys_in(query.authorizers))]):
+            expected = redacted(expected)
+            wrong = not isinstance(query.expect, ExpectedError)
+            problem = f"expected {expected}, got an error: {message}" if wrong else ""
             return Result(redacted(query.name), expected, f"error: {message}", "", problem, bool(problem))
     if coverage is not None:
         coverage.count(decision, folder)
     # Its parameters are in its name, whatever they are.
     with hiding(decision.evidence.keys()):
-        return Result(redacted(query.name), expected, str(decision), decision.because, _problem(query, decision))
+        told = redacted(expected), str(decision), decision.because
+        return Result(redacted(query.name), *told, _problem(query, decision))
 
 
 def _problem(query: Query, decision: Decision) -> str:
     if str(decision) != query.expect:
-        return f"expected {query.expect}, got {decision}: {decision.because}"
+        return f"expected {redacted(str(query.expect))}, got {decision}: {decision.because}"
     missing = [text for text in query.because if text not in decision.because]
     return f"{decision} as expected, but because `{decision.because}`, not {quoted(missing[0])}" if missing else ""
 

@@ -12,9 +12,9 @@ from keynote.errors import EvaluationError
 from keynote.facts import OPPOSITE, attribute, fact, is_piece
 from keynote.misses import Change, Miss
 from keynote.printing import number_text, printed
-from keynote.redaction import HIDDEN_TEXT, quoted, shown, shown_piece
+from keynote.redaction import HIDDEN_TEXT, may_be_part_of_key, quoted, shown, shown_piece
 from keynote.secrecy import groups_are_secret
-from keynote.syntax import Match, Name, walk
+from keynote.syntax import Match, Name, Node, walk
 
 #: Characters of a value that are told.
 _LONGEST: Final = 300
@@ -25,7 +25,9 @@ def described(changes: Sequence[Change], assertion: Assertion, environment: Part
     """What the first change would be. Alternatives for one attribute are told together."""
     first = changes[0]
     if isinstance(first.truth, EvaluationError):
-        return f"{first.truth} in `{printed(first.relation, 200)}`"
+        text = f"{first.truth} in `{printed(first.relation, 200)}`"
+        computed = isinstance(first.relation, Match) and _values_in(first.relation.pattern, assertion, environment)
+        return f"{text} ({computed})" if computed else text
     needs = [_need(change, assertion, environment) for change in changes]
     if needs[0] is None:
         return _plainly(first, assertion, environment)
@@ -86,7 +88,8 @@ def _is(name: str, assertion: Assertion, environment: Environment) -> str:
 def would_do(text: str, name: str, value: str) -> str:
     """Of what is told about an attribute: a value that would do. Nothing if there is something to hide in it."""
     known = shown(value)
-    if known != value and HIDDEN_TEXT in known:
+    # What was tried is a neighbour of a constant, which may be a key.
+    if (known != value and HIDDEN_TEXT in known) or may_be_part_of_key(value):
         return ""
     told = _cut(known) if value else '`""`'
     return f" ({told} would do)" if text.startswith(f"{name} is ") else f" ({name} {told} would do)"
@@ -108,13 +111,16 @@ def _number(number: int | float) -> str:
 
 
 def _plainly(change: Change, assertion: Assertion, environment: Environment) -> str:
-    names = sorted(
-        {node.name for node in walk(change.relation) if isinstance(node, Name)} - assertion.constants.keys()
-    )
-    shown_values = [_is(name, assertion, environment) for name in names[:_MOST_NAMES]]
-    values = ", ".join(shown_values) + (" and so on" if len(names) > _MOST_NAMES else "")
+    values = _values_in(change.relation, assertion, environment)
     verdict = "does not hold" if change.wanted else "holds"
     return f"`{printed(change.relation, 200)}` {verdict}" + (f" ({values})" if values else "")
+
+
+def _values_in(node: Node, assertion: Assertion, environment: Environment) -> str:
+    """What the attributes are that an expression reads; "" if there are none."""
+    names = sorted({it.name for it in walk(node) if isinstance(it, Name)} - assertion.constants.keys())
+    told = [_is(name, assertion, environment) for name in names[:_MOST_NAMES]]
+    return ", ".join(told) + (" and so on" if len(names) > _MOST_NAMES else "")
 
 
 def too_little(scale: Scale, goal: int, miss: Miss) -> str:

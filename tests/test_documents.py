@@ -2,7 +2,13 @@
 """What code and documents refer to exists: decision pages by their number, with or without their name, and files."""
 
 import re
+import shlex
+import textwrap
 from pathlib import Path
+
+import pytest
+
+from keynote.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs" / "decisions").glob("*.md"))
@@ -31,3 +37,13 @@ def test_decisions_have_a_number_each_and_bear_it() -> None:
     numbers = [page.stem[:4] for page in PAGES]
     assert len(set(numbers)) == len(numbers)
     assert [page.read_text()[:7] for page in PAGES] == [f"# {number} " for number in numbers]
+
+
+def test_the_sample_of_coverage_is_what_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    (sample,) = re.findall(r"    \$ (keynote test .*)\n((?:    .*\n)+)", Path("docs", "testing.md").read_text())
+    with pytest.raises(SystemExit):
+        main(shlex.split(sample[0])[1:])
+    assert capsys.readouterr().out == textwrap.dedent(sample[1])

@@ -95,7 +95,8 @@ def _print(found: Differences, set_aside: Sequence[SetAside]) -> None:
         first = alike[0].recorded
         more = f" (and {len(alike) - 1} more)" if len(alike) > 1 else ""
         about = f" {one_line(first.about)}" if first.about else ""
-        click.echo(f"{first.where}:{about}{more}: {shown(old.value)} → {shown(new.value)}")
+        what = f":{about}{more}" if about or more else ""
+        click.echo(f"{first.where}{what}: {shown(old.value)} → {shown(new.value)}")
         click.echo(f"  old: {old.because}")
         click.echo(f"  new: {new.because}")
     if found.first_otherwise is not None:
@@ -105,6 +106,7 @@ def _print(found: Differences, set_aside: Sequence[SetAside]) -> None:
         )
     kinds = Counter((it.old.value, it.new.value) for it in found.changed)
     told = ", ".join(f"{count} from {shown(old)} to {shown(new)}" for (old, new), count in kinds.most_common())
-    click.echo(f"{len(found.changed)} of {found.decisions} decisions change{f': {told}' if told else ''}")
+    change = "decision changes" if found.decisions == 1 else "decisions change"
+    click.echo(f"{len(found.changed)} of {found.decisions} {change}{f': {told}' if told else ''}")
     for item in set_aside:
         click.echo(f"set aside: {item}")

@@ -153,10 +153,11 @@ def each_once(paths: Iterable[Path]) -> list[Path]:
 
 
 def action_of(attributes: Sequence[str], action_files: Sequence[Path]) -> dict[str, str]:
-    """Attributes of files, and on top of them those of the command line."""
+    """Attributes of files, and in their place those of the command line. Raises InputError for one that has different
+    values in files, or on the command line."""
     action: dict[str, str] = {}
     for path in action_files:
-        action |= action_file(text_of(path), str(path))
+        action_file(text_of(path), str(path), action)
     return action | _attributes(attributes)
 
 
@@ -188,9 +189,13 @@ def _attributes(arguments: Sequence[str]) -> dict[str, str]:
     given: dict[str, str] = {}
     for argument in arguments:
         name, value = _attribute(argument)
-        if given.setdefault(name, value) != value:
-            raise InputError(f"attribute {quoted(name)} is given twice, with different values")
+        _give(given, name, value)
     return given
+
+
+def _give(given: dict[str, str], name: str, value: str, where: Place | None = None) -> None:
+    if given.setdefault(name, value) != value:
+        raise InputError(f"attribute {quoted(name)} is given twice, with different values", where)
 
 
 def policy(path: Path) -> tuple[Assertion, ...]:
@@ -203,7 +208,7 @@ def policy_text(path: Path) -> str:
     try:
         text, exposed = read_policy(path)
     except OSError as error:
-        raise InputError(error.strerror or str(error), Place(str(path))) from error
+        raise _unreadable(error, path) from error
     if exposed:
         _warn_of_exposed(path)
     return text
@@ -227,7 +232,12 @@ def _read(path: Path) -> tuple[bytes, bool]:
         with path.open("rb") as file:
             return within_limit(file.read(limits.FILE_SIZE + 1), path), is_open_to_others(file)
     except OSError as error:
-        raise InputError(error.strerror or str(error), Place(str(path))) from error
+        raise _unreadable(error, path) from error
+
+
+def _unreadable(error: OSError, path: Path) -> InputError:
+    hint = "`/dev/stdin` reads standard input, and `./-` a file of this name" if str(path) == "-" else ""
+    return InputError(error.strerror or str(error), Place(str(path)), hint)
 
 
 def _warn_of_exposed(path: Path) -> None:
@@ -356,10 +366,19 @@ _PLAIN = re.compile(r"([^=\n]*)=([^\n]*)(?:\n|\Z)")
 _EMPTY = re.compile(r"[ \t]*(?:#[^\n]*)?(?:\n|\Z)")
 
 
-def action_file(text: str, name: str) -> dict[str, str]:
-    """Attributes, one a line: `name=value`, where the value is all of the rest, or keynote(1)'s `name = "value"`,
-    whose string may go on over lines. Empty lines and `#` lines mean nothing."""
-    action: dict[str, str] = {}
+def action_file(
+    text: str, name: str, given: dict[str, str] | None = None, *, last_counts: bool = False
+) -> dict[str, str]:
+    """Attributes besides those that are `given`, one a line: `name=value`, where the value is all of the rest, or
+    keynote(1)'s `name = "value"`, whose string may go on over lines. Empty lines and `#` lines mean nothing. Of
+    several values of one attribute either the `last_counts`, or they are an error."""
+    action = {} if given is None else given
+
+    def give(attribute: str, value: str) -> None:
+        if last_counts:
+            action[attribute] = value
+        _give(action, attribute, value, _place(name, text, position))
+
     position = 0
     if "\r" in text:
         raise InputError(CARRIAGE_RETURN, _place(name, text, text.index("\r")), CARRIAGE_RETURN_HINT)
@@ -367,13 +386,13 @@ def action_file(text: str, name: str) -> dict[str, str]:
         if empty := _EMPTY.match(text, position):
             position = empty.end()
         elif match := _QUOTED.match(text, position):
-            action[match[1]] = literals.decode(match[2])
+            give(match[1], literals.decode(match[2]))
             position = match.end()
         elif match := _PLAIN.match(text, position):
             if match[2] != match[2].strip(" \t"):
                 hint = "write `name=value`, or the value in quotes, where blanks count"
                 raise InputError("blanks around a value", _place(name, text, position), hint)
-            action[match[1].strip()] = match[2]
+            give(match[1].strip(), match[2])
             position = match.end()
         else:
             raise InputError("no attribute", _place(name, text, position), "write `name=value`")

@@ -77,9 +77,10 @@ def keygen(
             f"{quoted(latin_1(algorithm))} is no algorithm of keys",
             hint=f"{', '.join(f'{kind}-' for kind in KINDS)} with hex: or base64:",
         )
-    if len(label) + 2 > print_length:
+    longest = label if kind == "x509" else f"{private_keys.PREFIX}{label}"  # with a key that is PEM
+    if len(longest) + 2 > print_length:
         raise InputError(
-            f"PRINT-LENGTH {print_length} is too short", hint=f"for `{label}`, {len(label) + 2} at least"
+            f"PRINT-LENGTH {print_length} is too short", hint=f"for `{longest}`, {len(longest) + 2} at least"
         )
     _check_files(public_file, private_file, force)
     if not STANDARD_OUTPUT.isdisjoint(map(str, (public_file, private_file))):

@@ -126,7 +126,8 @@ def _print_coverage(coverage: Coverage) -> None:
             click.echo(f"{_place(count)}: {word}: {count.text}")
     total = len(coverage.clauses)
     evaluated, true = coverage.evaluated_percentage, coverage.true_percentage
-    click.echo(f"coverage: {total} clauses, {_percent(evaluated)} evaluated, {_percent(true)} true in some query")
+    clauses = f"{total} {'clause' if total == 1 else 'clauses'}"
+    click.echo(f"coverage: {clauses}, {_percent(evaluated)} evaluated, {_percent(true)} true in some query")
 
 
 def _place(count: ClauseCount) -> str:

@@ -65,7 +65,7 @@ def verify(
         set_aside += refused
     action: dict[str, str] = {}
     for path in action_files:
-        action |= action_file(text_of(path), str(path))
+        action |= action_file(text_of(path), str(path), last_counts=True)  # as in keynote(1)
     requesters = [key for path in keys for key in _keys(path)]
     session = Session(trusted, untrusted, set_aside=set_aside, limits=Limits(legacy_signatures=True))
     decision = session.query(action, requesters, compliance_values(values[0], "-r"))

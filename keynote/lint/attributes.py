@@ -5,10 +5,12 @@ import difflib
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from keynote import expressions, regular_expressions
 from keynote.errors import EvaluationError
+from keynote.facts import fact
 from keynote.lint import addresses, patterns
 from keynote.lint.findings import Check, Draft, Severity
 from keynote.lint.flow import Fact, attribute, dereferenced
@@ -34,11 +36,22 @@ def ipsec_clauses(policy: Policy) -> Iterator[tuple[Subject, ClauseFacts]]:
 
 def facts(policy: Policy) -> Iterator[tuple[Subject, Fact]]:
     """The relations, of clauses for IPsec, between an attribute of the schema and a constant."""
-    for subject, clause in ipsec_clauses(policy):
-        for passage in clause.flow.passages:
+    for subject in policy.subjects:
+        for passage in chain.from_iterable(it.flow.passages for it in subject.clauses if _is_for_ipsec(it)):
             found = passage.fact
             if found is not None and found.name in ATTRIBUTES:
                 yield subject, found
+
+
+def _is_for_ipsec(clause: ClauseFacts) -> bool:
+    """Also of a clause that never holds: what is wrong with a value in it may be why."""
+    if clause.ipsec or clause.state is not None:
+        return clause.ipsec
+    tested = (fact(it, clause.constants) for it in clause.conjuncts() if isinstance(it, Comparison))
+    return any(it is not None and (it.name, it.operator, it.value) == _GUARD for it in tested)
+
+
+_GUARD: Final = ("app_domain", "==", APP_DOMAIN)
 
 
 # -- names -----------------------------------------------------------------------------------------------------------

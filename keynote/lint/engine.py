@@ -137,7 +137,7 @@ def _useless_codes(directive: Directive, ran: Collection[str]) -> Iterator[tuple
     for word in dict.fromkeys(directive.codes):
         codes = {code for code in CHECKS if code.startswith(word)}
         if not codes:
-            close = difflib.get_close_matches(word, CHECKS, n=1)
+            close = difflib.get_close_matches(word, [code for code in CHECKS if code[:3] == word[:3]], n=1)
             yield f"there is no code `{word}`", f"did you mean `{close[0]}`?" if close else ""
         elif NOT_KEYNOTE.code in codes:
             yield f"`{NOT_KEYNOTE.code}` cannot be ignored", ""

@@ -13,7 +13,7 @@ from keynote.binding import Strangers
 from keynote.errors import EvaluationError
 from keynote.lint.findings import Check, Draft, Severity
 from keynote.lint.flow import attribute
-from keynote.lint.graph import IPSEC, by_authorizer, can_request, values_in, ways
+from keynote.lint.graph import IPSEC, by_authorizer, can_request, for_ipsec, values_in, ways
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
 from keynote.principals import POLICY
 from keynote.schemas.ipsec import APP_DOMAIN
@@ -171,8 +171,9 @@ def unbound(policy: Policy) -> Iterator[Draft]:
     """Strict rule 3 of the daemon, asked of the principals that an assertion of POLICY licenses: what they cannot do,
     nobody can to whom they delegate."""
     delegations = Strangers(subject.assertion for subject in policy.believed if not subject.is_policy)
+    concerned = for_ipsec(policy)
     for subject in policy.believed:
-        principals = _who_ask(policy, subject) if subject.is_policy and _could_be_unbound(subject) else []
+        principals = _who_ask(policy, subject) if subject.is_policy and subject in concerned else []
         answer = delegations.extended([subject.assertion]).admitted(principals) if principals else None
         if answer is not None:
             who = answer.path[-1].licensees if answer.path else ()
@@ -189,10 +190,6 @@ _BIND: Final = (
 
 #: Somebody who can request.
 _SOMEBODY: Final = "DN:/"
-
-
-def _could_be_unbound(subject: Subject) -> bool:
-    return any(clause.ipsec for clause in subject.leaves)
 
 
 def _who_ask(policy: Policy, subject: Subject) -> list[str]:

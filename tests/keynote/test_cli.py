@@ -491,3 +491,41 @@ def test_of_many_mistakes_the_first_hundred_are_told(folder: Path, capsys: pytes
     assert status == 1
     assert errors.count("keynote: error: many.kn:") == 100
     assert errors.endswith("keynote: error: and 50 more\n")
+
+
+def test_an_attribute_has_one_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("p.kn").write_text('Authorizer: "POLICY"\nConditions: x == "3";\n')
+    Path("twice").write_text('x=1\n# again\nx = "2"\n')
+    Path("one").write_text("x=1\nx=1\n")
+    Path("two").write_text("\nx=2\n")
+    said = "attribute `x` is given twice, with different values\n"
+    for arguments, where in (
+        ("--action twice", "twice:3: "),
+        ("--action one --action two", "two:2: "),
+        ("-a x=1 -a x=3", ""),
+        ("--action twice -a x=3", "twice:3: "),
+    ):
+        assert run(f"eval -p p.kn -k K {arguments}", capsys) == (1, [], f"keynote: error: {where}{said}")
+    # what is typed counts in the place of what a file says
+    assert run("eval -p p.kn -k K --action one -a x=3", capsys)[0] == 0
+    # and of keynote(1)'s the last
+    Path("twice").write_text("x=1\nx=3\n")
+    Path("who").write_text('"K"\n')
+    assert run("verify -r false,true -e twice -l p.kn -k who", capsys)[1] == ["Query result = true"]
+
+
+def test_a_file_of_something_else_is_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("key.pem").write_text(f"-----BEGIN PRIVATE KEY-----\n{'A' * 64}\nAAAA\n-----END PRIVATE KEY-----\n")
+    Path("key.pem").chmod(0o600)
+    status, _, err = run("eval -p key.pem -k K", capsys)
+    assert (status, err.count("keynote: error")) == (1, 1)
+    assert err.startswith("keynote: error: key.pem:1:1: PEM, where assertions are wanted\n")
+    assert "AAAA" not in err
+    _, _, err = run("eval -p - -k K", capsys)
+    assert err.startswith("keynote: error: -: No such file or directory\nkeynote: hint: `/dev/stdin` reads")

@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: ISC
 """Pre-shared keys that come to a command where it does not expect them: in the wrong file, in a name, as a path."""
 
+import io
+import shlex
+from contextlib import redirect_stderr, redirect_stdout
+from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from keynote import private_keys
 from keynote.cli.inputs import InputError, principals_file
+from keynote.cli.main import main
 from tests.keynote.commands import run
 from tests.keynote.key_pairs import key, pem, principal
 
@@ -176,3 +184,72 @@ def test_public_keys_and_certificates_in_pem(capsys: pytest.CaptureFixture[str])
         principals_file(certified * 2, "f")
     with pytest.raises(InputError, match="f: this PEM holds neither a public key nor a certificate with one"):
         principals_file("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n", "f")
+
+
+# --- keys that are put together
+
+
+@st.composite
+def split_keys(draw: st.DrawFn) -> str:
+    """A policy that puts the key together of literals and constants, in its principal and in its tests."""
+    ends = sorted(draw(st.sets(st.integers(1, len(SECRET) - 1), max_size=4)))
+    pieces = [SECRET[start:end] for start, end in pairwise([0, *ends, len(SECRET)])]
+
+    def put_together(prefix: str) -> str:
+        parts = [draw(st.sampled_from([f'"{piece}"', f"C{number}"])) for number, piece in enumerate(pieces)]
+        beginning = draw(st.sampled_from([f'"{prefix}" . ', f'"{prefix}', ""])) if prefix else ""
+        if beginning.endswith(prefix) and beginning:
+            parts[0] = f'{beginning}{pieces[0]}"'
+            beginning = ""
+        return beginning + " . ".join(parts)
+
+    constants = " ".join(f'C{number} = "{piece}"' for number, piece in enumerate(pieces))
+    tests = [
+        f"y == {put_together('')}",
+        f"{put_together('')} . z != y",
+        f"y < {put_together('')}",
+        f'_ACTION_AUTHORIZERS == "passphrase:" . {put_together("")}',
+        f"_ACTION_AUTHORIZERS == {put_together('passphrase:')}",
+        f'z . "+" . {put_together("")} == y',
+        f"y ~= {put_together('')}",
+    ]
+    chosen = draw(st.lists(st.sampled_from(tests), min_size=1, max_size=4, unique=True))
+    conditions = draw(st.sampled_from([" && ", " || "])).join(chosen)
+    licensees = f'"passphrase:" . {put_together("")} || "K"'
+    head = f'Local-Constants: {constants}\nAuthorizer: "POLICY"\n'
+    return f"{head}Licensees: {licensees}\nConditions: {conditions};\n"
+
+
+COMMANDS = (
+    "graph FILE",
+    "graph FILE --json",
+    "graph FILE --format html",
+    "graph FILE --format mermaid -k K -a y=x",
+    "who FILE",
+    "who FILE --json",
+    "who FILE -a z=1",
+    "lint FILE",
+    "lint FILE --json",
+    "why -p FILE -k K -a y=x",
+    "why -p FILE -k K -a y=x --json",
+    "why -p FILE -k K --unknown *",
+    "eval -p FILE -k J --json",
+)
+
+
+# Invariant: however a key is put together, no command prints four characters of it that stand side by side.
+@settings(max_examples=40, deadline=None)
+@given(split_keys(), st.sampled_from(COMMANDS))
+def test_no_piece_of_a_key_is_printed(policy: str, command: str) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "p.kn")
+        path.write_text(policy)
+        path.chmod(0o600)
+        out, err = io.TextIOWrapper(io.BytesIO(), "utf-8"), io.TextIOWrapper(io.BytesIO(), "utf-8")
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit):
+            main([argument.replace("FILE", str(path)) for argument in shlex.split(command)])
+    for stream in (out, err):
+        stream.seek(0)
+    printed = (out.read() + err.read()).replace(folder, "")
+    for at in range(len(SECRET) - 3):
+        assert SECRET[at : at + 4] not in printed

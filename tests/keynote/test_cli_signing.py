@@ -376,3 +376,15 @@ def test_sigver_of_what_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("sigver empty", capsys) == (1, "", "keynote: error: empty: no assertions\n")
     assert run("sigver missing", capsys)[0] == 1
     assert run("sigver", capsys)[0] == 1
+
+
+def test_lines_have_room_for_the_name_of_either_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run("keygen ed25519-hex: 256 - - 4 20", capsys)
+    hint = "keynote: hint: for `private-ed25519-hex:`, 22 at least"
+    assert (status, err) == (1, f"keynote: error: PRINT-LENGTH 20 is too short\n{hint}\n")
+    status, out, _ = run("keygen ed25519-hex: 256 - - 4 22", capsys)
+    assert status == 0
+    assert max(map(len, out.replace("=", "").splitlines())) <= 4 + 22

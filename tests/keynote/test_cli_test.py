@@ -144,6 +144,27 @@ class TestJunit:
         failure = suite[3][0].get("message")
         assert failure == "expected true, got false: policy.kn:3: enc is empty, needs `aes`, `3des` or `never`"
 
+    def test_a_message_goes_on_behind_a_hidden_passphrase(
+        self, folder: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        secret = "passphrase:hunter2secret"
+        policy = f'Authorizer: "POLICY"\nLicensees: "{secret}" || "a"\n'
+        Path(folder, "policy.kn").write_text(policy)
+        Path(folder, "policy.kn").chmod(0o600)
+        query = '[[query]]\nname = "{0}"\nauthorizers = {1}\nexpect = "{2}"\n'
+        rows = (("b", '"b"', "true"), (secret, '"b"', secret), ("c", "[]", secret))
+        Path(folder, "queries.toml").write_text("".join(query.format(*row) for row in rows))
+        status, lines, _ = run("test case --junit results.xml", capsys)
+        root = ElementTree.parse("results.xml").getroot()
+        messages = [message for it in root.iter() if (message := it.get("message"))]
+        assert messages[0] == "expected true, got false: policy.kn:2: licenses `passphrase:(hidden)` or `a`, not `b`"
+        assert messages[1] == messages[0].replace("true", "passphrase:(hidden)")
+        assert (status, [line.partition(": expected")[2] for line in lines[:3]]) == (
+            1,
+            [message.removeprefix("expected") for message in messages],
+        )
+        assert "hunter" not in Path("results.xml").read_text() + str(lines)
+
     @pytest.mark.parametrize(("least", "failures"), [(50, "1"), (30, "0")])
     def test_too_little_coverage_is_a_failure(
         self, least: int, failures: str, folder: Path, capsys: pytest.CaptureFixture[str]

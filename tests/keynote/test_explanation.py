@@ -113,8 +113,8 @@ def test_delegations_that_are_missing() -> None:
     ("licensees", "reason"),
     [
         ('""', "licenses nobody, not `K`"),
-        ("NO_ATTRIBUTE", "licenses nobody, not `K`"),
-        ('"" || NO_ATTRIBUTE', "licenses nobody, not `K`"),
+        ("NO_ATTRIBUTE", "NO_ATTRIBUTE is empty, needs `K`"),
+        ('"" || NO_ATTRIBUTE', "NO_ATTRIBUTE is empty, needs `K`"),
         ('"J" || ""', 'licenses `J` or `""`, not `K`'),
         ('"" && "K"', 'also needs `""`'),
     ],
@@ -155,7 +155,7 @@ def test_an_empty_principal_is_nobody(licensees: str, reason: str) -> None:
         (
             'a ~= "(";',
             {"a": "x"},
-            'Conditions never hold: an empty regular expression, or an empty branch in one in `a ~= "("`',
+            'Conditions never hold: a `(` that is not closed in a regular expression in `a ~= "("`',
         ),
         ("1 / @a == 1;", {}, "division by zero in `1 / @a == 1`"),
         ("a == b;", {"a": "x"}, "`a == b` does not hold (a is `x`, b is empty)"),

@@ -6,6 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keynote import literals
+from keynote.printing import printed
+from keynote.redaction import redacted
+from keynote.syntax import Literal
 
 TEXTS = st.text(st.characters(min_codepoint=1, max_codepoint=255))
 
@@ -60,3 +63,13 @@ def test_encode_is_undone_by_decode(text: str) -> None:
 def test_encode_refuses_what_no_literal_holds(text: str) -> None:
     with pytest.raises(ValueError, match="cannot hold"):
         literals.encode(text)
+
+
+# Invariant: an expression that is printed has the value of the one that was read, whatever bytes are in it.
+@given(st.one_of(TEXTS, st.text(st.characters(codec="utf-8")).map(lambda text: text.encode().decode("latin-1"))))
+def test_a_printed_literal_has_the_same_value(text: str) -> None:
+    if "\0" in text or redacted(text) != text:
+        return
+    shown = printed(Literal(0, text))
+    assert shown.isprintable()
+    assert literals.decode(shown.encode().decode("latin-1")) == text

@@ -473,3 +473,44 @@ def test_where_very_many_attributes_are_lacking_somebody_else_is_counted_as_one(
     assert {reason.where.line for reason in decision.reasons[1:] if reason.where} == {2, 3}
     never = ask(policy(f'POLICY > "A" > {tests};', 'A > "gw" > 1 > 2;'), "gw")
     assert {reason.distance for reason in never.reasons} == {MAXIMUM}
+
+
+@pytest.mark.parametrize(
+    ("assertions", "action", "reasons"),
+    [
+        (["POLICY > boss > true;"], {}, ["one attribute away: p:2: boss is empty, needs `me`"]),
+        (["POLICY > boss > true;"], {"boss": "x"}, ["one attribute away: p:2: boss is `x`, needs `me`"]),
+        (
+            ['POLICY > boss || "CA" > true;', 'CA > "me" > a == "1" && b == "2";'],
+            {},
+            ["one attribute away: p:2: boss is empty, needs `me`", "2 changes away: p:7: a is empty, needs `1`"],
+        ),
+        # tried, so not said where it is not enough
+        (
+            ['POLICY > boss > a == "1";'],
+            {},
+            ["a delegation is missing: p:2: licenses nobody by `boss`, which is empty, not `me`"],
+        ),
+        (['POLICY > boss > boss == "you";'], {}, []),
+    ],
+)
+def test_an_attribute_that_is_a_licensee_is_named(
+    assertions: list[str], action: dict[str, str], reasons: list[str]
+) -> None:
+    assert told(ask(policy(*assertions), "me", **action))[: len(reasons)] == reasons
+    assert ("boss is" in str(told(ask(policy(*assertions), "me", **action)))) == ("boss is" in str(reasons))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        ("(", "a `(` that is not closed"),
+        ("(gw", "a `(` that is not closed"),
+        (")", "a `)` without its `(`"),
+        ("a|)", "a `)` without its `(`"),
+        ("gw)", "a `)` without its `(`"),
+    ],
+)
+def test_a_computed_pattern_that_is_none_is_told(pattern: str, reason: str) -> None:
+    (found,) = told(ask(policy('POLICY > "me" > x ~= y;'), "me", x="gw", y=pattern))
+    assert found.endswith(f"p:3: {reason} in a regular expression in `x ~= y` (y is `{pattern}`)")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 
 import keynote
@@ -13,7 +14,7 @@ from keynote import Location, SetAside, parse_assertion, parse_policy
 from keynote.reasons import MAXIMUM
 from tests.keynote import reference
 from tests.keynote.key_pairs import principal
-from tests.keynote.test_reasons import ask
+from tests.keynote.test_reasons import ask, policy, told
 
 DOMAIN = ["", "x", "xy", "0", "2", "a", "-1", "1", "3", "y", "x ", "xy ", "0 ", "2 ", "a ", "4", "-2", "5", "-5"]
 
@@ -156,3 +157,95 @@ def test_the_nearest_comes_first(
     # First what the requester can change itself, and then what others have to do: each in the order of its number.
     assert sum(after < before for before, after in pairwise(near)) <= 1
     assert all(reason.kind == "delegation" for reason in decision.reasons if not reason.distance)
+
+
+NAMED = "one attribute away: p:2: nobody is empty, needs `me`"
+ALSO = re.compile(r"(?:has (?P<count>\d) of \d, )?also needs (?P<names>[^(]*)")
+
+
+# Invariant: whoever is said to be lacking alone was tried, each of several; and who is there is counted as it is now.
+@settings(max_examples=300)
+@given(reference.ASSERTIONS, reference.ATTRIBUTES, reference.REQUESTERS)
+def test_each_principal_of_whom_one_is_said_to_be_enough_is(
+    assertions: list[reference.Assertion], attributes: dict[str, str], requesters: list[str]
+) -> None:
+    decision = ask("\n".join(map(reference.assertion_text, assertions)), " ".join(requesters), **attributes)
+    goal = rank(decision.highest) + 1
+    for reason in decision.reasons:
+        said = ALSO.fullmatch(reason.text)
+        if said is None or reason.away != "one principal away":
+            continue
+        for name in re.findall("`([^`]*)`", said["names"]):
+            assert reference.query(assertions, attributes, [*requesters, name]) >= goal
+
+
+@pytest.mark.parametrize(
+    ("assertions", "reasons"),
+    [
+        # who is there only if the other comes is not there yet, nor is every other enough then
+        (
+            ['POLICY > "A" && ("B" || "C") > true;', 'A > "B" && "me" > true;'],
+            ["one principal away: p:2: also needs `B`", "one principal away: p:6: also needs `B`"],
+        ),
+        (
+            ['POLICY > 2-of("A", "B", "C") > true;', 'A > "B" && "me" > true;'],
+            ["one principal away: p:2: has 0 of 2, also needs `B`", "one principal away: p:6: also needs `B`"],
+        ),
+        # nor where the rest of the way wants him
+        (
+            ['POLICY > "A" && "B" > true;', 'A > 2-of("me", "B", "C") > true;'],
+            ["one principal away: p:2: also needs `B`", "one principal away: p:6: has 1 of 2, also needs `B`"],
+        ),
+        # nobody is the empty principal
+        (['POLICY > nobody || 2-of("me", "p") > true;'], [NAMED, "one principal away: p:2: also needs `p`"]),
+        (
+            ['POLICY > "me" && ("p" || "q" || nobody) > true;'],
+            [NAMED, "one principal away: p:2: also needs `p` or `q`"],
+        ),
+        (
+            ['POLICY > 2-of("me", "p", nobody) > true;'],
+            [NAMED, "one principal away: p:2: has 1 of 2, also needs `p`"],
+        ),
+        (
+            ['POLICY > "me" && nobody > nobody != "me";'],
+            ["p:2: also needs whom `nobody` names, which is empty"],
+        ),
+        (
+            ['POLICY > "me" && ("p" || "q" || "r") > true;'],
+            ["one principal away: p:2: also needs `p`, `q` or `r`"],
+        ),
+    ],
+)
+def test_who_is_lacking(assertions: list[str], reasons: list[str]) -> None:
+    assert told(ask(policy(*assertions), "me")) == reasons
+
+
+@pytest.mark.parametrize(
+    ("conditions", "action", "reason"),
+    [
+        (
+            '@life / 60 <= 60 && @life / 60 > 10 && life < "9";',
+            {"life": "9000"},
+            "one attribute away: p:3: `@life / 60 <= 60` does not hold (life is `9000`) (life `3600` would do)",
+        ),
+        (
+            '@a - 2 > 9 && a < "9";',
+            {"a": "x"},
+            "one attribute away: p:3: `@a - 2 > 9` does not hold (a is `x`)",
+        ),
+        (
+            '7 - @a * 2 == 1 && a != "3";',
+            {"a": "x"},
+            "perhaps one attribute away: p:3: `7 - @a * 2 == 1` does not hold (a is `x`)",
+        ),
+        (
+            "-(@a + 3) == -8 && 100 / @a == 20;",
+            {"a": "1"},
+            "one attribute away: p:3: `-(@a + 3) == -8` does not hold (a is `1`)",
+        ),
+    ],
+)
+def test_tests_that_compute_with_one_attribute_want_one_change(
+    conditions: str, action: dict[str, str], reason: str
+) -> None:
+    assert told(ask(policy(f'POLICY > "me" > {conditions}'), "me", **action)) == [reason]

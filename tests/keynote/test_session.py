@@ -2,6 +2,7 @@
 import dataclasses
 import threading
 from collections.abc import Collection
+from typing import Any
 
 import pytest
 
@@ -199,3 +200,27 @@ def test_what_is_given_is_not_listed_as_unknown(unknown: Collection[str]) -> Non
     with pytest.raises(keynote.QueryError, match="attribute `x` is given and unknown at the same time"):
         session(policy('"a"')).query({"x": ""}, ["a"], unknown=unknown)
     assert session(policy('"a"')).query({"z": ""}, ["a"], unknown=unknown).allowed
+
+
+# --- what is no assertion
+
+
+@pytest.mark.parametrize("given", ["Authorizer: x", b"x", ["Authorizer: x"], [None]])
+def test_text_is_no_assertion(given: Any) -> None:
+    said = "assertions are wanted, which `parse_policy`"
+    for ask in (
+        lambda: Session(given),
+        lambda: Session([], given),
+        lambda: Session([]).extended(given),
+        lambda: keynote.query(policies=given, action={}, authorizers=["K"]),
+    ):
+        with pytest.raises(TypeError, match=said):
+            ask()
+
+
+def test_names_that_are_none_are_not_unknown() -> None:
+    with pytest.raises(TypeError, match="collection of names"):
+        keynote.Unknown.except_("abc")
+    for name in ("_x", "a b", ""):
+        with pytest.raises(keynote.QueryError, match="is no attribute name, and cannot be unknown"):
+            Session([]).query({}, ["K"], unknown=[name])

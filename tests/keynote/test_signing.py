@@ -192,3 +192,22 @@ def test_any_layout_is_a_literal_with_the_text_as_its_value(text: str, offset: i
     assert all(line.startswith(" " * offset) for line in lines)
     assert all(len(line) == offset + length for line in lines[:-1])
     assert len(lines) == 1 or len(lines[-1]) <= offset + length + 1
+
+
+def test_the_key_is_none() -> None:
+    for make in (keynote.sign, keynote.signed):
+        with pytest.raises(TypeError, match="the key is a private one"):
+            make('Authorizer: "K"\n', "private")  # type: ignore[arg-type]
+
+
+def test_a_private_key_is_read_as_keygen_writes_it() -> None:
+    text = private_text(key("ed25519"), "hex")
+    principal_of = [
+        keynote.key_principal(load_private_key(form).public_key())
+        for form in (text, f"{text}\n", laid_out(text), f"# mine\n{laid_out(text)}\n\n# end")
+    ]
+    assert principal_of == [principal("ed25519")] * 4
+    with pytest.raises(UnusablePrivateKey, match="not a private key"):
+        load_private_key(f'"{text}" "{text}"')
+    with pytest.raises(TypeError, match="a private key is text"):
+        load_private_key(b"")  # type: ignore[arg-type]

@@ -51,6 +51,13 @@ def policy(conditions: str, licensees: str = '"DN:/CN=gw"') -> str:
         ("KN102", IPSEC + '"20260230" > LocalTimeOfDay', IPSEC + '"20280229" > LocalTimeOfDay'),
         ("KN102", IPSEC + 'esp_enc_alg >= "aes-256"', IPSEC + 'esp_enc_alg >= "aes"'),
         ("KN102", IPSEC + 'remote_filter_addr_lower >= "lan"', IPSEC + 'remote_filter_addr_lower >= "010."'),
+        # Nor where that is why the clause never holds.
+        (
+            "KN102",
+            IPSEC + 'esp_enc_alg == "aes" && esp_enc_alg == "aes-256"',
+            IPSEC + 'esp_enc_alg == "aes" && @esp_key_length == 256',
+        ),
+        ("KN102", IPSEC + 'esp_present == "Yes" && esp_present == "yes"', IPSEC + 'esp_present == "yes"'),
         # No such address, network or range.
         *(
             ("KN102", f'{IPSEC}{name} {operator} "{wrong}"', f'{IPSEC}{name} {operator} "{right}"')
@@ -155,6 +162,12 @@ def policy(conditions: str, licensees: str = '"DN:/CN=gw"') -> str:
         ("KN113", IPSEC + 'remote_id ~= "^(a\\\\.org$|b)"', IPSEC + 'remote_id ~= "^(a\\\\.org|b)$"'),
         ("KN113", IPSEC + 'remote_id ~= "^/O=Example.*"', IPSEC + 'remote_id ~= "^/O=Example/.*"'),
         ("KN505", IPSEC + 'remote_id ~= "^[a-z.]+$"', IPSEC + 'remote_id ~= "\\\\.example\\\\.org$"'),
+        # `&&` binds before `||`, so the last test stands alone, without app_domain
+        (
+            "KN505",
+            IPSEC + 'remote_id == "gw.example.org" || remote_id ~= "^a"',
+            IPSEC + '(remote_id == "gw.example.org" || remote_id ~= "^a[.]example[.]org$")',
+        ),
         ("KN505", IPSEC + '"gw.example.org" ~= remote_id', IPSEC + 'remote_id == "gw.example.org"'),
         (
             "KN201",
