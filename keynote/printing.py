@@ -163,8 +163,21 @@ def _joined(node: Concatenation) -> list[Node | str]:
         hidden |= found != text
         parts += [[_quoted(found)]] if found != text else [[_quoted(text)] for text in texts]
     if not hidden:
-        return _binary(node.left, ".", node.right)
+        return _as_nested(node)
     return [piece for number, part in enumerate(parts) for piece in ([" . "] if number else []) + part]
+
+
+def _as_nested(node: Concatenation) -> list[Node | str]:
+    """All of it at once: leaf by leaf it would be looked at again for each of its leaves."""
+    parts: list[Node | str] = []
+    todo: list[Node | str] = [node]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, Concatenation):
+            todo += reversed(_binary(item.left, ".", item.right))
+        else:
+            parts.append(item)
+    return parts
 
 
 def _binary(left: Node, operator: str, right: Node) -> list[Node | str]:
