@@ -257,11 +257,10 @@ def _backwards(node: Node, value: int | float, name: str, constants: Mapping[str
                 value = known - value
             case "/", True:
                 value *= known
-            case ("/", False) | ("*", _) if value if node.operator == "/" else known:
-                if node.operator == "/":
-                    value = known // value if isinstance(value, int) and isinstance(known, int) else known / value
-                else:
-                    value = value // known if isinstance(value, int) and isinstance(known, int) else value / known
+            case "/", False if value:
+                value = _quotient(known, value)
+            case "*", _ if known:
+                value = _quotient(value, known)
             case "%", True:
                 pass
             case _:
@@ -270,6 +269,11 @@ def _backwards(node: Node, value: int | float, name: str, constants: Mapping[str
             return None
         node = node.left if on_the_left else node.right
     return None
+
+
+def _quotient(dividend: int | float, divisor: int | float) -> int | float:
+    whole = isinstance(dividend, int) and isinstance(divisor, int)
+    return dividend // divisor if whole else dividend / divisor
 
 
 def reads_name(root: Node, name: str, constants: Mapping[str, str]) -> bool:
