@@ -2,6 +2,7 @@
 """Exchanges in progress, and how a message leads to one."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from ike_auth.config.model import Peer
 from ike_auth.effects import QuestionId
@@ -12,17 +13,20 @@ from ike_auth.indexes import file, take
 from ike_auth.network import Endpoint
 from ike_auth.retransmission import Retransmission
 from ike_auth.sa import Cookies, IkeSa, Tunnel
-from ike_auth.values import value
 from ike_auth.wire.header import NO_COOKIE
 
 FirstMessage = tuple[Endpoint, bytes]  # who sent it, and its digest
 # What an exchange is found by; bytes are an SPI of ours, or a cookie of ours that is the initiator's.
 Key = Cookies | FirstMessage | tuple[Cookies, int] | bytes
+_NOTHING_YET = Retransmission()
 
 
-@value
+@dataclass(slots=True)
 class Exchange:
-    """One exchange, as it stands. A step makes the next one, and the table is told."""
+    """One exchange, as it stands. Its states are values; what the table keeps of it changes as it goes on.
+
+    What it is found by, the state and with it the cookies, `ExchangeTable.lead` alone changes.
+    """
 
     id: ExchangeId
     version: Version
@@ -37,51 +41,13 @@ class Exchange:
     message_id: int = 0
     connections: tuple[str, ...] = ()  # what waits for it
     first_message: FirstMessage | None = None  # of a peer's that makes an IKE SA
-    confirmed: bool = False  # the peer receives at the address that it names
+    confirmed: bool = False  # the peer that began it receives at the address that it names
     question: QuestionId | None = None  # what it waits to be answered
-    retransmission: Retransmission = Retransmission()
+    retransmission: Retransmission = _NOTHING_YET
     received: bytes = b""  # digest of the message that is being worked on
     remarks: tuple[str, ...] = ()  # what may explain it if nothing comes of the exchange
     refused: bool = False  # the peer proved itself and was refused, and that was reported
     doubts: tuple[bytes, ...] = ()  # what the peer is told if nothing better comes of it for a while
-
-    def led_to(
-        self,
-        *,
-        state: State,
-        local: Endpoint,
-        remote: Endpoint,
-        cookies: Cookies,
-        confirmed: bool,
-        question: QuestionId | None,
-        retransmission: Retransmission,
-        received: bytes,
-        refused: bool,
-        doubts: tuple[bytes, ...],
-    ) -> "Exchange":
-        """What a step makes of it: for every message, so without the time that `dataclasses.replace` takes."""
-        return Exchange(
-            self.id,
-            self.version,
-            state,
-            self.peer,
-            local,
-            remote,
-            self.initiator,
-            self.began,
-            cookies,
-            self.ike,
-            self.message_id,
-            self.connections,
-            self.first_message,
-            confirmed,
-            question,
-            retransmission,
-            received,
-            self.remarks,
-            refused,
-            doubts,
-        )
 
 
 class ExchangeTable:
@@ -106,29 +72,37 @@ class ExchangeTable:
         self._last_id += 1
         return ExchangeId(self._last_id)
 
-    def put(self, exchange: Exchange) -> None:
-        """Add an exchange, or the next state of one."""
+    def add(self, exchange: Exchange) -> None:
+        """A new one, in its first state."""
         id, state = exchange.id, exchange.state
-        before = self._exchanges.get(id)
         self._exchanges[id] = exchange
+        self._link(id, _keys(exchange))
+        self._list(exchange)
+        if exchange.ike is not None:
+            self._note_pending(id, state)
+        elif not exchange.initiator and state.open:
+            self.half_open.add(id, exchange.remote.host, exchange.confirmed)
+
+    def lead(self, exchange: Exchange, state: State, *, confirmed: bool = False) -> None:
+        """An exchange of the table comes to another state, and is found by what is known there; `confirmed` by a
+        message that shows where the peer receives."""
+        id, before, exchange.state = exchange.id, exchange.state, state
         if exchange.ike is not None:
             # Under an IKE SA, only SPIs may be new, and without one only cookies.
-            if before is None or before.state.own_spis != state.own_spis:
-                self._link(before, exchange)
-            tunnel = state.pending_tunnel
-            if tunnel is not None:
-                self._pending[id] = tunnel
-            else:
-                self._pending.pop(id, None)
+            old, new = before.own_spis, state.own_spis
+            if old != new:
+                self._unlink(id, [spi for spi in old if spi not in new])
+                self._link(id, new)
+            self._note_pending(id, state)
             return
-        if before is None or before.cookies != exchange.cookies:
-            self._link(before, exchange)
-        if exchange.initiator:
-            return
+        cookies = state.ike_cookies
+        if cookies is not None and cookies != exchange.cookies:
+            self._rename(exchange, cookies)
         if not state.open:
             self.half_open.discard(id)
-        elif before is None or before.confirmed != exchange.confirmed:
-            self.half_open.add(id, exchange.remote.host, exchange.confirmed)
+        elif confirmed and not exchange.confirmed and not exchange.initiator:
+            exchange.confirmed = True
+            self.half_open.add(id, exchange.remote.host, True)
 
     def forget(self, id: ExchangeId) -> None:
         """Drop an exchange and everything that leads to it."""
@@ -185,17 +159,25 @@ class ExchangeTable:
         id = self._found_by.get(key)
         return None if id is None else self._exchanges[id]
 
-    def _link(self, before: Exchange | None, exchange: Exchange) -> None:
-        keys = _keys(exchange)
-        if before is not None:
-            self._unlink(exchange.id, [key for key in _keys(before) if key not in keys])
+    def _link(self, id: ExchangeId, keys: Iterable[Key]) -> None:
         for key in keys:
-            self._found_by[key] = exchange.id
-        if before is None:
-            self._list(exchange)
-        elif before.cookies != exchange.cookies:
-            self._unlist(before)
-            self._list(exchange)
+            self._found_by[key] = id
+
+    def _rename(self, exchange: Exchange, cookies: Cookies) -> None:
+        before = _keys(exchange)
+        self._unlist(exchange)
+        exchange.cookies = cookies
+        after = _keys(exchange)
+        self._unlink(exchange.id, [key for key in before if key not in after])
+        self._link(exchange.id, after)
+        self._list(exchange)
+
+    def _note_pending(self, id: ExchangeId, state: State) -> None:
+        tunnel = state.pending_tunnel
+        if tunnel is not None:
+            self._pending[id] = tunnel
+        else:
+            self._pending.pop(id, None)
 
     def _list(self, exchange: Exchange) -> None:
         file(self._under, exchange.cookies, exchange.id)

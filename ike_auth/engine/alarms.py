@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: ISC
 """What is done when a timer rings."""
 
-from dataclasses import replace
-
 from ike_auth.effects import Effect, SendDatagram, SendKeepalive
 from ike_auth.engine import connections, fragments, liveness, removal, reviewing, traffic
 from ike_auth.engine.commit import arm_resend
@@ -37,7 +35,7 @@ def ring(core: Core, alarm: Alarm, now: Now) -> list[Effect]:
             return [] if exchange is None else _resend(core, exchange, now)
         case Doubt(id):
             exchange = core.exchanges.get(id)
-            return [] if exchange is None else _doubt(core, exchange)
+            return [] if exchange is None else _doubt(exchange)
         case IkeExpires(cookies):
             ike = core.sas.ike_sas.get(cookies)
             return [] if ike is None else removal.remove_ike(core, ike, "expired", tell=True)
@@ -77,19 +75,18 @@ def _resend(core: Core, exchange: Exchange, now: Now) -> list[Effect]:
         return []
     if attempts > core.configuration.general.retransmits:
         return _give_up(core, exchange, f"after {attempts} attempts")
-    exchange = replace(exchange, retransmission=exchange.retransmission.again())
-    core.exchanges.put(exchange)
+    exchange.retransmission = exchange.retransmission.again()
     arm_resend(core, exchange, now)
     if guess := exchange.version.why_silent(exchange.state):
-        removal.remark(core, exchange, guess)
+        removal.remark(exchange, guess)
         so_far = f"no {exchange.version.awaited(exchange.state)} so far; {guess}"
         core.reasons.update(dict.fromkeys(exchange.connections, so_far))
     return [SendDatagram(message, exchange.local, exchange.remote)]
 
 
-def _doubt(core: Core, exchange: Exchange) -> list[Effect]:
-    core.exchanges.put(replace(exchange, doubts=()))
-    return [SendDatagram(data, exchange.local, exchange.remote) for data in exchange.doubts]
+def _doubt(exchange: Exchange) -> list[Effect]:
+    doubts, exchange.doubts = exchange.doubts, ()
+    return [SendDatagram(data, exchange.local, exchange.remote) for data in doubts]
 
 
 def _give_up(core: Core, exchange: Exchange, when: str) -> list[Effect]:

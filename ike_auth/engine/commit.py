@@ -45,45 +45,24 @@ def commit(
     """Make the outcome of a step of this exchange true. `received` is the digest of the message that it took, and
     `between` which ends of ours and the peer's that came; without these it is still about the last."""
     state, awaited = outcome.state, exchange.state.awaits_message
-    received = received or exchange.received
     local, remote = between or (exchange.local, exchange.remote)
     if outcome.to_nat_port:
         local, remote = _on_nat_port(core, exchange.peer, local, remote)
-    confirmed = exchange.confirmed or between is not None
+    exchange.local, exchange.remote = local, remote
+    exchange.received = received or exchange.received
+    core.exchanges.lead(exchange, state, confirmed=between is not None)
     if outcome.ask is not None:
-        question = core.new_question(exchange.id)
-        asking = exchange.led_to(
-            state=state,
-            local=local,
-            remote=remote,
-            cookies=exchange.cookies,
-            confirmed=confirmed,
-            question=question,
-            retransmission=exchange.retransmission,
-            received=received,
-            refused=exchange.refused,
-            doubts=exchange.doubts,
-        )
-        core.exchanges.put(asking)
+        exchange.question = question = core.new_question(exchange.id)
         if awaited:
             core.timers.cancel(Resend(exchange.id))
         return [Ask(question, outcome.ask)]
     sent = outcome.notify if outcome.send is None else (*outcome.notify, outcome.send)
-    exchange = exchange.led_to(
-        state=state,
-        local=local,
-        remote=remote,
-        cookies=exchange.cookies if exchange.ike is not None else state.ike_cookies or exchange.cookies,
-        confirmed=confirmed,
-        question=None,
-        retransmission=_remembered(exchange.retransmission, received, outcome, sent),
-        received=received,
-        refused=exchange.refused or outcome.refused,
-        doubts=outcome.doubts or (exchange.doubts if state.open else ()),
-    )
+    exchange.question = None
+    exchange.retransmission = _remembered(exchange, outcome, sent)
+    exchange.refused = exchange.refused or outcome.refused
+    exchange.doubts = outcome.doubts or (exchange.doubts if state.open else ())
     if outcome.doubts:
         core.timers.set(Doubt(exchange.id), now.monotonic + PATIENCE)
-    core.exchanges.put(exchange)
     if awaited or state.awaits_message:
         arm_resend(core, exchange, now)
     effects = [*outcome.before]
@@ -150,12 +129,12 @@ def new_exchange(
     connections: tuple[str, ...] = (),
     first_message: FirstMessage | None = None,
 ) -> Exchange:
-    """An exchange that one step has been taken of. It is in no table yet."""
+    """An exchange that one step has been taken of, which is to be committed next."""
     id = core.exchanges.new_id()
     core.timers.set(Deadline(id), now.monotonic + core.configuration.general.exchange_max_time)
     cookies = ike.cookies if ike is not None else outcome.state.ike_cookies
     assert cookies is not None
-    return Exchange(
+    exchange = Exchange(
         id,
         core.version,
         outcome.state,
@@ -170,6 +149,8 @@ def new_exchange(
         connections,
         first_message,
     )
+    core.exchanges.add(exchange)
+    return exchange
 
 
 def arm_resend(core: Core, exchange: Exchange, now: Now) -> None:
@@ -180,12 +161,11 @@ def arm_resend(core: Core, exchange: Exchange, now: Now) -> None:
         core.timers.cancel(Resend(exchange.id))
 
 
-def _remembered(
-    retransmission: Retransmission, received: bytes, outcome: Outcome, sent: tuple[bytes, ...]
-) -> Retransmission:
+def _remembered(exchange: Exchange, outcome: Outcome, sent: tuple[bytes, ...]) -> Retransmission:
     """For the same bytes the same reply; and what is sent once more if nothing comes."""
-    if received:
-        retransmission = retransmission.answered(received, sent)
+    retransmission = exchange.retransmission
+    if exchange.received:
+        retransmission = retransmission.answered(exchange.received, sent)
     if not outcome.state.open:
         return retransmission.final()
     if outcome.send is None:
@@ -268,7 +248,7 @@ def _fail_phase_2(core: Core, change: FailPhase2, exchange: Exchange, now: Now) 
         refused = [e for e in unfinished if change.spi in e.state.own_spis + e.state.peer_spis]
     if not refused:
         for waiting in unfinished:
-            removal.remark(core, waiting, f"the peer said {said(change.notify)}")
+            removal.remark(waiting, f"the peer said {said(change.notify)}")
         effects: list[Effect] = [Report(PeerNotified(change.ike.peer.name, exchange.remote, change.notify))]
         if change.spi is not None and change.notify == str(NotifyType.INVALID_SPI):
             effects += lacking.lacked(core, change.ike, change.spi, now)

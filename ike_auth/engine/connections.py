@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Bringing up what is configured to be up, and keeping it so."""
 
-from dataclasses import replace
-
 from ike_auth.config.model import Connection, Peer
 from ike_auth.effects import Effect
 from ike_auth.engine import renewal, reviewing
@@ -82,7 +80,7 @@ def _begin(core: Core, connection: Connection, now: Now) -> list[Effect]:
         return begin_child(core, ike, connection.name, now)
     making = core.exchanges.initiating(peer.name)
     if making is not None:
-        core.exchanges.put(replace(making, connections=(*making.connections, connection.name)))
+        making.connections = (*making.connections, connection.name)
         return []
     return begin_ike(core, peer, peer.address, (connection.name,), now)
 

@@ -167,7 +167,7 @@ Reviewed = IdentityRequest | bytes  # the SAs of an identity, or a tunnel by its
 
 @dataclass(slots=True)
 class Core:
-    """Mutable, and the only thing in the engine that is: values go in and out of these tables."""
+    """Mutable, as the exchanges in its table are, and nothing else in the engine is: values go in and out."""
 
     configuration: Configuration
     settings: Settings

@@ -31,7 +31,7 @@ def follow(core: Core, peer: Party, old: Endpoint, new: Endpoint) -> list[Effect
             core.sas.change_ike(ike.cookies, lambda sa: replace(sa, remote=new))
             for exchange in core.exchanges.under(ike.cookies):
                 if exchange.remote == old:
-                    core.exchanges.put(replace(exchange, remote=new))
+                    exchange.remote = new
     effects: list[Effect] = []
     for tunnel in core.sas.tunnels_with(peer):
         in_udp = tunnel.outbound[0].parameters.encapsulation in IN_UDP

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: ISC
 """What operators ask for: a connection up, or down and to stay so."""
 
-from dataclasses import replace
-
 from ike_auth.effects import Effect
 from ike_auth.engine import connections, removal
 from ike_auth.engine.core import Core
@@ -45,8 +43,7 @@ def _connections_down(core: Core, names: set[str]) -> list[Effect]:
         if exchange.ike is not None:
             effects += removal.fail_or_forget(core, exchange, BY_OPERATOR)
         else:
-            remaining = tuple(name for name in exchange.connections if name not in names)
-            core.exchanges.put(replace(exchange, connections=remaining))
+            exchange.connections = tuple(name for name in exchange.connections if name not in names)
     tunnels = [tunnel for tunnel in core.sas.tunnels if tunnel.connection in names]
     effects += removal.remove_tunnels(core, tunnels, BY_OPERATOR, tell=True)
     core.reasons.update(dict.fromkeys(names, BY_OPERATOR))

@@ -173,7 +173,7 @@ def _advance(
     try:
         outcome = exchange.version.advance(exchange.state, header, datagram.data, local)
     except PeerError as error:
-        news = removal.remark(core, exchange, str(error))
+        news = removal.remark(exchange, str(error))
         during = f"{exchange.version.name(exchange.state)} with {exchange.peer.name}"
         return drop(core, datagram, error, during if news else "")
     effects = [] if exchange.ike is None else _heard_from(core, exchange.ike, datagram, now)
@@ -206,7 +206,7 @@ def _hint(
     concerned = [*waiting, *(() if exchange is None else (exchange,))]
     effects: list[Effect] = []
     for hint in found:
-        news = [removal.remark(core, e, f"somebody there said {said(hint)}") for e in concerned]
+        news = [removal.remark(e, f"somebody there said {said(hint)}") for e in concerned]
         if any(news) or not concerned:
             effects.append(Report(PeerHint(peer, datagram.remote, hint)))
     if ike is not None and _OF_LOST_SAS & set(found) and datagram.remote.host == ike.remote.host:

@@ -67,8 +67,7 @@ def _of_exchange(core: Core, exchange: Exchange, peers: set[str], gone: set[str]
         return []
     if exchange.ike is not None:
         return removal.fail_or_forget(core, exchange, OTHERWISE)
-    remaining = tuple(name for name in exchange.connections if name not in gone)
-    core.exchanges.put(replace(exchange, connections=remaining))
+    exchange.connections = tuple(name for name in exchange.connections if name not in gone)
     return []
 
 

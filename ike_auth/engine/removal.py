@@ -2,7 +2,6 @@
 """Exchanges that come to nothing, IKE SAs and tunnels that end."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from math import inf
 
 from ike_auth.effects import Effect, RemoveSa, Report, SendDatagram
@@ -65,11 +64,11 @@ def forget(core: Core, exchange: Exchange) -> None:
         core.questions.pop(exchange.question, None)
 
 
-def remark(core: Core, exchange: Exchange, text: str) -> bool:
+def remark(exchange: Exchange, text: str) -> bool:
     """Keep what may explain it if nothing comes of the exchange. False if that is no news."""
     if text in exchange.remarks or len(exchange.remarks) == _REMARKS:
         return False
-    core.exchanges.put(replace(exchange, remarks=(*exchange.remarks, text)))
+    exchange.remarks = (*exchange.remarks, text)
     return True
 
 

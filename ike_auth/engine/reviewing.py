@@ -104,7 +104,7 @@ def _renewed(core: Core, before: IdentityRequest, answer: PeerIdentified, now: N
         core.timers.set(IkeExpires(ike.cookies), expires)
         for exchange in core.exchanges.under(ike.cookies):
             if exchange.ike is not None:
-                core.exchanges.put(replace(exchange, ike=change(exchange.ike)))
+                exchange.ike = change(exchange.ike)
     effects: list[Effect] = []
     for tunnel in [tunnel for tunnel in core.sas.tunnels if tunnel.request.identity == before]:
         expires = tunnel.expires if end is None else min(tunnel.expires, end)

@@ -179,7 +179,7 @@ def reminder(engine: Engine, data: bytes, sockets: Sockets, peer: socket.socket)
     exchange = Exchange(
         id, core.version, Closed(), nobody, ike(sockets), end(peer), False, 0.0, cookies, doubts=(data,)
     )
-    core.exchanges.put(exchange)
+    core.exchanges.add(exchange)
     return Doubt(id)
 
 

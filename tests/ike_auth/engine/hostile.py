@@ -20,7 +20,7 @@ from ike_auth.engine import Engine
 from ike_auth.engine.core import Core
 from ike_auth.engine.seldom import Seldom
 from ike_auth.events import IkeSaUp
-from ike_auth.exchange_table import ExchangeTable
+from ike_auth.exchange_table import Exchange, ExchangeTable
 from ike_auth.exchanges.v1 import phase1, phase2, quick_mode
 from ike_auth.half_open import HalfOpen, _Queue
 from ike_auth.indexes import SelectorIndex
@@ -41,7 +41,20 @@ OPTIONS: dict[str, Options] = {
 EVERY = 61  # of so many forgeries that were dropped, one is gone on with all the same
 AT_ONCE = 1.0  # seconds
 LONG = 500.0  # seconds: every exchange has timed out by then, and has been tried again
-_LIVE = (Network, Host, Engine, Core, SaTable, ExchangeTable, HalfOpen, _Queue, Timers, Seldom, SelectorIndex)
+_LIVE = (
+    Network,
+    Host,
+    Engine,
+    Core,
+    SaTable,
+    ExchangeTable,
+    Exchange,
+    HalfOpen,
+    _Queue,
+    Timers,
+    Seldom,
+    SelectorIndex,
+)
 
 
 def copied(value: T, made: dict[int, Any] | None = None) -> T:
