@@ -213,29 +213,29 @@ def _handshake(a: Host, b: Host) -> None:
     """The daemons' part is as small as it can be: carry datagrams, answer questions, count the SAs."""
     now = Now(0.0, START)
     installed: list[IpsecSa] = []
-    sent = _perform(a, a.engine.start(now), installed, now)
+    sent: list[Datagram] = []
+    _perform(a, a.engine.start(now), sent, installed, now)
     receiver, other = b, a
     while sent:
-        arrived = [effect for datagram in sent for effect in receiver.engine.receive(datagram, now)]
-        sent = _perform(receiver, arrived, installed, now)
+        arriving, sent = sent, []
+        for datagram in arriving:
+            _perform(receiver, receiver.engine.receive(datagram, now), sent, installed, now)
         receiver, other = other, receiver
     assert len({sa.spi for sa in installed}) == 2, installed
     assert len(installed) == 4, installed
 
 
-def _perform(host: Host, effects: list[Effect], installed: list[IpsecSa], now: Now) -> list[Datagram]:
-    """Answers at once what is asked. Gives what is sent, as it arrives at the other end."""
-    sent: list[Datagram] = []
-    waiting = effects[::-1]
-    while waiting:
-        effect = waiting.pop()
-        if isinstance(effect, SendDatagram):
-            sent.append(Datagram(effect.data, effect.remote, effect.local))
-        elif isinstance(effect, Ask):
-            waiting += host.engine.answer(effect.id, host.answer_from_gate(effect.question, now), now)[::-1]
-        elif isinstance(effect, InstallSa):
-            installed.append(effect.sa)
-    return sent
+def _perform(host: Host, effects: list[Effect], sent: list[Datagram], installed: list[IpsecSa], now: Now) -> None:
+    """As the daemon does: in order, and what is asked is answered at once. What is sent is kept as it will arrive."""
+    for effect in effects:
+        match effect:
+            case SendDatagram(data, ours, theirs):
+                sent.append(Datagram(data, theirs, ours))
+            case Ask(id, question):
+                answer = host.answer_from_gate(question, now)
+                _perform(host, host.engine.answer(id, answer, now), sent, installed, now)
+            case InstallSa(sa):
+                installed.append(sa)
 
 
 def _primitives() -> Callable[[], None]:

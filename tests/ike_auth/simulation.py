@@ -27,6 +27,7 @@ from ike_auth.authorization.requests import (
     IdentifyPeer,
     IdentityRequest,
     Question,
+    Sign,
     Signed,
     TunnelRequest,
 )
@@ -183,12 +184,14 @@ class Host:
                 raise AssertionError(f"no host performs {effect}")
 
     def answer_from_gate(self, question: Question, now: Now) -> Answer:
-        if isinstance(question, IdentifyPeer):
-            return self.gate.identify(question, now.utc)
-        if isinstance(question, AuthorizeTunnel):
-            return self.gate.authorize(question, now.utc)
-        credential = self._credential_of(question.identity)
-        return Signed(None if credential is None else authenticators.sign(credential.key, question.digest))
+        match question:
+            case IdentifyPeer():
+                return self.gate.identify(question, now.utc)
+            case AuthorizeTunnel():
+                return self.gate.authorize(question, now.utc)
+            case Sign(identity, digest):
+                credential = self._credential_of(identity)
+                return Signed(None if credential is None else authenticators.sign(credential.key, digest))
 
     def _identities(self) -> Identities:
         subjects = tuple(anchor.subject_der for anchor in self.gate.anchors.certificates)
@@ -199,7 +202,10 @@ class Host:
         return None if credential is None else OwnCertificate(credential.chain)
 
     def _credential_of(self, identity: Identity) -> Credential | None:
-        return next((c for c in self.credentials if c.identity == identity), None)
+        for credential in self.credentials:
+            if credential.identity == identity:
+                return credential
+        return None
 
 
 def deliver(_: int, datagram: Datagram) -> list[tuple[float, Datagram]]:
