@@ -54,15 +54,18 @@ class Decision:
     @property
     def value(self) -> str:
         """The compliance value; of an interval, the lowest."""
-        return self._evidence.scale.values[self._lowest]
+        evidence = self._evidence
+        return evidence.scale.values[evidence.lowest]
 
     @property
     def lowest(self) -> str:
-        return self._evidence.scale.values[self._lowest]
+        evidence = self._evidence
+        return evidence.scale.values[evidence.lowest]
 
     @property
     def highest(self) -> str:
-        return self._evidence.scale.values[self._highest]
+        evidence = self._evidence
+        return evidence.scale.values[evidence.highest]
 
     @property
     def allowed(self) -> bool:
@@ -125,10 +128,11 @@ class Decision:
     @_told
     def because(self) -> str:
         """The reason in one line: the deciding path, or for a denial what was nearest to allowing it."""
-        if self._lowest > 0:
-            return one_line(self._evidence, self._lowest, certain=True)
-        if self._highest > 0:
-            line = one_line(self._evidence, self._highest, certain=False)
+        evidence = self._evidence
+        if evidence.lowest > 0:
+            return one_line(evidence, evidence.lowest, certain=True)
+        if evidence.highest > 0:
+            line = one_line(evidence, evidence.highest, certain=False)
             return f"{line}, if unknown attributes allow it"
         found = self.reasons
         return str(found[0]) if found else "nothing allows it"

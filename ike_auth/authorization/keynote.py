@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from hashlib import md5, sha1
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import keynote
@@ -28,7 +29,7 @@ from ike_auth.values import value
 from ike_auth.wire.identities import Identity
 from keynote import binding
 from keynote.recorded import Recorded
-from pki.chain import ChainCertificate, ValidatedChain
+from pki.chain import ChainCertificate
 from pki.errors import PkiError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class KeyNoteAuthorizer:
         known = attributes.phase1(request, now)
         if isinstance(request.proof, PresharedKey):
             return self._strangers().admitted(passphrase_principals(request.proof.key), known) is None
-        _, principals, made = self._with_chain(request.proof.chain)
+        _, principals, made = self._with_chain(request.proof.chain.certificates)
         return self._strangers().extended(made).admitted(principals, known) is None
 
     def tunnel(self, request: TunnelRequest, now: datetime) -> Decision:
@@ -138,15 +139,15 @@ class KeyNoteAuthorizer:
         if isinstance(proof, PresharedKey):
             principals = passphrase_principals(proof.key)
             return _Question(self._session, action, principals, unknown, (), self._delegated)
-        session, principals, made = self._with_chain(proof.chain)
+        session, principals, made = self._with_chain(proof.chain.certificates)
         return _Question(session, action, principals, unknown, made, self._delegated)
 
     def _extended(
-        self, chain: ValidatedChain
+        self, chain: tuple[ChainCertificate, ...]
     ) -> tuple[keynote.Session, tuple[str, ...], tuple[keynote.Assertion, ...]]:
         """The session that has the chain's links too, the principals of its leaf, and the assertions of its links."""
         made = []
-        for subject, issuer in zip(chain.certificates, chain.certificates[1:], strict=False):
+        for subject, issuer in pairwise(chain):
             if subject.self_issued:
                 continue
             window = _validity(subject)
@@ -155,7 +156,7 @@ class KeyNoteAuthorizer:
             # Names first: a key of a kind that KeyNote does not know is no principal.
             links = zip(reversed(issuers), reversed(subjects), strict=False)
             made += [keynote.trusted(by, to, window, name=name) for by, to in links]
-        return self._session.extended(made), certificate_principals(chain.leaf), tuple(made)
+        return self._session.extended(made), certificate_principals(chain[0]), tuple(made)
 
 
 @value

@@ -44,7 +44,7 @@ def commit(
 ) -> list[Effect]:
     """Make the outcome of a step of this exchange true. `received` is the digest of the message that it took, and
     `between` which ends of ours and the peer's that came; without these it is still about the last."""
-    state, awaited = outcome.state, exchange.state.awaits_message
+    state, before = outcome.state, exchange.retransmission
     local, remote = between or (exchange.local, exchange.remote)
     if outcome.to_nat_port:
         local, remote = _on_nat_port(core, exchange.peer, local, remote)
@@ -53,17 +53,17 @@ def commit(
     core.exchanges.lead(exchange, state, confirmed=between is not None)
     if outcome.ask is not None:
         exchange.question = question = core.new_question(exchange.id)
-        if awaited:
+        if before.message is not None:
             core.timers.cancel(Resend(exchange.id))
         return [Ask(question, outcome.ask)]
     sent = outcome.notify if outcome.send is None else (*outcome.notify, outcome.send)
     exchange.question = None
-    exchange.retransmission = _remembered(exchange, outcome, sent)
+    exchange.retransmission = after = _remembered(before, exchange.received, outcome, sent)
     exchange.refused = exchange.refused or outcome.refused
     exchange.doubts = outcome.doubts or (exchange.doubts if state.open else ())
     if outcome.doubts:
         core.timers.set(Doubt(exchange.id), now.monotonic + PATIENCE)
-    if awaited or state.awaits_message:
+    if before.message is not None or after.message is not None:
         arm_resend(core, exchange, now)
     effects = [*outcome.before]
     for data in sent:
@@ -161,11 +161,12 @@ def arm_resend(core: Core, exchange: Exchange, now: Now) -> None:
         core.timers.cancel(Resend(exchange.id))
 
 
-def _remembered(exchange: Exchange, outcome: Outcome, sent: tuple[bytes, ...]) -> Retransmission:
+def _remembered(
+    retransmission: Retransmission, received: bytes, outcome: Outcome, sent: tuple[bytes, ...]
+) -> Retransmission:
     """For the same bytes the same reply; and what is sent once more if nothing comes."""
-    retransmission = exchange.retransmission
-    if exchange.received:
-        retransmission = retransmission.answered(exchange.received, sent)
+    if received:
+        retransmission = retransmission.answered(received, sent)
     if not outcome.state.open:
         return retransmission.final()
     if outcome.send is None:
