@@ -25,7 +25,7 @@ _NOTHING_YET = Retransmission()
 class Exchange:
     """One exchange, as it stands. Its states are values; what the table keeps of it changes as it goes on.
 
-    What it is found by, the state and with it the cookies, `ExchangeTable.lead` alone changes.
+    The state, and what it is found by with that (cookies, SPIs), `ExchangeTable.lead` alone changes.
     """
 
     id: ExchangeId
@@ -47,6 +47,7 @@ class Exchange:
     received: bytes = b""  # digest of the message that is being worked on
     remarks: tuple[str, ...] = ()  # what may explain it if nothing comes of the exchange
     refused: bool = False  # the peer proved itself and was refused, and that was reported
+    spis: tuple[bytes, ...] = ()  # inbound ones that it sets up: those of its state
     doubts: tuple[bytes, ...] = ()  # what the peer is told if nothing better comes of it for a while
 
 
@@ -56,7 +57,7 @@ class ExchangeTable:
     def __init__(self) -> None:
         self.half_open = HalfOpen()
         self._exchanges: dict[ExchangeId, Exchange] = {}
-        self._found_by: dict[Key, ExchangeId] = {}
+        self._found_by: dict[Key, Exchange] = {}
         self._pending: dict[ExchangeId, Tunnel] = {}
         self._under: dict[Cookies, tuple[ExchangeId, ...]] = {}
         self._initiating: dict[str, tuple[ExchangeId, ...]] = {}  # by peer
@@ -76,7 +77,8 @@ class ExchangeTable:
         """A new one, in its first state."""
         id, state = exchange.id, exchange.state
         self._exchanges[id] = exchange
-        self._link(id, _keys(exchange))
+        exchange.spis = state.own_spis
+        self._link(exchange, _keys(exchange))
         self._list(exchange)
         if exchange.ike is not None:
             self._note_pending(id, state)
@@ -86,13 +88,14 @@ class ExchangeTable:
     def lead(self, exchange: Exchange, state: State, *, confirmed: bool = False) -> None:
         """An exchange of the table comes to another state, and is found by what is known there; `confirmed` by a
         message that shows where the peer receives."""
-        id, before, exchange.state = exchange.id, exchange.state, state
+        id, exchange.state = exchange.id, state
         if exchange.ike is not None:
             # Under an IKE SA, only SPIs may be new, and without one only cookies.
-            old, new = before.own_spis, state.own_spis
-            if old != new:
-                self._unlink(id, [spi for spi in old if spi not in new])
-                self._link(id, new)
+            spis = state.own_spis
+            if spis != exchange.spis:
+                self._unlink(exchange, [spi for spi in exchange.spis if spi not in spis])
+                self._link(exchange, spis)
+                exchange.spis = spis
             self._note_pending(id, state)
             return
         cookies = state.ike_cookies
@@ -107,7 +110,7 @@ class ExchangeTable:
     def forget(self, id: ExchangeId) -> None:
         """Drop an exchange and everything that leads to it."""
         exchange = self._exchanges.pop(id)
-        self._unlink(id, _keys(exchange))
+        self._unlink(exchange, _keys(exchange))
         self._unlist(exchange)
         self.half_open.discard(id)
         self._pending.pop(id, None)
@@ -117,29 +120,29 @@ class ExchangeTable:
 
     def making(self, cookies: Cookies) -> Exchange | None:
         """The exchange for the IKE SA with these cookies, finished or not."""
-        return self._find(cookies)
+        return self._found_by.get(cookies)
 
     def for_ike(self, cookies: Cookies, first_message: FirstMessage) -> Exchange | None:
         """The exchange for an IKE SA that a message belongs to. Its responder may have answered, or not yet: then the
         message names none, and only the first one can come again."""
-        found = self._find(cookies)
+        found = self._found_by.get(cookies)
         if found is not None:
             return found
         if cookies.responder == NO_COOKIE:
-            return self._find(first_message)
-        return self._find(Cookies(cookies.initiator, NO_COOKIE))
+            return self._found_by.get(first_message)
+        return self._found_by.get(Cookies(cookies.initiator, NO_COOKIE))
 
     def begun_with(self, cookie: bytes) -> Exchange | None:
         """The exchange that we began with this cookie."""
-        return self._find(cookie)
+        return self._found_by.get(cookie)
 
     def for_child(self, cookies: Cookies, message_id: int) -> Exchange | None:
         """The exchange under an IKE SA that a message belongs to."""
-        return self._find((cookies, message_id))
+        return self._found_by.get((cookies, message_id))
 
     def with_spi(self, spi: bytes) -> Exchange | None:
         """The exchange that sets up, or has set up, the inbound SA with this SPI."""
-        return self._find(spi)
+        return self._found_by.get(spi)
 
     def under(self, cookies: Cookies) -> list[Exchange]:
         """All that has to do with an IKE SA: what made it, and what runs under it."""
@@ -155,21 +158,17 @@ class ExchangeTable:
         """Tunnels that are all but there."""
         return iter(self._pending.values())
 
-    def _find(self, key: Key) -> Exchange | None:
-        id = self._found_by.get(key)
-        return None if id is None else self._exchanges[id]
-
-    def _link(self, id: ExchangeId, keys: Iterable[Key]) -> None:
+    def _link(self, exchange: Exchange, keys: Iterable[Key]) -> None:
         for key in keys:
-            self._found_by[key] = id
+            self._found_by[key] = exchange
 
     def _rename(self, exchange: Exchange, cookies: Cookies) -> None:
         before = _keys(exchange)
         self._unlist(exchange)
         exchange.cookies = cookies
         after = _keys(exchange)
-        self._unlink(exchange.id, [key for key in before if key not in after])
-        self._link(exchange.id, after)
+        self._unlink(exchange, [key for key in before if key not in after])
+        self._link(exchange, after)
         self._list(exchange)
 
     def _note_pending(self, id: ExchangeId, state: State) -> None:
@@ -189,15 +188,15 @@ class ExchangeTable:
         if exchange.ike is None and exchange.initiator:
             take(self._initiating, exchange.peer.name, exchange.id)
 
-    def _unlink(self, id: ExchangeId, keys: Iterable[Key]) -> None:
+    def _unlink(self, exchange: Exchange, keys: Iterable[Key]) -> None:
         for key in keys:
-            if self._found_by.get(key) == id:
+            if self._found_by.get(key) is exchange:
                 del self._found_by[key]
 
 
 def _keys(exchange: Exchange) -> list[Key]:
     if exchange.ike is not None:
-        return [(exchange.cookies, exchange.message_id), *exchange.state.own_spis]
+        return [(exchange.cookies, exchange.message_id), *exchange.spis]
     keys: list[Key] = [exchange.cookies]
     if exchange.first_message is not None:
         keys.append(exchange.first_message)

@@ -13,7 +13,10 @@ V = TypeVar("V", bound=Hashable)
 
 def file(index: dict[K, tuple[V, ...]], key: K, value: V) -> None:
     """As the newest under its key. Mostly there is one, and a tuple of one takes a quarter of what a dict takes."""
-    index[key] = (*index.get(key, ()), value)
+    alone = (value,)
+    others = index.setdefault(key, alone)
+    if others is not alone:
+        index[key] = (*others, value)
 
 
 def take(index: dict[K, tuple[V, ...]], key: K, value: V) -> None:

@@ -72,7 +72,7 @@ class TrustAnchors:
         self.legacy = tuple(anchor for anchor in only_legacy.values() if anchor not in self.certificates)
         anchors = (*self.certificates, *self.legacy)
         self._kept = {anchor: anchor.kept() for anchor in anchors}
-        self._remembered: dict[Asked, ValidatedChain] = {}
+        self._remembered: dict[Asked, tuple[datetime.datetime, ValidatedChain]] = {}  # with when each begins
         self._by_subject: dict[bytes, list[ReadCertificate]] = {}
         self._by_folded_subject: dict[object, ReadCertificate] = {}
         for anchor in anchors:
@@ -98,16 +98,14 @@ class TrustAnchors:
         """The chain that these certificates gave before, if all of it is valid at `now`: nothing else in the answer
         depends on time but revocation, which is asked about every time. A peer that comes again, to rekey or after a
         break, costs next to nothing."""
-        chain = self._remembered.get(asked)
-        if chain is None or not chain.begins <= now <= chain.expires:
-            return None
-        return chain
+        begins, chain = self._remembered.get(asked, (now, None))
+        return chain if chain is not None and begins <= now <= chain.expires else None
 
     def remember(self, asked: Asked, chain: ValidatedChain) -> None:
         """Refusals are not kept: strangers could fill the memory with them."""
         if len(self._remembered) >= _MAX_REMEMBERED and asked not in self._remembered:
             del self._remembered[next(iter(self._remembered))]
-        self._remembered[asked] = chain
+        self._remembered[asked] = chain.begins, chain
 
     def path(
         self,

@@ -41,9 +41,8 @@ NONCE_SIZE = 32  # bytes; RFC 2409 5 allows 8 to 256
 COOKIE_SIZE = 8
 _KEYS_KEPT = 64  # of certificates that peers proved themselves with
 MAX_CERTIFICATE_REQUESTS = 8  # above that one that names nobody: message 3 should not need IP fragments
-OUR_VENDOR_IDS = encode_payloads(
-    [VendorId(data) for data in (vendor_ids.NAT_T_RFC, vendor_ids.DPD, vendor_ids.FRAGMENTATION)]
-)
+_NAT_TRAVERSAL = VendorId(vendor_ids.NAT_T_RFC)
+OUR_VENDOR_IDS = encode_payloads([_NAT_TRAVERSAL, VendorId(vendor_ids.DPD), VendorId(vendor_ids.FRAGMENTATION)])
 
 
 @value
@@ -222,7 +221,7 @@ def legacy_in_use(suite: Phase1Suite) -> tuple[str, ...]:
 
 
 def supports_nat_traversal(message: Message) -> bool:
-    return VendorId(vendor_ids.NAT_T_RFC) in message.all(VendorId)
+    return _NAT_TRAVERSAL in message.all(VendorId)
 
 
 def supports_dpd(message: Message) -> bool:
