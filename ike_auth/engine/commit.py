@@ -45,11 +45,12 @@ def commit(
     """Make the outcome of a step of this exchange true. `received` is the digest of the message that it took, and
     `between` which ends of ours and the peer's that came; without these it is still about the last."""
     state, before = outcome.state, exchange.retransmission
-    local, remote = between or (exchange.local, exchange.remote)
+    if received:
+        exchange.received = received
+    if between is not None:
+        exchange.local, exchange.remote = between
     if outcome.to_nat_port:
-        local, remote = _on_nat_port(core, exchange.peer, local, remote)
-    exchange.local, exchange.remote = local, remote
-    exchange.received = received or exchange.received
+        _to_nat_port(core, exchange)
     core.exchanges.lead(exchange, state, confirmed=between is not None)
     if outcome.ask is not None:
         exchange.question = question = core.new_question(exchange.id)
@@ -59,8 +60,10 @@ def commit(
     sent = outcome.notify if outcome.send is None else (*outcome.notify, outcome.send)
     exchange.question = None
     exchange.retransmission = after = _remembered(before, exchange.received, outcome, sent)
-    exchange.refused = exchange.refused or outcome.refused
-    exchange.doubts = outcome.doubts or (exchange.doubts if state.open else ())
+    if outcome.refused:
+        exchange.refused = True
+    if outcome.doubts or not state.open:
+        exchange.doubts = outcome.doubts
     if outcome.doubts:
         core.timers.set(Doubt(exchange.id), now.monotonic + PATIENCE)
     if before.message is not None or after.message is not None:
@@ -68,7 +71,7 @@ def commit(
     effects = [*outcome.before]
     for data in sent:
         core.note_sent(exchange.cookies, data)
-        effects.append(SendDatagram(data, local, remote))
+        effects.append(SendDatagram(data, exchange.local, exchange.remote))
     if outcome.after:
         effects += outcome.after
         if exchange.connections:
@@ -266,10 +269,12 @@ def _belongs(tunnel: Tunnel, ike: IkeSa) -> bool:
     return tunnel.peer == ike.peer.name and tunnel.identity == ike.identity
 
 
-def _on_nat_port(core: Core, peer: Peer, local: Endpoint, remote: Endpoint) -> tuple[Endpoint, Endpoint]:
+def _to_nat_port(core: Core, exchange: Exchange) -> None:
     """RFC 3947 4. A peer that speaks from another port than its configured one has moved already."""
-    moved = remote.port not in (peer.port, core.ports.ike)
-    return Endpoint(local.host, core.ports.nat), remote if moved else Endpoint(remote.host, core.ports.nat)
+    local, remote = exchange.local, exchange.remote
+    exchange.local = Endpoint(local.host, core.ports.nat)
+    if remote.port in (exchange.peer.port, core.ports.ike):
+        exchange.remote = Endpoint(remote.host, core.ports.nat)
 
 
 def _note_reasons(core: Core, exchange: Exchange, outcome: Outcome) -> None:

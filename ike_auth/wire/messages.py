@@ -80,8 +80,14 @@ class Message:
         return self.header.datagram(*encode_payloads(self.payloads))
 
     def all(self, kind: type[P]) -> tuple[P, ...]:
-        if kind not in self.kinds:
+        kinds = self.kinds
+        count = kinds.count(kind)
+        if not count:
             return ()
+        start = kinds.index(kind)
+        together = slice(start, start + count)
+        if kinds[together].count(kind) == count:  # mostly they stand together
+            return self.payloads[together]  # type: ignore[return-value]
         return tuple([payload for payload in self.payloads if type(payload) is kind])
 
     def first(self, kind: type[P]) -> P | None:
