@@ -18,6 +18,7 @@ from ike_auth.sa import Cookies, IkeSa
 from ike_auth.wire.header import NO_COOKIE, Header
 from ike_auth.wire.numbers import NotifyType, PayloadType
 
+_FRAGMENT = PayloadType.FRAGMENT
 _OF_LOST_SAS = {str(NotifyType.INVALID_COOKIE), str(NotifyType.INVALID_SPI)}
 
 
@@ -29,16 +30,11 @@ def receive(core: Core, datagram: Datagram, now: Now) -> list[Effect]:
         return _in_another_version(core, header, datagram)
     header = header.checked()
     cookies = Cookies(header.initiator_cookie, header.responder_cookie)
-    if header.next_payload == PayloadType.FRAGMENT:
+    if header.next_payload == _FRAGMENT:
         whole = fragments.reassemble(core, cookies, datagram, now)
         return [] if whole is None else receive(core, whole, now)
-    match version.route(header, cookies in core.sas.ike_sas):
-        case Route.IKE:
-            return _for_ike(core, version, header, cookies, datagram, now)
-        case Route.CHILD:
-            return _for_child(core, version, header, cookies, datagram, now)
-        case Route.HINT:
-            return _hint(core, version, header, cookies, datagram, now)
+    take = _WAYS[version.route(header, cookies in core.sas.ike_sas)]
+    return take(core, version, header, cookies, datagram, now)
 
 
 def _in_another_version(core: Core, header: Header, datagram: Datagram) -> list[Effect]:
@@ -212,6 +208,9 @@ def _hint(
     if ike is not None and _OF_LOST_SAS & set(found) and datagram.remote.host == ike.remote.host:
         effects += liveness.suspect(core, ike, now)
     return effects
+
+
+_WAYS = {Route.IKE: _for_ike, Route.CHILD: _for_child, Route.HINT: _hint}
 
 
 def drop(core: Core, datagram: Datagram, error: IkeError, during: str = "") -> list[Effect]:

@@ -2,7 +2,7 @@
 """What the engine needs of an IKE version. Nothing else asks which version an exchange is of."""
 
 from collections.abc import Iterable
-from enum import Enum, auto
+from enum import IntEnum, auto
 from typing import Protocol
 
 from ike_auth.authorization.requests import Answer, TunnelRequest
@@ -13,7 +13,7 @@ from ike_auth.sa import IkeSa, Tunnel
 from ike_auth.wire.header import Header
 
 
-class Route(Enum):
+class Route(IntEnum):
     """Where a message belongs."""
 
     IKE = auto()  # an exchange that makes an IKE SA

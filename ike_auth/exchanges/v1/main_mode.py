@@ -44,6 +44,7 @@ from ike_auth.wire.numbers import AuthenticationMethod, ExchangeType, NotifyType
 from ike_auth.wire.payloads import KeyExchange, NatDiscovery, Nonce, Payload
 from ike_auth.wire.proposals import SecurityAssociation
 
+_MAIN = ExchangeType.MAIN  # stands in each header
 KEYS_DIFFER = "which most often means that the pre-shared keys differ"
 
 
@@ -238,7 +239,7 @@ def _answer_keys(state: Chosen, message: Message, local: Local) -> Outcome:
     discovery = phase1.nat_discovery(state.suite, state.cookies, local) if state.nat_traversal else ()
     agreed = phase1.agree(
         state.peer,
-        ExchangeType.MAIN,
+        _MAIN,
         False,
         state.cookies,
         state.suite,
@@ -260,7 +261,7 @@ def _agree(state: KeysOffered, message: Message, local: Local) -> Outcome:
     nat = phase1.nat_found(state.discovery, message, local.settings.encapsulate)
     agreed = phase1.agree(
         state.peer,
-        ExchangeType.MAIN,
+        _MAIN,
         True,
         state.cookies,
         state.suite,
@@ -385,7 +386,7 @@ def _keys(
 
 
 def _header(cookies: Cookies) -> Header:
-    return Header(cookies.initiator, cookies.responder, exchange=ExchangeType.MAIN)
+    return Header(cookies.initiator, cookies.responder, exchange=_MAIN)
 
 
 def _clear(cookies: Cookies, payloads: tuple[Payload, ...], then: Encoded = NOTHING) -> bytes:

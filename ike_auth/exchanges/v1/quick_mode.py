@@ -42,6 +42,7 @@ from ike_auth.wire.payloads import Hash, KeyExchange, Nonce, Notification, Paylo
 from ike_auth.wire.proposals import Proposal, SecurityAssociation
 
 NONCE_SIZE = 32  # bytes
+_QUICK = ExchangeType.QUICK  # stands in each header
 
 
 @value
@@ -386,7 +387,7 @@ def _protection(ike: IkeSa, message_id: int) -> Protection:
 
 
 def _header(ike: IkeSa, message_id: int) -> Header:
-    return Header(ike.cookies.initiator, ike.cookies.responder, exchange=ExchangeType.QUICK, message_id=message_id)
+    return Header(ike.cookies.initiator, ike.cookies.responder, exchange=_QUICK, message_id=message_id)
 
 
 MESSAGES: Table = {
