@@ -38,13 +38,14 @@ class Retransmission:
         others = [pair for pair in self.replies if pair[0] != received]
         return Retransmission((*others, (received, answer))[-KEPT:], self.message, self.sent)
 
+    @classmethod
+    def final(cls, received: bytes, answer: tuple[bytes, ...]) -> "Retransmission":
+        """What is kept once the exchange is over: how the peer's last message was answered."""
+        return cls(((received, answer),))
+
     def awaiting(self, message: bytes | None) -> "Retransmission":
         """From now on repeat this message, or with None, nothing."""
         return Retransmission(self.replies, message, 0 if message is None else 1)
-
-    def final(self) -> "Retransmission":
-        """What is left of it once the exchange is over: the answer to the peer's last message."""
-        return Retransmission(self.replies[-1:])
 
     def again(self) -> "Retransmission":
         return Retransmission(self.replies, self.message, self.sent + 1)

@@ -197,5 +197,5 @@ class Tunnel:
     @property
     def flow(self) -> Flow:
         ends = self.outbound[0]
-        parameters = tuple(sa.parameters for sa in self.outbound)
+        parameters = tuple([sa.parameters for sa in self.outbound])
         return Flow(self.local, self.remote, ends.source.host, ends.destination.host, parameters)

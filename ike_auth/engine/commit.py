@@ -168,13 +168,13 @@ def _remembered(
     retransmission: Retransmission, received: bytes, outcome: Outcome, sent: tuple[bytes, ...]
 ) -> Retransmission:
     """For the same bytes the same reply; and what is sent once more if nothing comes."""
+    if not outcome.state.open:
+        return Retransmission.final(received, sent)
     if received:
         retransmission = retransmission.answered(received, sent)
-    if not outcome.state.open:
-        return retransmission.final()
-    if outcome.send is None:
-        return retransmission
-    return retransmission.awaiting(outcome.send if outcome.state.awaits_message else None)
+    message = outcome.send if outcome.state.awaits_message else None
+    nothing_new = outcome.send is None or (message is None and retransmission.message is None)
+    return retransmission if nothing_new else retransmission.awaiting(message)
 
 
 def _apply(core: Core, change: Change, exchange: Exchange, now: Now) -> list[Effect]:

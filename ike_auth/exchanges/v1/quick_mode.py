@@ -210,7 +210,7 @@ def _consider_offer(state: Listening, message: Message, following: Protection, l
         return _refuse(ike, message, refusal, local)
     name = None if connection is None else connection.name
     client_ids = bool(identities)
-    question = AuthorizeTunnel(tuple(_request(ike, c, ours, remote, False, name, client_ids) for c in candidates))
+    question = AuthorizeTunnel(tuple([_request(ike, c, ours, remote, False, name, client_ids) for c in candidates]))
     asked = OfferAsked(
         ike,
         id,
@@ -237,7 +237,7 @@ def _answer_offer(state: OfferAsked, answer: TunnelAuthorized, local: Local) -> 
     spis = {proposal.protocol: local.new_spi(proposal.protocol) for proposal in candidate.proposals}
     keying = Keying(state.nonce, nonce, shared)
     made = tunnel(ike, candidate, spis, request, answer.decisions[answer.chosen], keying, local)
-    chosen = tuple(_with_spi(proposal, spis[proposal.protocol]) for proposal in candidate.proposals)
+    chosen = tuple([_with_spi(proposal, spis[proposal.protocol]) for proposal in candidate.proposals])
     payloads: tuple[Payload, ...] = (SecurityAssociation(chosen), Nonce(nonce))
     if share is not None:
         payloads += (KeyExchange(share.public),)
@@ -248,7 +248,7 @@ def _answer_offer(state: OfferAsked, answer: TunnelAuthorized, local: Local) -> 
     return Outcome(
         Answered(ike, state.message_id, (following,), made, state.nonce, nonce, state.taken, message_2),
         send=sealed,
-        before=tuple(InstallSa(sa) for sa in made.inbound),
+        before=tuple([InstallSa(sa) for sa in made.inbound]),
     )
 
 
@@ -301,7 +301,7 @@ def _answer_choice(state: ChoiceAsked, answer: TunnelAuthorized, local: Local) -
     return Outcome(
         Confirmed(ike, offered.message_id, state.taken, message_3, offered.own_spis),
         send=sealed,
-        before=tuple(InstallSa(sa) for sa in made.sas),
+        before=tuple([InstallSa(sa) for sa in made.sas]),
         after=(Report(TunnelUp(made)),),
         changes=(AddTunnel(made),),
     )
@@ -319,7 +319,7 @@ def _confirm(state: Answered, message: Message, _: Protection, local: Local) -> 
     expected = state.ike.keys.hash_3(state.message_id, state.nonce_i, state.nonce_r)
     if not compare_digest(message.one(Hash).data, expected):
         raise InvalidHash("quick mode 3: wrong HASH(3)")
-    outbound = tuple(InstallSa(sa) for sa in state.tunnel.outbound)
+    outbound = tuple([InstallSa(sa) for sa in state.tunnel.outbound])
     return Outcome(Closed(), after=(*outbound, Report(TunnelUp(state.tunnel))), changes=(AddTunnel(state.tunnel),))
 
 
