@@ -57,6 +57,9 @@ class Accept:
         return self.low <= value <= self.high
 
 
+# --- what is offered and taken: hashed by its name, since what follows from it is remembered by it
+
+
 @dataclass(frozen=True, slots=True)
 class Phase1Transform:
     """One ISAKMP transform. `None` stands for isakmpd's ANY: a responder takes every value, an initiator
@@ -71,6 +74,9 @@ class Phase1Transform:
     life_seconds: Accept | None
     life_kilobytes: Accept | None = None
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class Phase2Transform:
@@ -84,6 +90,9 @@ class Phase2Transform:
     key_length: Accept | None  # bits; None where the algorithm has one key length
     life_seconds: Accept | None
     life_kilobytes: Accept | None = None
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +118,9 @@ class Suite:
         groups = [transform.group for offered in keyed for transform in offered.transforms]
         object.__setattr__(self, "offers", {offered.protocol: offered for offered in self.protocols})
         object.__setattr__(self, "group", groups[0] if groups else None)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,14 @@ class Terms:
 
 
 @value
+class Limits:
+    """What one protocol of a tunnel is held to that only the configuration knows of, or knows better."""
+
+    replay_window: int = DEFAULT_REPLAY_WINDOW
+    kilobytes: int | None = None
+
+
+@value
 class Candidate:
     """One alternative of an SA payload, each protocol with one transform."""
 
@@ -80,25 +88,14 @@ class Candidate:
     key_sizes: tuple[tuple[int, int], ...]  # of each protocol, as `suites.key_sizes` has them
     group: Group | None  # of PFS
     suite: Suite | None  # the first of the connection's that allows it
-
-    @property
-    def life_seconds(self) -> int:
-        lives = (p.life_seconds or (None if without_keys(p) else DEFAULT_LIFE) for p in self.parameters)
-        return min(life for life in lives if life is not None)
+    life_seconds: int
+    limits: tuple[Limits, ...]  # of each protocol, by the suite
 
 
-@value
-class Limits:
-    """What one protocol of a tunnel is held to that only the configuration knows of, or knows better."""
-
-    replay_window: int = DEFAULT_REPLAY_WINDOW
-    kilobytes: int | None = None
-
-
-def limits(candidate: Candidate) -> tuple[Limits, ...]:
-    """One for each protocol of what was agreed on, by its suite."""
-    offers = {} if candidate.suite is None else candidate.suite.offers
-    return tuple([_limits(chosen, offers.get(chosen.protocol)) for chosen in candidate.parameters])
+# All of a candidate but its proposals.
+_Meaning = tuple[
+    tuple[ProtocolParameters, ...], tuple[tuple[int, int], ...], Group | None, Suite | None, int, tuple[Limits, ...]
+]
 
 
 def _limits(chosen: ProtocolParameters, offered: ProtocolOffer | None) -> Limits:
@@ -244,16 +241,17 @@ def _relevant(proposal: Proposal) -> Transform:
 
 def _candidate(proposals: tuple[Proposal, ...], terms: Terms) -> Candidate:
     asked = tuple([_parameters(proposal, terms) for proposal in proposals])
-    parameters, sizes, group = _usable(asked, terms.key_exchange, terms.allow_legacy)
-    allowing = (suite for suite in terms.suites or () if _difference(parameters, suite) is None)
-    return Candidate(proposals, parameters, sizes, group, next(allowing, None))
+    return Candidate(proposals, *_meant(asked, terms.key_exchange, terms.allow_legacy, terms.suites))
 
 
 @lru_cache(KEPT_OFFERS)  # as `_keyed`
-def _usable(
-    asked: tuple[ProtocolParameters, ...], key_exchange: bool, allow_legacy: frozenset[str]
-) -> tuple[tuple[ProtocolParameters, ...], tuple[tuple[int, int], ...], Group | None]:
-    """What an alternative means as a whole: its protocols in one mode, the sizes of their keys, and the group.
+def _meant(
+    asked: tuple[ProtocolParameters, ...],
+    key_exchange: bool,
+    allow_legacy: frozenset[str],
+    suites: tuple[Suite, ...] | None,
+) -> _Meaning:
+    """What an alternative means as a whole, its protocols in one mode.
 
     Raises NoProposalChosen, UnsupportedAlgorithm.
     """
@@ -262,7 +260,12 @@ def _usable(
     if objection is not None:
         raise NoProposalChosen(f"{named(parameters)}: {objection}")
     group = next(p.group for p in parameters if not without_keys(p))
-    return parameters, tuple(map(key_sizes, parameters)), group
+    suite = next((suite for suite in suites or () if _difference(parameters, suite) is None), None)
+    lives = (p.life_seconds or (None if without_keys(p) else DEFAULT_LIFE) for p in parameters)
+    offers = {} if suite is None else suite.offers
+    limits = tuple([_limits(chosen, offers.get(chosen.protocol)) for chosen in parameters])
+    life = min(life for life in lives if life is not None)
+    return parameters, tuple(map(key_sizes, parameters)), group, suite, life, limits
 
 
 def _objection(

@@ -8,7 +8,7 @@ from ike_auth.config.model import Connection
 from ike_auth.crypto.secrets import Secret
 from ike_auth.errors import LocalError
 from ike_auth.exchanges.steps import Local
-from ike_auth.negotiation.phase2 import Candidate, Limits, limits
+from ike_auth.negotiation.phase2 import Candidate, Limits
 from ike_auth.network import IPAddress
 from ike_auth.sa import IkeSa, IpsecSa, Tunnel
 from ike_auth.values import value
@@ -78,7 +78,7 @@ def tunnel(
     if life < 1:  # which kernels read as no limit
         raise LocalError(f"what authorized {ike.identity} has ended, at {ike.authorization_ends}")
     inbound, outbound = [], []
-    agreed = zip(candidate.proposals, candidate.parameters, candidate.key_sizes, limits(candidate), strict=True)
+    agreed = zip(candidate.proposals, candidate.parameters, candidate.key_sizes, candidate.limits, strict=True)
     # What goes out is compressed first, whichever proposal stood first (RFC 3173 2.1).
     for proposal, parameters, sizes, bound in sorted(agreed, key=lambda each: each[0].protocol != ProtocolId.IPCOMP):
         own_spi = own_spis[proposal.protocol]

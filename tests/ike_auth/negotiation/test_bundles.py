@@ -8,7 +8,7 @@ import pytest
 from ike_auth.config import isakmpd
 from ike_auth.config.model import Suite
 from ike_auth.errors import IkeError, NoProposalChosen
-from ike_auth.negotiation.phase2 import Candidate, Limits, Terms, accept_choice, candidates, group_of, limits, offer
+from ike_auth.negotiation.phase2 import Candidate, Limits, Terms, accept_choice, candidates, group_of, offer
 from ike_auth.suites import describe
 from ike_auth.wire.attributes import Attribute
 from ike_auth.wire.numbers import (
@@ -252,4 +252,4 @@ def test_a_bundle_of_which_a_part_is_chosen_is_no_choice() -> None:
 
 def test_ipcomp_counts_neither_packets_nor_kilobytes() -> None:
     found = only(sa(esp(), ipcomp()), terms("compressed"))
-    assert limits(found) == (Limits(), Limits(replay_window=0))
+    assert found.limits == (Limits(), Limits(replay_window=0))
