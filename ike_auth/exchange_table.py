@@ -81,7 +81,8 @@ class ExchangeTable:
         self._link(exchange, _keys(exchange))
         self._list(exchange)
         if exchange.ike is not None:
-            self._note_pending(id, state)
+            if state.pending_tunnel is not None:
+                self._pending[id] = state.pending_tunnel
         elif not exchange.initiator and state.open:
             self.half_open.add(id, exchange.remote.host, exchange.confirmed)
 
@@ -96,7 +97,11 @@ class ExchangeTable:
                 self._unlink(exchange, [spi for spi in exchange.spis if spi not in spis])
                 self._link(exchange, spis)
                 exchange.spis = spis
-            self._note_pending(id, state)
+            tunnel = state.pending_tunnel
+            if tunnel is not None:
+                self._pending[id] = tunnel
+            else:
+                self._pending.pop(id, None)
             return
         cookies = state.ike_cookies
         if cookies is not None and cookies != exchange.cookies:
@@ -170,13 +175,6 @@ class ExchangeTable:
         self._unlink(exchange, [key for key in before if key not in after])
         self._link(exchange, after)
         self._list(exchange)
-
-    def _note_pending(self, id: ExchangeId, state: State) -> None:
-        tunnel = state.pending_tunnel
-        if tunnel is not None:
-            self._pending[id] = tunnel
-        else:
-            self._pending.pop(id, None)
 
     def _list(self, exchange: Exchange) -> None:
         file(self._under, exchange.cookies, exchange.id)

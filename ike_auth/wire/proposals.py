@@ -144,6 +144,8 @@ class SecurityAssociation:
 
     def alternatives(self) -> list[tuple[Proposal, ...]]:
         """The proposals grouped by number, in order: each group is one thing to take or leave."""
+        if len(self.proposals) == 1:
+            return [self.proposals]
         return [tuple(group) for _, group in groupby(self.proposals, key=lambda proposal: proposal.number)]
 
     def _encoded(self) -> bytes:
