@@ -247,7 +247,7 @@ class Interleavings(RuleBasedStateMachine):
         for host in self.run.ends if hasattr(self, "run") else ():
             core = host.engine._core
             exchanges = {e.id: e for e in core.exchanges}
-            assert set(core.exchanges._found_by.values()) <= set(exchanges)
+            assert all(exchanges.get(e.id) is e for e in core.exchanges._found_by.values())
             assert set(core.questions.values()) <= set(exchanges)
             assert {e.question for e in exchanges.values()} - {None} == set(core.questions)
             half_open = [e for e in exchanges.values() if e.ike is None and not e.initiator and e.state.open]
