@@ -31,6 +31,7 @@ def test_every_command_goes_by_its_own_name(group: Commands) -> None:
         ("keynote.cli eval --help", ["keynote.lint", "keynote.graph", "keynote.layout"]),
         ("pki.cli init --help", ["keynote.lint", "pki.web", "starlette"]),
         ("ike_auth.cli status --help", ["ike_auth.config", "ike_auth.manual", "sqlalchemy"]),
+        ("ike_auth.cli run -c no-such-file", ["pyroute2", "sqlalchemy"]),
     ],
 )
 def test_a_command_loads_nothing_of_others(arguments: str, unwanted: list[str]) -> None:

@@ -4,12 +4,17 @@
 import asyncio
 import signal
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ike_auth.daemon.logs import Journal
 from ike_auth.daemon.network import NetworkError
-from ike_auth.daemon.network.rootless import FORWARDED, Inside
 from ike_auth.engine import Engine
 
+if TYPE_CHECKING:
+    from ike_auth.daemon.network.rootless import Inside
+
+# Those that end a command. SIGHUP is the daemon's own: it reloads.
+_FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 PATIENCE = 10.0  # seconds that the command waits for tunnels
 QUIET = (
     0.25  # seconds without a packet, after which nothing is on its way any more: more than TCP takes to repeat one
@@ -20,7 +25,7 @@ LINGER = 5.0  # seconds at most
 class Beside:
     """Starts it once the tunnels are there, and has the daemon end with it."""
 
-    def __init__(self, inside: Inside, engine: Engine, journal: Journal, carried: Callable[[], int]) -> None:
+    def __init__(self, inside: "Inside", engine: Engine, journal: Journal, carried: Callable[[], int]) -> None:
         """`carried`: how many packets have gone through tunnels, either way."""
         self._carried = carried
         self._inside = inside
@@ -37,7 +42,7 @@ class Beside:
             return
         loop = asyncio.get_running_loop()
         self._ended = ended
-        for number in FORWARDED:
+        for number in _FORWARDED:
             loop.add_signal_handler(number, self._forward, number)
         loop.add_reader(self._inside.ended(), self._over)
         self._timer = loop.call_later(PATIENCE, self._start_without)

@@ -5,6 +5,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ike_auth.assembly import Assembly, Unusable
 from ike_auth.authorization.gate import Gate
@@ -36,7 +37,6 @@ from ike_auth.daemon.kernel import (
 )
 from ike_auth.daemon.logs import Journal
 from ike_auth.daemon.manual import ManualKeys
-from ike_auth.daemon.network.rootless import Inside
 from ike_auth.daemon.revocation import Fetcher, Watch
 from ike_auth.daemon.udp import Bound, Sockets
 from ike_auth.effects import (
@@ -59,6 +59,9 @@ from ike_auth.network import Datagram
 from ike_auth.sa import IpsecSa
 from ike_auth.wire.identities import Identity
 
+if TYPE_CHECKING:
+    from ike_auth.daemon.network.rootless import Inside
+
 _RETRY_SECONDS = 10.0  # after the kernel has refused something that it is to do all the time
 _WORDS = {RemoveFlow: "cannot release", Guard: "cannot guard", Unguard: "cannot release the guard of"}
 
@@ -79,7 +82,7 @@ class Service:
         journal: Journal,
         load: Callable[[], Assembly] | None = None,
         *,
-        inside: Inside | None = None,
+        inside: "Inside | None" = None,
         control: ControlSocket | None = None,
         decisions: DecisionLog | None = None,
     ) -> None:

@@ -2,11 +2,16 @@
 import itertools
 import os
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy import Dialect
+from sqlalchemy.engine.default import DefaultDialect
 
 from pki import issuance, keys
 from pki.directory import Directory
@@ -27,6 +32,25 @@ def server() -> Iterator[Server]:
                 pytest.fail(f"POSTGRESQL_REQUIRED=1, but {missing}")
             pytest.skip(str(missing))
         yield started
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """Engines share what SQLAlchemy compiles. A process of ours has one; tests open registries by the thousand,
+    and to compile the statements for each takes a third of their time."""
+    compiled: dict[type[Dialect], dict[Any, Any]] = defaultdict(dict)
+    create = sa.create_engine
+
+    def sharing(*arguments: Any, **options: Any) -> sa.Engine:
+        engine = create(*arguments, **options)
+        return engine.execution_options(compiled_cache=compiled[type(engine.dialect)])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sa, "create_engine", sharing)
+        # What is compiled is filed by dialect, of which each engine has its own.
+        patch.setattr(DefaultDialect, "__hash__", lambda dialect: hash(type(dialect)))
+        patch.setattr(DefaultDialect, "__eq__", lambda dialect, other: type(dialect) is type(other))
+        yield
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

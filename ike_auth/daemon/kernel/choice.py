@@ -4,16 +4,19 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ike_auth.daemon.kernel import Kernel, KernelError
 from ike_auth.daemon.kernel.memory import MemoryKernel
 from ike_auth.daemon.network import NetworkError
-from ike_auth.daemon.network.rootless import Inside
 from ike_auth.daemon.udp import Sockets, routed_source
 from ike_auth.engine.core import ReserveSpi
 from ike_auth.errors import LocalError
 from ike_auth.network import IPAddress
 from ike_auth.wire.numbers import ProtocolId
+
+if TYPE_CHECKING:
+    from ike_auth.daemon.network.rootless import Inside
 
 NAMES = ("auto", "xfrm", "userspace", "none")
 
@@ -32,7 +35,7 @@ class Backend:
     encapsulates: bool = False  # all ESP has to go in UDP
     needs_net_admin: bool = False  # for as long as it runs
     source: Callable[[IPAddress], IPAddress] = routed_source
-    inside: Inside | None = None  # the command that it is for
+    inside: "Inside | None" = None  # the command that it is for
     reserve_spi: ReserveSpi | None = None
     warning: str = ""
 
@@ -73,6 +76,7 @@ def choose(name: str, sockets: Sockets) -> Backend:
 def rootless(command: Sequence[str], sockets: Sockets) -> Backend:
     """Userspace ESP in a namespace of its own, in which `command` will run. Raises CannotChoose."""
     from ike_auth.daemon.kernel.userspace import UserspaceKernel
+    from ike_auth.daemon.network.rootless import Inside
 
     try:
         inside = Inside.open(command)

@@ -22,8 +22,6 @@ from ike_auth.daemon.network.inside import FAILED, GO, READY
 from ike_auth.daemon.network.netlink import Netlink
 from ike_auth.daemon.network.tun import Tun
 
-# Those that end a command. SIGHUP is the daemon's own: it reloads.
-FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 _FROM_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 _ROOM = 4096
 _PATIENCE = 5.0  # seconds from SIGTERM to SIGKILL
