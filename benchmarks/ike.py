@@ -40,7 +40,7 @@ from tests.ike_auth.configurations import NAME, A, B, gateway
 from tests.ike_auth.simulation import START, AllowAll, Credential, Host, Network
 from tests.pki import factory
 
-ROUNDS, BATCH = 40, 8  # handshakes, and as many times the primitives, taken in turns
+ROUNDS, BATCH = 100, 8  # handshakes, and as many times the primitives, taken in turns
 CAPTURES = Path(__file__).parent.parent / "tests" / "vectors" / "isakmpd"
 SA_PAIRS = 1000
 POLICY = """\
