@@ -72,7 +72,7 @@ class IkeSa:
         return self.authenticated.identity
 
     def heard_at(self, remote: Endpoint, now: float) -> "IkeSa":
-        """The same, when the peer has used it from there: for every message, as `Exchange.led_to`."""
+        """The same, when the peer has used it from there: for every message, hence written out."""
         return IkeSa(
             self.cookies,
             self.initiator,
