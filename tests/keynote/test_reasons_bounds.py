@@ -8,7 +8,7 @@ from keynote import parse_policy
 from keynote.reasons import MAXIMUM
 from keynote.survey import LINES
 from tests.cpu import at_most
-from tests.keynote.test_reasons import policy
+from tests.keynote.asking import policy
 
 TESTS = " && ".join(f'a{n} == "x"' for n in range(9))
 DENSE = " && ".join(f'("p{n}" || "gw")' for n in range(100))

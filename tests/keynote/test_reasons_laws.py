@@ -13,8 +13,8 @@ import keynote
 from keynote import Location, SetAside, parse_assertion, parse_policy
 from keynote.reasons import MAXIMUM
 from tests.keynote import reference
+from tests.keynote.asking import ask, policy, told
 from tests.keynote.key_pairs import principal
-from tests.keynote.test_reasons import ask, policy, told
 
 DOMAIN = ["", "x", "xy", "0", "2", "a", "-1", "1", "3", "y", "x ", "xy ", "0 ", "2 ", "a ", "4", "-2", "5", "-5"]
 

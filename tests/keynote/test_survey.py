@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The tree of a denial: who delegates to whom, and where that ends."""
 
-from tests.keynote.test_reasons import ask, policy
+from tests.keynote.asking import ask, policy
 
 
 def test_the_tree_shows_where_the_ways_end() -> None:

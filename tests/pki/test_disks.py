@@ -16,9 +16,9 @@ from pki.errors import PkiError
 from pki.registry_migration import migrate
 from tests.pki import databases
 from tests.pki.factory import NOW
+from tests.pki.old_registries import make_0001
 from tests.pki.test_founding import _READ_ONLY, _REMOUNT, _ROOM_ENOUGH, mount, on_a_file_system_of_its_own
 from tests.pki.test_issuance import assert_whole, issue
-from tests.pki.test_migrations import make_0001
 
 pytestmark = pytest.mark.usefixtures("quick_keys")
 

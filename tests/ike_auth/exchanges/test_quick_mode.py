@@ -22,73 +22,25 @@ from ike_auth.errors import (
     UnexpectedMessage,
 )
 from ike_auth.events import ExchangeFailed, TunnelRefused, TunnelUp
-from ike_auth.exchanges.steps import AddTunnel, Closed, Outcome, State
-from ike_auth.exchanges.v1.chaining import MAX_CHAINS
+from ike_auth.exchanges.steps import Closed, Outcome
 from ike_auth.exchanges.v1.phase2 import connection_for
-from ike_auth.exchanges.v1.protection import Protection
 from ike_auth.exchanges.v1.quick_mode import Answered, ChoiceAsked, Confirmed, Listening, OfferAsked, Offered
-from ike_auth.sa import IkeSa, Nat, Tunnel
-from ike_auth.wire.header import HEADER_SIZE, Header
+from ike_auth.sa import IkeSa, Nat
+from ike_auth.wire.header import Header
 from ike_auth.wire.identities import Identity, Selector
-from ike_auth.wire.messages import Message, encode_payloads
+from ike_auth.wire.messages import Message
 from ike_auth.wire.numbers import Doi, EncapsulationMode, NotifyType, ProtocolId
 from ike_auth.wire.payloads import Hash, KeyExchange, Nonce, Notification, Payload
 from ike_auth.wire.proposals import SecurityAssociation
 from tests.ike_auth.configurations import A, B
 from tests.ike_auth.exchanges import sides
+from tests.ike_auth.exchanges.forging import altered, made, opened, protection_of
 from tests.ike_auth.exchanges.sides import VERSION, Walk
 from tests.ike_auth.gateways import FAST
 from tests.ike_auth.simulation import endpoint
 
 NO = Decision(False, "false", "no")
 YES = Decision(True, "true", "yes")
-
-
-def opened(protection: Protection, data: bytes) -> tuple[Payload, ...]:
-    return protection.open(Header.decode(data), data)[0].payloads
-
-
-def protection_of(state: State) -> Protection:
-    if isinstance(state, Answered):
-        return state.protections[0]
-    assert isinstance(state, Listening | Offered)
-    return state.protection
-
-
-def genuine(walk: Walk, number: int, *payloads: Payload) -> bytes:
-    """Message 1 or 2 with other payloads behind the hash, as its sender could have made it."""
-    state = walk.states[number]
-    assert isinstance(state, Listening | Offered)
-    header = Header.decode(walk.messages[number])
-    chain = encode_payloads(payloads)
-    if isinstance(state, Offered):
-        proof = state.ike.keys.hash_2(header.message_id, state.nonce, chain[1])
-    else:
-        proof = state.ike.keys.hash_1(header.message_id, chain[1])
-    return state.protection.seal(header, (Hash(proof),), then=chain)[0]
-
-
-def altered(walk: Walk, number: int, *payloads: Payload, drop: type[Payload] | None = None) -> bytes:
-    """Message 1 or 2 with these payloads in the place of those of their kind."""
-    kinds = {type(payload) for payload in payloads} | {drop}
-    _, *rest = opened(protection_of(walk.states[number]), walk.messages[number])
-    first = [p for p in payloads if isinstance(p, SecurityAssociation)]
-    kept = [payload for payload in rest if type(payload) not in kinds]
-    return genuine(walk, number, *first, *kept, *(p for p in payloads if p not in first))
-
-
-def repadded(walk: Walk, number: int) -> bytes:
-    """Message 1 or 2 in another ciphertext: only the padding differs, and with it the last block."""
-    protection = protection_of(walk.states[number])
-    data = walk.messages[number]
-    plain, _ = protection.cipher.decrypt(data[HEADER_SIZE:], protection.iv)
-    ciphertext, _ = protection.cipher.encrypt(plain + b"\7" * 16, protection.iv)
-    return Header.decode(data).datagram(Header.decode(data).next_payload, ciphertext, encrypted=True)
-
-
-def made(outcome: Outcome) -> Tunnel:
-    (tunnel,) = [change.tunnel for change in outcome.changes if isinstance(change, AddTunnel)]
-    return tunnel
 
 
 def kinds(effects: tuple[Effect, ...]) -> list[str]:
@@ -428,76 +380,6 @@ def test_behind_nat_esp_goes_into_udp() -> None:
     asked = first.r.take(first.r.listen_child(ike_r, offered.send), offered.send).ask
     assert isinstance(asked, AuthorizeTunnel)
     assert asked.requests[0].protocols[0].encapsulation == EncapsulationMode.UDP_TUNNEL
-
-
-# --- the same message in another ciphertext
-
-
-def test_message_1_in_another_ciphertext_gets_message_2_chained_from_it() -> None:
-    walk = sides.quick_mode()
-    before, state = walk.states[1], walk.states[3]
-    assert isinstance(before, Listening)
-    assert isinstance(state, Answered)
-    other = repadded(walk, 1)
-    again = walk.r.take(state, other)
-    assert (again.ask, again.before, again.after, again.changes) == (None, (), (), ())
-    assert again.send not in (None, walk.messages[2])
-    assert isinstance(again.state, Answered)
-    assert again.state.tunnel is state.tunnel
-    # The initiator whose message 1 that was reads the answer, and its message 3 is taken; the other one's as well.
-    offered = walk.states[2]
-    assert isinstance(offered, Offered)
-    following = before.protection.open(Header.decode(other), other)[1]
-    assert again.send is not None
-    third = walk.i.answer(walk.i.take(replace(offered, protection=following), again.send)).send
-    assert third is not None
-    for message_3 in (third, walk.messages[3]):
-        assert made(walk.r.take(again.state, message_3)) == state.tunnel
-
-
-def test_message_2_in_another_ciphertext_gets_message_3_chained_from_it() -> None:
-    walk = sides.quick_mode()
-    before, done, state = walk.states[2], walk.outcomes[2][-1].state, walk.states[3]
-    assert isinstance(before, Offered)
-    assert isinstance(state, Answered)
-    other = repadded(walk, 2)
-    again = walk.i.take(done, other)
-    assert again.state is done
-    assert (again.ask, again.before, again.after, again.changes) == (None, (), (), ())
-    following = before.protection.open(Header.decode(other), other)[1]
-    assert again.send is not None
-    assert walk.r.take(replace(state, protections=(following,)), again.send).changes != ()
-
-
-def test_the_same_ciphertext_makes_no_second_chain_and_chains_have_a_limit() -> None:
-    walk = sides.quick_mode()
-    state = walk.states[3]
-    assert isinstance(state, Answered)
-    same = walk.r.take(state, walk.messages[1]).state
-    assert isinstance(same, Answered)
-    assert same.protections == state.protections
-    before = walk.states[1]
-    assert isinstance(before, Listening)
-    payloads = opened(before.protection, walk.messages[1])
-    plain = encode_payloads(payloads)
-    for count in range(MAX_CHAINS + 3):
-        ciphertext, _ = before.protection.cipher.encrypt(plain[1] + bytes([count + 1]) * 16, before.protection.iv)
-        data = Header.decode(walk.messages[1]).datagram(plain[0], ciphertext, encrypted=True)
-        following = walk.r.take(state, data).state
-        assert isinstance(following, Answered)
-        state = following
-    assert len(state.protections) == MAX_CHAINS
-
-
-@pytest.mark.parametrize("number", [1, 2])
-def test_another_message_of_the_peer_is_not_the_one_that_was_taken(number: int) -> None:
-    walk = sides.quick_mode()
-    side = walk.r if number == 1 else walk.i
-    done = walk.states[3] if number == 1 else walk.outcomes[2][-1].state
-    with pytest.raises(PeerError):
-        side.take(done, altered(walk, number, Nonce(bytes(32))))
-    with pytest.raises(PeerError):
-        side.take(done, walk.messages[3][:-16] + bytes(16))
 
 
 # --- connections

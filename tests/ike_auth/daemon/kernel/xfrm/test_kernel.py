@@ -5,12 +5,9 @@ Policies, ACQUIREs and SPIs need no ESP in the kernel. Tests that install SAs ar
 """
 
 import os
-import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from ipaddress import ip_address
 from select import select
@@ -28,114 +25,11 @@ from ike_auth.sa import Flow
 from ike_auth.wire.identities import Selector
 from ike_auth.wire.numbers import EncapsulationMode, ProtocolId
 from tests.ike_auth.daemon.kernel.xfrm.inside import inside, ip, run, shown, statistics
+from tests.ike_auth.daemon.kernel.xfrm.running import WAIT, Channel, Running, started
 from tests.ike_auth.daemon.kernel.xfrm.tunnels import AH, CBC, FLOW, GCM, GUARD, HERE, THERE, network, sa
 from tests.interop.namespaces import Gateways, two_gateways
 
 pytestmark = pytest.mark.kernel
-WAIT = 10.0  # seconds; reached only by what fails
-
-
-class Running:
-    """A backend, with what it has reported."""
-
-    def __init__(self, settings: Settings = Settings()) -> None:  # noqa: B008
-        self.kernel = XfrmKernel(Conversation.open(), Listener.open(), settings)
-        self.events: list[KernelEvent] = []
-        self.kernel.open(self.events.append)
-
-    def next_event(self) -> KernelEvent:
-        """The next one that is reported, or that has been and nobody has taken."""
-        ends = time.monotonic() + WAIT
-        while not self.events:
-            ((descriptor, read),) = self.kernel.readers()
-            left = ends - time.monotonic()
-            assert left > 0, "nothing was reported"
-            if select([descriptor], [], [], left)[0]:
-                read()
-        return self.events.pop(0)
-
-    def die(self) -> None:
-        """As a process does that is killed: the kernel closes its sockets, and nothing else happens."""
-        self.kernel._listener.close()
-        self.kernel._kernel.close()
-
-
-@pytest.fixture(scope="module")
-def gateways() -> Iterator[Gateways]:
-    if os.geteuid() != 0:
-        pytest.skip("network namespaces need root")
-    if not shutil.which("ip"):
-        pytest.skip("ip(8) is missing")
-    with ExitStack() as undo:
-        try:
-            both = undo.enter_context(two_gateways())
-        except subprocess.CalledProcessError as error:
-            pytest.skip(f"cannot make network namespaces: {error.stderr.strip()}")
-        with inside(both.a.namespace):
-            try:
-                Conversation.open().close()
-            except KernelError as error:
-                pytest.skip(str(error))
-            ip(f"route add {both.b.network} via {both.b.address}")
-        yield both
-
-
-@pytest.fixture
-def here(gateways: Gateways) -> Iterator[Gateways]:
-    """We are in A, where XFRM has nothing, and leave nothing behind."""
-    with inside(gateways.a.namespace):
-        ip("xfrm policy flush")
-        ip("xfrm state flush")
-        yield gateways
-        ip("xfrm policy flush")
-        ip("xfrm state flush")
-
-
-@pytest.fixture
-def running(here: Gateways) -> Iterator[Running]:
-    with started() as one:
-        yield one
-
-
-@contextmanager
-def started(settings: Settings = Settings()) -> Iterator[Running]:  # noqa: B008
-    one = Running(settings)
-    try:
-        yield one
-    finally:
-        one.kernel.close()
-
-
-class Channel:
-    """UDP from the network behind A to that behind B."""
-
-    def __init__(self, gateways: Gateways, undo: ExitStack) -> None:
-        self.local, self.remote = ip_address(gateways.a.inner_address), ip_address(gateways.b.inner_address)
-        self._sender = undo.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        self._sender.bind((str(self.local), 4444))
-        with inside(gateways.b.namespace):
-            self._receiver = undo.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        self._receiver.bind((str(self.remote), 9))
-        self._receiver.settimeout(WAIT)
-
-    def send(self, data: bytes) -> None:
-        """Whatever becomes of it."""
-        with suppress(OSError):
-            self._sender.sendto(data, (str(self.remote), 9))
-
-    def received(self) -> bytes:
-        return self._receiver.recv(100)
-
-    @property
-    def acquire(self) -> Acquire:
-        """The event for its packets."""
-        return Acquire(Selector.of(self.local, 17, 4444), Selector.of(self.remote, 17, 9))
-
-
-@pytest.fixture
-def channel(here: Gateways) -> Iterator[Channel]:
-    with ExitStack() as undo:
-        yield Channel(here, undo)
 
 
 # --- flows and guards
