@@ -25,7 +25,7 @@ _NOTHING_YET = Retransmission()
 class Exchange:
     """One exchange, as it stands. Its states are values; what the table keeps of it changes as it goes on.
 
-    The state, and what it is found by with that (cookies, SPIs), `ExchangeTable.lead` alone changes.
+    The state, and the cookies that come with it, `ExchangeTable.lead` alone changes: it is found by them.
     """
 
     id: ExchangeId
@@ -47,7 +47,6 @@ class Exchange:
     received: bytes = b""  # digest of the message that is being worked on
     remarks: tuple[str, ...] = ()  # what may explain it if nothing comes of the exchange
     refused: bool = False  # the peer proved itself and was refused, and that was reported
-    spis: tuple[bytes, ...] = ()  # inbound ones that it sets up: those of its state
     doubts: tuple[bytes, ...] = ()  # what the peer is told if nothing better comes of it for a while
 
 
@@ -77,7 +76,6 @@ class ExchangeTable:
         """A new one, in its first state."""
         id, state = exchange.id, exchange.state
         self._exchanges[id] = exchange
-        exchange.spis = state.own_spis
         self._link(exchange, _keys(exchange))
         self._list(exchange)
         if exchange.ike is not None:
@@ -89,14 +87,13 @@ class ExchangeTable:
     def lead(self, exchange: Exchange, state: State, *, confirmed: bool = False) -> None:
         """An exchange of the table comes to another state, and is found by what is known there; `confirmed` by a
         message that shows where the peer receives."""
-        id, exchange.state = exchange.id, state
+        id, before, exchange.state = exchange.id, exchange.state, state
         if exchange.ike is not None:
             # Under an IKE SA, only SPIs may be new, and without one only cookies.
-            spis = state.own_spis
-            if spis != exchange.spis:
-                self._unlink(exchange, [spi for spi in exchange.spis if spi not in spis])
+            gone, spis = before.own_spis, state.own_spis
+            if spis != gone:
+                self._unlink(exchange, [spi for spi in gone if spi not in spis])
                 self._link(exchange, spis)
-                exchange.spis = spis
             tunnel = state.pending_tunnel
             if tunnel is not None:
                 self._pending[id] = tunnel
@@ -194,7 +191,7 @@ class ExchangeTable:
 
 def _keys(exchange: Exchange) -> list[Key]:
     if exchange.ike is not None:
-        return [(exchange.cookies, exchange.message_id), *exchange.spis]
+        return [(exchange.cookies, exchange.message_id), *exchange.state.own_spis]
     keys: list[Key] = [exchange.cookies]
     if exchange.first_message is not None:
         keys.append(exchange.first_message)

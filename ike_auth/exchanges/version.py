@@ -14,7 +14,7 @@ from ike_auth.wire.header import Header
 
 
 class Route(IntEnum):
-    """Where a message belongs."""
+    """Where a message belongs. A number, since the engine looks up by it what to do with each."""
 
     IKE = auto()  # an exchange that makes an IKE SA
     CHILD = auto()  # an exchange under an IKE SA
