@@ -20,8 +20,8 @@ from tests.ike_auth.daemon.network.isolated import (
     become_nobody,
     device_for_everybody,
     hidden_device,
+    homes_for_everybody,
     in_namespaces,
-    interpreter_for_everybody,
     unprivileged,
 )
 
@@ -128,7 +128,7 @@ def test_what_is_done_with_a_backend_may_fail() -> None:
 def test_rootless_where_it_is_forbidden() -> None:
     with opened_sockets() as sockets:
         device_for_everybody(0o600)
-        interpreter_for_everybody()
+        homes_for_everybody()
         become_nobody()
         with pytest.raises(CannotChoose, match=r"namespace without being root: .*`chmod 0666 /dev/net/tun` is usual"):
             rootless(["true"], sockets)

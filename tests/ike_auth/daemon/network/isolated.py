@@ -25,8 +25,8 @@ __all__ = [
     "become_nobody",
     "device_for_everybody",
     "hidden_device",
+    "homes_for_everybody",
     "in_namespaces",
-    "interpreter_for_everybody",
     "unprivileged",
 ]
 
@@ -83,24 +83,28 @@ def hidden_device() -> None:
     _mount("-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/dev/net")
 
 
-def interpreter_for_everybody() -> None:
-    """Python may lie in a home that is closed to others. In its place comes one that has nothing but Python in it.
+def homes_for_everybody() -> None:
+    """Python and this repository may lie in directories that are closed to others, such as homes. In the place of these
+    come ones that have nothing but Python and the repository in them.
 
     In a mount namespace.
     """
-    needed = Path(sys.base_prefix).resolve()
-    closed = [parent for parent in reversed(needed.parents) if not parent.stat().st_mode & stat.S_IXOTH]
-    if not closed:
-        return
-    if closed[0] in _ROOT.parents:
-        raise CannotRun(f"`nobody` cannot read this repository: {closed[0]} is closed to others")
-    cover = Path(tempfile.mkdtemp())
-    _mount("-t", "tmpfs", "-o", "mode=0755", "tmpfs", str(cover))
-    inside = cover / needed.relative_to(closed[0])
-    inside.mkdir(parents=True)
-    _mount("--bind", str(needed), str(inside))
-    _mount("--move", str(cover), str(closed[0]))
-    cover.rmdir()
+    needed: dict[Path, list[Path]] = {}
+    for path in Path(sys.base_prefix).resolve(), _ROOT:
+        closed = [it for it in (*reversed(path.parents), path) if not it.stat().st_mode & stat.S_IXOTH]
+        if path in closed:
+            raise CannotRun(f"`nobody` cannot read {path}, which is closed to others")
+        if closed:
+            needed.setdefault(closed[0], []).append(path)
+    for home, paths in needed.items():
+        cover = Path(tempfile.mkdtemp())
+        _mount("-t", "tmpfs", "-o", "mode=0755", "tmpfs", str(cover))
+        for path in paths:
+            inside = cover / path.relative_to(home)
+            inside.mkdir(parents=True)
+            _mount("--bind", str(path), str(inside))
+        _mount("--move", str(cover), str(home))
+        cover.rmdir()
 
 
 def become_nobody() -> None:
@@ -121,7 +125,7 @@ def _without_privileges() -> None:
         unshare(CLONE_NEWNS | CLONE_NEWNET)
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         device_for_everybody()
-        interpreter_for_everybody()
+        homes_for_everybody()
         become_nobody()
 
 

@@ -28,8 +28,8 @@ from tests.ike_auth.daemon.network.isolated import (
     CLONE_NEWNS,
     become_nobody,
     device_for_everybody,
+    homes_for_everybody,
     in_namespaces,
-    interpreter_for_everybody,
     unprivileged,
 )
 from tests.ike_auth.daemon.network.packets import udp_packet
@@ -272,7 +272,7 @@ def test_too_many_namespaces() -> None:
 @in_namespaces(CLONE_NEWNET | CLONE_NEWNS)
 def test_device_that_only_root_may_open() -> None:
     device_for_everybody(0o600)
-    interpreter_for_everybody()
+    homes_for_everybody()
     become_nobody()
     with pytest.raises(NetworkError, match="this user may not open /dev/net/tun"):
         Inside.open(["true"])
