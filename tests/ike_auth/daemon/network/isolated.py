@@ -84,8 +84,9 @@ def hidden_device() -> None:
 
 
 def homes_for_everybody() -> None:
-    """Python and this repository may lie in directories that are closed to others, such as homes. In the place of these
-    come ones that have nothing but Python and the repository in them.
+    """Python and this repository may lie in directories that are closed to others, such as homes.
+
+    In the place of these come ones that have nothing but Python and the repository in them.
 
     In a mount namespace.
     """
