@@ -8,6 +8,7 @@ reasons are the Licensees fields at which the ways down from POLICY end, and the
 What was set aside adds reasons and takes none away: it is for whoever brings credentials to choose what is in them.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -16,6 +17,7 @@ from typing import Final
 
 from keynote import expressions
 from keynote.combinations import minimal_sets
+from keynote.companions import find_companions
 from keynote.conditions import set_group_state
 from keynote.evaluator import UNKNOWN_AUTHORIZER, Delegation
 from keynote.evidence import Evidence
@@ -92,6 +94,8 @@ _Ranked = tuple[tuple[int, float], Reason]
 
 def _of_what_counts(found: Routes) -> tuple[list[_Ranked], int]:
     """In their order, and how many assertions more there are."""
+    if found.connected:
+        find_companions(found)
     ranked, rest = _on_the_ways(found, found.links) if found.connected else ([], 0)
     named = [Reason(*one, 1, "attribute") for one in _of_attributes(found)]
     places = {reason.where for reason in named}
@@ -255,15 +259,17 @@ def _shortfall(found: Routes, delegation: Delegation, missing: list[str], needs:
     as what was chosen; each was tried."""
     field, names, held = delegation.assertion.licensees, found.names(delegation), found.held()
     assert field is not None, "somebody is lacking in it"
-    tree, only = field.tree, Missing(missing[0])
-    alone = needs is not None and len(needs) == 1 and only in needs
-    others = None if alone else [it.principal for it in needs or () if isinstance(it, Missing)]
+    tree = field.tree
+    others = [it.principal for it in needs or () if isinstance(it, Missing) and it.principal not in missing]
+    enough = needs is not None and all(isinstance(it, Missing) for it in needs)
+    alone = enough and not others and len(missing) == 1
 
     def would_do(principals: Collection[str]) -> bool | None:
-        supposed = None if others is None else [name for name in others if name not in missing]
-        return found.would_do(delegation, principals, supposed)
+        if enough:
+            return found.would_do(delegation, [*principals, *others], None)
+        return found.would_do(delegation, principals, others)
 
-    before, which = "", ""
+    before, which, after, others_too = "", "", "", False
     if isinstance(tree, Threshold):
         count = sum(names[member] in held for member in tree.principals)
         before = f"has {count} of {tree.k}, "
@@ -271,33 +277,36 @@ def _shortfall(found: Routes, delegation: Delegation, missing: list[str], needs:
         if len(missing) > 1 and tree.k - count == len(missing) < len(absent) and "" not in absent:
             return f"{before}also needs {len(missing)} of {', '.join(_some(absent))}", True
         ways = [[name] for name in absent] if len(missing) == 1 else []
+        times = Counter(names[member] for member in tree.principals)
+        if tree.k - count > len(missing) and any(times[name] > 1 for name in missing):
+            after = " (named more than once)"
     else:
         # Whoever has a requester below lacks something himself, and is told of elsewhere.
-        ways = _alternatives(tree, names, found.below.keys() - missing, len(missing))
+        ways, others_too = _alternatives(tree, names, found.below.keys() - missing, len(missing))
     tried = [way for way in ways if "" not in way and would_do(way)]
-    if len(tried) > 1:
-        which = _one_of([" and ".join(_some(way)) for way in tried])
-    elif tried:
-        which = ", ".join(_some(tried[0]))
+    if tried:
+        which = _one_of(list(map(_together, tried)))
     certain = bool(tried) or not alone or would_do(missing) is not False
     if not which:
-        which = ", ".join(_some(missing))
+        which = _together(missing) + (", or others" if others_too else "")
         if "" in missing:
             nobody = next(node for node, name in names.items() if not name)
             if not isinstance(expressions.string(nobody, delegation.assertion.constants), str):
                 which = f"whom `{printed(nobody, _TEXT)}` names, which is empty"
-    return f"{before}also needs {which}", certain
+    return f"{before}also needs {which}{after}", certain
 
 
 def _alternatives(
     tree: Licensees, names: Mapping[StringExpression, str], there: Set[str], fewest: int
-) -> list[list[str]]:
-    """The sets of principals that may do besides those who are there; few, or none at all."""
+) -> tuple[list[list[str]], bool]:
+    """The sets of principals that may do besides those who are there; few, or none at all, and whether these are too
+    many."""
     ways, cut = minimal_sets(tree, names, _COMBINATIONS)
     sets = dict.fromkeys(way - there for way in ways)
     order = {name: place for place, name in enumerate(names.values())}
     least = [sorted(way, key=order.__getitem__) for way in sets if len(way) == fewest]
-    return [] if cut or len(least) > _LISTED else least
+    many = len(least) > _LISTED
+    return [] if cut or many else least, many and not cut
 
 
 #: Sets of principals that are looked at for the words of one reason.
@@ -308,6 +317,11 @@ def _some(names: Collection[str]) -> list[str]:
     """Names in backticks, the first few."""
     shown = [f"`{shown_principal(name)}`" for name in islice(names, _LISTED)]
     return shown if len(names) <= _LISTED else [*shown, f"{len(names) - _LISTED} others"]
+
+
+def _together(names: Collection[str]) -> str:
+    *others, last = _some(names)
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _list(shown_names: Iterable[str]) -> str:

@@ -105,6 +105,29 @@ class Trials:
             self._contested[name] = any(other != first for other in others)
         return self._contested[name]
 
+    def with_principals(self, added: Sequence[str]) -> dict[Delegation, list[str]] | None:
+        """The delegations through which authority comes if these principals request the action too, and which of them
+        each of its fields wants; none if it comes without the requesters as well. None at all if there is no time."""
+        if not self._spend():
+            return None
+        evidence, goal = self.found.evidence, self.found.goal
+        text = ",".join((evidence.asked_by.text, *added))
+        conditions = Bounds(evidence.facts, text, evidence.unknown, evidence.scale).highest
+        if self._value_of_policy(self._values(conditions, added)) >= goal:
+            return {}
+        values = self._values(conditions, (*evidence.requesters, *added))
+        held = dict.fromkeys((*self.found.held(), *added), goal)
+        wanted: dict[Delegation, list[str]] = {}
+        for delegation in self._reached(conditions, values):
+            licensees = delegation.licensees
+            wanted[delegation] = []
+            if licensees is not None:
+                # Nobody has it by himself; those who have it by the new ones count where it takes them.
+                there = held if licensees.value(held) >= goal else {**values, delegation.authorizer: 0}
+                named = (name for name in licensees.principals if name in added)
+                wanted[delegation] = [name for name in named if licensees.value({**there, name: 0}) < goal]
+        return wanted
+
     # -- trials ------------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
@@ -176,7 +199,8 @@ class Trials:
         facts.pop(name, None)
         bounds = Bounds(facts, evidence.asked_by.text, Also({name}, evidence.unknown), evidence.scale)
         may_hold = any(bounds.highest(program) >= found.goal for program in self._failing)
-        if not may_hold or self._value_of_policy(self._values(bounds.highest)) < found.goal:
+        requesters = evidence.requesters
+        if not may_hold or self._value_of_policy(self._values(bounds.highest, requesters)) < found.goal:
             self.tried[name] = []
             self._may[name,] = frozenset()
             return
@@ -229,17 +253,17 @@ class Trials:
 
     # -- the fixed point, and what it rests on -----------------------------------------------------------------------
 
-    def _values(self, conditions: _Conditions) -> Values:
+    def _values(self, conditions: _Conditions, requesters: Sequence[str]) -> Values:
         evidence = self.found.evidence
-        anybody = (*evidence.requesters, UNKNOWN_LICENSEE)
         # Nothing comes to more than the top, so that it does not end before all have what they come to.
-        values, _ = fixed_point(anybody, evidence.delegations, conditions, evidence.scale.top + 1)
+        top = evidence.scale.top + 1
+        values, _ = fixed_point((*requesters, UNKNOWN_LICENSEE), evidence.delegations, conditions, top)
         return values
 
     def _value_of_policy(self, values: Values) -> int:
         return max(values.get(POLICY, 0), values.get(UNKNOWN_AUTHORIZER, 0))
 
-    def _reached(self, conditions: _Conditions) -> Iterator[Delegation]:
+    def _reached(self, conditions: _Conditions, values: Values | None = None) -> Iterator[Delegation]:
         """The delegations through which authority comes from POLICY to a requester, if it does."""
         remembered: dict[int, int] = {}
 
@@ -248,7 +272,8 @@ class Trials:
                 remembered[id(program)] = conditions(program)
             return remembered[id(program)]
 
-        goal, values = self.found.goal, self._values(kept)
+        goal = self.found.goal
+        values = values or self._values(kept, self.found.evidence.requesters)
         if self._value_of_policy(values) < goal:
             return
         agenda = dict.fromkeys((POLICY, UNKNOWN_AUTHORIZER))

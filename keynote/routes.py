@@ -10,13 +10,14 @@ several have to come together), first upwards from the requesters and then downw
 
 import heapq
 import math
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any, Final
 
 from keynote import misses
 from keynote.bounds import Bounds
+from keynote.combinations import as_alternatives
 from keynote.compiler import CompiledProgram
 from keynote.conditions import conditions_interval
 from keynote.costs import DEAR, NEVER, Costs, cheapest, costs, costs_of_others, total
@@ -29,7 +30,7 @@ from keynote.misses import Miss, Needs, nearest_miss
 from keynote.principals import POLICY
 from keynote.reach import below_policy
 from keynote.supposing import anything, highest_if
-from keynote.syntax import Literal, Nobody, StringExpression
+from keynote.syntax import Licensees, Literal, Nobody, StringExpression
 
 #: Principals looked at in Licensees fields, and relations in Conditions, before what is left is not priced any more.
 _WORK: Final = 1_000_000
@@ -43,6 +44,8 @@ _ROOTS: Final = (POLICY, UNKNOWN_AUTHORIZER)
 _OTHERS: Final = DEAR
 #: Licensees in a field for each of which it is found out what the others need.
 _EXACT: Final = 50
+#: Alternatives of a field that are looked at one by one.
+_SETS: Final = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,11 +103,14 @@ class Routes:
         self.exhausted = False
         self.trials: Any = None
         self.told: Any = None
+        #: Of a delegation who is wanted in its field, where that is not what is cheapest there.
+        self.wanted: dict[Delegation, Sequence[str]] = {}
         self.environment: PartialEnvironment = evidence.partial_environment()
         self._left = _WORK
         self._trials = _TRIALS
         self._tried: dict[tuple[Delegation, Set[str], Set[str] | None], bool | None] = {}
         self._held: Set[str] | None = None
+        self._fields: dict[Delegation, tuple[Licensees, Mapping[StringExpression, str]]] = {}
         self._programs: dict[int, tuple[bool, Miss | None]] = {}
         self._most: dict[int, int] = {}
         self._refused = refused or Refused(evidence, ())
@@ -163,6 +169,12 @@ class Routes:
         price, needs = self.totals[link]
         return None if price >= NEVER or Never in needs else len(needs)
 
+    def want(self, link: Link, principals: Collection[str], here: Sequence[str]) -> None:
+        """These principals are enough, of whom some are in the field of this delegation."""
+        needs: Needs = frozenset(map(Missing, principals))
+        self.totals[link] = _price(needs), needs
+        self.wanted[link.delegation] = here
+
     def needs_others(self, link: Link) -> bool:
         """Whether the cheapest way through a delegation needs signatures, or principals who request too."""
         return any(isinstance(need, (Missing, SetAside)) for need in self.totals[link][1])
@@ -176,13 +188,22 @@ class Routes:
             return {field.tree: delegation.licensee}
         return licensee_names(delegation.assertion, self.evidence.environment)
 
+    def _priced(self, delegation: Delegation) -> tuple[Licensees, Mapping[StringExpression, str]]:
+        """Its Licensees field, and the principals in it, as they are priced."""
+        if delegation not in self._fields:
+            field, names = delegation.assertion.licensees, self.names(delegation)
+            assert field is not None, "only fields are priced"
+            self._fields[delegation] = as_alternatives(field.tree, names, _SETS, self.below)
+        return self._fields[delegation]
+
     def lacking(self, delegation: Delegation) -> tuple[list[str], list[str]]:
         """Of the principals that would satisfy its Licensees field at the lowest price: those who have a requester
         below, and the others."""
-        field = delegation.assertion.licensees
-        if field is None or delegation.licensees is None:
+        if delegation.assertion.licensees is None or delegation.licensees is None:
             return [], []
-        names = self.names(delegation)
+        if (wanted := self.wanted.get(delegation)) is not None:
+            return [name for name in self.names(delegation).values() if name in self.below], list(wanted)
+        tree, names = self._priced(delegation)
         best = self._best.get(delegation.authorizer)
         before = self._order[delegation.authorizer] if best is not None and best.delegation is delegation else None
 
@@ -194,8 +215,7 @@ class Routes:
                 return math.inf if name in self.below else _OTHERS
             return self._prices.get(name, 0.0 if name in self.below else _OTHERS)
 
-        found = costs(field.tree, cost)
-        chosen = dict.fromkeys(names[node] for node in cheapest(field.tree, found))
+        chosen = dict.fromkeys(names[node] for node in cheapest(tree, costs(tree, cost)))
         have = [name for name in chosen if name in self.below and Missing(name) not in self._needs.get(name, ())]
         return have, [name for name in chosen if name not in have]
 
@@ -314,31 +334,29 @@ class Routes:
             return NEVER  # an empty principal requests nothing
         return self._prices.get(name, math.inf if name in self.below else _OTHERS)
 
-    def _licensees_costs(self, link: Link, names: dict[StringExpression, str], free: str | None = None) -> Costs:
-        field = link.delegation.assertion.licensees
-        assert field is not None, "only fields are priced"
+    def _licensees_costs(self, link: Link, free: str | None = None) -> Costs:
+        tree, names = self._priced(link.delegation)
         self._left -= len(names)
-        return costs(field.tree, lambda node: -NEVER if names[node] == free else self._cost(names[node]))
+        return costs(tree, lambda node: -NEVER if names[node] == free else self._cost(names[node]))
 
     def _licensees_price(self, link: Link) -> float:
-        licensees, field = link.delegation.licensees, link.delegation.assertion.licensees
-        if licensees is None or field is None:
+        licensees = link.delegation.licensees
+        if licensees is None:
             return 0.0
         if len(licensees.principals) == 1 and not licensees.steps:
             self._left -= 1
             return self._cost(licensees.principals[0])
-        return self._licensees_costs(link, self.names(link.delegation))[field.tree]
+        return self._licensees_costs(link)[self._priced(link.delegation)[0]]
 
     def _needs_of_licensees(self, link: Link, free: str | None = None) -> Needs:
         """What the cheapest of its licensees need; of those with `free`, what the others need."""
-        field = link.delegation.assertion.licensees
-        if field is None or link.delegation.licensees is None:
+        if link.delegation.licensees is None:
             return frozenset()
-        names = self.names(link.delegation)
+        tree, names = self._priced(link.delegation)
         if not names:
             return frozenset([Never])
         needs: Needs = frozenset()
-        for node in cheapest(field.tree, self._licensees_costs(link, names, free)):
+        for node in cheapest(tree, self._licensees_costs(link, free)):
             if (name := names[node]) != free:
                 needs = union(needs, self._needs_of(name))
         return needs
@@ -376,11 +394,11 @@ class Routes:
 
     def _others(self, link: Link) -> dict[str, float]:
         """What the other licensees cost, for each principal in the field."""
-        field, names = link.delegation.assertion.licensees, self.names(link.delegation)
-        if field is None or not names:
+        if link.delegation.licensees is None:
             return {}
+        tree, names = self._priced(link.delegation)
         others: dict[str, float] = {}
-        for node, price in costs_of_others(field.tree, self._licensees_costs(link, names)).items():
+        for node, price in costs_of_others(tree, self._licensees_costs(link)).items() if names else ():
             name = names[node]  # type: ignore[index]
             others[name] = min(price, others.get(name, math.inf))
         return others

@@ -193,7 +193,7 @@ from tests.keynote.asking import ask, policy, told
             ['POLICY > "a" && "b" && "gw" > true;'],
             "gw",
             {},
-            ["2 changes away: p:2: also needs `a`, `b`"],
+            ["2 changes away: p:2: also needs `a` and `b`"],
         ),
         # who is on the way and lacks something counts, and what is told is where it lacks
         (
@@ -320,7 +320,12 @@ def test_whom_a_field_licenses(licensees: str, requester: str, because: str) -> 
         ('("a" || "z") && ("b" && "e" || "c" && "d")', "also needs `b` and `e` or `c` and `d`"),
         ('"a" && ("b" || "a")', ""),
         ('"a" && "b"', "also needs `b`"),
-        ('"a" && ("b" || "c" || "d" || "e" || "f")', "also needs `b`"),
+        ('"a" && ("b" || "c" || "d" || "e" || "f")', "also needs `b`, or others"),
+        # who is named twice comes once, and serves every part
+        ('3-of("d", "c", "d", "a")', "has 1 of 3, also needs `d` (named more than once)"),
+        ('("b" || "d") && 2-of("d", "b", "a")', "also needs `b` or `d`"),
+        ('(1-of("a", "b") && 2-of("f", "e", "f"))', "also needs `f`"),
+        ('("a" || "b") && (3-of("f", "b", "a", "e") && "e")', "also needs `f` and `e` or `b` and `e`"),
     ],
 )
 def test_who_would_do_besides(licensees: str, because: str) -> None:

@@ -4,7 +4,7 @@
 import dataclasses
 import re
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -179,6 +179,24 @@ def test_each_principal_of_whom_one_is_said_to_be_enough_is(
             assert reference.query(assertions, attributes, [*requesters, name]) >= goal
 
 
+# Invariant: the number is that of the fewest principals who would be enough besides, however often a field names one.
+@settings(max_examples=300)
+@given(reference.LICENSEES, reference.REQUESTERS)
+def test_no_fewer_principals_are_lacking_in_a_field_than_it_is_told(
+    licensees: reference.Holders, requesters: list[str]
+) -> None:
+    assertion = reference.Assertion("POLICY", licensees, None, {})
+    decision = ask(reference.assertion_text(assertion), " ".join(requesters))
+    if decision.highest != "high" and [reason.kind for reason in decision.reasons] == ["principal"]:
+        fewest = next(
+            size
+            for size in range(1, 5)
+            for more in combinations("ABCDE", size)
+            if reference.query([assertion], {}, [*requesters, *more]) == reference.TOP
+        )
+        assert decision.reasons[0].distance == fewest
+
+
 @pytest.mark.parametrize(
     ("assertions", "reasons"),
     [
@@ -195,6 +213,34 @@ def test_each_principal_of_whom_one_is_said_to_be_enough_is(
         (
             ['POLICY > "A" && "B" > true;', 'A > 2-of("me", "B", "C") > true;'],
             ["one principal away: p:2: also needs `B`", "one principal away: p:6: has 1 of 2, also needs `B`"],
+        ),
+        # one who serves several assertions is nearer than two of whom each serves one
+        (
+            ['POLICY > "A" && "B" > true;', 'A > "y" || ("me" && "x") > true;', 'B > "me" && "x" > true;'],
+            ["one principal away: p:6: also needs `x`", "one principal away: p:10: also needs `x`"],
+        ),
+        (
+            ['POLICY > "A" && "B" > true;', 'A > "x" > true;', 'B > "me" && "x" > true;'],
+            ["one principal away: p:10: also needs `x`"],
+        ),
+        # and so are two
+        (
+            [
+                'POLICY > "A" && "B" && "C" > true;',
+                'A > "u" || ("me" && "x") > true;',
+                'B > "v" || ("me" && "y") > true;',
+                'C > "me" && "x" && "y" > true;',
+            ],
+            [
+                "2 changes away: p:14: also needs `x` and `y`",
+                "2 changes away: p:6: also needs `x`",
+                "2 changes away: p:10: also needs `y`",
+            ],
+        ),
+        # who has authority already is not asked for it
+        (
+            ['POLICY > "C" || 3-of("A", "e", "A") > true;', 'A > "me" > true;'],
+            ["one principal away: p:2: also needs `C` or `e`"],
         ),
         # nobody is the empty principal
         (['POLICY > nobody || 2-of("me", "p") > true;'], [NAMED, "one principal away: p:2: also needs `p`"]),
