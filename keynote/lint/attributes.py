@@ -5,6 +5,7 @@ import difflib
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from itertools import chain
 from typing import Final
 
@@ -68,8 +69,14 @@ def unknown_attribute(policy: Policy) -> Iterator[Draft]:
 
 
 def _meant(subject: Subject, name: str) -> str:
-    close = nearest(name, (*ATTRIBUTES, *subject.assertion.constants))
+    close = _nearest(name, tuple(subject.assertion.constants))
     return f"did you mean `{close}`?" if close else "`keynote attributes` lists them"
+
+
+# Who misspells a name does so in every assertion of a generated policy.
+@lru_cache(maxsize=1_000)
+def _nearest(name: str, constants: tuple[str, ...]) -> str:
+    return nearest(name, (*ATTRIBUTES, *constants))
 
 
 def hidden_attribute(policy: Policy) -> Iterator[Draft]:
