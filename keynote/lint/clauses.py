@@ -186,8 +186,11 @@ def dereferenced_constant(policy: Policy) -> Iterator[Draft]:
         conditions = subject.assertion.conditions
         for node in walk(conditions.tree) if conditions is not None and subject.ipsec else ():
             if isinstance(node, Dereference) and isinstance(node.operand, Literal) and node.operand.text:
-                name = node.operand.text
-                yield subject.in_conditions(node, f'`$"{name}"` is the attribute `{name}`', f"write `{name}`")
+                text, name = f"`{printed(node, 120)}`", quoted(node.operand.text)
+                if node.operand.text.isascii() and node.operand.text.isidentifier():
+                    yield subject.in_conditions(node, f"{text} is the attribute {name}", f"write {name}")
+                else:
+                    yield subject.in_conditions(node, f"{text} is always empty: no attribute has such a name")
 
 
 _ERROR, _WARNING, _INFO = Severity.ERROR, Severity.WARNING, Severity.INFO

@@ -30,7 +30,7 @@ def distinguished_name(policy: Policy) -> Iterator[Draft]:
             yield subject.at(field, node, message, r"write two backslashes, as in `\\xC3\\xBC`")
         elif prefix != _DN:
             message = f"{_quoted(principal)} is a text like others: the prefix of a distinguished name is `DN:`"
-            yield subject.at(field, node, message, f"write `{_DN}{names.meant(name) or name}`")
+            yield subject.at(field, node, message, f"write {quoted(_DN + (names.meant(name) or name))}")
         elif mistake := names.mistake(name):
             yield subject.at(field, node, f"{_quoted(principal)} {mistake}: nobody has this name", _hint(name, _DN))
     yield from _values(policy)

@@ -13,6 +13,7 @@ from keynote.lint.findings import Check, Draft, Severity
 from keynote.lint.flow import Passage, State, attribute
 from keynote.lint.graph import values_in
 from keynote.lint.subjects import ClauseFacts, Policy, Subject
+from keynote.redaction import quoted
 from keynote.sets import compared
 from keynote.syntax import Match, Relation
 
@@ -123,11 +124,11 @@ def _bound(subject: Subject, passage: Passage, clock: str) -> tuple[str, Relatio
     relation, known, constants = passage.relation, passage.fact, subject.assertion.constants
     if known is not None and known.name == clock:
         operator = OPPOSITE[known.operator] if passage.negated else known.operator
-        return (str(known.value), relation, f"{operator} `{known.value}`") if operator in _UNTIL else None
+        return (str(known.value), relation, f"{operator} {quoted(str(known.value))}") if operator in _UNTIL else None
     if isinstance(relation, Match) and not passage.negated and attribute(relation.subject, constants) == clock:
         pattern = expressions.string(relation.pattern, constants)
-        begun = patterns.beginnings(pattern) if isinstance(pattern, str) else None
-        return (max(begun), relation, f"like `{pattern}`") if begun else None
+        if isinstance(pattern, str) and (begun := patterns.beginnings(pattern)):
+            return max(begun), relation, f"like {quoted(pattern)}"
     return None
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Findings as SARIF and as documentation."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -126,3 +127,23 @@ def test_a_page() -> None:
     text = page(CHECKS["KN104"])
     assert text.startswith("### KN104 numbers compared as strings (warning)\n\n")
     assert '\n\n    Conditions: app_domain == "IPsec policy" && esp_key_length > "128" -> "true";\n\n' in text
+
+
+POLICIES = Path(__file__).parent / "policies"
+SECRET = "mekmitasdigoat"
+#: A key that stands behind its prefix elsewhere, among what a terminal would obey.
+HOSTILE = r"\nfoo.kn:1: error\033]0;x\007\204\342\200\256" + SECRET
+
+
+# Every check, whatever stands in the strings of what it finds.
+@pytest.mark.parametrize("path", sorted(POLICIES.glob("KN*.kn")), ids=lambda path: path.stem)
+def test_nothing_that_a_string_holds_gets_out(path: Path) -> None:
+    text = path.read_text()
+    known = f'Authorizer: "POLICY"\nLicensees: "passphrase:{SECRET}"\n\n'
+    for string in re.finditer(r'"[^"\n]*"', text):
+        for more in (string[0][:-1] + HOSTILE, '"' + HOSTILE):
+            assertions, _ = parse_all(f'{known}{text[: string.start()]}{more}"{text[string.end() :]}', name="p")
+            for finding in lint(assertions, now=NOW):
+                told = (finding.message, finding.hint, *finding.excerpt.splitlines())
+                assert all(line.isprintable() for line in told), told
+                assert SECRET not in repr(told)
