@@ -4,43 +4,67 @@
 import functools
 import itertools
 from collections.abc import Container, Iterator, Mapping
+from typing import Final
 
 from keynote.syntax import AllOf, AnyOf, Licensees, Literal, Nobody, StringExpression, Threshold, walk
+
+#: Principals in all the sets that are made on the way: a field that is nested deeply needs many of them for each that
+#: is left in the end.
+_MEMBERS: Final = 1_000_000
 
 
 def minimal_sets(
     tree: Licensees, names: Mapping[StringExpression, str], combinations: int
 ) -> tuple[list[frozenset[str]], bool]:
     """The sets of principals each of which satisfies a field, and whether some were left out: of the ways of one `&&`
-    or k-of, no more than `combinations` are taken. Not every set has to be minimal where a principal is named twice.
+    or k-of, no more than `combinations` are taken, and none at all of a field that would take too long. Not every set
+    has to be minimal where a principal is named twice.
     """
     ways: list[list[frozenset[str]]] = []
     cut = False
-    todo: list[tuple[Licensees, bool]] = [(tree, False)]
+    left = _MEMBERS
+    todo: list[tuple[Licensees, int]] = [(tree, 0)]
     while todo:
-        node, done = todo.pop()
+        node, operands = todo.pop()
         found: Iterator[frozenset[str]]
         match node:
-            case AllOf() | AnyOf() if not done:
-                todo += [(node, True), (node.right, False), (node.left, False)]
+            case AllOf() | AnyOf() if not operands:
+                below = _operands(node)
+                todo += [(node, len(below)), *((operand, 0) for operand in reversed(below))]
                 continue
-            case AnyOf():
-                right = ways.pop()
-                ways[-1] += right
-                continue
-            case AllOf():
-                right, left = ways.pop(), ways.pop()
-                found = (one | other for one, other in itertools.product(left, right))
+            case AllOf() | AnyOf():
+                each = ways[-operands:]
+                del ways[-operands:]
+                if isinstance(node, AnyOf):
+                    found = itertools.chain.from_iterable(each)
+                else:
+                    found = (frozenset().union(*chosen) for chosen in itertools.product(*each))
             case Threshold(k=k, principals=members):
-                chosen = itertools.combinations((names[member] for member in members), k)
-                found = map(frozenset, chosen)
+                found = map(frozenset, itertools.combinations((names[member] for member in members), k))
             case Nobody():
                 found = iter(())
             case _:
                 found = iter((frozenset((names[node],)),))
-        ways.append(list(dict.fromkeys(itertools.islice(found, combinations))))
+        some = dict.fromkeys(found if isinstance(node, AnyOf) else itertools.islice(found, combinations))
         cut = cut or next(found, None) is not None
+        left -= sum(map(len, some))
+        if left < 0:
+            return [], True
+        ways.append(list(some))
     return ways[0], cut
+
+
+def _operands(tree: AllOf | AnyOf) -> list[Licensees]:
+    """Of an operator and of those of its kind right below it, in the order of the text."""
+    found: list[Licensees] = []
+    todo: list[Licensees] = [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, (AllOf, AnyOf)) and type(node) is type(tree):
+            todo += [node.right, node.left]
+        else:
+            found.append(node)
+    return found
 
 
 def as_alternatives(

@@ -23,6 +23,16 @@ MANY = {
     "negations": policy('POLICY > "gw" > ' + "!" * 100_001 + '(a == "");'),
     "licensees": policy("POLICY > " + " && ".join(f'"p{n}"' for n in range(10_000)) + ' && "gw" > a == "x";'),
     "a threshold": policy("POLICY > 5000-of(" + ", ".join(f'"p{n}"' for n in range(9_999)) + ', "gw") > true;'),
+    "thresholds": policy(
+        "POLICY > " + " && ".join(f'2-of("p{n}", "q{n}", "r{n}", "gw")' for n in range(6_000)) + ' > a == "x";'
+    ),
+    "licensees in turn": policy(
+        "POLICY > "
+        + "(" * 10_000
+        + '"gw"'
+        + "".join(f' && "p{n}" || "q{n}")' for n in range(5_000)).replace(" ||", ") ||")
+        + ' > a == "x";'
+    ),
     "nested licensees": policy("POLICY > " + '("gw" && ("q" || ' * 3_000 + '"q"' + "))" * 3_000 + " > a == b;"),
     "a dense graph": "".join(
         policy(f'{authorizer} > {DENSE} > a{n} == "x";')
