@@ -6,6 +6,7 @@ rules named t_ and takes a function's pattern from the docstring.
 """
 
 import functools
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -118,9 +119,15 @@ _HINTS = {
 }
 
 
+#: A literal up to a character that no literal may have, wherever it would end; a newline ends the line.
+_ILLEGAL = re.compile(r'"(?:[^"\\\r\n\0]|\\(?:\n[ \t\n]*|[^\r\n\0]))*+\\?([\r\0])')
+
+
 def t_error(t: Any) -> Any:
     char = t.value[0]
     message, hint = _HINTS.get(char, (f"illegal character {_named(char)}", ""))
+    if char == '"' and (end := _ILLEGAL.match(t.value)) is not None:
+        message, hint = f"illegal character {_named(end[1])} in a string literal", ""
     t.lexer.mistakes.add(t.lexpos, message, hint)
     if char != '"':
         t.lexer.skip(1)

@@ -26,7 +26,7 @@ from keynote.locations import Location
 from keynote.misses import Needs
 from keynote.principals import POLICY, can_sign, shown_principal
 from keynote.printing import printed
-from keynote.redaction import meant
+from keynote.redaction import HIDDEN_TEXT, is_piece_of_key, meant
 from keynote.retrial import named_by_attributes, trials
 from keynote.routes import Link, Missing, Refused, Routes, routes, with_refused
 from keynote.supposing import first_failure
@@ -336,12 +336,14 @@ def _one_of(quoted_names: list[str]) -> str:
 
 def _of_attributes(found: Routes) -> Iterator[tuple[Location, str]]:
     """The Licensees fields in which an attribute has to name a requester, which is all that is lacking."""
-    for delegation, name, requester in named_by_attributes(found):
+    for delegation, name, needed in named_by_attributes(found):
         field = delegation.assertion.licensees
         assert field is not None, "an attribute names somebody in it"
         value = found.environment.get(name, "")
         has = f"`{shown_principal(value)}`" if value else "empty"
-        yield field.where(leftmost(field.tree)), f"{name} is {has}, needs `{shown_principal(requester)}`"
+        # What completes a passphrase is a piece of it.
+        wanted = HIDDEN_TEXT if is_piece_of_key(needed) else shown_principal(needed)
+        yield field.where(leftmost(field.tree)), f"{name} is {has}, needs `{wanted}`"
 
 
 # -- what was set aside ----------------------------------------------------------------------------------------------

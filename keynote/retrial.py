@@ -32,7 +32,7 @@ from keynote.principals import POLICY
 from keynote.printing import printed
 from keynote.routes import Link, Routes
 from keynote.supposing import Also, Supposed, anything, highest_if, near, tried
-from keynote.syntax import Dereference, Literal, Name, Relation, walk
+from keynote.syntax import Concatenation, Dereference, Literal, Name, Relation, StringExpression, walk
 
 #: Relations that may be looked at for one denial: some milliseconds.
 _WORK: Final = 60_000
@@ -328,8 +328,8 @@ _LOOKED_AT: Final = 200_000
 
 
 def named_by_attributes(found: Routes) -> Iterator[tuple[Delegation, str, str]]:
-    """The delegations that lead to a requester if an attribute in the Licensees field names him, which one, and whom;
-    the query was asked again with it."""
+    """The delegations that lead to a requester if an attribute in the Licensees field names him, or completes his
+    name, which one, and the value that does; the query was asked again with it."""
     evidence, scale, goal = found.evidence, found.evidence.scale, found.goal
     variable = evidence.delegations.latest
     if not variable or not _is_variable(variable[0].assertion):
@@ -340,12 +340,15 @@ def named_by_attributes(found: Routes) -> Iterator[tuple[Delegation, str, str]]:
     for before in variable:
         if before.licensees is None or before.licensees.value(held) >= goal:
             continue
-        for name in _names_of_licensees(before.assertion):
+        for name, around in _names_of_licensees(before.assertion):
             for requester in evidence.requesters if name not in evidence.unknown or name in evidence.facts else ():
+                value = _between(requester, around)
+                if value is None:
+                    continue
                 asked += 1
                 if asked > _NAMED or asked * (len(variable) + len(found.links)) > _LOOKED_AT:
                     return
-                facts = {**evidence.facts, name: requester}
+                facts = {**evidence.facts, name: value}
                 known = PartialEnvironment(completed(facts, evidence.asked_by.text, scale), evidence.unknown)
                 resolved = [one for source in sources if (one := source.resolved(known)) is not None]
                 conditions = Bounds(facts, evidence.asked_by.text, evidence.unknown, scale).highest
@@ -359,7 +362,7 @@ def named_by_attributes(found: Routes) -> Iterator[tuple[Delegation, str, str]]:
                     one.assertion is before.assertion and one.licensees and one.licensees.value(values) >= goal
                     for one in resolved
                 ):
-                    yield before, name, requester
+                    yield before, name, value
 
 
 def _is_variable(assertion: Assertion) -> bool:
@@ -372,17 +375,43 @@ def _is_variable(assertion: Assertion) -> bool:
     )
 
 
-def _names_of_licensees(assertion: Assertion) -> list[str]:
-    """The attributes each of which is a licensee."""
-    field = assertion.licensees
-    nodes = () if field is None else principal_nodes(field.tree)
-    return list(
-        dict.fromkeys(
-            node.name
-            for node in nodes
-            if isinstance(node, Name) and node.name not in assertion.constants and is_attribute_name(node.name)
-        )
-    )
+def _names_of_licensees(assertion: Assertion) -> list[tuple[str, tuple[str, str]]]:
+    """The attributes each of which is a licensee, or is all that is not constant in his name, and what stands before
+    and behind it there."""
+    field, constants = assertion.licensees, assertion.constants
+    found: dict[tuple[str, tuple[str, str]], None] = {}
+    for node in () if field is None else principal_nodes(field.tree):
+        name, texts = "", ["", ""]
+        for piece in _pieces(node):
+            text = expressions.string(piece, constants)
+            if isinstance(text, str):
+                texts[bool(name)] += text
+            elif name or not isinstance(piece, Name) or not is_attribute_name(piece.name):
+                break
+            else:
+                name = piece.name
+        else:
+            if name:
+                found[name, (texts[0], texts[1])] = None
+    return list(found)
+
+
+def _pieces(node: StringExpression) -> Iterator[StringExpression]:
+    """What is joined in an expression, in the order of the text."""
+    todo = [node]
+    while todo:
+        piece = todo.pop()
+        if isinstance(piece, Concatenation):
+            todo += [piece.right, piece.left]
+        else:
+            yield piece
+
+
+def _between(text: str, around: tuple[str, str]) -> str | None:
+    before, behind = around
+    if len(before) + len(behind) <= len(text) and text.startswith(before) and text.endswith(behind):
+        return text[len(before) : len(text) - len(behind)]
+    return None
 
 
 def _read_by_fields(found: Routes) -> frozenset[str] | None:

@@ -6,7 +6,7 @@ prefix: who cuts `_ACTION_AUTHORIZERS` to pieces with a regular expression compa
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from keynote import expressions
@@ -16,7 +16,7 @@ from keynote.errors import EvaluationError
 from keynote.facts import REQUESTERS, reads_requesters
 from keynote.licensees import principal_nodes
 from keynote.redaction import Keys, redacted, secrets_of_value
-from keynote.syntax import Comparison, Match, Name, Node, Program, StringExpression, walk
+from keynote.syntax import Comparison, Concatenation, Literal, Match, Name, Node, Program, StringExpression, walk
 
 # Without one of these words there is nothing in Conditions that walking through them could find.
 _WORTH_A_WALK: Final = ("phrase", "frase", "pass", "psk", "private", REQUESTERS.lower(), "$", "\\1")
@@ -62,10 +62,14 @@ def keys_of_conditions(assertion: Assertion) -> Iterator[str]:
     if field is None or not is_worth_a_walk(assertion.text):
         return
     yield from keys_in(_texts(field.tree, constants))
+    completing = frozenset(_completing(assertion))
+    for node in walk(field.tree) if completing else ():
+        if isinstance(node, (Comparison, Match)):
+            yield from _compared_with(node, constants, completing.__contains__)
     if _cuts_passphrases(field.tree, constants):
         for node in walk(field.tree):
             if isinstance(node, (Comparison, Match)):
-                yield from _compared_with_a_group(node, constants)
+                yield from _compared_with(node, constants, is_group_name)
 
 
 def is_worth_a_walk(text: str) -> bool:
@@ -105,10 +109,25 @@ def _cuts_passphrases(tree: Program, constants: Mapping[str, str]) -> bool:
     return False
 
 
-def _compared_with_a_group(node: Comparison | Match, constants: Mapping[str, str]) -> Iterator[str]:
+def _completing(assertion: Assertion) -> Iterator[str]:
+    """The attributes that stand in a principal behind a passphrase's prefix, as in `"passphrase:" . key`."""
+    constants = assertion.constants
+    for field in (assertion.authorizer, assertion.licensees):
+        for node in principal_nodes(field.tree) if field is not None else ():
+            if isinstance(node, Concatenation):
+                parts = [part for part in walk(node) if isinstance(part, (Literal, Name))]
+                texts = [part.text if isinstance(part, Literal) else constants.get(part.name, "") for part in parts]
+                if secrets_of_value("".join(texts) + "x"):
+                    yield from (part.name for part in parts if isinstance(part, Name) and part.name not in constants)
+
+
+def _compared_with(
+    node: Comparison | Match, constants: Mapping[str, str], is_secret_name: Callable[[str], bool]
+) -> Iterator[str]:
+    """The constant beside what reads such a name."""
     sides = (node.subject, node.pattern) if isinstance(node, Match) else (node.left, node.right)
     for side, other in (sides, reversed(sides)):
-        if any(isinstance(part, Name) and is_group_name(part.name) for part in walk(side)):
+        if any(isinstance(part, Name) and is_secret_name(part.name) for part in walk(side)):
             yield from map(_literally, _constant(other, constants))
 
 

@@ -12,6 +12,7 @@ from keynote.files import AUTHORIZER, blocks, is_only_comments, parse_assertion,
 from keynote.locations import Source
 from keynote.principals import canonical, shown_principal
 from keynote.private_keys import PrivateKey
+from keynote.redaction import quoted
 from keynote.signatures import ALGORITHMS, ENCODINGS, Algorithm, signed_bytes, verify
 
 #: How keynote(1) prints: columns before the text, and characters in a line of it.
@@ -120,7 +121,8 @@ def algorithm_of(label: str) -> tuple[Algorithm, str]:
     name, _, encoding = label.lower().removesuffix(":").rpartition("-")
     if name not in ALGORITHMS or encoding not in ENCODINGS or not label.endswith(":"):
         known = ", ".join(f"{name}-" for name in ALGORITHMS)
-        raise SignatureError(f"`{label}` is no signature algorithm; there are {known} each with hex: or base64:")
+        message = f"{quoted(label)} is no signature algorithm; there are {known} each with hex: or base64:"
+        raise SignatureError(message)
     return ALGORITHMS[name], encoding
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What holds for all tests."""
 
+import gc
 import signal
 from collections import Counter
 from typing import Any
@@ -36,6 +37,14 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         return one_by_one(nodeid) or nodeid.partition("::")[0]
+
+
+def pytest_collection_finish() -> None:
+    # Some ten thousand tests are there from now on. A tenth of the time would go into looking for cycles among them,
+    # and each process that a test forks would write to all of their memory for it.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

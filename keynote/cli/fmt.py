@@ -107,8 +107,7 @@ def _replace(path: Path, text: str) -> None:
     if str(path) == "-":
         _write(text)
         return
-    target = path.resolve()  # a link stays one
-    replace(target, text, target.stat().st_mode & 0o7777)
+    replace(path, text, path.stat().st_mode & 0o7777)
 
 
 def _differences(path: Path, before: str, after: str) -> str:

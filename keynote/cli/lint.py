@@ -38,8 +38,8 @@ _MANY: Final = 500  # assertions from which on it takes long enough to show how 
 
 
 @click.command("lint")
-@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATH]...")
-@policy_option(click.Path(exists=True, path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@policy_option(click.Path(path_type=Path))
 @click.option(
     "-c", "--credential", "--credentials", "credentials", multiple=True, type=FILE, help="File of credentials."
 )

@@ -81,7 +81,11 @@ def _create(path: Path, text: str, mode: int) -> None:
 
 
 def replace(path: Path, text: str, mode: int) -> None:
-    """Put a file in the place of `path` at once: whoever reads it finds the old text or the new one."""
+    """Put a file in the place of `path`, or of what it links to, at once: whoever reads it finds the old text or the
+    new one. Raises BadInput for what is no file, such as a pipe, and OSError."""
+    if _is_device(path):
+        raise BadInput("is no file that another could take the place of", Place(str(path)))
+    path = path.resolve()
     name = _beside(path, text, mode)
     try:
         os.replace(name, path)

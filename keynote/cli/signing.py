@@ -157,7 +157,7 @@ def sign(
         raise InputError("PRINT-OFFSET 0", hint="in an assertion, a line that goes on is indented")
     if in_place:
         signed = signing.signed(text, key, label, name=name, offset=print_offset, length=print_length)
-        outputs.replace(assertion_file.resolve(), signed, assertion_file.stat().st_mode & 0o7777)
+        outputs.replace(assertion_file, signed, assertion_file.stat().st_mode & 0o7777)
     else:
         click.echo(signing.laid_out(signing.sign(text, key, label, name=name), print_offset, print_length))
     if chosen.legacy:

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -239,6 +240,19 @@ def test_signing_in_place(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("files")
+def test_nothing_is_put_in_the_place_of_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo("pipe")
+    text = Path("a.kn").read_text()
+    for command in ("sign --in-place sig-ed25519-hex: pipe key", "fmt --in-place pipe"):
+        writer = Thread(target=Path("pipe").write_text, args=[f"\n{text}"])
+        writer.start()
+        status, _, err = run(command, capsys)
+        writer.join()
+        assert (status, err) == (1, "keynote: error: pipe: is no file that another could take the place of\n")
+        assert Path("pipe").is_fifo()
+
+
+@pytest.mark.usefixtures("files")
 def test_lines_of_a_signature(capsys: pytest.CaptureFixture[str]) -> None:
     lines = run("sign sig-ed25519-hex: a.kn key 4 30", capsys)[1].splitlines()
     assert lines[0].startswith('    "sig-ed25519-hex:')
@@ -281,6 +295,7 @@ def test_a_private_key_for_everybody_is_warned_of(capsys: pytest.CaptureFixture[
             "sign sig-ed25519-hex: a.kn rsa",
             'a.kn:3:4: the Authorizer is not the key that signs\n       "ed25519-hex:',
         ),
+        ("sign passphrase:geheim a.kn key", "`passphrase:(hidden)` is no signature algorithm"),
         ("sign sig-pgp-hex: a.kn key", "`sig-pgp-hex:` is no signature algorithm; there are sig-rsa-sha1-, "),
         ("sign sig-ed25519-hex: a.kn both", "both: more than one key"),
         ("sign sig-ed25519-hex: a.kn none", "none: a public key, and it is the private one that signs\n"),

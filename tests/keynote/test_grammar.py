@@ -122,6 +122,7 @@ def test_no_licensees(text: str) -> None:
         ("a == b & c == d;", None),
         ("a == 'x';", [(5, "illegal character `'`", None), (7, "illegal character `'`", None)]),
         ("true ? ;", [(5, "illegal character `?`", "")]),
+        ('a == "x\0y";', [(5, "illegal character `\\x00` in a string literal", "")]),
         ("true\f;", [(4, "illegal character `\\x0c`", "")]),
         ("a | b;", None),
         ('a == "x;\n  b == "y";', None),

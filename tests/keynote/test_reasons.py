@@ -388,6 +388,10 @@ def test_where_very_many_attributes_are_lacking_somebody_else_is_counted_as_one(
             ["a delegation is missing: p:2: licenses nobody by `boss`, which is empty, not `me`"],
         ),
         (['POLICY > boss > boss == "you";'], {}, []),
+        # of which a part is constant
+        (['POLICY > "m" . boss > true;'], {}, ["one attribute away: p:2: boss is empty, needs `e`"]),
+        (['POLICY > "me" && ("m" . boss . "") > true;'], {}, ["one attribute away: p:2: boss is empty, needs `e`"]),
+        (['POLICY > "x" . boss > true;'], {}, ["a delegation is missing: p:2: licenses `x`, not `me`"]),
     ],
 )
 def test_an_attribute_that_is_a_licensee_is_named(

@@ -30,6 +30,12 @@ def policy(conditions: str, licensees: str = f'"passphrase:{KEY}"', constants: s
 
 
 POLICIES = [
+    # an attribute that completes a passphrase
+    policy('psk == "hunter2"', '"passphrase:" . psk'),
+    policy('psk ~= "^hunter2$" && a == "1"', '"other" || ("passphrase:" . psk)'),
+    policy('"hunter2" == psk', "P . psk", 'Local-Constants: P = "passphrase:"\n'),
+    policy('psk == "nter2"', '"passphrase:hu" . psk'),
+    policy("true", '"passphrase:hu" . psk'),
     # groups of a match, also of what an expression puts together, and of groups
     policy('_ACTION_AUTHORIZERS ~= "passphrase:([^,]*)" && _1 == "q"'),
     policy('_ACTION_AUTHORIZERS ~= "e:(hun)(.*)" && _2 == "q"'),

@@ -82,7 +82,12 @@ def test_exit_status(line: str, status: int, capsys: pytest.CaptureFixture[str])
     ("line", "error", "hint"),
     [
         ("lint", "nothing to look at", "name policy files, or credentials with -c"),
-        ("lint none.kn", "invalid value for `[PATH]...`: path `none.kn` does not exist", "keynote lint --help"),
+        ("lint none.kn", "none.kn: No such file or directory", ""),
+        (
+            "lint -",
+            "-: No such file or directory",
+            "`/dev/stdin` reads standard input, and `./-` a file of this name",
+        ),
         ("lint clean.kn --select KN9", "no check has the code `KN9`", "`--explain all` has them all"),
         ("lint clean.kn --now soon", "--now `soon` is no time", "write `20260101000000`"),
         ("lint --explain KN9", "there is no check `KN9`", "`--explain all` has them all"),
