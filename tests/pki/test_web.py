@@ -6,8 +6,10 @@ import base64
 import datetime
 import json
 import signal
+import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -430,3 +432,84 @@ def test_openssl_refuses_by_the_list_that_is_fetched(running: Running, tmp_path:
         ("/ca/1.crt", 200),
         ("/nothing", 404),
     ]
+
+
+# --- those who hold connections
+
+
+def connected(running: Running, sent: bytes = b"") -> socket.socket:
+    host, port = running.url.removeprefix("http://").rstrip("/").split(":")
+    connection = socket.create_connection((host, int(port)), timeout=20)
+    connection.sendall(sent)
+    return connection
+
+
+def status(running: Running) -> int:
+    try:
+        with urllib.request.urlopen(running.url, timeout=20) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+WHOLE = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n"
+UNFINISHED = [b"", b"GET / HTTP/1.1\r\n", WHOLE[:-2], WHOLE + b"G", b"GET / HTTP/1.1\r\nHost:"]
+
+
+def test_whoever_sends_no_request_keeps_nobody_out(running: Running) -> None:
+    held = [connected(running, UNFINISHED[number % len(UNFINISHED)]) for number in range(200)]
+    try:
+        assert status(running) == 503
+        for connection in held:
+            while connection.recv(1 << 16):  # raises where it is not closed in time
+                pass
+        assert status(running) == 200
+    finally:
+        for connection in held:
+            connection.close()
+
+
+def test_whoever_sends_byte_by_byte_is_not_waited_for(running: Running) -> None:
+    body = WHOLE[:-2] + b"Content-Length: 999\r\n\r\n"  # answered before it has come
+    with connected(running) as first, connected(running, WHOLE) as again, connected(running, body) as early:
+        for connection in (again, early):
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        begun = time.monotonic()
+        for connection in (first, again, early):
+            connection.settimeout(0.5)
+        gone: set[socket.socket] = set()
+        for byte in 2 * WHOLE:
+            for connection in {first, again, early} - gone:
+                try:
+                    connection.sendall(bytes([byte]))
+                    if connection.recv(1 << 16) == b"":
+                        gone.add(connection)
+                except TimeoutError:
+                    continue
+                except OSError:
+                    gone.add(connection)
+            if len(gone) == 3:
+                break
+        assert len(gone) == 3
+        assert time.monotonic() - begun < 15
+
+
+def answered(connection: socket.socket, times: int) -> bool:
+    answer = b""
+    while answer.count(b"/ca/1.crt") < times:
+        part = connection.recv(1 << 16)
+        if not part:
+            return False
+        answer += part
+    return True
+
+
+def test_a_connection_is_there_for_the_next_request(running: Running) -> None:
+    with connected(running) as connection:
+        for _ in range(3):
+            connection.sendall(WHOLE)
+            assert answered(connection, 1)
+            time.sleep(2)  # all in all longer than a head may take
+        connection.sendall(2 * WHOLE)
+        assert answered(connection, 2)
