@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pki import keys, keystore, profiles, settings
-from pki.errors import KeystoreError, PkiError
+from pki.errors import KeyMissing, KeystoreError, PkiError
 from pki.keys import KeySigner
 from pki.keystore import Passphrase
 from pki.profiles import Profile
@@ -175,9 +175,8 @@ class Directory:
         path = key_file or self._key_file(record)
         try:
             key, protection = keystore.unlock(path, passphrase)
-        except KeystoreError as error:
-            if isinstance(error.__cause__, FileNotFoundError) and not error.hint:
-                error.hint = _LOST if record.identities else _LOST_AUTHORITY
+        except KeyMissing as error:  # and not the passphrase's file
+            error.hint = _LOST if record.identities else _LOST_AUTHORITY
             raise
         if keys.key_sha256(key.public_key()) != record.key_sha256:
             raise KeystoreError(f"`{path}` does not hold the private key of `{record.name}`")
