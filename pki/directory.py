@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pki import keys, keystore, profiles, settings
+from pki import key_files, keys, keystore, profiles, settings
 from pki.errors import KeyMissing, KeystoreError, PkiError
 from pki.keys import KeySigner
 from pki.keystore import Passphrase
@@ -30,7 +30,7 @@ _OURS = re.compile(
     rf"keys|lock|(?:ca|profiles)\.toml|\.ca\.toml\.new|(?:registry\.sqlite|{_HIDDEN})(?:-wal|-shm|-journal)?"
 )
 
-REQUESTED_KEY = "request.pem"
+REQUESTED_KEY = key_files.REQUESTED
 
 
 _LOST = "take it out of a backup that was made with --keys, or make a new one: keynote-pki supersede"
@@ -78,8 +78,8 @@ class Directory:
 
     @staticmethod
     def key_files(serial: str) -> tuple[str, str]:
-        """The name of a certificate's key file, and the one under which it is written."""
-        return f"{serial}.pem", f".{serial}.new"
+        """See `key_files.named`."""
+        return key_files.named(serial)
 
     def hidden_registry_path(self, serials: Sequence[str]) -> Path:
         """The registry while the authorities with these serial numbers are made."""
