@@ -271,6 +271,7 @@ def test_what_is_not_taken_of_a_request_is_shown_with_its_value(ca: Run, tmp_pat
         ("keynote-pki issue gateway x --accept", "--accept goes with --csr"),
         ("keynote-pki issue gateway x --days 3 --not-after 5d", "--days and --not-after are one thing"),
         ("keynote-pki issue gateway x --not-after 2020-01-01", "a certificate ends some day, and not yet"),
+        ("keynote-pki issue gateway x --not-after soon", "write `2027-01-31`, `2027-01-31T18:00` or `90d`\n"),
         ("keynote-pki issue gateway x --not-after never", "a certificate ends some day, and not yet"),
         ("keynote-pki issue gateway x --conditions true", "say --delegate-from"),
         ("keynote-pki init b --name B --certificate b.crt", "leave out --name"),
