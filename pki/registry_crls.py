@@ -215,7 +215,8 @@ def _kept(
             f"{named(found.good)} revoked in the list to go on after, and not in this registry",
             "revoke again what it lacks first: " + revoke_commands((it, reasons[it]) for it in found.good),
         )
-    return [_entry(entry) for each in after for entry in each.crl if entry.serial_number in found.unknown]
+    unknown = frozenset(found.unknown)
+    return [_entry(entry) for each in after for entry in each.crl if entry.serial_number in unknown]
 
 
 def named(serials: Sequence[int]) -> str:
