@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 
-from pki import chain_certificates, distinguished_names, keys, names
+from pki import chain_certificates, distinguished_names, key_files, keys, names
 from pki.audit import AuditEntry, Finding, Head
 from pki.chain_certificates import ChainError, ReadCertificate
 from pki.delegation_records import DelegationRecord
 from pki.errors import shown
 from pki.names import Identity
-from pki.records import serial_text
+from pki.records import Unfinished, serial_text
 from pki.revocation import ListRecord
 
 _ADOPT = "adopt"  # a certificate from before there was a log, with its revocation
@@ -50,6 +50,7 @@ class CertificateRow:
     supersedes: str | None
     directory: str
     key_file: str | None
+    temporary_file: str | None
     der: bytes = field(repr=False)
     revoked_at: datetime.datetime | None
     revocation_reason: str | None
@@ -168,6 +169,7 @@ class Ledger:
         if row.issued_at != (at := told.issued_at(row.not_before)):
             yield _differs(what, "issued_at", row.issued_at, at, told.entry)
         yield from _revocation(what, row.revoked_at, row.revocation_reason, told)
+        yield from _left(what, row.serial, row.key_file, row.temporary_file)
         if row.positions != tuple(range(len(row.positions))):
             yield Finding(f"{what}: its identities have the numbers {', '.join(map(str, row.positions))}")
         if hashlib.sha256(row.der).hexdigest() != row.sha256:
@@ -175,6 +177,11 @@ class Ledger:
             return
         if (certificate := _read(row.der)) is not None:
             yield from _against_itself(what, row, certificate)
+
+    def unfinished(self, row: Unfinished) -> Iterator[Finding]:
+        """A row that is no certificate yet: the next command in its directory reads what it says of files."""
+        what = f"certificate `{shown(row.name)}` (serial {shown(row.serial)}), which is not finished"
+        yield from _left(what, row.serial, row.key_file, row.temporary_file)
 
     def delegation(self, row: DelegationRecord) -> Iterator[Finding]:
         """A delegation's row against the log."""
@@ -333,6 +340,12 @@ def _folded(identities: tuple[Identity, ...]) -> str:
 
 def _texts(identities: tuple[Identity, ...]) -> str:
     return ", ".join(map(str, identities))
+
+
+def _left(what: str, serial: str, key_file: str | None, temporary_file: str | None) -> Iterator[Finding]:
+    if temporary_file and not key_files.may_be_left(serial, key_file, temporary_file):
+        name = shown(temporary_file)
+        yield Finding(f"{what}: its temporary_file is `{name}`, which is not the file that its key was to be in")
 
 
 def _revocation(what: str, at: datetime.datetime | None, reason: str | None, told: _Told) -> Iterator[Finding]:

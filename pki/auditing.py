@@ -82,6 +82,8 @@ def check(
     yield from audit.check_chain(_taught(ledger, entries))
     for certificate in watch(snapshot.certificates(), snapshot.certificates_total, "certificates"):
         yield from ledger.certificate(certificate)
+    for unfinished in snapshot.unfinished():
+        yield from ledger.unfinished(unfinished)
     for delegation in snapshot.delegations():
         yield from ledger.delegation(delegation)
     authorities = {it.id: it for it in snapshot.authorities()}

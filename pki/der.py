@@ -77,6 +77,11 @@ def slices(der: bytes) -> CertificateSlices:
         raise DerInvalid("bytes after the certificate")
     tbs_begin, tbs_end = expect(der, begin, end, SEQUENCE)
     _, algorithm_end = expect(der, tbs_end, end, SEQUENCE)
+    bits, stop = expect(der, algorithm_end, end, BIT_STRING)
+    # Signatures are whole bytes. The library does not look at how many bits are said not to count, so that the same
+    # signature would make several certificates.
+    if der[bits:stop][:1] != b"\0" or stop != end:
+        raise DerInvalid("signature is no number of whole bytes")
     at = tbs_begin
     if at < tbs_end and der[at] == _CONTEXT_0:
         _, _, at = element(der, at, tbs_end)

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pki import keys, keystore, profiles, settings
-from pki.errors import KeystoreError, PkiError
+from pki import key_files, keys, keystore, profiles, settings
+from pki.errors import KeyMissing, KeystoreError, PkiError
 from pki.keys import KeySigner
 from pki.keystore import Passphrase
 from pki.profiles import Profile
@@ -30,7 +30,7 @@ _OURS = re.compile(
     rf"keys|lock|(?:ca|profiles)\.toml|\.ca\.toml\.new|(?:registry\.sqlite|{_HIDDEN})(?:-wal|-shm|-journal)?"
 )
 
-REQUESTED_KEY = "request.pem"
+REQUESTED_KEY = key_files.REQUESTED
 
 
 _LOST = "take it out of a backup that was made with --keys, or make a new one: keynote-pki supersede"
@@ -78,8 +78,8 @@ class Directory:
 
     @staticmethod
     def key_files(serial: str) -> tuple[str, str]:
-        """The name of a certificate's key file, and the one under which it is written."""
-        return f"{serial}.pem", f".{serial}.new"
+        """See `key_files.named`."""
+        return key_files.named(serial)
 
     def hidden_registry_path(self, serials: Sequence[str]) -> Path:
         """The registry while the authorities with these serial numbers are made."""
@@ -175,9 +175,8 @@ class Directory:
         path = key_file or self._key_file(record)
         try:
             key, protection = keystore.unlock(path, passphrase)
-        except KeystoreError as error:
-            if isinstance(error.__cause__, FileNotFoundError) and not error.hint:
-                error.hint = _LOST if record.identities else _LOST_AUTHORITY
+        except KeyMissing as error:  # and not the passphrase's file
+            error.hint = _LOST if record.identities else _LOST_AUTHORITY
             raise
         if keys.key_sha256(key.public_key()) != record.key_sha256:
             raise KeystoreError(f"`{path}` does not hold the private key of `{record.name}`")

@@ -51,6 +51,10 @@ class KeystoreError(PkiError):
     """A key file that cannot be read, written or trusted."""
 
 
+class KeyMissing(KeystoreError):
+    """There is no file where a private key should be."""
+
+
 class RegistryError(PkiError):
     """The registry refuses: what was asked does not exist, exists already, or would break its rules."""
 

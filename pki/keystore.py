@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from pki import keys, whole_files
-from pki.errors import KeystoreError
+from pki.errors import KeyMissing, KeystoreError
 from pki.keys import PrivateKey
 
 # Of what `pem` writes.
@@ -57,14 +57,16 @@ def unlock(path: Path, passphrase: Passphrase | None = None) -> tuple[PrivateKey
 
 
 def read(path: Path) -> bytes:
-    """The content of a private key's file. Raises KeystoreError, also where others than the owner may read it."""
+    """The content of a private key's file. Raises KeystoreError, also where others than the owner may read it, and
+    KeyMissing."""
     try:
         with path.open("rb") as file:
             if os.fstat(file.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 raise KeystoreError(f"private key `{path}` can be read by others", f"chmod 600 {path}")
             return whole_files.bounded(file, f"private key `{path}`")
     except OSError as error:
-        raise KeystoreError(f"private key `{path}` cannot be read: {error.strerror}") from error
+        kind = KeyMissing if isinstance(error, FileNotFoundError) else KeystoreError
+        raise kind(f"private key `{path}` cannot be read: {error.strerror}") from error
 
 
 def _key(path: Path, data: bytes, passphrase: Passphrase | None) -> tuple[PrivateKey, bytes | None]:

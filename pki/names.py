@@ -98,8 +98,11 @@ def address(text: str) -> Identity:
     return _address(ip)
 
 
+_BROADCAST = ipaddress.IPv4Address("255.255.255.255")  # RFC 919 7
+
+
 def _address(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> Identity:
-    if ip.is_unspecified or ip.is_multicast:
+    if ip.is_unspecified or ip.is_multicast or ip == _BROADCAST:
         raise NameInvalid(f"`{ip}` is not the address of one host")
     if isinstance(ip, ipaddress.IPv4Address):
         return Identity("IPV4_ADDR", str(ip))

@@ -106,6 +106,8 @@ def read(request: bytes) -> Question:
         raise RequestInvalid(f"request of {len(request)} bytes, more than {MAX_REQUEST}")
     try:
         asked = ocsp.load_der_ocsp_request(request)
+        if asked.serial_number < 0:  # RFC 5280 4.1.2.2; the library can read it, and not answer it
+            raise RequestInvalid("request asks for a negative serial number")
         return Question(
             asked.hash_algorithm,
             asked.hash_algorithm.name,

@@ -27,11 +27,11 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pki import authority, keys, keystore
+from pki import authority, key_files, keys, keystore
 from pki.authority import Prepared
 from pki.chain_certificates import ReadCertificate
 from pki.delegation_records import Draft
-from pki.directory import REQUESTED_KEY, Directory
+from pki.directory import Directory
 from pki.errors import EDITED, KeystoreError, PkiError, RegistryError
 from pki.keys import PrivateKey, Signer
 from pki.names import Identity
@@ -214,11 +214,10 @@ def left_by(directory: Directory, unfinished: Unfinished) -> Path | None:
     RegistryError."""
     if not unfinished.temporary_file:
         return None
-    own, temporary = Directory.key_files(unfinished.serial)
     path = directory.key_path(unfinished.temporary_file)
-    if unfinished.temporary_file in (temporary, REQUESTED_KEY) and unfinished.key_file == own:
-        return path
-    if unfinished.key_file is None and Path(unfinished.temporary_file).is_absolute() and keystore.may_be_key(path):
+    if key_files.may_be_left(unfinished.serial, unfinished.key_file, unfinished.temporary_file) and (
+        unfinished.key_file is not None or keystore.may_be_key(path)
+    ):
         return path
     raise RegistryError(
         f"serial number {unfinished.serial} is not finished, and `{path}` is not the file that its key was to be in",

@@ -13,8 +13,9 @@ from pki.audit import AuditEntry, Head
 from pki.audit_tables import AuthorityRow, CertificateRow
 from pki.delegation_records import DelegationRecord
 from pki.errors import EDITED, RegistryError, shown
-from pki.models import ISSUED, Authority, Certificate, SubjectAltName
+from pki.models import ISSUED, PENDING, Authority, Certificate, SubjectAltName
 from pki.names import Identity
+from pki.records import Unfinished
 from pki.registry_database import Database, check_schema
 from pki.registry_values import reading_on
 from pki.revocation import ListRecord
@@ -107,6 +108,11 @@ class Snapshot:
                 yield _certificate(row, names.get((row.authority_id, row.serial), ()))
                 self._session.expunge(row)
 
+    def unfinished(self) -> Iterator[Unfinished]:
+        """The others."""
+        for row in self._session.scalars(sa.select(Certificate).where(Certificate.state == PENDING)):
+            yield Unfinished(row.authority_id, row.serial, row.name, False, row.key_file, row.temporary_file)
+
     def _names(self, certificates: Iterable[Certificate]) -> dict[tuple[int, str], _Names]:
         serials = [row.serial for row in certificates]
         table = SubjectAltName
@@ -188,6 +194,7 @@ def _certificate(row: Certificate, named: _Names) -> CertificateRow:
         supersedes=row.supersedes,
         directory=row.directory,
         key_file=row.key_file,
+        temporary_file=row.temporary_file,
         der=row.der or b"",
         revoked_at=row.revoked_at,
         revocation_reason=row.revocation_reason,

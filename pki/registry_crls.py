@@ -8,8 +8,11 @@ that is slow delays whoever issues.
 
 import datetime
 import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
+from cryptography import x509
 from sqlalchemy.orm import Session
 
 from pki import models, registry_audit, revocation
@@ -17,11 +20,30 @@ from pki.audit import Details, Head
 from pki.errors import EDITED, RegistryError, shown
 from pki.keys import Signer
 from pki.models import ISSUED, Certificate
-from pki.records import AuthorityRecord
+from pki.records import AuthorityRecord, serial_text
 from pki.registry_database import Database, check_schema
 from pki.revocation import Entry, ListRecord
+from pki.revocation_lists import RevocationList
 
 CRL = "crl"  # the action in the audit log
+
+# RFC 5280 5.2.3 allows 20 octets; the columns have 32 bits on PostgreSQL.
+_MAX_NUMBER: Final = (1 << 31) - 1
+_MAX_STEP: Final = 1_000_000  # a list each hour for a century: whoever needs more has the list that they go on after
+_AT_ONCE: Final = 1000  # values in one question
+
+
+class Unlisted(NamedTuple):
+    """Serial numbers that an earlier list has and another one lacks, of certificates that are not known to have
+    ended, by what the registry says of them."""
+
+    revoked: tuple[int, ...]
+    good: tuple[int, ...]
+    unknown: tuple[int, ...]
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        return tuple(sorted((*self.revoked, *self.good, *self.unknown)))
 
 
 class IssuedLists:
@@ -56,6 +78,15 @@ class IssuedLists:
             revoked = connection.execute(wanted).all()
         return any(listed.get(int(serial, 16)) != (reason or revocation.UNSPECIFIED) for serial, reason in revoked)
 
+    def unlisted(self, earlier: RevocationList, made: ListRecord) -> Unlisted:
+        """What `earlier`, a list of the same authority, has and `made` lacks, but for what the registry knows to have
+        ended when that was made.
+
+        Raises RegistryUnreachable, RegistryError."""
+        missing = earlier.revoked.keys() - {entry.serial_number for entry in made.crl}
+        with self._database.reading() as session:
+            return _unlisted(session, made.authority_id, missing, made.this_update)
+
     def make(
         self,
         authority: AuthorityRecord,
@@ -63,9 +94,17 @@ class IssuedLists:
         now: datetime.datetime,
         lifetime: datetime.timedelta = revocation.LIFETIME,
         at_least: int = 1,
+        after: Sequence[RevocationList] = (),
     ) -> ListRecord:
         """A new list of an authority, with a number from `at_least` on: signed, recorded, told in the audit log,
-        whose head is signed too. All of it or, where it raises, nothing. Raises PkiError."""
+        whose head is signed too. All of it or, where it raises, nothing.
+
+        It goes on `after` lists that this registry may not know, since it was restored from a backup: has a higher
+        number, and whatever they have of certificates that are unknown here. Those stay for ever, as nobody knows
+        when they end.
+
+        Raises PkiError, also where a list to go on after is not this authority's, or has certificates that are not
+        revoked here."""
         this_update = now.astimezone(datetime.UTC).replace(microsecond=0)
         issuer = authority.certificate.certificate
         with self._database.transaction() as session:
@@ -79,8 +118,9 @@ class IssuedLists:
                     "which is still to come",
                     "check this machine's clock",
                 )
-            row.crl_number = max(row.crl_number + 1, at_least)
-            entries = _entries(session, authority.id, before)
+            kept = _kept(session, authority, after, this_update)
+            row.crl_number = _next_number(row, at_least, after)
+            entries = _entries(session, authority.id, before, kept)
             prepared = revocation.prepare_list(issuer, row.crl_number, entries, this_update, this_update + lifetime)
             der = prepared.sign(signer)
             made: Details = {
@@ -142,9 +182,90 @@ def _reason(serial: str, reason: str | None) -> str:
     )
 
 
-def _entries(session: Session, authority_id: int, before: models.RevocationList | None) -> list[Entry]:
+def _next_number(row: models.Authority, at_least: int, after: Sequence[RevocationList]) -> int:
+    """Raises RegistryError for a number that would use up those that there are."""
+    following = row.crl_number + 1
+    if at_least > following + _MAX_STEP:
+        raise RegistryError(
+            f"list {at_least} is too far above the newest list of `{shown(row.name)}`, which is {row.crl_number}: "
+            "numbers never go back, and must suffice for ever",
+            f"at most {following + _MAX_STEP}; after a list that is out there: keynote-pki crl make --after FILE",
+        )
+    number = max(following, at_least, *((it.number or 0) + 1 for it in after))
+    if number > _MAX_NUMBER:
+        raise RegistryError(
+            f"no list of `{shown(row.name)}` can have the number {number}: the last possible is {_MAX_NUMBER}",
+            'replace the authority: keynote-pki rollover --name "…"',
+        )
+    return number
+
+
+def _kept(
+    session: Session, authority: AuthorityRecord, after: Sequence[RevocationList], now: datetime.datetime
+) -> list[Entry]:
+    """The entries of lists from elsewhere for certificates that are unknown here. Raises RegistryError."""
+    issuer = authority.certificate.certificate
+    for each in after:
+        if each.crl.issuer != issuer.subject or not each.signed_with(issuer.public_key()):
+            raise RegistryError(f"{each.shown} is not signed by authority `{authority.name}`")
+    found = _unlisted(session, authority.id, {serial for each in after for serial in each.revoked}, now)
+    if found.good:
+        reasons = {serial: each.revoked[serial].reason for each in after for serial in each.revoked}
+        raise RegistryError(
+            f"{named(found.good)} revoked in the list to go on after, and not in this registry",
+            "revoke again what it lacks first: " + revoke_commands((it, reasons[it]) for it in found.good),
+        )
+    unknown = frozenset(found.unknown)
+    return [_entry(entry) for each in after for entry in each.crl if entry.serial_number in unknown]
+
+
+def named(serials: Sequence[int]) -> str:
+    """For messages: `serial number 01 is`."""
+    listed = ", ".join(map(serial_text, serials))
+    return f"serial number {listed} is" if len(serials) == 1 else f"{len(serials)} serial numbers, {listed}, are"
+
+
+def revoke_commands(serials: Iterable[tuple[int, str]]) -> str:
+    """What to type, for serial numbers with the reason of each, in the words of a list."""
+    by_reason: dict[str, list[str]] = {}
+    for serial, reason in serials:
+        by_reason.setdefault(reason if reason in revocation.REASONS else revocation.UNSPECIFIED, []).append(
+            serial_text(serial)
+        )
+    return "; ".join(
+        f"keynote-pki revoke {' '.join(found)} --reason {reason}" for reason, found in sorted(by_reason.items())
+    )
+
+
+def _unlisted(session: Session, authority_id: int, serials: Collection[int], now: datetime.datetime) -> Unlisted:
+    wanted = sorted(serials)
+    revoked: list[int] = []
+    good: list[int] = []
+    unknown: list[int] = []
+    for start in range(0, len(wanted), _AT_ONCE):
+        part = wanted[start : start + _AT_ONCE]
+        query = sa.select(Certificate.serial, Certificate.not_after, Certificate.revoked_at).where(
+            Certificate.authority_id == authority_id,
+            Certificate.serial.in_(map(serial_text, part)),
+            Certificate.state == ISSUED,
+        )
+        known = {int(serial, 16): (end, at) for serial, end, at in session.execute(query).all()}
+        unknown += [serial for serial in part if serial not in known]
+        for serial, (end, at) in known.items():
+            if end >= now:
+                (good if at is None else revoked).append(serial)
+    return Unlisted(tuple(sorted(revoked)), tuple(sorted(good)), tuple(unknown))
+
+
+def _entry(entry: x509.RevokedCertificate) -> Entry:
+    return Entry(entry.serial_number, entry.revocation_date_utc, revocation.listed_reason(entry))
+
+
+def _entries(
+    session: Session, authority_id: int, before: models.RevocationList | None, kept: Iterable[Entry]
+) -> list[Entry]:
     """What is revoked, and not expired before the list `before` this one: RFC 5280 3.3 wants each certificate in one
-    list that was made after its end."""
+    list that was made after its end. And what is unknown here, of that list or to be `kept` from now on."""
     query = sa.select(Certificate.serial, Certificate.revoked_at, Certificate.revocation_reason).where(
         _revoked_of(authority_id)
     )
@@ -152,8 +273,14 @@ def _entries(session: Session, authority_id: int, before: models.RevocationList 
         query = query.where(
             sa.or_(Certificate.not_after >= before.this_update, Certificate.revoked_at >= before.this_update)
         )
-    return [
-        Entry(int(serial, 16), at, _reason(serial, reason))
-        for serial, at, reason in session.execute(query.order_by(Certificate.serial)).all()
+    entries = {
+        int(serial, 16): Entry(int(serial, 16), at, _reason(serial, reason))
+        for serial, at, reason in session.execute(query).all()
         if at is not None
-    ]
+    }
+    unknown = {it.serial: it for it in kept}
+    if before is not None:
+        left = {it.serial_number: it for it in record(before).crl if it.serial_number not in entries}
+        found = _unlisted(session, authority_id, left, before.this_update)
+        unknown |= {serial: _entry(left[serial]) for serial in found.unknown}
+    return [it for _, it in sorted((unknown | entries).items())]

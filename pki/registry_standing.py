@@ -54,6 +54,7 @@ class _Authority(NamedTuple):
     serial: str
     subject_der: bytes
     key_sha256: str
+    foreign: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Standing:
     fallen: frozenset[int]  # what these issued holds no more
     revoked: Mapping[int, str]  # those whose own certificate is revoked, with what to say of it
     names: Mapping[int, str]
+    requested: frozenset[int]  # those that somebody else's authority has certified
     compromised: Mapping[str, Withdrawn]  # of the keys that were asked for
 
     def check_issues(self, authority_id: int) -> None:
@@ -71,12 +73,12 @@ class Standing:
         if authority_id not in self.fallen and authority_id not in self.revoked:
             return
         name = self.names.get(authority_id, "")
+        replace, both = _ROLL_OVER, 'replace both: keynote-pki rollover --name "…" --root "…"'
+        if authority_id in self.requested:
+            replace = both = REQUEST
         if (told := self.revoked.get(authority_id)) is not None:
-            raise RegistryError(f"authority `{name}` {told}, and issues no more", _ROLL_OVER)
-        raise RegistryError(
-            f"authority `{name}` stands below one that was revoked, and issues no more",
-            'replace both: keynote-pki rollover --name "…" --root "…"',
-        )
+            raise RegistryError(f"authority `{name}` {told}, and issues no more", replace)
+        raise RegistryError(f"authority `{name}` stands below one that was revoked, and issues no more", both)
 
     def check_key(self, key_sha256: str) -> None:
         """Raises RegistryError for a key that was compromised, which is certified no more, whoever holds it."""
@@ -87,6 +89,8 @@ class Standing:
             )
 
 
+# Nobody here could sign what a rollover needs.
+REQUEST = 'request a certificate for another authority: keynote-pki init NEWDIR --name "…" --request FILE'
 _ROLL_OVER = 'make another in its place: keynote-pki rollover --name "…"'
 
 
@@ -103,7 +107,9 @@ def read(connection: sa.Connection, key_sha256s: Collection[str] = ()) -> Standi
     }
     compromised = _taken_back(connection, key_sha256s, lambda reason, own: reason in revocation.COMPROMISES)
     names = {it.id: it.name for it in authorities}
-    return Standing(_fallen(authorities, links, own), revoked, names, compromised)
+    foreign = {it.id for it in authorities if it.foreign}
+    requested = frozenset(it.id for it in authorities if it.issuer_id in foreign)
+    return Standing(_fallen(authorities, links, own), revoked, names, requested, compromised)
 
 
 def _fallen(
@@ -160,7 +166,13 @@ def _in_parts(
 
 
 _AUTHORITIES = sa.select(
-    Authority.id, Authority.name, Authority.issuer_id, Authority.serial, Authority.subject_der, Authority.key_sha256
+    Authority.id,
+    Authority.name,
+    Authority.issuer_id,
+    Authority.serial,
+    Authority.subject_der,
+    Authority.key_sha256,
+    Authority.foreign,
 )
 _WITH_KEYS = (Certificate.key_sha256.in_(sa.bindparam("keys", expanding=True)), Certificate.state == ISSUED)
 _LINKS = sa.select(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from pki import carrying, keys, profiles
+from pki.candidates import SERIAL_SHOWN, holds
 from pki.carrying import LeftBehind
 from pki.chain_certificates import ReadCertificate
 from pki.delegation_records import DelegationRecord, Draft
@@ -73,7 +74,21 @@ def _holder(issuer: Issuer, text: str, now: datetime.datetime) -> Record:
         raise PkiError(
             f"`{old.name}` is an authority, not a peer", 'make another authority: keynote-pki rollover --name "…"'
         )
+    if old.validity(now) == "expired":
+        _check_free(issuer, old, now)
     return old
+
+
+def _check_free(issuer: Issuer, old: Record, now: datetime.datetime) -> None:
+    """Whoever held the name before it ended is not who it was issued to anew, with another key. Raises PkiError."""
+    found = issuer.registry.find(old.name)
+    holding = [it for it in found if it.name == old.name and it.directory == old.directory and holds(it, now)]
+    if holding and all(it.key_sha256 != old.key_sha256 for it in holding):
+        raise PkiError(
+            f"`{old.name}` has another certificate, with another key (serial {holding[0].serial}), and this one "
+            f"expired on {old.not_after:%Y-%m-%d}: an identity has one holder at a time",
+            f"to go on with that one: keynote-pki renew {holding[0].serial[:SERIAL_SHOWN]}",
+        )
 
 
 def _follow(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from pki import authorities, authority, chain_certificates, chain_rules, recording
+from pki import authorities, authority, chain_certificates, chain_rules, recording, registry_standing
 from pki.authorities import NewKey, Root, common_name
 from pki.authority import Prepared
 from pki.chain_certificates import ReadCertificate
@@ -236,7 +236,7 @@ def _over(registry: Registry, old: AuthorityRecord) -> AuthorityRecord:
     if over.foreign:
         raise PkiError(
             f"`{old.name}` was certified by `{over.name}`, which is not ours",
-            'request a certificate for another authority: keynote-pki init NEWDIR --name "…" --request FILE',
+            registry_standing.REQUEST,
         )
     return over
 

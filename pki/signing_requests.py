@@ -86,8 +86,22 @@ def _named(name: x509.GeneralName) -> Identity | str:
         found = None
     if found is not None:
         return found
-    value = name.value if isinstance(name, x509.DNSName | x509.RFC822Name | x509.UniformResourceIdentifier) else ""
-    return f"{type(name).__name__} {shown(value)}".rstrip()
+    return f"{type(name).__name__} {shown(_value(name))}".rstrip()
+
+
+def _value(name: x509.GeneralName) -> str:
+    """For people to read."""
+    match name:
+        case x509.DirectoryName():
+            try:
+                return f"`{distinguished_names.keynote(name.value.public_bytes())}`"
+            except DerInvalid:
+                return f"`{name.value.rfc4514_string()}`"
+        case x509.OtherName():
+            return f"{name.type_id.dotted_string}:{name.value.hex()}"
+        case x509.RegisteredID():
+            return name.value.dotted_string
+    return str(name.value)
 
 
 def _others(asked: list[x509.Extension[x509.ExtensionType]]) -> Iterator[str]:

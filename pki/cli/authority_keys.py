@@ -11,7 +11,7 @@ from keynote.cli.program import tell
 from keynote.complaints import Complaint
 from pki import keys, keystore, profiles
 from pki.directory import Directory
-from pki.errors import KeystoreError, PkiError, shown
+from pki.errors import KeyMissing, KeystoreError, PkiError, shown
 from pki.keys import KeySigner, Signer
 from pki.keystore import Passphrase
 from pki.records import AuthorityRecord
@@ -100,7 +100,7 @@ def _is_root(authority: AuthorityRecord) -> bool:
 
 def _is_away(error: PkiError) -> bool:
     """Whether it is that the key is elsewhere, and not that it cannot be read."""
-    return not isinstance(error, KeystoreError) or isinstance(error.__cause__, FileNotFoundError)
+    return not isinstance(error, KeystoreError) or isinstance(error, KeyMissing)
 
 
 def nobody_signs() -> PkiError:

@@ -18,6 +18,7 @@ from pki.cli.common import as_json
 from pki.cli.complaints import complaints
 from pki.errors import KeystoreError, PkiError, shown
 from pki.names import Identity
+from pki.records import serial_text
 
 _KINDS: Final[Mapping[str, Callable[[str], Identity]]] = {
     "ip": names.address,
@@ -72,7 +73,7 @@ def command(
                 "file": str(destination),
                 "identity": {"kind": wanted.kind, "value": wanted.value},
                 "dropped": result.dropped,
-                "serial": f"{result.certificate.serial_number:x}",
+                "serial": serial_text(result.certificate.serial_number),
             }
         )
     else:

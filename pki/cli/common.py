@@ -159,7 +159,7 @@ def validity(days: int | None, not_after: str | None, now: datetime.datetime) ->
         return lifetime(days)
     if days is not None:
         raise click.UsageError("--days and --not-after are one thing: give one of them")
-    end = times.end(not_after, now)
+    end = None if not_after == "never" else times.some_end(not_after, now)
     if end is None or end <= now:
         raise click.UsageError(f"--not-after {not_after}: a certificate ends some day, and not yet")
     return end - now.replace(microsecond=0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from keynote.cli.program import FAILED, Failed, only_reads, print_json, settled, tell
@@ -20,7 +21,7 @@ from pki.errors import PkiError
 from pki.publishing import Published
 from pki.records import AuthorityRecord, serial_text
 from pki.revocation import ListRecord
-from pki.revocation_lists import Revoked
+from pki.revocation_lists import RevocationList, Revoked
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -61,9 +62,17 @@ def _making(makes: F) -> F:
 
 @command.command()
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE|DIR", help="Write it there too.")
-@click.option("--number", type=click.IntRange(1, (1 << 63) - 1), metavar="N", default=1, help="At least this number.")
+@click.option("--number", type=click.IntRange(1), metavar="N", default=1, help="At least this number.")
+@click.option(
+    "--after",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Go on after this list, when the registry is older: with a higher number, and with what is revoked there "
+    "and unknown here. What is known here has to be revoked first. For several authorities give several.",
+)
 @_making
-def make(out: Path | None, number: int, **how: Any) -> None:
+def make(out: Path | None, number: int, after: tuple[Path, ...], **how: Any) -> None:
     """Sign a new list, now. It is kept in the registry, from where `serve` hands it out.
 
     FILE is PEM if its name ends in .pem, else DER. An existing DIR gets both, as with `publish`.
@@ -72,8 +81,9 @@ def make(out: Path | None, number: int, **how: Any) -> None:
     Example:
       keynote-pki crl make --out /var/www/pki/ca.crl
       keynote-pki crl make --authority "Example Root CA" --days 90
+      keynote-pki crl make --after /var/www/pki/example-vpn-ca.crl
     """
-    _publish(out, number, always=True, **how)
+    _publish(out, number, after, always=True, **how)
 
 
 @command.command()
@@ -93,12 +103,13 @@ def publish(out: Path, **how: Any) -> None:
     Example:
       keynote-pki crl publish --out /var/www/pki --dir ca
     """
-    _publish(out, 1, always=False, **how)
+    _publish(out, 1, (), always=False, **how)
 
 
 def _publish(
     out: Path | None,
     number: int,
+    after: Sequence[Path],
     *,
     always: bool,
     name: str | None,
@@ -118,12 +129,15 @@ def _publish(
     wrong: list[PkiError] = []
     with where.changing():  # so that files are written in the order of the lists
         passphrase = passphrases.source(passphrase_file)
-        for authority, signer in authority_keys.signers(where, registry, name, now, passphrase, root_keys):
+        signers = authority_keys.signers(where, registry, name, now, passphrase, root_keys)
+        earlier = _earlier(after, [authority for authority, signer in signers if signer is not None])
+        for authority, signer in signers:
             try:
                 newest = registry.crls.newest(authority.id)
                 if always or publishing.is_due(registry, newest, now):
                     if signer is not None:
-                        newest = registry.crls.make(authority, signer, now, datetime.timedelta(days=days), number)
+                        lifetime, follows = datetime.timedelta(days=days), earlier.get(authority.id, ())
+                        newest = registry.crls.make(authority, signer, now, lifetime, number, follows)
                     elif always:
                         continue
             except PkiError as error:  # what the others have signed is recorded, and has to be told
@@ -131,11 +145,28 @@ def _publish(
                 continue
             if newest is None:
                 continue
-            done.append(publishing.published(authority, newest, out, names[authority.id] if below else ""))
+            base = names[authority.id] if below else ""
+            done.append(publishing.published(registry, authority, newest, out, base))
             wrong += done[-1].errors
     if not done and not wrong:
         raise authority_keys.nobody_signs()
     _tell_published(done, [it for error in wrong for it in complaints(error)], now, as_json=as_json)
+
+
+def _earlier(files: Sequence[Path], authorities: Sequence[AuthorityRecord]) -> dict[int, list[RevocationList]]:
+    """The lists in these files by the id of the authority that signed each. Raises PkiError for one of nobody's."""
+    found: dict[int, list[RevocationList]] = {}
+    for path in files:
+        read = revocation_lists.read(inputs.content(path, whole_files.LIST))
+        signed = [it.id for it in authorities if _has_signed(it.certificate.certificate, read)]
+        if not signed:
+            raise PkiError(f"`{path}` is signed by no authority that makes a list now: it is of `{read.issuer}`")
+        found.setdefault(signed[0], []).append(read)
+    return found
+
+
+def _has_signed(issuer: x509.Certificate, read: RevocationList) -> bool:
+    return read.crl.issuer == issuer.subject and read.signed_with(issuer.public_key())
 
 
 def _tell_published(

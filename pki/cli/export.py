@@ -10,8 +10,8 @@ import click
 
 from keynote.cli.program import print_json, tell
 from keynote.complaints import Complaint
-from pki import keystore, names
-from pki.bundles import files, formats, handover, passwords
+from pki import keys, keystore, names
+from pki.bundles import files, formats, handover, passwords, texts
 from pki.bundles.files import Bundle, File
 from pki.bundles.formats import Format
 from pki.bundles.handover import Handover
@@ -26,6 +26,7 @@ from pki.records import Record
 from pki.registry import Registry
 
 _PATH = click.Path(path_type=Path)
+_SMALL = ("p-256", "ed25519")  # kinds of keys
 
 
 _FORMS = "\b\nForms:\n" + "\n".join(f"  {it.name:12}{it.about}" for it in formats.FORMATS.values())
@@ -100,7 +101,7 @@ def command(
         compat=compat or chosen.compat or "modern",
     )
     bundle = chosen.bundle(given, request)
-    code = qr.code(bundle.files[0].data) if as_qr else ""
+    code = qr.code(bundle.files[0].data, _smaller(given)) if as_qr else ""
     written = _write(bundle, destination, file, password_file, password)
 
     if as_json:
@@ -157,6 +158,16 @@ def _key(where: Directory, record: Record, passphrase_file: Path | None) -> tupl
         raise PkiError(
             str(error), f"export the rest with --no-key, for {' or '.join(formats.WITHOUT_KEY)}"
         ) from error
+
+
+def _smaller(given: Handover) -> str:
+    """Whose keys make the bundle large: each is in a certificate, and makes the signatures in others."""
+    handed = (given.leaf.certificate, *given.intermediates, given.anchors[0])
+    names_and_kinds = [(texts.common_name(it), keys.kind(it.public_key())) for it in handed]
+    large = dict.fromkeys(f"`{shown(name)}` ({kind})" for name, kind in names_and_kinds if kind not in _SMALL)
+    if not large:
+        return "all keys are small: shorter names, and fewer authorities, make a smaller bundle"
+    return f"it is large by the keys of {', '.join(large)}: all of kind p-256 make a smaller bundle"
 
 
 def _connection(

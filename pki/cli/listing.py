@@ -97,7 +97,8 @@ def command(
     except PkiError as error:
         if not check:
             raise
-        tables.echo_line(f"UNKNOWN: {error}")
+        if not as_json:  # which has the error itself
+            tables.echo_line(f"UNKNOWN: {error}")
         raise Failed(complaints(error), _UNKNOWN) from error
     status = _OK
     if check:

@@ -10,8 +10,9 @@ from pki.errors import PkiError
 _MOST = 2953  # bytes in a code of the largest size (ISO/IEC 18004 table 7, 40-L)
 
 
-def code(data: bytes) -> str:
-    """The lines of a QR code, made of half blocks. Raises PkiError where it would not fit a code or this terminal."""
+def code(data: bytes, smaller: str = "") -> str:
+    """The lines of a QR code, made of half blocks. Raises PkiError where it would not fit a code or this terminal;
+    `smaller` is what to do about the first."""
     try:
         import segno
     except ImportError:
@@ -19,7 +20,7 @@ def code(data: bytes) -> str:
     if len(data) > _MOST:
         raise PkiError(
             f"{len(data):,} bytes are too many for a QR code, which holds {_MOST:,}",
-            "a certificate with a key of kind p-256 makes a smaller bundle",
+            smaller,
         )
     made = segno.make_qr(data, error="l", boost_error=False)
     columns, _ = made.symbol_size()

@@ -37,5 +37,9 @@ def command(file: Path, directory: Path, registry_url: str | None, as_json: bool
         print_json({"directory": str(directory), "registry": registry, **manifest_data(manifest)})
         return
     echo_told(f"{directory}: restored from a backup ", manifest)
+    tables.echo_line(
+        "what was issued or revoked since is not in it: where a list of an authority is out that is later, "
+        "go on after it before anybody gets another: keynote-pki crl make --after FILE"
+    )
     if not manifest.keys:
         tables.echo_line(f"next: put the private keys, which are not in the backup, into {directory / 'keys'}")

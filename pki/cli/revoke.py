@@ -143,12 +143,14 @@ def _effects(registry: Registry, own: str, records: Sequence[Record], now: datet
     revoked = _sha256s(records)
     for below in authorities.values():
         if below.certificate.sha256 in revoked:
-            yield from _about_authority(registry, below, now)
+            yield from _about_authority(registry, below, authorities[below.issuer_id], now)
     for authority_id in dict.fromkeys(record.authority_id for record in records):
         yield _about_list(registry, own, authorities[authority_id], now)
 
 
-def _about_authority(registry: Registry, revoked: AuthorityRecord, now: datetime.datetime) -> Iterator[str]:
+def _about_authority(
+    registry: Registry, revoked: AuthorityRecord, issuer: AuthorityRecord, now: datetime.datetime
+) -> Iterator[str]:
     left = [
         it
         for it in registry.with_key(revoked.certificate.key_sha256)
@@ -162,7 +164,8 @@ def _about_authority(registry: Registry, revoked: AuthorityRecord, now: datetime
             f"way still believes what it issued; to end that, revoke serial {cross.serial[:SERIAL_SHOWN]} as well"
         )
     if revoked.retired_at is None and not revoked.foreign:
-        yield f"`{revoked.name}` issues no more: put another in its place with `keynote-pki rollover`"
+        how = "keynote-pki init NEWDIR --request FILE" if issuer.foreign else "keynote-pki rollover"
+        yield f"`{revoked.name}` issues no more: put another in its place with `{how}`"
 
 
 def _about_list(registry: Registry, own: str, issuer: AuthorityRecord, now: datetime.datetime) -> str:

@@ -25,10 +25,13 @@ def length(text: str) -> datetime.timedelta | None:
 
 
 def end(text: str, now: datetime.datetime) -> datetime.datetime | None:
-    """`2027-01-31`, the last second of that day; `2027-01-31T18:00`, in UTC unless it has an offset; `90d` from now;
-    None for `never`. Raises click.UsageError."""
-    if text == "never":
-        return None
+    """As `some_end`, and None for `never`. Raises click.UsageError."""
+    return None if text == "never" else some_end(text, now, ", `90d` or `never`")
+
+
+def some_end(text: str, now: datetime.datetime, or_else: str = " or `90d`") -> datetime.datetime:
+    """`2027-01-31`, the last second of that day; `2027-01-31T18:00`, in UTC unless it has an offset; `90d` from now.
+    Raises click.UsageError, with how else it is written."""
     try:
         if (after := length(text)) is not None:
             return now.replace(microsecond=0) + after
@@ -37,9 +40,7 @@ def end(text: str, now: datetime.datetime) -> datetime.datetime | None:
             time += datetime.timedelta(days=1, seconds=-1)
         return (time if time.tzinfo else time.replace(tzinfo=datetime.UTC)).astimezone(datetime.UTC)
     except (ValueError, OverflowError):
-        raise click.UsageError(
-            f"`{text}` is no time: write `2027-01-31`, `2027-01-31T18:00`, `90d` or `never`"
-        ) from None
+        raise click.UsageError(f"`{text}` is no time: write `2027-01-31`, `2027-01-31T18:00`{or_else}") from None
 
 
 class Length(click.ParamType[datetime.timedelta]):

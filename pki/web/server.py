@@ -6,15 +6,17 @@ import re
 import signal
 import socket
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pki.errors import PkiError, shown
 from pki.web.application import Application
 
 _GRACE = 5  # seconds for requests that are under way
 _AT_ONCE = 200  # connections; more are answered 503
+_HEAD = 5  # seconds for a whole request before its body
 _HEADERS_MAX = 16384  # bytes of a request before its body
 _LISTEN = re.compile(r"(?:\[([^\]]+)\]|([^:]+)):([0-9]{1,5})")
 
@@ -44,6 +46,41 @@ def url(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
+class _Impatient(H11Protocol):
+    """Closes the connection of who has no request answered just now and does not send the head of one, the first or
+    the next, in time. Every connection counts among those at once, and the server itself waits for ever: for the
+    first byte, and for the last once the first has come."""
+
+    _forget: Callable[[], None] | None = None  # that the connection is to be closed
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._look()
+
+    def handle_events(self) -> None:
+        super().handle_events()
+        self._look()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._look()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._stop()
+
+    def _look(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop()
+        elif self._forget is None and not self.transport.is_closing():
+            self._forget = self.loop.call_later(_HEAD, self.transport.close).cancel
+
+    def _stop(self) -> None:
+        if self._forget is not None:
+            self._forget()
+            self._forget = None
+
+
 def serve(application: Application, listening: socket.socket, ready: Callable[[], None]) -> None:
     """Until SIGTERM, which ends the process, or SIGINT (KeyboardInterrupt)."""
     configuration = uvicorn.Config(
@@ -55,7 +92,7 @@ def serve(application: Application, listening: socket.socket, ready: Callable[[]
         limit_concurrency=_AT_ONCE,
         timeout_graceful_shutdown=_GRACE,
         h11_max_incomplete_event_size=_HEADERS_MAX,
-        http="h11",
+        http=_Impatient,
     )
     signal.signal(signal.SIGTERM, _leave)  # the server takes its place, and raises the signal again when it is done
     ready()

@@ -169,7 +169,7 @@ def test_as_json(run: Run) -> None:
         "file": "out.crt",
         "identity": {"kind": "IPV4_ADDR", "value": "10.0.0.1"},
         "dropped": ["gw.example.org"],
-        "serial": f"{GATEWAY.certificate.serial_number:x}",
+        "serial": f"{GATEWAY.certificate.serial_number:040x}",
     }
 
 

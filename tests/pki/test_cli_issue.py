@@ -2,6 +2,7 @@
 """Roots, requests, passphrases, batches and what follows what, as a user types them."""
 
 import contextlib
+import ipaddress
 import json
 import sys
 from pathlib import Path
@@ -109,6 +110,14 @@ def test_a_request_and_its_answer(run: Run, tmp_path: Path) -> None:
     assert run("keynote-pki issue gateway gw.example.org -d ca").status == 0
     assert "which is not ours" in run("keynote-pki rollover --name Next -d ca").err
     assert "awaits no certificate" in run("keynote-pki init ca --certificate ca.crt").err
+    revoked = run("keynote-pki revoke 'VPN CA' --reason keyCompromise --yes -d ca")
+    assert "`VPN CA` issues no more: put another in its place with `keynote-pki init NEWDIR --request FILE`" in (
+        revoked.out
+    )
+    refused = run("keynote-pki issue gateway other.example.org -d ca")
+    assert "and issues no more" in refused.err
+    assert 'another authority: keynote-pki init NEWDIR --name "…" --request FILE' in refused.err
+    assert run("keynote-pki init new --name 'VPN CA 2' --request new.csr").status == 0
 
 
 def test_an_answer_with_too_short_a_path(run: Run, tmp_path: Path) -> None:
@@ -237,6 +246,24 @@ def test_a_request_is_confirmed(ca: Run, tmp_path: Path, monkeypatch: pytest.Mon
     assert "its private key is with its holder" in other.out
 
 
+def test_what_is_not_taken_of_a_request_is_shown_with_its_value(ca: Run, tmp_path: Path) -> None:
+    other = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x05alice")
+    names = [
+        x509.DNSName("peer.example.org"),
+        other,
+        x509.RegisteredID(x509.ObjectIdentifier("1.2.3.4")),
+        x509.DirectoryName(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a\nb")])),
+        x509.IPAddress(ipaddress.ip_network("192.0.2.0/24")),
+    ]
+    (tmp_path / "peer.csr").write_bytes(request(factory.ec_key("peer"), *names))
+    done = ca("keynote-pki issue gateway --csr peer.csr --accept")
+    assert done.status == 0
+    assert (
+        "not taken of the request: OtherName 1.3.6.1.4.1.311.20.2.3:0c05616c696365, RegisteredID 1.2.3.4, "
+        "DirectoryName `/CN=a\\x0Ab`, IPAddress 192.0.2.0/24, "
+    ) in done.err
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -244,6 +271,7 @@ def test_a_request_is_confirmed(ca: Run, tmp_path: Path, monkeypatch: pytest.Mon
         ("keynote-pki issue gateway x --accept", "--accept goes with --csr"),
         ("keynote-pki issue gateway x --days 3 --not-after 5d", "--days and --not-after are one thing"),
         ("keynote-pki issue gateway x --not-after 2020-01-01", "a certificate ends some day, and not yet"),
+        ("keynote-pki issue gateway x --not-after soon", "write `2027-01-31`, `2027-01-31T18:00` or `90d`\n"),
         ("keynote-pki issue gateway x --not-after never", "a certificate ends some day, and not yet"),
         ("keynote-pki issue gateway x --conditions true", "say --delegate-from"),
         ("keynote-pki init b --name B --certificate b.crt", "leave out --name"),
@@ -431,6 +459,22 @@ def test_what_is_next_leads_somewhere(ca: Run, tmp_path: Path) -> None:
     assert (
         "hint: take it out of a backup that was made with --keys" in ca("keynote-pki issue gateway x.example.org").err
     )
+
+
+def test_a_passphrase_file_that_is_missing_is_no_key_that_is(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("correct horse")
+    (tmp_path / "secret").chmod(0o600)
+    run("keynote-pki init ca --name CA --passphrase-file secret")
+    run("keynote-pki issue gateway gw.example.org -d ca --passphrase-file secret")
+    for line in (
+        "issue gateway x.example.org",
+        "export gw.example.org --for isakmpd out",
+        "crl make",
+        "ocsp certify",
+    ):
+        done = run(f"keynote-pki {line} -d ca --passphrase-file nowhere")
+        assert done.status == 1
+        assert done.err == "keynote-pki: error: passphrase file `nowhere` cannot be read: No such file or directory\n"
 
 
 def test_a_key_that_leaves_its_passphrase_behind_is_told(run: Run, tmp_path: Path) -> None:

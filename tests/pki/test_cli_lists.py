@@ -3,6 +3,7 @@
 """Lists of revocations, as a user makes, publishes and reads them."""
 
 import datetime
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +65,108 @@ def test_a_list_never_takes_the_place_of_a_later_one(ca: Run) -> None:
     done = ca("keynote-pki crl make --out ca.crl --days 5")
     assert done.status == 1
     assert "`ca.crl` has list 2 already, and this is list 2: was the registry restored from a backup?" in done.err
-    assert "keynote-pki crl make --number 3" in done.err
+    assert "keynote-pki crl make --after ca.crl" in done.err
     assert Path("ca.crl").read_bytes() == before
-    assert "list 3," in ca("keynote-pki crl make --number 3 --out ca.crl").out
+    assert "list 3," in ca("keynote-pki crl make --after ca.crl --out ca.crl").out
     Path("note.txt").write_text("mine")
     assert "`note.txt` is no revocation list" in ca("keynote-pki crl make --out note.txt").err
     assert Path("note.txt").read_text() == "mine"
+
+
+def listed(path: str) -> dict[str, str]:
+    """The reasons by serial number."""
+    return {
+        f"{it:040x}": found.reason for it, found in revocation_lists.read(Path(path).read_bytes()).revoked.items()
+    }
+
+
+LIST = "www/example-vpn-ca.crl"
+GO_ON = f"keynote-pki crl make --after {LIST}"
+
+
+def restored(ca: Run) -> None:
+    shutil.rmtree("ca")
+    done = ca("keynote-pki restore b.tar ca")
+    assert "what was issued or revoked since is not in it" in done.out
+    assert "keynote-pki crl make --after FILE" in done.out
+
+
+@pytest.mark.parametrize("first", ["publish --out www", "make --number 7"])
+def test_a_restored_registry_unrevokes_nothing(ca: Run, gateway: str, first: str) -> None:
+    ca("keynote-pki backup --keys b.tar")
+    new = serial(ca("keynote-pki issue gateway new.example.org --json"))
+    ca("keynote-pki revoke gw.example.org --reason keyCompromise --yes")
+    ca("keynote-pki revoke new.example.org --reason superseded --yes")
+    ca("keynote-pki crl publish --out www")
+    before = Path(LIST).read_bytes()
+    assert listed(LIST) == {gateway: "keyCompromise", new: "superseded"}
+    restored(ca)
+
+    ca(f"keynote-pki crl {first}")
+    for _ in range(2):  # whatever was made meanwhile
+        refused = ca("keynote-pki crl publish --out www")
+        assert refused.status == 1
+        both = ", ".join(sorted((gateway, new)))
+        assert f"2 serial numbers, {both}, are revoked in `{LIST}`, and not in list " in refused.err
+        assert "was the registry restored from a backup?" in refused.err
+        again = f"keynote-pki revoke {gateway} --reason keyCompromise"
+        assert f"hint: revoke again: {again}; then go on after it: {GO_ON}" in refused.err
+        assert Path(LIST).read_bytes() == before
+        ca("keynote-pki crl make")
+
+    early = ca(f"keynote-pki crl make --after {LIST}")
+    assert early.status == 1
+    assert f"serial number {gateway} is revoked in the list to go on after, and not in this registry" in early.err
+    assert f"hint: revoke again what it lacks first: {again}" in early.err
+    assert ca(f"{again} --yes").status == 0
+    unknown = ca("keynote-pki crl publish --out www")
+    assert f"error: serial number {new} is revoked in `{LIST}`, and not in list " in unknown.err
+    assert f"hint: go on after it: {GO_ON}" in unknown.err
+    assert ca(f"keynote-pki crl make --after {LIST} --after {LIST}.pem").status == 0
+    assert ca("keynote-pki crl publish --out www").status == 0
+    assert listed(LIST) == {gateway: "keyCompromise", new: "superseded"}
+    ca("keynote-pki crl make --out www")
+    assert listed(LIST) == {gateway: "keyCompromise", new: "superseded"}  # for ever
+    assert ca("keynote-pki crl show --check").status == 0
+    assert ca(f"keynote-pki audit --last 0 --crl {LIST}").status == 0
+
+
+def test_what_has_ended_may_leave_the_list_that_is_there(
+    ca: Run, gateway: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ca("keynote-pki backup --keys b.tar")
+    ca("keynote-pki revoke gw.example.org --reason keyCompromise --yes")
+    ca("keynote-pki crl publish --out www")
+    restored(ca)
+    monkeypatch.setattr("pki.cli.crl.current_time", lambda: datetime.datetime.now(datetime.UTC) + 1000 * DAY)
+    assert ca("keynote-pki crl make --number 2 --out www").status == 0
+    assert listed(LIST) == {}
+
+
+def test_a_list_of_another_key_is_nothing_to_go_on_after(ca: Run) -> None:
+    ca('keynote-pki init other --name "Example VPN CA"')
+    ca("keynote-pki crl make --out other.crl -d other")
+    ca("keynote-pki crl make")
+    head = ca("keynote-pki audit --json").json["head"]
+    done = ca("keynote-pki crl make --after other.crl")
+    assert done.status == 1
+    assert "`other.crl` is signed by no authority that makes a list now: it is of `/CN=Example VPN CA`" in done.err
+    assert ca("keynote-pki audit --json").json["head"] == head
+    there = ca("keynote-pki crl make --out other.crl")
+    assert (
+        "`other.crl` is signed with another key than that of `Example VPN CA`, so it is not overwritten" in there.err
+    )
+
+
+def test_numbers_are_not_used_up(ca: Run) -> None:
+    ca("keynote-pki crl make")
+    for number in (1_000_003, (1 << 31) - 1, (1 << 63) - 1, 1 << 63, 1 << 159):
+        done = ca(f"keynote-pki crl make --number {number}")
+        assert done.status == 1
+        assert f"error: list {number} is too far above the newest list of `Example VPN CA`, which is 1" in done.err
+        assert "hint: at most 1000002; " in done.err
+    assert "list 1000002," in ca("keynote-pki crl make --number 1000002").out
+    assert ca("keynote-pki crl make --number 0").status == 2
 
 
 def test_the_list_of_another_authority_stays(ca: Run) -> None:

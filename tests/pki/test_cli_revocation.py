@@ -242,6 +242,8 @@ def test_monitoring(several: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     unknown = several("keynote-pki list --expiring 1d --check --dir nowhere")
     assert (unknown.status, unknown.out) == (3, "UNKNOWN: `nowhere` holds no authority\n")
     assert several("keynote-pki list --expiring 30d --check --json").status == 1
+    told = several("keynote-pki list --expiring 1d --check --json --dir nowhere")
+    assert (told.status, [it["message"] for it in told.json["errors"]]) == (3, ["`nowhere` holds no authority"])
 
 
 @pytest.mark.parametrize(

@@ -172,4 +172,4 @@ def test_a_strange_directory_name_of_a_request_is_not_taken(run: Run) -> None:
     assert_quiet(done)
     assert done.status == 0
     assert [it["kind"] for it in done.json["identities"]] == ["FQDN"]
-    assert "not taken of the request: DirectoryName, subject `/CN=gw\\x1B[31m" in done.err
+    assert "not taken of the request: DirectoryName `/CN=gw\\x1B[31m" in done.err

@@ -138,3 +138,25 @@ def test_an_audit_completes_nothing(ca: Run) -> None:
     assert ca(AUDIT).err == ""
     assert Path(f"ca/keys/{temporary}").exists()
     assert "was completed" in ca("keynote-pki list").err
+
+
+@pytest.mark.parametrize("name", ["nothing.pem", "../ca.toml", "/etc/passwd"])
+@pytest.mark.parametrize("state", ["issued", "pending"])
+def test_where_a_key_was_written(ca: Run, name: str, state: str) -> None:
+    edit(ca, f"UPDATE certificate SET temporary_file = '{name}' WHERE name = 'other.example.org'")
+    if state == "pending":  # as an issue that was interrupted leaves it
+        undone = "UPDATE certificate SET state = 'pending', der = NULL, sha256 = NULL"
+        databases.execute(
+            Path("ca/registry.sqlite"),
+            "DELETE FROM audit WHERE sequence >= 4",
+            f"{undone} WHERE name = 'other.example.org'",
+        )
+    for line in ("list", "issue gateway new.example.org"):
+        done = ca(f"keynote-pki {line}")
+        assert done.status == 1
+        assert "is not the file that its key was to be in" in done.err
+        assert "hint: somebody has edited the registry" in done.err
+    told = [it for it in findings(ca) if "temporary_file" in it]
+    assert len(told) == 1
+    assert told[0].startswith("certificate `other.example.org` (serial ")
+    assert f"its temporary_file is `{name}`, which is not the file that its key was to be in" in told[0]

@@ -223,6 +223,27 @@ def test_who_is_meant(directory: Directory) -> None:
     assert caught.value.hint == "have a new one issued: keynote-pki issue gateway one.example.org"
 
 
+def test_an_expired_certificate_gives_no_name_back_that_has_another_holder(directory: Directory) -> None:
+    old = issue(directory, "gw.example.org")
+    late = old.not_after + DAY
+    new = issue(directory, "gw.example.org", now=late)
+    for follow in (renewal.renew, renewal.rekey):
+        with pytest.raises(PkiError, match=f"another certificate, with another key .serial {new.serial}") as caught:
+            follow(Issuer.of(directory), old.serial, late)
+        assert caught.value.hint.endswith(f"keynote-pki renew {new.serial[:12]}")
+    renewed = renewal.renew(Issuer.of(directory), "gw.example.org", late).record
+    assert renewed.key_sha256 == new.key_sha256
+    free = renewed.not_after + DAY
+    assert renewal.renew(Issuer.of(directory), old.serial, free).record.key_sha256 == old.key_sha256
+
+
+def test_an_expired_certificate_whose_key_went_on_may_follow_once_more(directory: Directory) -> None:
+    old = issue(directory, "gw.example.org")
+    renewed = renewal.renew(Issuer.of(directory), "gw.example.org", old.not_after - DAY).record
+    again = renewal.renew(Issuer.of(directory), old.serial, old.not_after + DAY).record
+    assert again.key_sha256 == renewed.key_sha256 == old.key_sha256
+
+
 def test_several_holders_of_one_name_are_listed_and_an_expired_one_may_follow(directory: Directory) -> None:
     one = issue(directory, "one.example.org", "192.0.2.1")
     late = one.not_after + DAY

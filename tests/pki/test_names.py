@@ -63,6 +63,7 @@ def test_an_identity_and_the_name_that_certifies_it(
         "192.0.2.0/24",
         "0.0.0.0",
         "224.0.0.1",
+        "255.255.255.255",
         "::",
         "ff02::1",
         "fe80::1%eth0",

@@ -93,6 +93,16 @@ def test_good_revoked_and_unknown(ca: Ca, record: Record) -> None:
         assert answering.answer(request(serial, issuer), NOW).status == "unknown"
 
 
+def test_a_negative_serial_number_is_no_question(ca: Ca) -> None:
+    whole = request(1, ca.authority.certificate.certificate)
+    before, number, after = whole.rpartition(b"\x02\x01\x01")
+    assert number
+    answer = service(ca).answer(before + b"\x02\x01\xff" + after, NOW)
+    assert (answer.status, answer.why) == ("malformed_request", "request asks for a negative serial number")
+    status = library.load_der_ocsp_response(answer.der).response_status
+    assert status is library.OCSPResponseStatus.MALFORMED_REQUEST
+
+
 def test_only_what_is_issued_is_good(ca: Ca, record: Record) -> None:
     execute(ca.directory.registry_path, f"UPDATE certificate SET state = 'pending' WHERE serial = '{record.serial}'")
     assert service(ca).answer(asked(ca, record), NOW).status == "unknown"

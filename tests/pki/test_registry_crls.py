@@ -105,6 +105,59 @@ def test_numbers_go_up_by_one_and_each_list_is_kept(ca: Ca) -> None:
     assert ca.make(NOW + 3 * DAY, at_least=2).number == 11
 
 
+def test_the_last_number_that_there_is(ca: Ca) -> None:
+    execute(ca.directory.registry_url, f"UPDATE authority SET crl_number = {(1 << 31) - 2}")
+    assert ca.make(NOW).number == (1 << 31) - 1
+    with pytest.raises(RegistryError, match="can have the number 2147483648: the last possible is 2147483647"):
+        ca.make(NOW)
+
+
+def of_elsewhere(ca: Ca, number: int, *entries: Entry) -> revocation_lists.RevocationList:
+    """A list of this authority that the registry does not have."""
+    issuer = ca.authority.certificate.certificate
+    return revocation_lists.read(prepare_list(issuer, number, entries, NOW, NOW + DAY).sign(ca.signer))
+
+
+def test_a_list_goes_on_after_others_that_are_unknown_here(ca: Ca) -> None:
+    gone = ca.issue("gone")
+    ended = ca.issue("ended", 1)
+    ca.revoke(gone, NOW)
+    earlier = of_elsewhere(
+        ca,
+        (1 << 21),
+        Entry(5, NOW - DAY, "superseded"),
+        Entry(int(gone.serial, 16), NOW - DAY, "superseded"),
+        Entry(int(ended.serial, 16), NOW, "superseded"),
+    )
+    later = ended.not_after + DAY
+    assert ca.registry.crls.unlisted(earlier, ca.make(NOW)) == ((), (int(ended.serial, 16),), (5,))
+    made = ca.registry.crls.make(ca.authority, ca.signer, later, after=[earlier])
+    assert made.number == (1 << 21) + 1
+    for each in (made, ca.make(later), ca.make(later + 3650 * DAY)):  # nobody knows when it ends
+        read = revocation_lists.read(each.der)
+        assert (read.revoked[5].at, read.revoked[5].reason) == (NOW - DAY, "superseded")
+    assert serials(made) == {f"{5:040x}", gone.serial}
+    assert ca.registry.crls.unlisted(earlier, made).all == ()
+    assert ca.registry.crls.unlisted(earlier, ca.make(later + 3650 * DAY)).all == ()
+
+
+def test_nothing_goes_on_after_what_is_not_revoked_here_or_signed_by_others(ca: Ca) -> None:
+    there = ca.issue("there")
+    earlier = of_elsewhere(ca, 2, Entry(int(there.serial, 16), NOW, "cACompromise"))
+    with pytest.raises(RegistryError, match=f"serial number {there.serial} is revoked in the list") as caught:
+        ca.registry.crls.make(ca.authority, ca.signer, NOW, after=[earlier])
+    assert caught.value.hint.endswith(f"keynote-pki revoke {there.serial} --reason cACompromise")
+    key = KeySigner(factory.rsa_key("other"))
+    issuer = authority.prepare_authority(authority.authority_name("Example CA"), key.public_key, 7, NOW).sign(key)
+    forged = revocation_lists.read(prepare_list(issuer, 9, [Entry(5, NOW, "superseded")], NOW, NOW + DAY).sign(key))
+    with pytest.raises(RegistryError, match=r"list 9 of .* is not signed by authority `Example CA`"):
+        ca.registry.crls.make(ca.authority, ca.signer, NOW, after=[forged])
+    last = of_elsewhere(ca, (1 << 63), Entry(5, NOW, "superseded"))
+    with pytest.raises(RegistryError, match="the last possible is 2147483647"):
+        ca.registry.crls.make(ca.authority, ca.signer, NOW, after=[last])
+    assert ca.make(NOW).number == 1
+
+
 def test_a_number_goes_to_one_process_only(ca: Ca) -> None:
     program = f"""
 import datetime, sys

@@ -1,15 +1,10 @@
 # SPDX-License-Identifier: ISC
-"""What is handed out over HTTP: by the application alone, and by a process that openssl asks."""
+"""What is handed out over HTTP: by the application alone."""
 
 import asyncio
 import base64
 import datetime
 import json
-import signal
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,27 +12,19 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as library
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pki import issuance, profiles
-from pki.cli.common import current_time
-from pki.directory import Directory
 from pki.errors import PkiError
-from pki.names import identity
 from pki.ocsp_service import OcspService
 from pki.registry import Registry
 from pki.responders import Responders
 from pki.settings import Settings
 from pki.web import server
 from pki.web.application import Application, Paths
-from tests.pki import factory
 from tests.pki.factory import NOW
 from tests.pki.living import Ca
-from tests.pki.openssl_tool import openssl
 from tests.pki.test_ocsp import asked
 
 ROOT = Path(__file__).parent.parent.parent
@@ -327,106 +314,3 @@ def test_a_port_that_is_taken() -> None:
         with pytest.raises(PkiError, match=r"cannot listen on 127\.0\.0\.1 port"):
             server.bound("127.0.0.1", taken.getsockname()[1])
         assert server.url(taken) == f"http://127.0.0.1:{taken.getsockname()[1]}/"
-
-
-# --- a real server, asked by real clients
-
-
-@dataclass(frozen=True)
-class Running:
-    process: subprocess.Popen[str]
-    url: str
-    ca: Ca
-
-    def stop(self) -> list[dict[str, Any]]:
-        """SIGTERM; what was logged."""
-        self.process.send_signal(signal.SIGTERM)
-        _, log = self.process.communicate(timeout=20)
-        assert self.process.returncode == 0
-        return [json.loads(line) for line in log.splitlines()]
-
-
-@pytest.fixture
-def running(tmp_path: Path, quick_keys: None) -> Iterator[Running]:
-    """An authority of today, and its server."""
-    now = current_time()
-    directory = Directory(tmp_path / "ca")
-    issuance.initialize(directory.path, "Example CA", now)
-    for name in ("gw", "gone"):
-        issuance.issue(directory, profiles.PROFILES["gateway"], (identity(f"{name}.example.org"),), now)
-    living = Ca(directory)
-    (gone,) = living.registry.find("gone.example.org")
-    living.revoke(gone, now)
-    living.make(now)
-    command = [sys.executable, "-c", "from pki import cli; cli.main()", "serve"]
-    with subprocess.Popen(
-        [*command, "--listen", "127.0.0.1:0", "--dir", str(directory.path), "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        cwd=ROOT,
-    ) as process:
-        assert process.stdout is not None
-        lines = []
-        for line in process.stdout:
-            lines.append(line)
-            if line == "}\n":
-                break
-        told = json.loads("".join(lines))
-        assert told["ocsp"] == ["/CN=Example CA"]
-        try:
-            yield Running(process, told["url"], living)
-        finally:
-            if process.poll() is None:
-                process.kill()
-
-
-def pem(path: Path, certificate: x509.Certificate) -> Path:
-    path.write_bytes(certificate.public_bytes(Encoding.PEM))
-    return path
-
-
-def test_openssl_asks(running: Running, tmp_path: Path) -> None:
-    ca = running.ca
-    root = pem(tmp_path / "ca.pem", ca.authority.certificate.certificate)
-    certificates = [
-        pem(tmp_path / f"{name}.pem", ca.registry.find(f"{name}.example.org")[0].certificate)
-        for name in ("gw", "gone")
-    ]
-    other = pem(tmp_path / "other.pem", factory.leaf(factory.authority(), "other.example.org").certificate)
-    for certificate, word in zip([*certificates, other], ("good", "revoked", "unknown"), strict=True):
-        status, text = openssl(
-            *("ocsp", "-issuer", root, "-cert", certificate, "-url", f"{running.url}ocsp", "-CAfile", root)
-        )
-        assert (status, "Response verify OK" in text) == (0, True), text
-        assert f"{certificate}: {word}\n" in text
-        assert "WARNING" not in text  # of a nonce that did not come back
-    assert (
-        "Reason: keyCompromise"
-        in openssl(
-            *("ocsp", "-issuer", root, "-cert", certificates[1], "-url", f"{running.url}ocsp", "-CAfile", root)
-        )[1]
-    )
-    answered = [line["ocsp"] for line in running.stop()]
-    assert answered == ["good", "revoked", "unknown", "revoked"]
-
-
-def test_openssl_refuses_by_the_list_that_is_fetched(running: Running, tmp_path: Path) -> None:
-    root = pem(tmp_path / "ca.pem", running.ca.authority.certificate.certificate)
-    with urllib.request.urlopen(f"{running.url}crl/1.crl") as response:
-        assert response.headers["content-type"] == "application/pkix-crl"
-        crl = x509.load_der_x509_crl(response.read())
-    with urllib.request.urlopen(f"{running.url}ca/1.crt") as response:
-        assert x509.load_der_x509_certificate(response.read()) == running.ca.authority.certificate.certificate
-    (tmp_path / "crl.pem").write_bytes(crl.public_bytes(Encoding.PEM))
-    for name, word in (("gw", ": OK"), ("gone", "certificate revoked")):
-        leaf = pem(tmp_path / f"{name}.pem", running.ca.registry.find(f"{name}.example.org")[0].certificate)
-        assert word in openssl("verify", "-crl_check", "-CAfile", root, "-CRLfile", tmp_path / "crl.pem", leaf)[1]
-    with pytest.raises(urllib.error.HTTPError, match="404"):
-        urllib.request.urlopen(f"{running.url}nothing")
-    assert [(line["path"], line["status"]) for line in running.stop()] == [
-        ("/crl/1.crl", 200),
-        ("/ca/1.crt", 200),
-        ("/nothing", 404),
-    ]

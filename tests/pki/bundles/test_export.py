@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -211,8 +211,8 @@ class TestQr:
     def test_too_much_for_a_code(self) -> None:
         assert qr.code(b"x" * 2953)
         with pytest.raises(PkiError, match="2,954 bytes are too many for a QR code") as caught:
-            qr.code(b"x" * 2954)
-        assert "p-256" in caught.value.hint
+            qr.code(b"x" * 2954, "smaller")
+        assert caught.value.hint == "smaller"
 
     def test_without_the_library(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "segno", None)
@@ -226,8 +226,28 @@ class TestQr:
         assert "bytes are too many for a QR code" in done.err
         assert not Path("alice.sswan").exists()
 
+    @pytest.mark.parametrize(
+        ("authority", "holder", "large"),
+        [
+            ("rsa-2048", "p-256", "`CA` (rsa-2048)"),
+            ("rsa-2048", "rsa-2048", "`alice@example.org` (rsa-2048), `CA` (rsa-2048)"),
+            ("p-256", "rsa-4096", "`alice@example.org` (rsa-4096)"),
+            ("p-256", "p-256", ""),
+        ],
+    )
+    def test_whose_keys_are_too_large_is_told(self, export: Export, authority: str, holder: str, large: str) -> None:
+        where, alice = Path("new"), identity("alice@example.org")
+        issuance.initialize(where, "CA", NOW, kind=authority)
+        issuance.issue(Directory(where), replace(profiles.ROAD_WARRIOR, key=holder), (alice,), NOW)
+        done = export("alice@example.org --for android -o alice.sswan --qr --server vpn.example.org -d new")
+        if not large:
+            assert (done.status, "▀" in done.out) == (0, True)
+            return
+        assert done.status == 1
+        assert f"hint: it is large by the keys of {large}: all of kind p-256 make a smaller bundle" in done.err
+
     def test_what_fits_is_the_file(self, export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(qr, "code", lambda data: f"{len(data)} bytes\n")
+        monkeypatch.setattr(qr, "code", lambda data, smaller: f"{len(data)} bytes\n")
         done = export("alice@example.org --for android -o alice.sswan --qr")
         assert done.out == f"alice.sswan\n{Path('alice.sswan').stat().st_size} bytes\n"
 

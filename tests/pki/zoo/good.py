@@ -11,6 +11,7 @@ from pki.chain import Role
 from pki.chain_rules import ANY_EXTENDED_KEY_USAGE, IKE_INTERMEDIATE
 from tests.pki import factory
 from tests.pki.factory import NOW, Issued
+from tests.pki.zoo import raw
 from tests.pki.zoo.chains import Chain, Kind, spoilt, three, under, with_extension
 
 SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
@@ -74,6 +75,7 @@ def rolled_over() -> Chain:
 
 GOOD = [
     Kind("good", spoilt()),
+    Kind("authority named by another serial number", spoilt(rework_leaf=raw.authority_named(5))),
     Kind("directly below the root", directly_below_the_root),
     Kind("two between", lambda: steps(2)),
     Kind("five between", lambda: steps(5)),

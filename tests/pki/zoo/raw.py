@@ -111,6 +111,42 @@ def version_1(issued: Issued, issuer: Issued) -> bytes:
     return factory.without_extensions(issued, issuer)
 
 
+def unused_bit(issued: Issued, issuer: Issued) -> bytes:
+    """The signature says that its last bit does not count, which is 0, as DER wants."""
+    found = fields(issued.der)
+    for number in range(1, 128):
+        found[_SERIAL] = der.encode(der.INTEGER, bytes([number]))
+        signed = factory.signed(der.encode(der.SEQUENCE, b"".join(found)), issuer)
+        size = len(x509.load_der_x509_certificate(signed).signature)
+        if signed[-1] & 1 == 0:
+            return signed[: -size - 1] + b"\x01" + signed[-size:]
+    raise AssertionError("every signature ends with 1")
+
+
+def authority_named(serial: int) -> Rework:
+    """The authorityKeyIdentifier has the issuer and serial number of the authority's certificate too."""
+
+    def rework(issued: Issued, issuer: Issued) -> bytes:
+        identifier = x509.SubjectKeyIdentifier.from_public_key(issuer.key.public_key()).digest
+        plain = x509.AuthorityKeyIdentifier(identifier, None, None).public_bytes()
+        names = [x509.DirectoryName(issuer.certificate.issuer)]
+        named = x509.AuthorityKeyIdentifier(identifier, names, serial).public_bytes()
+
+        def with_it(tagged: bytes) -> bytes:
+            (listed,) = _elements(tagged)
+            return der.encode(tagged[0], der.encode(der.SEQUENCE, b"".join(map(changed, _elements(listed)))))
+
+        def changed(extension: bytes) -> bytes:
+            parts = _elements(extension)
+            if parts[-1] == der.encode(0x04, plain):
+                parts[-1] = der.encode(0x04, named)
+            return der.encode(der.SEQUENCE, b"".join(parts))
+
+        return replaced(_EXTENSIONS, with_it)(issued, issuer)
+
+    return rework
+
+
 def unsigned(issued: Issued, issuer: Issued) -> bytes:
     """One bit of the signature is another."""
     return issued.der[:-1] + bytes([issued.der[-1] ^ 1])

@@ -32,6 +32,15 @@ def version_1_root_as_any() -> Chain:
 SIGNATURES = [
     Kind("leaf altered", spoilt(rework_leaf=raw.unsigned), Reason.BAD_SIGNATURE, GW),
     Kind("authority altered", spoilt(rework_below=raw.unsigned), Reason.BAD_SIGNATURE, "Below"),
+    Kind(
+        "leaf whose signature has an unused bit", spoilt(rework_leaf=raw.unused_bit), Reason.MALFORMED, "whole bytes"
+    ),
+    Kind(
+        "authority whose signature has an unused bit",
+        spoilt(rework_below=raw.unused_bit),
+        Reason.UNKNOWN_AUTHORITY,
+        "Below",
+    ),
     Kind("leaf signed with SHA-1", spoilt(rework_leaf=SHA1), Reason.UNSUPPORTED_ALGORITHM, "sha1"),
     Kind("authority signed with SHA-1", spoilt(rework_below=SHA1), Reason.UNSUPPORTED_ALGORITHM, "sha1"),
     Kind("leaf signed with MD5", spoilt(rework_leaf=MD5), Reason.UNSUPPORTED_ALGORITHM, "md5"),

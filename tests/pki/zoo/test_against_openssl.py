@@ -19,6 +19,9 @@ DIFFERENCES: dict[str, list[str]] = {
         "cross-signed, the first with directory name constraints",
     ],
     "for it a certificate ends before its last second": ["valid until this second"],
+    "it goes by the issuer and serial number in an authorityKeyIdentifier, too": [
+        "authority named by another serial number",
+    ],
     "who may be a leaf, and what it is called, is the application's affair": [
         "leaf is an authority",
         "leaf says that it is an authority",
