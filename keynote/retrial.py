@@ -36,9 +36,10 @@ from keynote.syntax import Concatenation, Dereference, Literal, Name, Relation, 
 
 #: Relations that may be looked at for one denial: some milliseconds.
 _WORK: Final = 60_000
-#: Characters of a value with which work goes on as with none; and nodes of a relation that are counted.
+#: Characters of a value with which work goes on as with none; and nodes of a relation that are counted: with more
+#: there is no time for anything.
 _SHORT: Final = 256
-_NODES: Final = 1_000
+_NODES: Final = _WORK
 #: What a walk along the exits costs, where asking costs one.
 _WALK: Final = 10
 
