@@ -155,7 +155,15 @@ def check_tags(section: Section, kind: Kind, problems: Problems) -> None:
         tag = by_lower.get(entry.tag.lower())
         if tag is None:
             where = f"in {bracketed(section.name)}"
-            hint = did_you_mean(entry.tag, known) or f"tags there: {', '.join(known)}"
+            hint = _elsewhere(entry.tag) or did_you_mean(entry.tag, known) or f"tags there: {', '.join(known)}"
             problems.warn(entry.where, f"unknown tag {quoted(entry.tag)} {where}", hint)
         elif reason := known[tag]:
             problems.warn(entry.where, f"{quoted(tag)} {reason}")
+
+
+def _elsewhere(tag: str) -> str:
+    """The section of a fixed name that has such a tag."""
+    for name, kind in FIXED.items():
+        if any(known.lower() == tag.lower() for known in TAGS.get(kind, ())):
+            return f"it belongs into {bracketed(name)}"
+    return ""

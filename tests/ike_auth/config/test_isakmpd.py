@@ -133,12 +133,13 @@ def test_everything_wrong_is_said_at_once_and_in_order() -> None:
 def test_misspelt_tags_and_sections_are_warned_of() -> None:
     text = (
         TUNNEL.replace("[west-east]", "Adress= 192.0.2.2\n[west-east]")
-        + "[Genral]\nRetransmits= 5\n[odd]\nColour= red\n"
+        + "policy-file= x\n[Genral]\nRetransmits= 5\n[odd]\nColour= red\n"
     )
     assert warnings(text) == [
         "vpn:8: unknown tag `Adress` in `[east]` (did you mean `Address`?)",
-        "vpn:26: unknown section `[Genral]` (did you mean `General`?)",
-        "vpn:28: unknown section `[odd]` (nothing refers to it)",
+        "vpn:26: unknown tag `policy-file` in `[east-net]` (it belongs into `[General]`)",
+        "vpn:27: unknown section `[Genral]` (did you mean `General`?)",
+        "vpn:29: unknown section `[odd]` (nothing refers to it)",
     ]
 
 
