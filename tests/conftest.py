@@ -4,6 +4,7 @@
 import gc
 import signal
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -39,10 +40,10 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]
         return one_by_one(nodeid) or nodeid.partition("::")[0]
 
 
-gc.disable()  # while tests are collected, which takes twice as long with it
-
-
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(hookwrapper=True)
+def pytest_collection() -> Iterator[None]:
+    gc.disable()  # with it, this takes twice as long
+    yield
     # Some ten thousand tests are there from now on: nobody looks for cycles among them, nor does a process that a
     # test forks write to all of their memory for it.
     gc.freeze()
