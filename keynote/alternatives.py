@@ -8,7 +8,7 @@ leaves the whole test at once (RFC 2704 5.3.4). Clauses are tests of their own: 
 from typing import Final
 
 from keynote.residuals import both, conjuncts, may_err
-from keynote.syntax import And, Clause, Or, Program, Test
+from keynote.syntax import And, Clause, Or, Program, Test, joined
 
 #: `&&` within `||` within `&&`, and so on. What is nested more deeply stays one test.
 _DEEPEST: Final = 50
@@ -51,20 +51,8 @@ def _clauses(residual: Test, then: Program | None, depth: int) -> list[Clause]:
     if depth == 0 or says_the_same(residual):
         return [Clause(0, residual, then)]
     if isinstance(residual, Or):
-        return [clause for each in _alternatives(residual) for clause in _clauses(each, then, depth - 1)]
+        return [clause for each in joined(residual, Or) for clause in _clauses(each, then, depth - 1)]
     for part in reversed(conjuncts(residual)):
         then = Program(0, tuple(_clauses(part, then, depth - 1)))
     assert then is not None, "every test has parts"
     return list(then.clauses)
-
-
-def _alternatives(residual: Test) -> list[Test]:
-    found: list[Test] = []
-    todo: list[Test] = [residual]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, Or):
-            todo += [node.right, node.left]
-        else:
-            found.append(node)
-    return found

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Container, Iterator, Mapping
 from typing import Final
 
-from keynote.syntax import AllOf, AnyOf, Licensees, Literal, Nobody, StringExpression, Threshold, walk
+from keynote.syntax import AllOf, AnyOf, Licensees, Literal, Nobody, StringExpression, Threshold, joined, walk
 
 #: Principals in all the sets that are made on the way: a field that is nested deeply needs many of them for each that
 #: is left in the end.
@@ -29,7 +29,7 @@ def minimal_sets(
         found: Iterator[frozenset[str]]
         match node:
             case AllOf() | AnyOf() if not operands:
-                below = _operands(node)
+                below: list[Licensees] = list(joined(node, type(node)))
                 todo += [(node, len(below)), *((operand, 0) for operand in reversed(below))]
                 continue
             case AllOf() | AnyOf():
@@ -52,19 +52,6 @@ def minimal_sets(
             return [], True
         ways.append(list(some))
     return ways[0], cut
-
-
-def _operands(tree: AllOf | AnyOf) -> list[Licensees]:
-    """Of an operator and of those of its kind right below it, in the order of the text."""
-    found: list[Licensees] = []
-    todo: list[Licensees] = [tree]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, (AllOf, AnyOf)) and type(node) is type(tree):
-            todo += [node.right, node.left]
-        else:
-            found.append(node)
-    return found
 
 
 def as_alternatives(

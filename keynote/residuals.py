@@ -33,6 +33,7 @@ from keynote.syntax import (
     Program,
     Relation,
     Test,
+    joined,
     walk,
 )
 from keynote.syntax import Truth as Constant
@@ -67,15 +68,7 @@ def residual(
 
 def conjuncts(residual: Test) -> list[Test]:
     """The parts of a residual that all have to hold, in the order of the text."""
-    found: list[Test] = []
-    todo: list[Test] = [residual]
-    while todo:
-        node = todo.pop()
-        if isinstance(node, And):
-            todo += [node.right, node.left]
-        else:
-            found.append(node)
-    return found
+    return list(joined(residual, And))
 
 
 def may_err(part: Test) -> bool:

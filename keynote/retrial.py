@@ -32,7 +32,7 @@ from keynote.principals import POLICY
 from keynote.printing import printed
 from keynote.routes import Link, Routes
 from keynote.supposing import Also, Supposed, anything, highest_if, near, tried
-from keynote.syntax import Concatenation, Dereference, Literal, Name, Relation, StringExpression, walk
+from keynote.syntax import Concatenation, Dereference, Literal, Name, Relation, joined, walk
 
 #: Relations that may be looked at for one denial: some milliseconds.
 _WORK: Final = 60_000
@@ -383,7 +383,7 @@ def _names_of_licensees(assertion: Assertion) -> list[tuple[str, tuple[str, str]
     found: dict[tuple[str, tuple[str, str]], None] = {}
     for node in () if field is None else principal_nodes(field.tree):
         name, texts = "", ["", ""]
-        for piece in _pieces(node):
+        for piece in joined(node, Concatenation):
             text = expressions.string(piece, constants)
             if isinstance(text, str):
                 texts[bool(name)] += text
@@ -395,17 +395,6 @@ def _names_of_licensees(assertion: Assertion) -> list[tuple[str, tuple[str, str]
             if name:
                 found[name, (texts[0], texts[1])] = None
     return list(found)
-
-
-def _pieces(node: StringExpression) -> Iterator[StringExpression]:
-    """What is joined in an expression, in the order of the text."""
-    todo = [node]
-    while todo:
-        piece = todo.pop()
-        if isinstance(piece, Concatenation):
-            todo += [piece.right, piece.left]
-        else:
-            yield piece
 
 
 def _between(text: str, around: tuple[str, str]) -> str | None:

@@ -43,6 +43,7 @@ from keynote.syntax import (
     Test,
     Threshold,
     Truth,
+    joined,
     leftmost,
     walk,
 )
@@ -137,12 +138,8 @@ def _sole_name(node: Node, constants: Mapping[str, str]) -> str | None:
 def _joined(node: Node, constants: Mapping[str, str]) -> list[str]:
     """The attributes that an expression joins; "" for text and for what is computed. Empty text is left out."""
     found = []
-    todo: list[Node] = [node]
-    while todo:
-        part = todo.pop()
-        if isinstance(part, Concatenation):
-            todo += [part.right, part.left]
-        elif (name := _read(part, constants)) is not None:
+    for part in joined(node, Concatenation):
+        if (name := _read(part, constants)) is not None:
             found.append(name)
         elif not isinstance(part, (Literal, Name, Dereference)) or _constant(part, constants) != "":
             found.append("")
@@ -152,12 +149,8 @@ def _joined(node: Node, constants: Mapping[str, str]) -> list[str]:
 def _pieces(node: Node, constants: Mapping[str, str]) -> list[Name | str]:
     """What an expression joins: attributes, and texts; "$" alone is a `Name` for what is computed."""
     found: list[Name | str] = []
-    todo: list[Node] = [node]
-    while todo:
-        part = todo.pop()
-        if isinstance(part, Concatenation):
-            todo += [part.right, part.left]
-        elif (
+    for part in joined(node, Concatenation):
+        if (
             text := _constant(part, constants) if isinstance(part, (Literal, Name, Dereference)) else None
         ) is not None:
             found.append(text)

@@ -11,7 +11,7 @@ equality is identity, and `repr` goes through `keynote.printing`, which keeps it
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -225,6 +225,22 @@ def walk(root: Node) -> Iterator[Node]:
         children = _CHILDREN.get(type(node))
         if children is not None:
             todo += children(node)
+
+
+_N = TypeVar("_N", bound=Node)
+
+
+def joined(
+    root: _N, operator: type[And] | type[Or] | type[AllOf] | type[AnyOf] | type[Concatenation]
+) -> Iterator[_N]:
+    """What an operator joins, in the order of the text, however its uses are nested; `root` if it is another node."""
+    todo: list[Any] = [root]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, operator):
+            todo += (node.right, node.left)
+        else:
+            yield node
 
 
 def leftmost(node: Node) -> Node:

@@ -16,7 +16,7 @@ from keynote.lint.flow import ANYTHING, Flow, Passage, Reached, State, follow, m
 from keynote.principals import POLICY, UndecodableKey
 from keynote.schemas import ipsec
 from keynote.sets import Set, only
-from keynote.syntax import And, Clause, Dereference, Name, Node, Program, StringExpression, leftmost, walk
+from keynote.syntax import And, Clause, Dereference, Name, Node, Program, StringExpression, joined, leftmost, walk
 
 #: The values of the attributes that have few. One that has only one value is a guard, and worth testing all the same.
 SCHEMA: Final[Mapping[str, Set]] = {
@@ -57,13 +57,7 @@ class ClauseFacts:
         """All tests that must hold."""
         clause: ClauseFacts | None = self
         while clause is not None:
-            todo: list[Node] = [clause.node.test]
-            while todo:
-                node = todo.pop()
-                if isinstance(node, And):
-                    todo += [node.right, node.left]
-                else:
-                    yield node
+            yield from joined(clause.node.test, And)
             clause = clause.parent
 
 
